@@ -1,0 +1,101 @@
+"""What the commands share: options, output, progress."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import click
+import sqlalchemy as sa
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from embrec import config
+from embrec.database import open_engine
+
+database_option = click.option(
+    "--database-url", metavar="URL", help="PostgreSQL to use, before DATABASE_URL and the others."
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+def engine(database_url: str | None) -> sa.Engine:
+    """The database to work on; says so where it is the embedded one."""
+    return open_engine(database_url, notify=note)
+
+
+def note(message: str) -> None:
+    """Tell the person something that is not data."""
+    click.echo(message, err=True)
+
+
+def print_json(value: Any) -> None:
+    """Print a value as JSON; times become ISO 8601 text."""
+    click.echo(json.dumps(value, ensure_ascii=False, indent=2, default=str))
+
+
+def print_rows(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], as_json: bool = False) -> None:
+    """Print rows as a table, or as a JSON array of objects."""
+    if as_json:
+        print_json([{column: row[column] for column in columns} for row in rows])
+        return
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    numeric = {column for column in columns if all(isinstance(row[column], int | float) for row in rows)}
+    for column in columns:
+        table.add_column(column, justify="right" if column in numeric else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(_cell(row[column]) for column in columns))
+    stdout().print(table)
+
+
+def _cell(value: Any) -> str:
+    if value is None or value != value:
+        return ""
+    if isinstance(value, float):
+        return f"{value:.4f}"
+    return ", ".join(value) if isinstance(value, list) else str(value)
+
+
+def stdout() -> Console:
+    """Console for data; a pipe gets whole lines, whatever the terminal's width."""
+    return Console(width=None if sys.stdout.isatty() else 240, highlight=False, markup=False, soft_wrap=False)
+
+
+@contextlib.contextmanager
+def progress_bar(description: str, total: float, count: bool = False) -> Iterator[Callable[[float, str], None]]:
+    """A progress bar on stderr, none where that is no terminal; yields a function of (done so far, remark)."""
+    columns = [
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn() if count else TaskProgressColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[remark]}"),
+    ]
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
+        task = progress.add_task(description, total=total, remark="")
+
+        def update(done: float, remark: str = "") -> None:
+            progress.update(task, completed=done, remark=remark)
+
+        yield update
+
+
+@contextlib.contextmanager
+def quiet_native_output() -> Iterator[None]:
+    """Keep out what native libraries write to stderr while they are imported (TensorFlow greets at length)."""
+    config.quiet_tensorflow()
+    sys.stderr.flush()
+    saved = os.dup(2)
+    try:
+        with open(os.devnull, "wb") as nowhere:
+            os.dup2(nowhere.fileno(), 2)
+        yield
+    finally:
+        os.dup2(saved, 2)
+        os.close(saved)

@@ -1,0 +1,107 @@
+"""embrec db: the embedded server, and the schema's revisions."""
+
+from __future__ import annotations
+
+import click
+from psycopg.conninfo import make_conninfo
+
+from embrec import config
+from embrec.cli.common import database_option, engine, json_option, note, print_rows
+from embrec.database import local_server
+
+
+@click.group()
+def db() -> None:
+    """The database: the embedded server, and the schema's migrations."""
+
+
+@db.command()
+def start() -> None:
+    """Start the embedded server, if it is not running, and print its URL."""
+    server = local_server()
+    note(f"Embedded PostgreSQL in {server.home}")
+    click.echo(server.start())
+
+
+@db.command()
+def stop() -> None:
+    """Stop the embedded server."""
+    note("Stopped." if local_server().stop() else "It was not running.")
+
+
+@db.command()
+@database_option
+def url(database_url: str | None) -> None:
+    """Print the database's URL, for psql and other clients; the embedded server is started when needed."""
+    setting = config.database_setting(database_url)
+    click.echo(local_server().start() if setting is None else _conninfo(setting))
+
+
+def _conninfo(setting: config.DatabaseSetting) -> str:
+    return make_conninfo("postgresql://" if not setting.parameters else "", **setting.parameters)
+
+
+@db.command()
+@click.argument("revision", default="head")
+@click.option("--sql", is_flag=True, help="Print the statements for psql instead of running them.")
+@database_option
+def upgrade(revision: str, sql: bool, database_url: str | None) -> None:
+    """Bring the schema to REVISION (default: the newest)."""
+    from embrec import schema
+
+    if sql:
+        click.echo(schema.upgrade_sql(revision))
+        return
+    reached = schema.upgrade(engine(database_url), revision)
+    note(f"The schema embrec is at revision {reached}.")
+
+
+@db.command()
+@click.argument("revision")
+@click.option("--sql", is_flag=True, help="Print the statements for psql; REVISION is then FROM:TO.")
+@click.option("--yes", is_flag=True, help="Do not ask before removing tables.")
+@database_option
+def downgrade(revision: str, sql: bool, yes: bool, database_url: str | None) -> None:
+    """Take the schema back to REVISION; `base` removes it, with all ratings and model runs."""
+    from embrec import schema
+
+    if sql:
+        click.echo(schema.downgrade_sql(revision))
+        return
+    bind = engine(database_url)
+    if not yes:
+        click.confirm("This removes tables and the data in them. Go on?", abort=True, err=True)
+    reached = schema.downgrade(bind, revision)
+    note(f"The schema embrec is at revision {reached}." if reached else "The schema embrec is removed.")
+
+
+@db.command()
+@database_option
+def current(database_url: str | None) -> None:
+    """Print the schema's revision in the database."""
+    from embrec import schema
+
+    click.echo(schema.current(engine(database_url)) or "none")
+
+
+@db.command()
+@json_option
+def history(as_json: bool) -> None:
+    """List the revisions of this release, oldest first."""
+    from embrec import schema
+
+    rows = [{"revision": each.revision, "description": each.description} for each in schema.history()]
+    print_rows(rows, ["revision", "description"], as_json)
+
+
+@db.command()
+@database_option
+def check(database_url: str | None) -> int:
+    """Compare the database's schema with this release; exit 1 where they differ."""
+    from embrec import schema
+
+    differences = schema.check(engine(database_url))
+    for difference in differences:
+        click.echo(difference)
+    note(f"{len(differences)} differences." if differences else "The schema is as this release expects it.")
+    return int(bool(differences))

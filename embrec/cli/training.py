@@ -1,0 +1,148 @@
+"""embrec train and embrec runs."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Any
+
+import click
+import sqlalchemy as sa
+
+from embrec import runs as model_runs
+from embrec.cli.common import (
+    database_option,
+    engine,
+    json_option,
+    note,
+    print_json,
+    print_rows,
+    progress_bar,
+    quiet_native_output,
+)
+from embrec.errors import TrainingError
+
+if TYPE_CHECKING:
+    from embrec.models import Epoch
+    from embrec.train import TrainResult
+
+
+@click.command()
+@click.option("--model", "architecture", default="outer-product", show_default=True, help="Architecture.")
+@click.option("--dimensions", type=click.IntRange(1, 2000), help="Length of an embedding (article: 32).")
+@click.option("--hidden-units", type=click.IntRange(1), help="Width of the dense layer (article: 500).")
+@click.option("--learning-rate", type=click.FloatRange(0, min_open=True), help="Adam's learning rate (article: 0.01).")
+@click.option("--epochs", type=click.IntRange(1), help="Passes over the ratings (article: 50).")
+@click.option("--batch-size", type=click.IntRange(1), help="Ratings per step (article: 128).")
+@click.option(
+    "--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True, help="Same seed, same vectors."
+)
+@click.option(
+    "--holdout",
+    type=click.FloatRange(0, 1, max_open=True),
+    default=0.0,
+    show_default=True,
+    help="Share of ratings held out to keep the best epoch by.",
+)
+@click.option("--publish/--no-publish", default=True, show_default=True, help="Publish the run when it is trained.")
+@database_option
+@json_option
+def train(
+    architecture: str,
+    seed: int,
+    holdout: float,
+    publish: bool,
+    database_url: str | None,
+    as_json: bool,
+    **options: Any,
+) -> None:
+    """Train a model on the ratings in the database and publish its vectors."""
+    chosen = {name: value for name, value in options.items() if value is not None}
+    result = train_with_progress(engine(database_url), architecture, chosen, seed, holdout, publish)
+    if as_json:
+        print_json(
+            {
+                "model_run_id": result.model_run_id,
+                "published": result.published,
+                "metrics": result.metrics,
+                "seconds": result.seconds,
+            }
+        )
+        return
+    figures = ", ".join(f"{name} {value:.4f}" for name, value in result.metrics.items())
+    click.echo(f"Model run {result.model_run_id}: {figures}; epoch {result.model.kept_epoch} kept.")
+    note("Published." if result.published else f"To publish it: embrec runs publish {result.model_run_id}")
+
+
+def train_with_progress(
+    bind: sa.Engine, architecture: str, options: dict[str, Any], seed: int, holdout: float, publish: bool
+) -> TrainResult:
+    """Train under a progress bar."""
+    try:
+        with quiet_native_output():
+            from embrec import train as training
+    except ImportError as error:
+        raise TrainingError("Training needs TensorFlow and Keras. Run: pip install 'embrec[train]'") from error
+
+    epochs = options.get("epochs") or training.default_epochs(architecture)
+    with progress_bar("Training", total=epochs, count=True) as update:
+
+        def on_epoch(epoch: Epoch) -> None:
+            held_out = "" if epoch.held_out_rmse is None else f", held out {epoch.held_out_rmse:.4f}"
+            update(epoch.epoch, f"RMSE {epoch.rmse:.4f}{held_out}")
+
+        return training.train(bind, architecture, options, seed, holdout, publish, on_epoch)
+
+
+@click.group()
+def runs() -> None:
+    """Model runs: list, show, publish, roll back, delete."""
+
+
+@runs.command(name="list")
+@click.option("--all", "include_deleted", is_flag=True, help="Deleted runs too.")
+@database_option
+@json_option
+def list_command(include_deleted: bool, database_url: str | None, as_json: bool) -> None:
+    """List the runs, newest first; the published one is marked."""
+    rows = []
+    for run in model_runs.list_runs(engine(database_url), include_deleted):
+        row = dataclasses.asdict(run)
+        row["metrics"] = run.metrics if as_json else ", ".join(f"{k} {v:.4g}" for k, v in run.metrics.items())
+        row["started_at"] = run.started_at if as_json else f"{run.started_at:%Y-%m-%d %H:%M}"
+        row["published"] = run.published if as_json else ("*" if run.published else "")
+        rows.append(row)
+    columns = ["model_run_id", "published", "status", "architecture", "started_at", "rating_count", "metrics"]
+    print_rows(rows, columns, as_json)
+
+
+@runs.command()
+@click.argument("run", type=int)
+@database_option
+def show(run: int, database_url: str | None) -> None:
+    """Print everything recorded of a run, as JSON."""
+    print_json(dataclasses.asdict(model_runs.get_run(engine(database_url), run)))
+
+
+@runs.command()
+@click.argument("run", type=int)
+@database_option
+def publish(run: int, database_url: str | None) -> None:
+    """Make RUN the published one."""
+    model_runs.publish(engine(database_url), run)
+    note(f"Model run {run} is published.")
+
+
+@runs.command()
+@database_option
+def rollback(database_url: str | None) -> None:
+    """Go back to the run that was published before."""
+    note(f"Model run {model_runs.rollback(engine(database_url))} is published.")
+
+
+@runs.command()
+@click.argument("run", type=int)
+@database_option
+def delete(run: int, database_url: str | None) -> None:
+    """Delete a run's vectors; its record stays."""
+    model_runs.delete(engine(database_url), run)
+    note(f"Model run {run} is deleted.")

@@ -1,0 +1,129 @@
+"""Where the database and embrec's own files are. The only module that reads the environment."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import platformdirs
+from psycopg.conninfo import conninfo_to_dict
+from psycopg.errors import ProgrammingError
+
+from embrec.errors import ConfigError
+
+URL_VARIABLES = ("EMBREC_DATABASE_URL", "DATABASE_URL")
+# Any of these names a server to libpq; PGUSER or PGPASSWORD alone do not.
+LIBPQ_VARIABLES = ("PGSERVICE", "PGHOST", "PGHOSTADDR", "PGPORT", "PGDATABASE")
+
+
+@dataclass(frozen=True)
+class DatabaseSetting:
+    """Which database to use, and who said so.
+
+    Attributes:
+        parameters: Connection parameters by libpq's names; empty means libpq's own ``PG*`` variables.
+        origin: Where the setting came from, for messages: ``--database-url`` or a variable's name.
+    """
+
+    parameters: Mapping[str, str]
+    origin: str
+
+    def __repr__(self) -> str:
+        """Shows the server and never the password."""
+        return f"DatabaseSetting({describe(self.parameters)!r}, origin={self.origin!r})"
+
+
+def parse_database_url(url: str, origin: str) -> DatabaseSetting:
+    """Parse a database URL or a libpq keyword string into connection parameters.
+
+    Accepts ``postgresql://``, ``postgres://``, SQLAlchemy's ``postgresql+psycopg://`` and ``host=... dbname=...``;
+    libpq does the parsing, so every option it knows works (several hosts, sslmode, a socket directory).
+
+    Args:
+        url: The URL or keyword string.
+        origin: Where it came from, for messages.
+
+    Raises:
+        ConfigError: The text is not a connection string. The message does not repeat it: it may hold a password.
+    """
+    scheme, separator, rest = url.strip().partition("://")
+    if separator and scheme not in ("postgresql", "postgres", "postgresql+psycopg"):
+        raise ConfigError(
+            f"The database URL from {origin} starts with {scheme}://, and embrec speaks to PostgreSQL only. "
+            "Use postgresql://USER:PASSWORD@HOST:PORT/DATABASE."
+        )
+    try:
+        parameters = conninfo_to_dict(f"postgresql://{rest}" if separator else scheme)
+    except ProgrammingError:
+        raise ConfigError(
+            f"The database URL from {origin} cannot be read. Use postgresql://USER:PASSWORD@HOST:PORT/DATABASE "
+            "with special characters in the password percent-encoded (@ is %40)."
+        ) from None  # libpq's message may repeat the URL, with the password
+    return DatabaseSetting({key: str(value) for key, value in parameters.items()}, origin)
+
+
+def database_setting(url: str | None = None) -> DatabaseSetting | None:
+    """Find the configured database: ``url``, EMBREC_DATABASE_URL, DATABASE_URL, then libpq's ``PG*`` variables.
+
+    Returns:
+        The setting, or None where nothing is configured and the embedded database should be used.
+
+    Raises:
+        ConfigError: A setting is there but cannot be read.
+    """
+    if url:
+        return parse_database_url(url, "--database-url")
+    for name in URL_VARIABLES:
+        if value := os.environ.get(name):
+            return parse_database_url(value, name)
+    for name in LIBPQ_VARIABLES:
+        if os.environ.get(name):
+            return DatabaseSetting({}, name)
+    return None
+
+
+def describe(parameters: Mapping[str, str]) -> str:
+    """Name a database in a message, without its password."""
+    if not parameters:
+        return "the database named by the PG* variables"
+    host = parameters.get("host") or parameters.get("hostaddr") or "localhost"
+    port = f":{parameters['port']}" if parameters.get("port") else ""
+    return f"database {parameters.get('dbname', '(default)')} on {host}{port}"
+
+
+def home_directory() -> Path:
+    """Directory for the embedded database: $EMBREC_HOME, else the user's data directory (XDG)."""
+    if value := os.environ.get("EMBREC_HOME"):
+        return Path(value).expanduser().absolute()
+    return platformdirs.user_data_path("embrec")
+
+
+def home_is_chosen() -> bool:
+    """Whether the user named the home directory, by EMBREC_HOME or XDG_DATA_HOME."""
+    return bool(os.environ.get("EMBREC_HOME") or os.environ.get("XDG_DATA_HOME"))
+
+
+def cache_directory() -> Path:
+    """Directory for downloaded data sets: $EMBREC_HOME/cache, else the user's cache directory (XDG)."""
+    if os.environ.get("EMBREC_HOME"):
+        return home_directory() / "cache"
+    return platformdirs.user_cache_path("embrec")
+
+
+def server_environment() -> dict[str, str]:
+    """Environment for the embedded server: ours without locale and libpq variables.
+
+    A LANG that was never generated makes initdb fail, and a stray PG* variable would redirect it.
+    """
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("PG", "LC_")) and name not in ("LANG", "LANGUAGE")
+    }
+
+
+def quiet_tensorflow() -> None:
+    """Keep TensorFlow's own log off the terminal unless the user has set its level; call before importing it."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")

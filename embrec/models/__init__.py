@@ -1,0 +1,69 @@
+"""The Keras models, one module each. They know numpy and keras, and nothing of the database.
+
+A module offers ``Options`` (a frozen dataclass) and ``fit(training, held_out, options, seed, on_epoch)``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Ratings:
+    """Ratings as a model sees them.
+
+    Attributes:
+        users: int32 of shape (n,), 0 .. user_count - 1.
+        movies: int32 of shape (n,), 0 .. movie_count - 1.
+        ratings: float32 of shape (n,).
+        user_count: Number of users; some may have no rating here.
+        movie_count: Number of movies; some may have no rating here.
+    """
+
+    users: NDArray[np.int32]
+    movies: NDArray[np.int32]
+    ratings: NDArray[np.float32]
+    user_count: int
+    movie_count: int
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """One pass over the training ratings.
+
+    Attributes:
+        epoch: Counted from 1.
+        loss: Training loss.
+        rmse: Root mean squared error on the training ratings, as Keras averages it during the epoch.
+        held_out_rmse: The same on the held-out ratings after the epoch, or None without a held-out part.
+    """
+
+    epoch: int
+    loss: float
+    rmse: float
+    held_out_rmse: float | None
+
+
+@dataclass(frozen=True)
+class FittedModel:
+    """What a fit leaves.
+
+    Attributes:
+        user_vectors: float32 of shape (user_count, dimensions).
+        movie_vectors: float32 of shape (movie_count, dimensions).
+        parameters: Parameters of each layer that has any, by its name.
+        history: The epochs.
+        kept_epoch: The epoch whose weights these are.
+        predict: Predicts ratings, float32 of shape (n,), from int32 users and movies of shape (n,).
+    """
+
+    user_vectors: NDArray[np.float32]
+    movie_vectors: NDArray[np.float32]
+    parameters: dict[str, int]
+    history: list[Epoch]
+    kept_epoch: int
+    predict: Callable[[NDArray[np.int32], NDArray[np.int32]], NDArray[np.float32]]

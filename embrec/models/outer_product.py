@@ -1,0 +1,141 @@
+"""The article's model: the outer product of a user's and a movie's embedding, and a dense head on it.
+
+Two embeddings of 32, whose ``Dot(axes=1)`` of shapes (1, 32) and (1, 32) is their 32 x 32 outer product, flattened
+into Dense(500, relu) and Dense(1): a rating as regression. With Adam at 0.01 it overfits and then diverges, and
+its embeddings carry little similarity; it is here as the article has it, to start from and to compare with.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from embrec.errors import TrainingError
+from embrec.models import Epoch, FittedModel, Ratings
+
+
+@dataclass(frozen=True)
+class Options:
+    """Options of a fit; the defaults are the article's.
+
+    Attributes:
+        dimensions: Length of an embedding.
+        hidden_units: Width of the dense layer.
+        learning_rate: Adam's learning rate.
+        epochs: Passes over the ratings.
+        batch_size: Ratings per step.
+    """
+
+    dimensions: int = 32
+    hidden_units: int = 500
+    learning_rate: float = 0.01
+    epochs: int = 50
+    batch_size: int = 128
+
+
+def build(user_count: int, movie_count: int, options: Options) -> keras.Model:
+    """Build and compile the model; its inputs are ``user_in`` and ``article_in``, int32 of shape (batch, 1)."""
+    user_in = keras.Input(shape=(1,), dtype="int32", name="user_in")
+    article_in = keras.Input(shape=(1,), dtype="int32", name="article_in")
+    user = keras.layers.Embedding(user_count, options.dimensions, name="user_embedding")(user_in)
+    article = keras.layers.Embedding(movie_count, options.dimensions, name="article_embedding")(article_in)
+    outer_product = keras.layers.Dot(axes=1, name="outer_product")([user, article])
+    features = keras.layers.Flatten(name="flatten")(outer_product)
+    hidden = keras.layers.Dense(options.hidden_units, activation="relu", name="hidden")(features)
+    rating = keras.layers.Dense(1, name="rating")(hidden)
+    model = keras.Model([user_in, article_in], rating, name="outer_product")
+    model.compile(
+        optimizer=keras.optimizers.Adam(options.learning_rate),
+        loss="mse",
+        metrics=[keras.metrics.RootMeanSquaredError(name="rmse")],
+    )
+    return model
+
+
+def fit(
+    training: Ratings,
+    held_out: Ratings | None,
+    options: Options,
+    seed: int,
+    on_epoch: Callable[[Epoch], None] = lambda epoch: None,
+) -> FittedModel:
+    """Fit the model.
+
+    Args:
+        training: Ratings to learn from.
+        held_out: Ratings to choose the best epoch by; without them the last epoch is kept, as in the article.
+        options: Options of the fit.
+        seed: Seeds Keras's and numpy's global generators; the same seed gives the same vectors, bit for bit.
+        on_epoch: Called after each epoch.
+
+    Raises:
+        TrainingError: The loss became infinite or not a number.
+    """
+    keras.utils.set_random_seed(seed)
+    model = build(training.user_count, training.movie_count, options)
+    follower = _Follower(on_epoch, keep_best=held_out is not None)
+    model.fit(
+        _inputs(training.users, training.movies),
+        training.ratings,
+        validation_data=None if held_out is None else (_inputs(held_out.users, held_out.movies), held_out.ratings),
+        epochs=options.epochs,
+        batch_size=options.batch_size,
+        validation_batch_size=8192,
+        verbose=0,
+        callbacks=[follower],
+    )
+    if follower.best_weights is not None:
+        model.set_weights(follower.best_weights)
+
+    def predict(users: NDArray[np.int32], movies: NDArray[np.int32]) -> NDArray[np.float32]:
+        return np.asarray(model.predict(_inputs(users, movies), batch_size=8192, verbose=0), np.float32)[:, 0]
+
+    return FittedModel(
+        user_vectors=_weights(model, "user_embedding"),
+        movie_vectors=_weights(model, "article_embedding"),
+        parameters={layer.name: layer.count_params() for layer in model.layers if layer.count_params()},
+        history=follower.epochs,
+        kept_epoch=follower.kept_epoch,
+        predict=predict,
+    )
+
+
+def _inputs(users: NDArray[np.int32], movies: NDArray[np.int32]) -> list[NDArray[np.int32]]:
+    return [users[:, np.newaxis], movies[:, np.newaxis]]
+
+
+def _weights(model: keras.Model, layer: str) -> NDArray[np.float32]:
+    return np.asarray(model.get_layer(layer).get_weights()[0], np.float32)
+
+
+class _Follower(keras.callbacks.Callback):  # type: ignore[misc]  # keras has no types
+    """Records the epochs and, with a held-out part, keeps the weights of the best."""
+
+    def __init__(self, on_epoch: Callable[[Epoch], None], keep_best: bool) -> None:
+        super().__init__()
+        self.epochs: list[Epoch] = []
+        self.kept_epoch = 0
+        self.best_weights: list[Any] | None = None
+        self._on_epoch = on_epoch
+        self._keep_best = keep_best
+        self._best = np.inf
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        values = logs or {}
+        if not np.isfinite(values["loss"]):
+            raise TrainingError(
+                f"The loss became {values['loss']} in epoch {epoch + 1}. Train again with a lower --learning-rate."
+            )
+        held_out = values.get("val_rmse")
+        if not self._keep_best:
+            self.kept_epoch = epoch + 1
+        elif held_out is not None and held_out < self._best:
+            self._best, self.kept_epoch = held_out, epoch + 1
+            self.best_weights = self.model.get_weights()
+        self.epochs.append(Epoch(epoch + 1, values["loss"], values["rmse"], held_out))
+        self._on_epoch(self.epochs[-1])

@@ -1,0 +1,351 @@
+"""Loads ratings into the database and extracts them for training."""
+
+from __future__ import annotations
+
+import csv
+import datetime as dt
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import sqlalchemy as sa
+from numpy.typing import NDArray
+
+from embrec import database
+from embrec.database import Bind
+from embrec.errors import BadRowError, DataError
+from embrec.rows import NO_TIME, RejectedRow, check_ratings
+from embrec.sources import Movie, Source
+
+
+@dataclass(frozen=True)
+class LoadReport:
+    """What a load did, in rows.
+
+    Attributes:
+        read: Good rows in the input.
+        inserted: Ratings that are new.
+        updated: Ratings replaced by newer ones.
+        unchanged: Rows that changed nothing: the database held the same or a newer rating, or a newer row followed.
+        rejected: Bad rows set aside.
+        new_users: Users seen for the first time.
+        new_movies: Movies seen for the first time.
+    """
+
+    read: int
+    inserted: int
+    updated: int
+    unchanged: int
+    rejected: int
+    new_users: int
+    new_movies: int
+
+
+@dataclass(frozen=True)
+class RatingArrays:
+    """Ratings for training, sorted by user, then movie; users and movies without ratings are not in it.
+
+    Attributes:
+        users: int32 of shape (n,), each rating's user as 0 .. user_count - 1.
+        movies: int32 of shape (n,), each rating's movie as 0 .. movie_count - 1.
+        ratings: float32 of shape (n,).
+        user_indexes: int32 of shape (user_count,), the database's user_index of each user.
+        movie_indexes: int32 of shape (movie_count,), the database's movie_index of each movie.
+        newest_rating_at: Time of the newest rating, or None where no rating has a time.
+        sha256: Digest of the ratings and their indexes.
+    """
+
+    users: NDArray[np.int32]
+    movies: NDArray[np.int32]
+    ratings: NDArray[np.float32]
+    user_indexes: NDArray[np.int32]
+    movie_indexes: NDArray[np.int32]
+    newest_rating_at: dt.datetime | None
+    sha256: str
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """All good rows of a source; users and movies are numbered by first appearance."""
+
+    user_ids: list[str]
+    movie_ids: list[str]
+    users: NDArray[np.int32]
+    movies: NDArray[np.int32]
+    ratings: NDArray[np.float32]
+    rated_at: NDArray[np.int64]
+    rejected: int
+
+
+class _FirstAppearance:
+    """Numbers ids from 0 in the order they are first seen."""
+
+    def __init__(self) -> None:
+        self.numbers: dict[str, int] = {}
+
+    def __call__(self, ids: pa.StringArray) -> NDArray[np.int32]:
+        encoded = ids.dictionary_encode()
+        numbers = self.numbers
+        known = [numbers.setdefault(each, len(numbers)) for each in encoded.dictionary.to_pylist()]
+        codes: NDArray[np.int32] = np.array(known, dtype=np.int32)[encoded.indices.to_numpy()]
+        return codes
+
+
+def load(
+    bind: Bind,
+    source: Source,
+    reject_to: str | Path | None = None,
+    progress: Callable[[float], None] = lambda share: None,
+) -> LoadReport:
+    """Load a data set: everything, or nothing where something is wrong.
+
+    Users and movies get their indexes by first appearance. A rating replaces the one the database holds for the
+    same user and movie unless that one is newer; of several in one input the newest wins, and the last among
+    equals. Loading the same input again changes nothing.
+
+    Args:
+        bind: An engine, or a connection whose transaction is the caller's.
+        source: What to load, from :func:`embrec.sources.open_source` or :func:`embrec.sources.from_frame`.
+        reject_to: A CSV file to write bad rows to, with file, line, column and reason; without it the first bad
+            row stops the load.
+        progress: Called with the share of the input read, between 0 and 1.
+
+    Returns:
+        Counts of what happened.
+
+    Raises:
+        BadRowError: A row is bad and ``reject_to`` is not given.
+        DataError: The input cannot be read, or has no ratings.
+        SchemaError: The schema is absent or behind.
+    """
+    with database.begin(bind) as connection:
+        database.require_schema(connection)
+    rows = _read(source, reject_to, progress)  # may take minutes, and holds no transaction of the engine's
+    movies = source.movies()
+    latest = _newest_of_each_pair(rows)
+    with database.begin(bind) as connection:
+        # Indexes are given out by one load at a time; readers are not held up.
+        connection.execute(sa.text("LOCK TABLE embrec.users, embrec.movies IN SHARE ROW EXCLUSIVE MODE"))
+        user_indexes, new_users = _map_ids(connection, "user", rows.user_ids)
+        rated = set(rows.movie_ids)
+        all_movies = rows.movie_ids + [each.movie_id for each in movies if each.movie_id not in rated]
+        movie_indexes, new_movies = _map_ids(connection, "movie", list(dict.fromkeys(all_movies)))
+        _describe_movies(connection, movies)
+        inserted, updated = _merge_ratings(
+            connection,
+            user_indexes[rows.users[latest]],
+            movie_indexes[rows.movies[latest]],
+            rows.ratings[latest],
+            rows.rated_at[latest],
+        )
+    read = len(rows.ratings)
+    return LoadReport(read, inserted, updated, read - inserted - updated, rows.rejected, new_users, new_movies)
+
+
+def _read(source: Source, reject_to: str | Path | None, progress: Callable[[float], None]) -> _Rows:
+    number_users, number_movies = _FirstAppearance(), _FirstAppearance()
+    users, movies, ratings, times = [], [], [], []
+    rejected: list[RejectedRow] = []
+    for raw in source.ratings(progress):
+        chunk = check_ratings(raw)
+        if chunk.rejected and reject_to is None:
+            bad = chunk.rejected[0]
+            raise BadRowError(bad.file, bad.line, bad.column, bad.reason)
+        rejected += chunk.rejected
+        users.append(number_users(chunk.user_ids))
+        movies.append(number_movies(chunk.movie_ids))
+        ratings.append(chunk.ratings)
+        times.append(chunk.rated_at)
+    if reject_to is not None:
+        _write_rejected(reject_to, rejected)
+    if not sum(map(len, ratings)):
+        raise DataError(f"{source.name} has no ratings. Nothing was stored.")
+    return _Rows(
+        list(number_users.numbers),
+        list(number_movies.numbers),
+        np.concatenate(users),
+        np.concatenate(movies),
+        np.concatenate(ratings),
+        np.concatenate(times),
+        len(rejected),
+    )
+
+
+def _write_rejected(path: str | Path, rejected: Sequence[RejectedRow]) -> None:
+    with open(path, "w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(RejectedRow._fields)
+        writer.writerows(rejected)
+
+
+def _newest_of_each_pair(rows: _Rows) -> NDArray[np.int64]:
+    """Positions of the newest rating of each user and movie, in their order; a row without a time is the oldest."""
+    pair = (rows.users.astype(np.int64) << 32) | rows.movies
+    # A stable sort keeps the file's order among rows of the same pair and time.
+    order = np.lexsort((rows.rated_at, pair))
+    last = np.append(np.diff(pair[order]) != 0, True)
+    latest: NDArray[np.int64] = order[last]
+    return latest
+
+
+def _map_ids(connection: sa.Connection, side: str, ids: Sequence[str]) -> tuple[NDArray[np.int32], int]:
+    """Database indexes of outside ids, giving new ones to ids not seen before.
+
+    Returns:
+        int32 of shape (len(ids),), and how many were new.
+    """
+    connection.execute(sa.text("CREATE TEMP TABLE embrec_ids (position integer, id text) ON COMMIT DROP"))
+    database.copy_rows(connection, "pg_temp.embrec_ids", ["int4", "text"], enumerate(ids))
+    new = connection.execute(
+        sa.text(
+            f"INSERT INTO embrec.{side}s ({side}_index, {side}_id)"
+            f" SELECT (SELECT coalesce(max({side}_index), -1) FROM embrec.{side}s)"
+            "   + row_number() OVER (ORDER BY i.position), i.id"
+            " FROM pg_temp.embrec_ids AS i"
+            f" WHERE NOT EXISTS (SELECT FROM embrec.{side}s AS k WHERE k.{side}_id = i.id)"
+        )
+    ).rowcount
+    mapping = database.fetch_arrays(
+        connection,
+        f"SELECT i.position, k.{side}_index FROM pg_temp.embrec_ids AS i"
+        f" JOIN embrec.{side}s AS k ON k.{side}_id = i.id",
+        {"position": "i4", "index": "i4"},
+    )
+    connection.execute(sa.text("DROP TABLE pg_temp.embrec_ids"))
+    indexes = np.empty(len(ids), dtype=np.int32)
+    indexes[mapping["position"]] = mapping["index"]
+    return indexes, new
+
+
+def _describe_movies(connection: sa.Connection, movies: Sequence[Movie]) -> None:
+    """Write titles, genres and years; of a movie listed twice the last is kept."""
+    if not movies:
+        return
+    connection.execute(
+        sa.text(
+            "CREATE TEMP TABLE embrec_movies (movie_id text, title text, genres text[], release_year smallint)"
+            " ON COMMIT DROP"
+        )
+    )
+    database.copy_rows(
+        connection,
+        "pg_temp.embrec_movies",
+        ["text", "text", "text[]", "int2"],
+        {each.movie_id: each for each in movies}.values(),
+    )
+    connection.execute(
+        sa.text(
+            "UPDATE embrec.movies AS m SET title = i.title, genres = i.genres, release_year = i.release_year"
+            " FROM pg_temp.embrec_movies AS i WHERE m.movie_id = i.movie_id"
+            " AND (m.title, m.genres, m.release_year) IS DISTINCT FROM (i.title, i.genres, i.release_year)"
+        )
+    )
+    connection.execute(sa.text("DROP TABLE pg_temp.embrec_movies"))
+
+
+def _merge_ratings(
+    connection: sa.Connection,
+    users: NDArray[np.int32],
+    movies: NDArray[np.int32],
+    ratings: NDArray[np.float32],
+    rated_at: NDArray[np.int64],
+) -> tuple[int, int]:
+    """Put ratings, one per user and movie, into the table; returns how many were inserted and updated."""
+    order = np.argsort((users.astype(np.int64) << 32) | movies)  # by key: four times faster into an index
+    columns: list[NDArray[Any]] = [users[order], movies[order], ratings[order], rated_at[order]]
+    empty = connection.scalar(sa.text("SELECT NOT EXISTS (SELECT FROM embrec.ratings)"))
+    if empty:
+        _copy_ratings(connection, "embrec.ratings", columns)
+        return len(users), 0
+    connection.execute(
+        sa.text(
+            "CREATE TEMP TABLE embrec_ratings (user_index integer, movie_index integer, rating real,"
+            " rated_at timestamptz) ON COMMIT DROP"
+        )
+    )
+    _copy_ratings(connection, "pg_temp.embrec_ratings", columns)
+    inserted, updated = connection.execute(
+        sa.text(
+            "WITH merged AS ("
+            "  INSERT INTO embrec.ratings AS r (user_index, movie_index, rating, rated_at)"
+            "  SELECT user_index, movie_index, rating, rated_at FROM pg_temp.embrec_ratings"
+            "  ON CONFLICT (user_index, movie_index)"
+            "  DO UPDATE SET rating = excluded.rating, rated_at = excluded.rated_at"
+            "  WHERE (r.rating, r.rated_at) IS DISTINCT FROM (excluded.rating, excluded.rated_at)"
+            "    AND (excluded.rated_at >= r.rated_at OR excluded.rated_at IS NULL OR r.rated_at IS NULL)"
+            # A row that this statement inserted has no deleting transaction; one that it updated has.
+            "  RETURNING r.xmax = 0 AS is_new"
+            ") SELECT count(*) FILTER (WHERE is_new), count(*) FILTER (WHERE NOT is_new) FROM merged"
+        )
+    ).one()
+    connection.execute(sa.text("DROP TABLE pg_temp.embrec_ratings"))
+    return inserted, updated
+
+
+def _copy_ratings(connection: sa.Connection, table: str, columns: Sequence[NDArray[Any]]) -> None:
+    users, movies, ratings, rated_at = columns
+    timed = rated_at != NO_TIME
+    if timed.any():
+        times = database.timestamps(rated_at[timed])
+        database.copy_arrays(
+            connection,
+            f"{table} (user_index, movie_index, rating, rated_at)",
+            [users[timed], movies[timed], ratings[timed], times],
+        )
+    if not timed.all():
+        database.copy_arrays(
+            connection,
+            f"{table} (user_index, movie_index, rating)",
+            [users[~timed], movies[~timed], ratings[~timed]],
+        )
+
+
+def extract(bind: Bind) -> RatingArrays:
+    """Read all ratings as arrays, from one snapshot.
+
+    Returns:
+        The ratings in an order that depends on nothing but the ratings.
+
+    Raises:
+        DataError: There are no ratings.
+        SchemaError: The schema is absent or behind.
+    """
+    with database.begin(bind) as connection:
+        database.require_schema(connection)
+        rows = database.fetch_arrays(
+            connection,
+            "SELECT user_index, movie_index, rating,"
+            " coalesce((extract(epoch FROM rated_at) * 1000000)::bigint, (-9223372036854775808)::bigint)"
+            " FROM embrec.ratings",
+            {"user_index": "i4", "movie_index": "i4", "rating": "f4", "rated_at": "i8"},
+        )
+    if not len(rows):
+        raise DataError("There are no ratings in the database. Run: embrec load ml-100k, or embrec load PATH")
+    rows = rows[np.argsort((rows["user_index"].astype(np.int64) << 32) | rows["movie_index"])]
+    users, user_indexes = _contiguous(rows["user_index"])
+    movies, movie_indexes = _contiguous(rows["movie_index"])
+    newest = int(rows["rated_at"].max())
+    digest = hashlib.sha256()
+    for column in ("user_index", "movie_index", "rating"):
+        digest.update(np.ascontiguousarray(rows[column]).tobytes())
+    return RatingArrays(
+        users,
+        movies,
+        np.ascontiguousarray(rows["rating"]),
+        user_indexes,
+        movie_indexes,
+        None if newest == NO_TIME else dt.datetime.fromtimestamp(newest / 1e6, tz=dt.UTC),
+        digest.hexdigest(),
+    )
+
+
+def _contiguous(indexes: NDArray[np.int32]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    """Number the indexes that occur 0, 1, 2, ... in their order; returns the numbers and the indexes."""
+    occurring = np.flatnonzero(np.bincount(indexes)).astype(np.int32)
+    number = np.empty(int(occurring[-1]) + 1, dtype=np.int32)
+    number[occurring] = np.arange(len(occurring), dtype=np.int32)
+    return number[indexes], occurring

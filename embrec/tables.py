@@ -1,0 +1,127 @@
+"""The tables of the ``embrec`` schema as SQLAlchemy metadata; the migrations make them."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from pgvector.sqlalchemy import VECTOR
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB, REAL
+
+SCHEMA = "embrec"
+metadata = sa.MetaData(
+    schema=SCHEMA,
+    naming_convention={
+        "pk": "%(table_name)s_pkey",
+        "uq": "%(table_name)s_%(column_0_N_name)s_key",
+        "fk": "%(table_name)s_%(column_0_N_name)s_fkey",
+        "ck": "%(table_name)s_%(constraint_name)s_check",
+        "ix": "%(table_name)s_%(column_0_N_name)s_idx",
+    },
+)
+timestamptz = sa.DateTime(timezone=True)
+
+users = sa.Table(
+    "users",
+    metadata,
+    sa.Column("user_index", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("user_id", sa.Text, nullable=False, unique=True),
+)
+
+movies = sa.Table(
+    "movies",
+    metadata,
+    sa.Column("movie_index", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("movie_id", sa.Text, nullable=False, unique=True),
+    sa.Column("title", sa.Text),
+    sa.Column("genres", ARRAY(sa.Text), nullable=False, server_default="{}"),
+    sa.Column("release_year", sa.SmallInteger),
+)
+
+ratings = sa.Table(
+    "ratings",
+    metadata,
+    sa.Column("user_index", sa.Integer, sa.ForeignKey(users.c.user_index), primary_key=True),
+    sa.Column("movie_index", sa.Integer, sa.ForeignKey(movies.c.movie_index), primary_key=True),
+    sa.Column(
+        "rating",
+        REAL,
+        sa.CheckConstraint("rating > '-Infinity' AND rating < 'Infinity'", name="rating"),
+        nullable=False,
+    ),
+    sa.Column("rated_at", timestamptz),
+)
+
+model_runs = sa.Table(
+    "model_runs",
+    metadata,
+    sa.Column("model_run_id", sa.Integer, sa.Identity(always=True), primary_key=True),
+    sa.Column("architecture", sa.Text, nullable=False),
+    sa.Column(
+        "status",
+        sa.Text,
+        sa.CheckConstraint("status IN ('training', 'trained', 'failed', 'deleted')", name="status"),
+        nullable=False,
+        server_default="training",
+    ),
+    sa.Column("options", JSONB, nullable=False),
+    sa.Column("seed", sa.BigInteger, nullable=False),
+    sa.Column("library_versions", JSONB, nullable=False),
+    # The training snapshot: what the ratings were when they were read.
+    sa.Column("user_count", sa.Integer, nullable=False),
+    sa.Column("movie_count", sa.Integer, nullable=False),
+    sa.Column("rating_count", sa.BigInteger, nullable=False),
+    sa.Column("newest_rating_at", timestamptz),
+    sa.Column("ratings_sha256", sa.Text, nullable=False),
+    # What came out.
+    sa.Column("dimensions", sa.SmallInteger),
+    sa.Column("parameters", JSONB, nullable=False, server_default="{}"),
+    sa.Column("metrics", JSONB, nullable=False, server_default="{}"),
+    sa.Column("history", JSONB, nullable=False, server_default="[]"),
+    sa.Column("error", sa.Text),
+    sa.Column("started_at", timestamptz, nullable=False, server_default=sa.func.now()),
+    sa.Column("finished_at", timestamptz),
+)
+
+# The newest row names the published run; older rows are the history. One INSERT publishes or rolls back.
+publications = sa.Table(
+    "publications",
+    metadata,
+    sa.Column("publication_id", sa.Integer, sa.Identity(always=True), primary_key=True),
+    sa.Column("model_run_id", sa.Integer, sa.ForeignKey(model_runs.c.model_run_id), nullable=False),
+    sa.Column(
+        "action",
+        sa.Text,
+        sa.CheckConstraint("action IN ('publish', 'rollback')", name="action"),
+        nullable=False,
+    ),
+    sa.Column("published_at", timestamptz, nullable=False, server_default=sa.func.now()),
+)
+
+# One partition per model run, written once and never updated. The column has no dimension of its own,
+# so runs of different dimensions stand side by side; each partition checks its own.
+movie_embeddings = sa.Table(
+    "movie_embeddings",
+    metadata,
+    sa.Column("model_run_id", sa.Integer, primary_key=True),
+    sa.Column("movie_index", sa.Integer, primary_key=True),
+    sa.Column("embedding", VECTOR(), nullable=False),
+    postgresql_partition_by="LIST (model_run_id)",
+)
+
+user_embeddings = sa.Table(
+    "user_embeddings",
+    metadata,
+    sa.Column("model_run_id", sa.Integer, primary_key=True),
+    sa.Column("user_index", sa.Integer, primary_key=True),
+    sa.Column("embedding", VECTOR(), nullable=False),
+    postgresql_partition_by="LIST (model_run_id)",
+)
+
+# How Alembic compares a database with this metadata: our schema alone, and not the partitions of the
+# runs, which are data.
+COMPARISON = {
+    "include_schemas": True,
+    "include_name": lambda name, kind, parents: name == SCHEMA if kind == "schema" else True,
+    "include_object": lambda thing, name, kind, reflected, other: (
+        kind != "table" or not (name == "alembic_version" or "_run_" in name)
+    ),
+}

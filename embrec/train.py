@@ -1,0 +1,183 @@
+"""Trains a model run: extract, fit, store, publish. The one module beside the models that loads Keras."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib.metadata
+import platform
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import sqlalchemy as sa
+from numpy.typing import NDArray
+
+from embrec import database, embeddings, evaluate, runs
+from embrec.errors import ConfigError, DataError
+from embrec.models import Epoch, FittedModel, Ratings, outer_product
+from embrec.ratings import RatingArrays, extract
+
+ARCHITECTURES: Mapping[str, Any] = {"outer-product": outer_product}
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    """A finished model run.
+
+    Attributes:
+        model_run_id: The run's number.
+        published: Whether it was published.
+        model: The fitted model: vectors, history, prediction.
+        metrics: ``train_rmse``, and with a held-out part ``held_out_rmse`` and ``held_out_mae``, in the ratings' unit.
+        seconds: Time spent in each step.
+    """
+
+    model_run_id: int
+    published: bool
+    model: FittedModel
+    metrics: dict[str, float]
+    seconds: dict[str, float]
+
+
+def train(
+    engine: sa.Engine,
+    architecture: str = "outer-product",
+    options: Mapping[str, Any] | None = None,
+    seed: int = 0,
+    holdout: float = 0.0,
+    publish: bool = True,
+    on_epoch: Callable[[Epoch], None] = lambda epoch: None,
+) -> TrainResult:
+    """Train a model on the ratings in the database, and publish its vectors.
+
+    No connection is held while fitting. The run is recorded when it begins; when it fails or is interrupted, the
+    record says so and nothing of it is stored.
+
+    Args:
+        engine: The database.
+        architecture: A key of ``ARCHITECTURES``.
+        options: Options of the architecture where they differ from its defaults.
+        seed: The same seed, ratings and library versions give bit-identical vectors.
+        holdout: Share of the ratings to hold out, to keep the best epoch by and to report the error on; 0 for none.
+        publish: Whether to publish the run.
+        on_epoch: Called after each epoch.
+
+    Raises:
+        ConfigError: There is no such architecture or option.
+        DataError: There are no ratings, or too few to hold a part out.
+        TrainingError: The fit went wrong.
+        RunError: The vectors cannot be used.
+    """
+    module, chosen = _options(architecture, options or {}, holdout)
+    clock = _Clock()
+    arrays = extract(engine)
+    clock.lap("extract")
+    training, held_out = _split(arrays, holdout, seed)
+    model_run_id = runs.start(engine, **_record(architecture, chosen, seed, holdout, arrays))
+    try:
+        model = module.fit(training, held_out, chosen, seed, on_epoch)
+        clock.lap("fit")
+        metrics = _metrics(model, training, held_out)
+        clock.lap("evaluate")
+        with database.begin(engine) as connection:
+            embeddings.store(connection, model_run_id, "user", arrays.user_indexes, model.user_vectors)
+            embeddings.store(connection, model_run_id, "movie", arrays.movie_indexes, model.movie_vectors)
+            runs.finish(connection, model_run_id, "trained", **_outcome(model, metrics))
+        clock.lap("store")
+    except BaseException as error:  # also a Ctrl-C: the record must not say "training" for ever
+        runs.finish(engine, model_run_id, "failed", error=str(error) or type(error).__name__)
+        raise
+    if publish:
+        runs.publish(engine, model_run_id)
+        clock.lap("publish")
+    return TrainResult(model_run_id, publish, model, metrics, clock.seconds)
+
+
+class _Clock:
+    """Seconds between laps."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+        self._last = time.perf_counter()
+
+    def lap(self, name: str) -> None:
+        now = time.perf_counter()
+        self.seconds[name] = now - self._last
+        self._last = now
+
+
+def _options(architecture: str, options: Mapping[str, Any], holdout: float) -> tuple[Any, Any]:
+    module = ARCHITECTURES.get(architecture)
+    if module is None:
+        raise ConfigError(f"There is no architecture {architecture}. Choose one of: {', '.join(ARCHITECTURES)}")
+    known = {field.name for field in dataclasses.fields(module.Options)}
+    if unknown := set(options) - known:
+        raise ConfigError(
+            f"The architecture {architecture} has no option {', '.join(sorted(unknown))}. "
+            f"It has: {', '.join(sorted(known))}"
+        )
+    if not 0 <= holdout < 1:
+        raise ConfigError(f"holdout is {holdout}; give a share of the ratings, at least 0 and less than 1.")
+    return module, module.Options(**options)
+
+
+def _split(arrays: RatingArrays, holdout: float, seed: int) -> tuple[Ratings, Ratings | None]:
+    if holdout == 0:
+        return _ratings(arrays, np.arange(len(arrays.ratings))), None
+    if len(arrays.ratings) < 2:
+        raise DataError("One rating cannot be split. Load more ratings, or train without --holdout.")
+    kept, held = evaluate.random_split(len(arrays.ratings), holdout, seed)
+    return _ratings(arrays, kept), _ratings(arrays, held)
+
+
+def _ratings(arrays: RatingArrays, positions: NDArray[np.int64]) -> Ratings:
+    return Ratings(
+        arrays.users[positions],
+        arrays.movies[positions],
+        arrays.ratings[positions],
+        len(arrays.user_indexes),
+        len(arrays.movie_indexes),
+    )
+
+
+def _record(architecture: str, options: Any, seed: int, holdout: float, arrays: RatingArrays) -> dict[str, Any]:
+    packages = ("embrec", "keras", "tensorflow", "numpy")
+    return {
+        "architecture": architecture,
+        "options": {**dataclasses.asdict(options), "holdout": holdout},
+        "seed": seed,
+        "library_versions": {
+            "python": platform.python_version(),
+            **{package: importlib.metadata.version(package) for package in packages},
+        },
+        "user_count": len(arrays.user_indexes),
+        "movie_count": len(arrays.movie_indexes),
+        "rating_count": len(arrays.ratings),
+        "newest_rating_at": arrays.newest_rating_at,
+        "ratings_sha256": arrays.sha256,
+    }
+
+
+def _metrics(model: FittedModel, training: Ratings, held_out: Ratings | None) -> dict[str, float]:
+    metrics = {"train_rmse": evaluate.rmse(model.predict(training.users, training.movies), training.ratings)}
+    if held_out is not None:
+        predicted = model.predict(held_out.users, held_out.movies)
+        metrics["held_out_rmse"] = evaluate.rmse(predicted, held_out.ratings)
+        metrics["held_out_mae"] = evaluate.mae(predicted, held_out.ratings)
+    return metrics
+
+
+def _outcome(model: FittedModel, metrics: Mapping[str, float]) -> dict[str, Any]:
+    return {
+        "dimensions": model.movie_vectors.shape[1],
+        "parameters": model.parameters,
+        "metrics": {**metrics, "kept_epoch": model.kept_epoch},
+        "history": [dataclasses.asdict(epoch) for epoch in model.history],
+    }
+
+
+def default_epochs(architecture: str) -> int:
+    """How many epochs a fit of this architecture takes unless told otherwise."""
+    return int(_options(architecture, {}, 0.0)[1].epochs)

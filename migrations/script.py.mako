@@ -1,0 +1,35 @@
+"""${message}.
+
+Revision ID: ${up_revision}
+Revises: ${down_revision | comma,n}
+
+The author's rules:
+- Name the file NNNN_slug.py and the revision NNNN: revisions are compared as text. Raise
+  embrec.database.SCHEMA_REVISION in the same commit.
+- Write tables out here. Import nothing from embrec but embrec.resources: a released revision never changes,
+  and embrec.tables will.
+- A function, view or type is a new file sql/functions/NAME_vNN.sql, run by op.execute(executable(...)). A released
+  file is never edited; downgrade() runs the version before.
+- No ACCESS EXCLUSIVE lock for long on ratings, users or movies: add columns without a volatile default, add
+  constraints NOT VALID and validate them in a second revision, create indexes CONCURRENTLY in an
+  op.get_context().autocommit_block().
+- Write downgrade() too. `make test` runs every revision up, down and up again, online and offline.
+"""
+
+from alembic import op
+import sqlalchemy as sa
+
+from embrec.resources import executable
+
+revision = ${repr(up_revision)}
+down_revision = ${repr(down_revision)}
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    ${upgrades if upgrades else "pass"}
+
+
+def downgrade() -> None:
+    ${downgrades if downgrades else "pass"}

@@ -1,0 +1,35 @@
+-- Before any revision: the schema, pgvector, and the session's settings. A DBA may run these statements
+-- first (as a superuser, for the extension); then migrating needs no more than owning the schema embrec.
+DO $$
+DECLARE
+    extension_schema name := (
+        SELECT n.nspname
+        FROM pg_extension AS e
+        JOIN pg_namespace AS n ON n.oid = e.extnamespace
+        WHERE e.extname = 'vector'
+    );
+BEGIN
+    IF extension_schema IS NULL THEN
+        -- Where the role is called embrec too, the first schema on its path would be our own.
+        extension_schema := coalesce(
+            (
+                SELECT path.schema
+                FROM unnest(current_schemas(false)) WITH ORDINALITY AS path (schema, position)
+                WHERE path.schema <> 'embrec'
+                ORDER BY path.position
+                LIMIT 1
+            ),
+            'public'
+        );
+        EXECUTE format('CREATE EXTENSION vector SCHEMA %I', extension_schema);
+        -- remove.sql drops the extension only where this says that embrec made it.
+        COMMENT ON EXTENSION vector IS 'vector data type and vector similarity search (created by embrec)';
+    END IF;
+    IF to_regnamespace('embrec') IS NULL THEN
+        CREATE SCHEMA embrec;
+    END IF;
+    -- Revisions find pgvector, wherever it lives, and none of the host's tables before ours.
+    PERFORM set_config('search_path', quote_ident(extension_schema), false);
+    PERFORM set_config('lock_timeout', '10s', false);
+END
+$$;

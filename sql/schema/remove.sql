@@ -1,0 +1,21 @@
+-- After the downgrade to base: take away what prepare.sql made, unless somebody else uses it.
+DROP TABLE IF EXISTS embrec.alembic_version;
+
+DO $$
+BEGIN
+    IF obj_description((SELECT oid FROM pg_extension WHERE extname = 'vector'), 'pg_extension') LIKE '%(created by embrec)' THEN
+        BEGIN
+            DROP EXTENSION vector;
+        EXCEPTION WHEN dependent_objects_still_exist THEN
+            RAISE NOTICE 'pgvector is used by other tables and stays';
+        END;
+    END IF;
+    IF pg_has_role((SELECT nspowner FROM pg_namespace WHERE nspname = 'embrec'), 'USAGE') THEN
+        BEGIN
+            DROP SCHEMA embrec;
+        EXCEPTION WHEN dependent_objects_still_exist THEN
+            RAISE NOTICE 'the schema embrec holds objects that are not of embrec and stays';
+        END;
+    END IF;
+END
+$$;

@@ -1,0 +1,11 @@
+-- The vectors of the published run, for queries of your own. The scalar subquery (not a join) lets the
+-- planner open that run's partition alone.
+CREATE VIEW embrec.published_user_embeddings AS
+SELECT
+    e.user_index,
+    u.user_id,
+    e.embedding,
+    e.model_run_id
+FROM embrec.user_embeddings AS e
+JOIN embrec.users AS u ON u.user_index = e.user_index
+WHERE e.model_run_id = (SELECT r.model_run_id FROM embrec.published_run AS r);
