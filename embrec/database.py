@@ -109,35 +109,41 @@ def begin(bind: Bind) -> Iterator[sa.Connection]:
 
 @contextlib.contextmanager
 def translated_errors() -> Iterator[None]:
-    """Turn driver errors that have a meaning to a user of embrec into embrec's own."""
+    """Turn the driver's errors into embrec's own; the driver's is kept as the cause.
+
+    Raises:
+        DatabaseError: The server cannot be reached, or refused a statement.
+        SchemaError: A table or function of embrec is missing.
+    """
     try:
         yield
     except sa.exc.DBAPIError as error:
-        if translated := _translate(error):
-            raise translated from error
-        raise
+        raise _translate(error.orig, error.statement or "") from error
+    except psycopg.Error as error:  # COPY goes past SQLAlchemy
+        raise _translate(error, "") from error
 
 
-def _cursor(connection: sa.Connection) -> psycopg.Cursor[Any]:
-    """A cursor of the driver under the connection, in the same transaction."""
-    return cast("psycopg.Connection[Any]", connection.connection.driver_connection).cursor()
-
-
-def _translate(error: sa.exc.DBAPIError) -> DatabaseError | None:
-    """What a driver error means to a user of embrec, or None where it means nothing in particular."""
-    original = error.orig
+def _translate(error: BaseException | None, statement: str) -> DatabaseError:
     missing = (
         psycopg.errors.UndefinedTable,
         psycopg.errors.UndefinedFunction,
         psycopg.errors.InvalidSchemaName,
         psycopg.errors.UndefinedColumn,
     )
-    if isinstance(original, missing) and "embrec." in str(original) + (error.statement or ""):
+    if isinstance(error, missing) and "embrec." in f"{error} {statement}":
         return SchemaError("The embrec schema is absent or behind in this database. Run: embrec db upgrade")
-    if isinstance(original, psycopg.OperationalError) and original.sqlstate is None:
-        reason = str(original).strip().splitlines()[-1]
-        return DatabaseError(f"The database cannot be reached: {reason}. Check DATABASE_URL, or run: embrec doctor")
-    return None
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    if isinstance(error, psycopg.OperationalError) and error.sqlstate is None:
+        return DatabaseError(
+            f"The database cannot be reached: {lines[-1].strip()}. Check DATABASE_URL, or run: embrec doctor"
+        )
+    # The first line alone: the others may repeat a row's values.
+    return DatabaseError(f"The database refused: {lines[0]}")
+
+
+def _cursor(connection: sa.Connection) -> psycopg.Cursor[Any]:
+    """A cursor of the driver under the connection, in the same transaction."""
+    return cast("psycopg.Connection[Any]", connection.connection.driver_connection).cursor()
 
 
 def check_server(connection: sa.Connection) -> None:
@@ -181,6 +187,12 @@ def check_server(connection: sa.Connection) -> None:
             "pgvector is available but not enabled in this database, and that needs a superuser. "
             "Ask for: CREATE EXTENSION vector"
         )
+
+
+def extension_schema(connection: sa.Connection) -> str:
+    """The schema that pgvector was installed in, quoted; it need not be on anybody's search path."""
+    query = "SELECT quote_ident(extnamespace::regnamespace::name::text) FROM pg_extension WHERE extname = 'vector'"
+    return str(connection.scalar(sa.text(query.replace(":", r"\:"))))
 
 
 def current_revision(connection: sa.Connection) -> str | None:

@@ -17,6 +17,7 @@ from embrec.errors import BadRowError, DataError
 from embrec.rows import RawRows, RejectedRow
 
 BLOCK_BYTES = 8 << 20
+_LONGEST_ROW_SHOWN = 1000
 
 
 def read_header(path: Path) -> list[str]:
@@ -59,7 +60,7 @@ def read_delimited(
         skipped.append(row.number)
         if row.text.strip():
             reason = f"{row.actual_columns} columns where {row.expected_columns} are expected"
-            rejected.append(RejectedRow(str(path), row.number, "(row)", reason, row.text))
+            rejected.append(RejectedRow(str(path), row.number, "(row)", reason, row.text[:_LONGEST_ROW_SHOWN]))
         return "skip"
 
     delimiter = "\x1f" if separator == b"::" else separator.decode()
@@ -156,12 +157,13 @@ class _Input(io.RawIOBase):
         if data:
             self.newlines += data.count(b"\n")
             self._last = data[-1:]
-        if self._double:
-            data = self._held + data
-            # A colon at the end may be the first half of a separator.
-            self._held = data[-1:] if data.endswith(b":") and len(data) > 1 else b""
-            data = data.removesuffix(self._held).replace(b"::", b"\x1f") if self._held else data.replace(b"::", b"\x1f")
-        return data
+        if not self._double:
+            return data
+        joined = self._held + data
+        # Colons at the end may be half of a separator: they wait for what follows, if anything does.
+        whole = joined.rstrip(b":") if data else joined
+        self._held = joined[len(whole) :]
+        return whole.replace(b"::", b"\x1f")
 
     def close(self) -> None:
         self._stream.close()

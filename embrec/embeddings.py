@@ -46,7 +46,7 @@ def store(
             f"ALTER TABLE {partition}"
             f" ADD PRIMARY KEY (model_run_id, {side}_index),"
             f" ADD CHECK (model_run_id = {model_run_id}),"  # lets ATTACH skip its scan
-            f" ADD CHECK (vector_dims(embedding) = {vectors.shape[1]})"
+            f" ADD CHECK ({database.extension_schema(connection)}.vector_dims(embedding) = {vectors.shape[1]})"
         )
     )
     connection.execute(sa.text(f"ALTER TABLE {parent} ATTACH PARTITION {partition} FOR VALUES IN ({model_run_id})"))

@@ -184,7 +184,7 @@ class LocalServer:
                 self._clear_stale_files()
                 process = self._launch(binaries, account)
             time.sleep(0.02)
-        raise LocalServerError(f"The embedded server did not start. The end of {self.log} says:\n{self._log_tail()}")
+        raise LocalServerError(f"The embedded server did not start; see {self.log}, which ends: {self._log_tail()}")
 
     def _clear_stale_files(self) -> None:
         """Remove what a killed server left and PostgreSQL itself would stumble over.
@@ -216,7 +216,7 @@ class LocalServer:
             )
 
     def _log_tail(self) -> str:
-        return "\n".join(self.log.read_text(errors="replace").splitlines()[-5:])
+        return " | ".join(self.log.read_text(errors="replace").splitlines()[-5:])
 
 
 def default_home() -> Path:

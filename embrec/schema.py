@@ -16,7 +16,7 @@ from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 
 from embrec import database, resources
-from embrec.errors import SchemaError
+from embrec.errors import DatabaseError, RequirementError, SchemaError
 from embrec.tables import COMPARISON, metadata
 
 
@@ -87,6 +87,7 @@ def check(engine: sa.Engine) -> list[str]:
     with database.begin(engine) as connection:
         database.require_schema(connection)
         with not_the_default_schema(connection):
+            connection.execute(sa.text(f"SET LOCAL search_path = {database.extension_schema(connection)}"))
             context = MigrationContext.configure(connection, opts=dict(COMPARISON))
             differences = [str(difference) for difference in compare_metadata(context, metadata)]
         invalid = connection.scalars(
@@ -124,10 +125,11 @@ def _run(action: Callable[..., None], engine: sa.Engine, revision: str) -> None:
             action(config, revision)
     except CommandError as error:
         raise SchemaError(f"{error}. See the revisions there are with: embrec db history") from error
-    except sa.exc.DBAPIError as error:
-        reason = str(error.orig).strip().splitlines()[0]
+    except DatabaseError as error:
+        if isinstance(error, RequirementError | SchemaError):
+            raise
         raise SchemaError(
-            f"The migration stopped: {reason}. The revision it was in is undone; mend the cause, then run: "
+            f"The migration stopped: {error}. The revision it was in is undone; mend the cause, then run: "
             "embrec db upgrade"
         ) from error
 

@@ -89,5 +89,9 @@ def run_online(engine: sa.Engine) -> None:
 
 if context.is_offline_mode():
     run_offline()
+elif "engine" in context.config.attributes:
+    run_online(context.config.attributes["engine"])
 else:
-    run_online(context.config.attributes.get("engine") or database.open_engine(notify=print))
+    own_engine = database.open_engine(notify=print)
+    run_online(own_engine)
+    own_engine.dispose()

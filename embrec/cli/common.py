@@ -25,8 +25,10 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON."
 
 
 def engine(database_url: str | None) -> sa.Engine:
-    """The database to work on; says so where it is the embedded one."""
-    return open_engine(database_url, notify=note)
+    """The database to work on, given back when the command ends; says so where it is the embedded one."""
+    opened = open_engine(database_url, notify=note)
+    click.get_current_context().call_on_close(opened.dispose)
+    return opened
 
 
 def note(message: str) -> None:

@@ -10,7 +10,7 @@ import click
 import sqlalchemy as sa
 
 from embrec import config, database
-from embrec.cli.common import database_option
+from embrec.cli.common import database_option, engine
 from embrec.errors import EmbrecError
 from embrec.runs import published_run_id
 
@@ -36,10 +36,9 @@ def _checks(url: str | None) -> Iterator[tuple[str, Callable[[], object]]]:
     engines: list[sa.Engine] = []
 
     def reach() -> str:
-        engine = database.open_engine(url)
-        with database.begin(engine) as connection:
+        engines.append(engine(url))
+        with database.begin(engines[0]) as connection:
             version = connection.scalar(sa.text("SHOW server_version"))
-        engines.append(engine)
         setting = config.database_setting(url)
         where = "the embedded database" if setting is None else config.describe(setting.parameters)
         return f"PostgreSQL {version}, {where}"
@@ -50,8 +49,8 @@ def _checks(url: str | None) -> Iterator[tuple[str, Callable[[], object]]]:
     yield "published run", lambda: _with(engines[0], lambda connection: published_run_id(connection) or "none yet")
 
 
-def _with(engine: sa.Engine, check: Callable[[sa.Connection], object]) -> object:
-    with database.begin(engine) as connection:
+def _with(bind: sa.Engine, check: Callable[[sa.Connection], object]) -> object:
+    with database.begin(bind) as connection:
         return check(connection)
 
 
@@ -61,9 +60,7 @@ def _requirements(connection: sa.Connection) -> str:
     if version is None:
         return "pgvector can be enabled (embrec db upgrade does it)"
     # A pgvector built for a newer processor kills the server at its first distance: try one.
-    schema = connection.scalar(
-        sa.text("SELECT extnamespace::regnamespace::text FROM pg_extension WHERE extname='vector'")
-    )
+    schema = database.extension_schema(connection)
     distance = connection.scalar(
         sa.text(f"SELECT '[3,4]'::{schema}.vector OPERATOR({schema}.<=>) '[4,3]'::{schema}.vector")
     )

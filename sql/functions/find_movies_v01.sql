@@ -15,7 +15,7 @@ BEGIN ATOMIC
     candidates AS (
         SELECT
             m.*,
-            regexp_replace(lower(normalize(m.title, NFKD)), '[\u0300-\u036f]', '', 'g') AS folded_title
+            regexp_replace(lower(normalize(coalesce(m.title, ''), NFKD)), '[\u0300-\u036f]', '', 'g') AS folded_title
         FROM embrec.movies AS m
     )
     SELECT

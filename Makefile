@@ -1,0 +1,45 @@
+# The two commands: make demo, make test. Each makes its own virtual environment in .venv, from Python 3.11 or newer.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: demo test check lint types bench wheel clean
+
+# Load MovieLens 100K, train the article's model, and ask for similar movies.
+demo: $(VENV)/.demo
+	$(BIN)/embrec demo
+
+# The whole test suite, on a PostgreSQL of its own.
+test: $(VENV)/.test
+	$(BIN)/python -m pytest
+
+# Everything that continuous integration checks before the tests.
+check: lint types
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+
+types: $(VENV)/.dev
+	$(BIN)/mypy
+
+# Measure the bulk paths and the queries; see docs/benchmarks.md.
+bench: $(VENV)/.bench
+	$(BIN)/python tests/benchmarks/run.py
+
+wheel: $(VENV)/.dev
+	$(BIN)/python -m build --wheel
+
+clean:
+	rm -rf $(VENV) build dist
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.demo: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --editable '.[all]'
+	touch $@
+
+$(VENV)/.test $(VENV)/.dev $(VENV)/.bench: $(VENV)/.%: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --editable '.[$*]'
+	touch $@

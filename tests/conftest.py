@@ -1,0 +1,179 @@
+"""The PostgreSQL server of a test session, and a database of its own for each test.
+
+The server is EMBREC_TEST_DATABASE_URL, else a container where a Docker engine answers, else the embedded one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import itertools
+import os
+import tempfile
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from psycopg.conninfo import make_conninfo
+
+from embrec import config, database, schema
+from embrec.local import LocalServer
+
+# A server for tests need not survive a power cut.
+FAST_SETTINGS = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}
+IMAGE = os.environ.get("EMBREC_TEST_IMAGE", "pgvector/pgvector:pg18")
+TEMPLATE = "embrec_test_template"
+
+_numbers = itertools.count()
+_server_used = "none was needed"
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    terminalreporter.write_line(f"PostgreSQL server of this session: {_server_used}")
+
+
+@pytest.fixture(autouse=True)
+def no_configured_database(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test may reach a database that the developer happens to have configured."""
+    for name in (*config.URL_VARIABLES, *config.LIBPQ_VARIABLES, "PGUSER", "PGPASSWORD"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture(scope="session")
+def server_url() -> Iterator[str]:
+    """URL of the session's server, with a role that may create databases, roles and extensions."""
+    global _server_used
+    with contextlib.ExitStack() as stack:
+        if url := os.environ.get("EMBREC_TEST_DATABASE_URL"):
+            _server_used = "EMBREC_TEST_DATABASE_URL"
+        elif url := _container_url(stack):
+            _server_used = f"container of {IMAGE}"
+        else:
+            url = _embedded_url(stack)
+            _server_used = f"embedded ({_why_no_container})"
+        yield url
+
+
+_why_no_container = "no Docker engine answers"
+
+
+def _container_url(stack: contextlib.ExitStack) -> str | None:
+    global _why_no_container
+    import docker
+    from testcontainers.community.postgres import PostgresContainer
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)  # docker leaves its socket open where nobody answers
+        try:
+            client = docker.from_env()
+        except docker.errors.DockerException:
+            client = None
+        gc.collect()
+    if client is None:
+        return None
+    stack.callback(client.close)
+    try:
+        client.images.get(IMAGE)
+    except docker.errors.ImageNotFound:
+        try:
+            client.images.pull(IMAGE)
+        except docker.errors.APIError as error:
+            _why_no_container = f"a Docker engine answers but has no image {IMAGE}: {error.explanation}"
+            return None
+    settings = " ".join(f"-c {name}={value}" for name, value in FAST_SETTINGS.items())
+    container = PostgresContainer(IMAGE, driver="psycopg").with_command(f"postgres {settings}")
+    stack.enter_context(container)
+    return container.get_connection_url()
+
+
+def _embedded_url(stack: contextlib.ExitStack) -> str:
+    # Not pytest's tmp_path: as root the server runs as another user, who could not enter it.
+    home = stack.enter_context(tempfile.TemporaryDirectory(prefix="embrec-test-"))
+    Path(home).chmod(0o711)
+    server = LocalServer(Path(home), FAST_SETTINGS)
+    stack.callback(server.stop)
+    return server.start()
+
+
+def with_database(url: str, name: str, **others: str) -> str:
+    """The same server's URL for another database (or role, or password)."""
+    parameters = config.parse_database_url(url, "the test").parameters
+    return make_conninfo("", **{**parameters, "dbname": name, **others})
+
+
+@pytest.fixture(scope="session")
+def admin(server_url: str) -> Iterator[sa.Engine]:
+    """An engine for statements about the server itself, in autocommit."""
+    engine = database.create_engine(server_url).execution_options(isolation_level="AUTOCOMMIT")
+    yield engine
+    engine.dispose()
+
+
+@contextlib.contextmanager
+def _temporary_database(admin: sa.Engine, server_url: str, template: str) -> Iterator[str]:
+    name = f"embrec_test_{os.getpid()}_{next(_numbers)}"
+    with admin.connect() as connection:
+        connection.execute(sa.text(f"CREATE DATABASE {name} TEMPLATE {template}"))
+    try:
+        yield with_database(server_url, name)
+    finally:
+        with admin.connect() as connection:
+            connection.execute(sa.text(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)"))
+
+
+@pytest.fixture
+def empty_url(admin: sa.Engine, server_url: str) -> Iterator[str]:
+    """Connection string of an empty database."""
+    with _temporary_database(admin, server_url, "template0") as url:
+        yield url
+
+
+@pytest.fixture
+def empty_engine(empty_url: str) -> Iterator[sa.Engine]:
+    """An engine for an empty database."""
+    engine = database.create_engine(empty_url)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture(scope="session")
+def migrated_template(admin: sa.Engine, server_url: str) -> Iterator[str]:
+    """A database with the newest schema, to copy from."""
+    with admin.connect() as connection:
+        connection.execute(sa.text(f"DROP DATABASE IF EXISTS {TEMPLATE} WITH (FORCE)"))
+        connection.execute(sa.text(f"CREATE DATABASE {TEMPLATE} TEMPLATE template0"))
+    engine = database.create_engine(with_database(server_url, TEMPLATE))
+    schema.upgrade(engine)
+    engine.dispose()
+    yield TEMPLATE
+    with admin.connect() as connection:
+        connection.execute(sa.text(f"DROP DATABASE {TEMPLATE} WITH (FORCE)"))
+
+
+@pytest.fixture
+def url(admin: sa.Engine, server_url: str, migrated_template: str) -> Iterator[str]:
+    """Connection string of a database with the newest schema and no rows."""
+    with _temporary_database(admin, server_url, migrated_template) as url:
+        yield url
+
+
+@pytest.fixture
+def engine(url: str) -> Iterator[sa.Engine]:
+    """An engine for a database with the newest schema and no rows."""
+    engine = database.create_engine(url)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture(scope="session")
+def ml_100k() -> Path:
+    """The folder of the real MovieLens 100K; the test is skipped where it can be had from nowhere."""
+    from embrec.errors import DownloadError
+    from embrec.movielens import fetch_ml_100k
+
+    try:
+        return fetch_ml_100k()
+    except DownloadError as error:
+        pytest.skip(f"MovieLens 100K cannot be had: {error}")

@@ -1,0 +1,258 @@
+"""Loading into a real database, and extracting again."""
+
+from __future__ import annotations
+
+import csv
+import datetime as dt
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import sqlalchemy as sa
+from data import load_frame, rating_frame
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from embrec import database, ratings, sources
+from embrec.errors import BadRowError, DatabaseError, DataError, SchemaError
+from embrec.sources import Movie
+
+STORED = """
+SELECT user_id, movie_id, rating, rated_at
+FROM embrec.ratings JOIN embrec.users USING (user_index) JOIN embrec.movies USING (movie_index)
+"""
+
+
+def stored(engine: sa.Engine) -> dict[tuple[str, str], tuple[float, dt.datetime | None]]:
+    with engine.connect() as connection:
+        return {(user, movie): (rating, at) for user, movie, rating, at in connection.execute(sa.text(STORED))}
+
+
+def rows(engine: sa.Engine, query: str) -> list[tuple[object, ...]]:
+    with engine.connect() as connection:
+        return [tuple(row) for row in connection.execute(sa.text(query))]
+
+
+def frame(*triples: tuple[str, str, float, int | None]) -> pd.DataFrame:
+    made = pd.DataFrame(triples, columns=["user_id", "movie_id", "rating", "rated_at"])
+    return made.astype({"rated_at": "Int64"})
+
+
+def test_ids_are_mapped_by_first_appearance_and_stay(engine: sa.Engine) -> None:
+    report = load_frame(engine, frame(("b", "20", 1, 5), ("a", "10", 2, 5), ("b", "10", 3, 5)))
+    assert (report.new_users, report.new_movies, report.inserted) == (2, 2, 3)
+    load_frame(engine, frame(("c", "30", 1, 5), ("a", "20", 2, 5)), [Movie("5", "Five", [], None)])
+    assert rows(engine, "SELECT user_index, user_id FROM embrec.users ORDER BY 1") == [(0, "b"), (1, "a"), (2, "c")]
+    movies = rows(engine, "SELECT movie_index, movie_id FROM embrec.movies ORDER BY 1")
+    assert movies == [(0, "20"), (1, "10"), (2, "30"), (3, "5")], "a movie without ratings comes after the rated ones"
+
+
+def test_titles_years_and_genres_come_along_and_are_updated(engine: sa.Engine) -> None:
+    load_frame(engine, frame(("a", "1", 1, 5)), [Movie("1", "Old", ["X"], 1990)])
+    load_frame(engine, frame(("a", "1", 1, 5)), [Movie("1", "wrong", [], None), Movie("1", "New", ["Y", "Z'"], 1991)])
+    assert rows(engine, "SELECT title, genres, release_year FROM embrec.movies") == [("New", ["Y", "Z'"], 1991)]
+
+
+def test_loading_again_changes_nothing(engine: sa.Engine) -> None:
+    made = rating_frame()
+    load_frame(engine, made)
+    before = stored(engine)
+    versions = rows(engine, "SELECT ctid, xmin FROM embrec.ratings ORDER BY 1")
+    report = load_frame(engine, made)
+    assert (report.read, report.inserted, report.updated, report.unchanged) == (len(made), 0, 0, len(made))
+    assert stored(engine) == before
+    assert rows(engine, "SELECT ctid, xmin FROM embrec.ratings ORDER BY 1") == versions, "no row was rewritten"
+
+
+def test_newer_ratings_replace_older_ones_and_older_do_not(engine: sa.Engine) -> None:
+    load_frame(engine, frame(("a", "1", 1, 100), ("a", "2", 1, 100), ("a", "3", 1, None), ("a", "4", 1, 100)))
+    report = load_frame(
+        engine, frame(("a", "1", 2, 101), ("a", "2", 2, 99), ("a", "3", 2, 50), ("a", "4", 2, None), ("a", "5", 2, 1))
+    )
+    assert (report.inserted, report.updated, report.unchanged) == (1, 3, 1)
+    assert {movie: rating for (_, movie), (rating, _) in stored(engine).items()} == {
+        "1": 2.0,
+        "2": 1.0,
+        "3": 2.0,
+        "4": 2.0,
+        "5": 2.0,
+    }
+
+
+def test_of_several_ratings_in_one_input_the_newest_wins_then_the_last(engine: sa.Engine) -> None:
+    report = load_frame(
+        engine,
+        frame(
+            ("a", "1", 1, 9),
+            ("a", "1", 2, 10),
+            ("a", "1", 3, 8),
+            ("a", "2", 1, 7),
+            ("a", "2", 5, 7),
+            ("b", "2", 1, None),
+        ),
+    )
+    assert (report.read, report.inserted, report.unchanged) == (6, 3, 3)
+    assert {key: rating for key, (rating, _) in stored(engine).items()} == {
+        ("a", "1"): 2.0,
+        ("a", "2"): 5.0,
+        ("b", "2"): 1.0,
+    }
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.lists(
+        st.lists(
+            st.tuples(
+                st.sampled_from("abc"),
+                st.sampled_from("123"),
+                st.integers(1, 5),
+                st.one_of(st.none(), st.integers(0, 4)),
+            ),
+            min_size=1,
+            max_size=12,
+        ),
+        min_size=1,
+        max_size=3,
+    )
+)
+def test_any_loads_end_as_one_row_at_a_time_would(
+    engine: sa.Engine, loads: list[list[tuple[str, str, int, int | None]]]
+) -> None:
+    with engine.begin() as connection:
+        connection.execute(sa.text("TRUNCATE embrec.ratings, embrec.users, embrec.movies"))
+    expected: dict[tuple[str, str], tuple[float, int | None]] = {}
+    for load in loads:
+        newest: dict[tuple[str, str], tuple[float, int | None]] = {}
+        for user, movie, rating, time in load:
+            held = newest.get((user, movie))
+            if held is None or (time if time is not None else -1) >= (held[1] if held[1] is not None else -1):
+                newest[user, movie] = (float(rating), time)
+        for key, (rating, time) in newest.items():
+            held = expected.get(key)
+            if held is None or time is None or held[1] is None or time >= held[1]:
+                expected[key] = (rating, time)
+        load_frame(engine, frame(*load))
+    found = {key: (rating, None if at is None else int(at.timestamp())) for key, (rating, at) in stored(engine).items()}
+    assert found == expected
+
+
+def test_a_bad_row_stops_the_load_and_nothing_is_stored(engine: sa.Engine, tmp_path: Path) -> None:
+    path = tmp_path / "r.csv"
+    path.write_text("user_id,movie_id,rating\na,1,5\nb,2,great\n")
+    with pytest.raises(
+        BadRowError, match=r"r\.csv, line 3, column rating: not a number\. Nothing was stored"
+    ) as caught:
+        ratings.load(engine, sources.open_source(path))
+    assert (caught.value.line, caught.value.column) == (3, "rating")
+    assert rows(engine, "SELECT count(*) FROM embrec.users") == [(0,)]
+
+
+def test_bad_rows_can_be_set_aside(engine: sa.Engine, tmp_path: Path) -> None:
+    path, rejects = tmp_path / "r.csv", tmp_path / "rejects.csv"
+    path.write_text('user_id,movie_id,rating\na,1,5\nb,2,great\nc,3\n"d,x",4,nan\ne,5,1\n')
+    report = ratings.load(engine, sources.open_source(path), reject_to=rejects)
+    assert (report.read, report.inserted, report.rejected) == (2, 2, 3)
+    with open(rejects, newline="") as file:
+        found = list(csv.DictReader(file))
+    assert [(row["line"], row["column"], row["reason"]) for row in found] == [
+        ("3", "rating", "not a number"),
+        ("4", "(row)", "2 columns where 3 are expected"),
+        ("5", "rating", "not a finite number"),
+    ]
+    assert found[0]["file"] == str(path)
+
+
+def test_a_failure_late_in_the_load_leaves_nothing(engine: sa.Engine) -> None:
+    with engine.begin() as connection:
+        connection.execute(sa.text("ALTER TABLE embrec.ratings ADD CHECK (rating <= 5)"))
+    with pytest.raises(DatabaseError, match=r"refused: new row .* violates check constraint"):
+        load_frame(engine, frame(("a", "1", 6, 5)))
+    assert rows(engine, "SELECT count(*) FROM embrec.users") == [(0,)]
+
+
+def test_a_load_in_the_callers_transaction_is_the_callers_to_undo(engine: sa.Engine) -> None:
+    with engine.connect() as connection:
+        ratings.load(connection, sources.from_frame(frame(("a", "1", 5, 5))))
+        ratings.load(connection, sources.from_frame(frame(("a", "1", 4, 6))))
+        connection.rollback()
+    assert stored(engine) == {}
+
+
+def test_an_input_without_ratings_is_refused(engine: sa.Engine, tmp_path: Path) -> None:
+    path = tmp_path / "r.csv"
+    path.write_text("user_id,movie_id,rating\n")
+    with pytest.raises(DataError, match="has no ratings"):
+        ratings.load(engine, sources.open_source(path))
+
+
+def test_loading_needs_the_schema(empty_engine: sa.Engine) -> None:
+    with pytest.raises(SchemaError, match="embrec db upgrade"):
+        load_frame(empty_engine, rating_frame())
+
+
+def test_extraction_gives_back_what_was_loaded(engine: sa.Engine) -> None:
+    made = rating_frame()
+    load_frame(engine, made)
+    arrays = ratings.extract(engine)
+    with engine.connect() as connection:
+        users = dict(connection.execute(sa.text("SELECT user_index, user_id FROM embrec.users")).all())
+        movies = dict(connection.execute(sa.text("SELECT movie_index, movie_id FROM embrec.movies")).all())
+    found = {
+        (users[int(arrays.user_indexes[user])], movies[int(arrays.movie_indexes[movie])]): rating
+        for user, movie, rating in zip(arrays.users, arrays.movies, arrays.ratings.tolist(), strict=True)
+    }
+    assert found == {(row.user_id, str(row.movie_id)): row.rating for row in made.itertuples()}
+    assert (arrays.users.dtype, arrays.movies.dtype, arrays.ratings.dtype) == (np.int32, np.int32, np.float32)
+    assert arrays.newest_rating_at == dt.datetime.fromtimestamp(int(made["rated_at"].max()), dt.UTC)
+    order = np.lexsort((arrays.movies, arrays.users))
+    assert np.array_equal(order, np.arange(len(order)))
+
+
+def test_extraction_is_contiguous_without_unrated_movies_and_does_not_depend_on_the_order_of_rows(
+    engine: sa.Engine,
+) -> None:
+    load_frame(
+        engine, frame(("a", "1", 1, None), ("b", "2", 2, None), ("a", "3", 3, None)), [Movie("9", "Nine", [], None)]
+    )
+    load_frame(engine, frame(("a", "4", 3, None)))
+    first = ratings.extract(engine)
+    assert first.movie_indexes.tolist() == [0, 1, 2, 4], "index 3 is the movie that nobody rated"
+    assert first.movies.tolist() == [0, 2, 3, 1]
+    assert first.newest_rating_at is None
+    with engine.begin() as connection:
+        connection.execute(sa.text("UPDATE embrec.ratings SET rating = rating WHERE movie_index = 0"))  # moves the row
+    assert ratings.extract(engine).sha256 == first.sha256
+    with engine.begin() as connection:
+        connection.execute(sa.text("UPDATE embrec.ratings SET rating = 4 WHERE movie_index = 0"))
+    assert ratings.extract(engine).sha256 != first.sha256
+
+
+def test_extraction_of_nothing_says_what_to_do(engine: sa.Engine) -> None:
+    with pytest.raises(DataError, match="embrec load"):
+        ratings.extract(engine)
+
+
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.tuples(st.integers(-(2**31), 2**31 - 1), st.floats(width=32, allow_nan=False)), max_size=50))
+def test_arrays_pass_through_copy_bit_for_bit(engine: sa.Engine, values: list[tuple[int, float]]) -> None:
+    integers = np.array([value[0] for value in values], np.int32)
+    floats = np.array([value[1] for value in values], np.float32)
+    times = database.timestamps(integers.astype(np.int64) * 1_000_000)
+    with engine.connect() as connection:
+        connection.execute(sa.text("CREATE TEMP TABLE t (i integer, f real, b bigint, t timestamptz, v vector(2))"))
+        vectors = np.stack([np.nan_to_num(floats, posinf=1, neginf=1)] * 2, axis=1)
+        database.copy_arrays(
+            connection, "t (i, f, b, t, v)", [integers, floats, integers.astype(np.int64), times, vectors]
+        )
+        found = database.fetch_arrays(
+            connection,
+            "SELECT i, f, b, extract(epoch FROM t)::bigint, v FROM t",
+            {"i": "i4", "f": "f4", "b": "i8", "t": "i8", "v": "(2,)f4"},
+        )
+    assert np.array_equal(found["i"], integers)
+    assert found["f"].tobytes() == floats.tobytes()
+    assert np.array_equal(found["b"], integers)
+    assert np.array_equal(found["t"], integers)
+    assert np.ascontiguousarray(found["v"]).tobytes() == vectors.tobytes()

@@ -1,0 +1,261 @@
+"""Training small runs, storing vectors, publishing, rolling back, deleting."""
+
+from __future__ import annotations
+
+import threading
+
+import numpy as np
+import pytest
+import sqlalchemy as sa
+from data import FAKE_RUN, load_frame, rating_frame, stored_run
+
+from embrec import embeddings, evaluate, recommend, runs
+from embrec.errors import ConfigError, DataError, RunError, TrainingError, UnknownRunError
+from embrec.ratings import extract
+from embrec.train import train
+
+VECTORS = np.eye(6, 4) + 0.1
+
+
+def test_training_records_the_run_and_publishes_its_vectors_bit_for_bit(engine: sa.Engine) -> None:
+    load_frame(engine, rating_frame())
+    epochs = []
+    result = train(engine, options={"epochs": 2}, seed=5, on_epoch=epochs.append)
+    run = runs.get_run(engine, result.model_run_id)
+    arrays = extract(engine)
+    assert run.published
+    assert result.published
+    assert (run.status, run.architecture, run.seed) == ("trained", "outer-product", 5)
+    assert run.options == {
+        "dimensions": 32,
+        "hidden_units": 500,
+        "learning_rate": 0.01,
+        "epochs": 2,
+        "batch_size": 128,
+        "holdout": 0.0,
+    }
+    assert set(run.library_versions) == {"python", "embrec", "keras", "tensorflow", "numpy"}
+    assert (run.user_count, run.movie_count, run.rating_count) == (30, 20, len(arrays.ratings))
+    assert (run.newest_rating_at, run.ratings_sha256) == (arrays.newest_rating_at, arrays.sha256)
+    assert (run.dimensions, run.parameters["hidden"]) == (32, 512_500)
+    assert [epoch["epoch"] for epoch in run.history] == [1, 2] == [epoch.epoch for epoch in epochs]
+    assert run.metrics["kept_epoch"] == 2
+    predicted = result.model.predict(arrays.users, arrays.movies)
+    assert run.metrics["train_rmse"] == pytest.approx(evaluate.rmse(predicted, arrays.ratings))
+    assert run.finished_at > run.started_at
+    for side, indexes, vectors in (
+        ("movie", arrays.movie_indexes, result.model.movie_vectors),
+        ("user", arrays.user_indexes, result.model.user_vectors),
+    ):
+        found_indexes, found = embeddings.read(engine, result.model_run_id, side)
+        assert np.array_equal(found_indexes, indexes)
+        assert found.tobytes() == vectors.tobytes()
+
+
+def test_the_same_seed_gives_the_same_vectors_from_the_database_too(engine: sa.Engine) -> None:
+    load_frame(engine, rating_frame())
+    first, second = (train(engine, options={"epochs": 1}, seed=3).model_run_id for _ in range(2))
+    vectors = [embeddings.read(engine, run, "movie")[1].tobytes() for run in (first, second)]
+    assert vectors[0] == vectors[1]
+
+
+def test_a_held_out_part_gives_an_error_on_ratings_the_model_has_not_seen(engine: sa.Engine) -> None:
+    load_frame(engine, rating_frame())
+    result = train(engine, options={"epochs": 2}, holdout=0.2, publish=False)
+    arrays = extract(engine)
+    _, held = evaluate.random_split(len(arrays.ratings), 0.2, 0)
+    predicted = result.model.predict(arrays.users[held], arrays.movies[held])
+    assert result.metrics["held_out_rmse"] == pytest.approx(evaluate.rmse(predicted, arrays.ratings[held]))
+    assert not result.published
+    with engine.connect() as connection:
+        assert runs.published_run_id(connection) is None
+
+
+def test_no_connection_is_held_while_fitting(engine: sa.Engine) -> None:
+    load_frame(engine, rating_frame())
+    busy = []
+    train(engine, options={"epochs": 1}, on_epoch=lambda epoch: busy.append(engine.pool.checkedout()))
+    assert busy == [0]
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), TrainingError("boom")])
+def test_a_fit_that_ends_early_is_recorded_as_failed_and_stores_nothing(
+    engine: sa.Engine, error: BaseException
+) -> None:
+    load_frame(engine, rating_frame())
+
+    def fail(epoch: object) -> None:
+        raise error
+
+    with pytest.raises(type(error)):
+        train(engine, options={"epochs": 2}, on_epoch=fail)
+    (run,) = runs.list_runs(engine)
+    assert (run.status, run.error) == ("failed", str(error) or "KeyboardInterrupt")
+    assert len(embeddings.read(engine, run.model_run_id, "movie")[0]) == 0
+    with pytest.raises(RunError, match="is failed"):
+        runs.publish(engine, run.model_run_id)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"architecture": "magic"}, "no architecture magic. Choose one of: outer-product"),
+        ({"options": {"depth": 3}}, "has no option depth. It has: batch_size"),
+        ({"holdout": 1.0}, "holdout is 1.0"),
+    ],
+)
+def test_options_that_do_not_exist_are_named(engine: sa.Engine, arguments: dict[str, object], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        train(engine, **arguments)
+
+
+def test_one_rating_cannot_be_split(engine: sa.Engine) -> None:
+    load_frame(engine, rating_frame().head(1))
+    with pytest.raises(DataError, match="without --holdout"):
+        train(engine, holdout=0.1)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, 0.0, 1e-30])
+def test_vectors_without_a_direction_are_refused_and_nothing_is_stored(engine: sa.Engine, value: float) -> None:
+    vectors = VECTORS.copy()
+    vectors[3] = value
+    with pytest.raises(RunError, match=r"1 of 6 movie vectors .*the first at 3"):
+        stored_run(engine, vectors)
+    with engine.connect() as connection:
+        assert connection.scalar(sa.text("SELECT count(*) FROM embrec.movie_embeddings")) == 0
+
+
+def test_publishing_rolling_back_and_publishing_again(engine: sa.Engine) -> None:
+    first, second, third = (stored_run(engine, VECTORS) for _ in range(3))
+    with pytest.raises(RunError, match="No earlier published run"):
+        runs.rollback(engine)
+    for run in (first, second, second, third):
+        runs.publish(engine, run)
+    assert runs.rollback(engine) == second
+    assert runs.rollback(engine) == first
+    with pytest.raises(RunError, match="No earlier published run"):
+        runs.rollback(engine)
+    runs.publish(engine, third)
+    assert runs.rollback(engine) == first
+    with engine.connect() as connection:
+        history = connection.execute(
+            sa.text("SELECT model_run_id, action FROM embrec.publications ORDER BY publication_id")
+        ).all()
+    assert [tuple(row) for row in history] == [
+        (first, "publish"),
+        (second, "publish"),
+        (third, "publish"),
+        (second, "rollback"),
+        (first, "rollback"),
+        (third, "publish"),
+        (first, "rollback"),
+    ]
+
+
+def test_rolling_back_passes_over_deleted_runs(engine: sa.Engine) -> None:
+    first, second, third = (stored_run(engine, VECTORS) for _ in range(3))
+    for run in (first, second, third):
+        runs.publish(engine, run)
+    runs.delete(engine, second)
+    assert runs.rollback(engine) == first
+
+
+def test_deleting_a_run_takes_its_vectors_and_keeps_its_record(engine: sa.Engine) -> None:
+    first, second = stored_run(engine, VECTORS), stored_run(engine, VECTORS)
+    runs.publish(engine, second)
+    runs.delete(engine, first)
+    with engine.connect() as connection:
+        left = connection.scalars(
+            sa.text("SELECT relname FROM pg_class WHERE relname LIKE '%embeddings_run%' AND relkind = 'r'")
+        )
+        assert sorted(left) == [f"movie_embeddings_run_{second}", f"user_embeddings_run_{second}"]
+    assert [run.model_run_id for run in runs.list_runs(engine)] == [second]
+    assert [run.status for run in runs.list_runs(engine, include_deleted=True)] == ["trained", "deleted"]
+    runs.delete(engine, first)  # again, as after an interruption
+    with pytest.raises(RunError, match=r"is published\. Publish another first"):
+        runs.delete(engine, second)
+    with pytest.raises(RunError, match="is deleted"):
+        runs.publish(engine, first)
+
+
+def test_an_interrupted_delete_can_be_finished(engine: sa.Engine) -> None:
+    run = stored_run(engine, VECTORS)
+    with engine.begin() as connection:
+        connection.execute(sa.text(f"UPDATE embrec.model_runs SET status = 'deleted' WHERE model_run_id = {run}"))
+        connection.execute(
+            sa.text(f"ALTER TABLE embrec.user_embeddings DETACH PARTITION embrec.user_embeddings_run_{run}")
+        )
+    runs.delete(engine, run)
+    with engine.connect() as connection:
+        assert (
+            connection.scalar(
+                sa.text("SELECT count(*) FROM pg_class WHERE relname LIKE '%embeddings_run_%' AND relkind = 'r'")
+            )
+            == 0
+        )
+
+
+def test_a_training_run_is_neither_published_nor_deleted(engine: sa.Engine) -> None:
+    run = runs.start(engine, **FAKE_RUN)
+    with pytest.raises(RunError, match="is training"):
+        runs.publish(engine, run)
+    with pytest.raises(RunError, match="is training"):
+        runs.delete(engine, run)
+
+
+def test_an_unknown_run_is_named(engine: sa.Engine) -> None:
+    for action in (runs.get_run, runs.publish, runs.delete):
+        with pytest.raises(UnknownRunError, match=r"no model run 99.*embrec runs list"):
+            action(engine, 99)
+
+
+def test_a_reader_never_sees_two_runs_mixed_or_none(engine: sa.Engine) -> None:
+    """Readers ask while runs of different sizes are published, rolled back, stored and deleted."""
+    load_frame(engine, rating_frame(users=2, movies=6, count=12))
+    random = np.random.default_rng(0)
+    sizes = {stored_run(engine, random.normal(size=(size, 4 + size))): size for size in (4, 6)}
+    small, large = sizes
+    runs.publish(engine, small)
+    stop = threading.Event()
+    faults: list[str] = []
+    counted = [0]
+
+    def reader() -> None:
+        while not stop.is_set():
+            answer = recommend.similar_movies(engine, movie, 10)
+            answered = set(answer["model_run_id"])
+            if len(answered) != 1 or len(answer) != sizes[answered.pop()] - 1:
+                faults.append(str(answer))
+            counted[0] += 1
+
+    with engine.connect() as connection:
+        movie = connection.scalar(sa.text("SELECT movie_id FROM embrec.movies WHERE movie_index = 0"))
+    threads = [threading.Thread(target=reader) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for _ in range(15):
+        runs.publish(engine, large)
+        extra = stored_run(engine, random.normal(size=(5, 3)))
+        runs.rollback(engine)
+        runs.delete(engine, extra)
+    stop.set()
+    for thread in threads:
+        thread.join()
+    assert faults == []
+    assert counted[0] > 50
+
+
+def test_of_two_publishers_at_once_both_are_in_the_history(engine: sa.Engine) -> None:
+    made = [stored_run(engine, VECTORS) for _ in range(6)]
+    threads = [threading.Thread(target=runs.publish, args=(engine, run)) for run in made]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    with engine.connect() as connection:
+        history = list(connection.scalars(sa.text("SELECT model_run_id FROM embrec.publications ORDER BY 1")))
+        newest = connection.scalar(
+            sa.text("SELECT model_run_id FROM embrec.publications ORDER BY publication_id DESC LIMIT 1")
+        )
+        assert history == made
+        assert runs.published_run_id(connection) == newest

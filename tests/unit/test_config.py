@@ -1,0 +1,97 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from embrec import config
+from embrec.errors import ConfigError
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://ann:s3cret@db.example:5433/films",
+        "postgres://ann:s3cret@db.example:5433/films",
+        "postgresql+psycopg://ann:s3cret@db.example:5433/films",
+        "host=db.example port=5433 user=ann password=s3cret dbname=films",
+    ],
+)
+def test_every_way_to_write_a_url_means_the_same(url: str) -> None:
+    setting = config.parse_database_url(url, "DATABASE_URL")
+    assert setting.parameters == {
+        "host": "db.example",
+        "port": "5433",
+        "user": "ann",
+        "password": "s3cret",
+        "dbname": "films",
+    }
+
+
+def test_a_url_may_have_escapes_options_and_a_socket_directory() -> None:
+    setting = config.parse_database_url("postgresql://a:p%40ss%2F@/films?host=/run/my%20pg&sslmode=require", "x")
+    assert setting.parameters == {
+        "user": "a",
+        "password": "p@ss/",
+        "dbname": "films",
+        "host": "/run/my pg",
+        "sslmode": "require",
+    }
+
+
+@pytest.mark.parametrize("url", ["mysql://a:hunter2@h/d", "postgresql+asyncpg://a:hunter2@h/d"])
+def test_another_scheme_is_refused_with_the_right_one(url: str) -> None:
+    with pytest.raises(ConfigError, match=r"from DATABASE_URL starts with .*Use postgresql://") as caught:
+        config.parse_database_url(url, "DATABASE_URL")
+    assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize("url", ["postgresql://a:hunter2@h/d?nonsense=1", "hunter2", "postgresql://a:hunter2@[h/d"])
+def test_an_unreadable_url_is_refused_without_repeating_it(url: str) -> None:
+    with pytest.raises(ConfigError, match="cannot be read") as caught:
+        config.parse_database_url(url, "DATABASE_URL")
+    assert "hunter2" not in str(caught.value)
+    assert caught.value.__cause__ is None
+
+
+def test_a_setting_never_shows_its_password() -> None:
+    setting = config.parse_database_url("postgresql://ann:hunter2@db/films", "DATABASE_URL")
+    assert "hunter2" not in repr(setting) + config.describe(setting.parameters)
+
+
+def test_the_order_of_the_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert config.database_setting() is None
+    monkeypatch.setenv("PGUSER", "ann")
+    assert config.database_setting() is None, "PGUSER alone names no server"
+    monkeypatch.setenv("PGHOST", "h1")
+    assert config.database_setting() == config.DatabaseSetting({}, "PGHOST")
+    monkeypatch.setenv("DATABASE_URL", "postgresql://h2/")
+    monkeypatch.setenv("EMBREC_DATABASE_URL", "postgresql://h3/")
+    hosts = []
+    for url in ("postgresql://h4/", None):
+        setting = config.database_setting(url)
+        assert setting is not None
+        hosts.append((setting.parameters["host"], setting.origin))
+    monkeypatch.delenv("EMBREC_DATABASE_URL")
+    setting = config.database_setting()
+    assert setting is not None
+    hosts.append((setting.parameters["host"], setting.origin))
+    assert hosts == [("h4", "--database-url"), ("h3", "EMBREC_DATABASE_URL"), ("h2", "DATABASE_URL")]
+
+
+def test_the_home_directory_follows_embrec_home_then_xdg(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.delenv("EMBREC_HOME", raising=False)
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    assert config.home_directory() == tmp_path / "data" / "embrec"
+    monkeypatch.setenv("EMBREC_HOME", str(tmp_path / "home"))
+    assert config.home_directory() == tmp_path / "home"
+    assert config.cache_directory() == tmp_path / "home" / "cache"
+
+
+def test_the_embedded_server_sees_no_locale_and_no_libpq_variables(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("LANG", "LANGUAGE", "LC_ALL", "PGHOST", "PGDATA"):
+        monkeypatch.setenv(name, "xx")
+    monkeypatch.setenv("KEPT", "yes")
+    environment = config.server_environment()
+    assert environment["KEPT"] == "yes"
+    assert not {"LANG", "LANGUAGE", "LC_ALL", "PGHOST", "PGDATA"} & set(environment)

@@ -1,0 +1,94 @@
+"""Imports point one way; heavy packages stay where they are needed."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import embrec
+
+PACKAGE = Path(embrec.__file__).parent
+ROOT = PACKAGE.parent
+
+# Lowest first: a module imports only from lower levels (and cli only from anything below it).
+LEVELS = [
+    {"errors"},
+    {"config", "resources", "tables"},
+    {"rows", "local"},
+    {"delimited", "database"},
+    {"sources", "models", "evaluate", "embeddings"},
+    {"movielens", "ratings", "runs", "recommend", "schema"},
+    {"train"},
+    {"cli"},
+]
+HEAVY = {"tensorflow", "keras"}
+
+
+def modules() -> Iterator[tuple[str, Path]]:
+    """Each module of the package with the name of its level."""
+    for path in sorted(PACKAGE.rglob("*.py")):
+        top = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+        if top != "__init__" and not top.startswith("_"):
+            yield top, path
+
+
+MODULES = list(modules())
+
+
+def imported(path: Path) -> Iterator[str]:
+    """Every module that a file imports, also inside functions."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path} has a relative import"
+            yield str(node.module)
+            if node.module == "embrec":
+                yield from (f"embrec.{alias.name}" for alias in node.names)
+
+
+def level(name: str) -> int:
+    return next(number for number, names in enumerate(LEVELS) if name in names)
+
+
+@pytest.mark.parametrize(("name", "path"), MODULES, ids=lambda value: str(value).split("embrec/")[-1])
+def test_imports_point_down(name: str, path: Path) -> None:
+    for target in imported(path):
+        parts = target.split(".")
+        if parts[0] == "embrec" and len(parts) > 1 and parts[1] != name:
+            assert level(parts[1]) < level(name), f"{path} imports {target}"
+
+
+@pytest.mark.parametrize(("name", "path"), MODULES, ids=lambda value: str(value).split("embrec/")[-1])
+def test_only_the_models_and_training_load_keras(name: str, path: Path) -> None:
+    heavy = {target.split(".")[0] for target in imported(path)} & HEAVY
+    assert not heavy or name in ("models", "train")
+
+
+@pytest.mark.parametrize(("name", "path"), MODULES, ids=lambda value: str(value).split("embrec/")[-1])
+def test_only_config_reads_the_environment(name: str, path: Path) -> None:
+    if name != "config":
+        text = path.read_text()
+        assert "environ" not in text.replace("server_environment", "").replace("environment", "")
+        assert "getenv" not in text
+
+
+def test_revisions_import_nothing_of_embrec_but_resources() -> None:
+    for path in (ROOT / "migrations" / "versions").glob("*.py"):
+        assert {target for target in imported(path) if target.startswith("embrec")} <= {"embrec.resources"}
+
+
+@pytest.mark.parametrize("module", ["embrec", "embrec.cli", "embrec.recommend"])
+def test_importing_loads_neither_tensorflow_nor_alembic(module: str) -> None:
+    code = f"import sys, {module}; print(sorted({{'tensorflow', 'keras', 'alembic'}} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_all_public_names_are_there() -> None:
+    assert all(hasattr(embrec, name) for name in embrec.__all__)

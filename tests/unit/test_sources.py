@@ -1,0 +1,197 @@
+"""Reading data sets from files."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from embrec import delimited
+from embrec.errors import BadRowError, DataError
+from embrec.rows import NO_TIME, RejectedRow, check_ratings
+from embrec.sources import ML_100K_GENRES, Movie, Source, from_frame, open_source
+
+
+def read(source: Source) -> tuple[list[tuple[object, ...]], list[RejectedRow]]:
+    good: list[tuple[object, ...]] = []
+    bad: list[RejectedRow] = []
+    for raw in source.ratings(lambda share: None):
+        chunk = check_ratings(raw)
+        bad += chunk.rejected
+        seconds = [None if value == NO_TIME else value // 10**6 for value in chunk.rated_at.tolist()]
+        columns = (chunk.user_ids.to_pylist(), chunk.movie_ids.to_pylist(), chunk.ratings.tolist(), seconds)
+        good += zip(*columns, strict=True)
+    return good, bad
+
+
+def csv(tmp_path: Path, content: str | bytes, name: str = "r.csv") -> Path:
+    path = tmp_path / name
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
+    return path
+
+
+def test_a_movielens_100k_folder(tmp_path: Path) -> None:
+    csv(tmp_path, "196\t242\t3\t881250949\n186\t302\t3\t891717742\n", "u.data")
+    flags = "|".join("1" if genre in ("Comedy", "Drama") else "0" for genre in ML_100K_GENRES)
+    item = f"242|Misérables, Les (1995)|24-Jan-1997||http://x|{flags}\n267|unknown||||1{'|0' * 18}\n"
+    csv(tmp_path, item.encode("latin-1"), "u.item")
+    source = open_source(tmp_path)
+    assert read(source) == ([("196", "242", 3.0, 881250949), ("186", "302", 3.0, 891717742)], [])
+    assert source.movies() == [
+        Movie("242", "Misérables, Les (1995)", ["Comedy", "Drama"], 1995),
+        Movie("267", "unknown", ["unknown"], None),
+    ]
+
+
+def test_a_movielens_1m_folder(tmp_path: Path) -> None:
+    csv(tmp_path, "1::1193::5::978300760\n1::661::3.5::978302109\n", "ratings.dat")
+    movies = "1193::Édith et Marcel: a tale (1983)::Drama|Musical\n".encode("latin-1")
+    csv(tmp_path, movies, "movies.dat")
+    source = open_source(tmp_path)
+    assert read(source) == ([("1", "1193", 5.0, 978300760), ("1", "661", 3.5, 978302109)], [])
+    assert source.movies() == [Movie("1193", "Édith et Marcel: a tale (1983)", ["Drama", "Musical"], 1983)]
+
+
+def test_a_movielens_latest_folder(tmp_path: Path) -> None:
+    csv(tmp_path, "userId,movieId,rating,timestamp\n1,1,4.0,964982703\n", "ratings.csv")
+    movies = (
+        "movieId,title,genres\r\n"
+        '1,"American President, The (1995)",Comedy|Drama\r\n'
+        '2,"The ""Big"" One (1997-1998)",(no genres listed)\r\n'
+        "3,Untitled,Drama\r\n"
+    )
+    csv(tmp_path, movies, "movies.csv")
+    source = open_source(tmp_path)
+    assert read(source) == ([("1", "1", 4.0, 964982703)], [])
+    assert source.movies() == [
+        Movie("1", "American President, The (1995)", ["Comedy", "Drama"], 1995),
+        Movie("2", 'The "Big" One (1997-1998)', [], 1997),
+        Movie("3", "Untitled", ["Drama"], None),
+    ]
+
+
+def test_separators_on_the_edge_of_a_block(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(delimited, "BLOCK_BYTES", 61)
+    rows = [(str(user), str(user * 7), 3.0, 978300000 + user) for user in range(1, 400)]
+    csv(tmp_path, "".join(f"{u}::{m}::3::{t}\n" for u, m, _, t in rows), "ratings.dat")
+    assert read(open_source(tmp_path)) == (rows, [])
+
+
+@pytest.mark.parametrize("compress", [bytes, gzip.compress, bz2.compress])
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+@pytest.mark.parametrize("last", [True, False])
+def test_csv_with_any_line_end_compression_and_bom(tmp_path: Path, compress, end: str, last: bool) -> None:
+    ending = {bytes: ".csv", gzip.compress: ".csv.gz", bz2.compress: ".csv.bz2"}[compress]
+    text = end.join(["\ufeffmovie_id,rating,user_id", '"a,""b",5,u1', "", "c,1,u2"]) + (end if last else "")
+    path = csv(tmp_path, compress(text.encode()), f"r{ending}")
+    assert read(open_source(path)) == ([("u1", 'a,"b', 5.0, None), ("u2", "c", 1.0, None)], [])
+
+
+def test_columns_may_have_other_names(tmp_path: Path) -> None:
+    path = csv(tmp_path, "customer,film,stars,when,rating\na,b,4,2020-01-01,9\n")
+    names = {"user_id": "customer", "movie_id": "film", "rating": "stars", "rated_at": "when"}
+    assert read(open_source(path, columns=names))[0] == [("a", "b", 4.0, 1577836800)]
+    with pytest.raises(DataError, match=r"no column user_id; its header is: customer, film.*--column user_id=NAME"):
+        read(open_source(path))
+    with pytest.raises(DataError, match="has no column guest"):
+        read(open_source(path, columns={**names, "user_id": "guest"}))
+
+
+def test_bad_rows_are_named_by_their_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(delimited, "BLOCK_BYTES", 200)  # several blocks, so that line numbers go on across them
+    lines = ["user_id,movie_id,rating"] + [f"u{line},m,3" for line in range(2, 101)]
+    lines[9], lines[39], lines[59], lines[79] = "u10,m", "", "u60,m,bad", "u80,m,3,extra"
+    good, bad = read(open_source(csv(tmp_path, "\n".join(lines))))
+    assert [(each.line, each.column, each.row) for each in bad] == [
+        (10, "(row)", "u10,m"),
+        (60, "rating", "u60,m,bad"),
+        (80, "(row)", "u80,m,3,extra"),
+    ]
+    assert [row[0] for row in good] == [f"u{line}" for line in range(2, 101) if line not in (10, 40, 60, 80)]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "is empty"),
+        (b"\n", "is empty"),
+        (b"us\xe9r,movie_id,rating\n", "header .* is not UTF-8"),
+        (b"a,b\n1,2\n", "no column user_id; its header is: a, b"),
+        (b"user_id,movie_id,rating\n" + b"x" * 20_000_000 + b",m,3\n", "a line longer than 8 MiB"),
+    ],
+)
+def test_files_that_cannot_be_read(tmp_path: Path, content: bytes, message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        read(open_source(csv(tmp_path, content)))
+
+
+def test_an_open_quote_swallows_nothing_silently(tmp_path: Path) -> None:
+    path = csv(tmp_path, 'user_id,movie_id,rating\na,b,3\n"c,d,4\ne,f,5\ng,h,1\n')
+    with pytest.raises(BadRowError, match=r"line 3, column \(row\): a quoted value does not end on its line"):
+        read(open_source(path))
+
+
+def test_paths_that_are_no_data_set(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"no file or folder .*missing"):
+        open_source(tmp_path / "missing")
+    with pytest.raises(DataError, match=r"holds no u\.data, ratings\.dat or ratings\.csv"):
+        open_source(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("movie_id,name\n1,x\n", "no column title"),
+        ("movie_id,title,year\n1,x,soon\n", "line 2, column release_year: not a year"),
+        ("movie_id,title\n ,x\n", "line 2, column movie_id: empty"),
+        ('movie_id,title\n1,"x\n', "cannot be read as CSV"),
+    ],
+)
+def test_a_bad_file_of_movies(tmp_path: Path, content: str, message: str) -> None:
+    ratings = csv(tmp_path, "user_id,movie_id,rating\na,b,3\n")
+    with pytest.raises(DataError, match=message):
+        open_source(ratings, movies=csv(tmp_path, content, "m.csv")).movies()
+
+
+def test_a_frame_of_any_types() -> None:
+    frame = pd.DataFrame(
+        {
+            "user_id": pd.Series([1, 2, None], dtype="float64"),
+            "movie_id": ["a", "b", "c"],
+            "rating": [1, 2.5, 3],
+            "rated_at": pd.to_datetime(["2020-01-01T00:00:00Z", None, "2020-01-01T00:00:00Z"]),
+        }
+    )
+    good, bad = read(from_frame(frame))
+    assert good == [("1", "a", 1.0, 1577836800), ("2", "b", 2.5, None)]
+    assert [(each.line, each.column, each.reason) for each in bad] == [(3, "user_id", "empty")]
+
+
+def test_a_frame_keeps_ids_beyond_two_to_the_53() -> None:
+    frame = pd.DataFrame({"user_id": [2**53 + 1, 2**63 - 1], "movie_id": [1, 2], "rating": [1, 2]})
+    assert [row[0] for row in read(from_frame(frame))[0]] == ["9007199254740993", "9223372036854775807"]
+
+
+@pytest.mark.parametrize("ids", [[1.5, 2.0], [2.0**60, 1.0]])
+def test_a_frame_with_ids_that_a_float_cannot_hold_is_refused(ids: list[float]) -> None:
+    with pytest.raises(DataError, match="floating-point ids"):
+        from_frame(pd.DataFrame({"user_id": ids, "movie_id": [1, 2], "rating": [1, 2]}))
+
+
+def test_a_frame_without_a_column_is_refused() -> None:
+    with pytest.raises(DataError, match="no column rating"):
+        from_frame(pd.DataFrame({"user_id": [1], "movie_id": [1]}))
+
+
+def test_progress_reaches_the_end(tmp_path: Path) -> None:
+    path = csv(tmp_path, "user_id,movie_id,rating\n" + "a,b,3\n" * 50_000)
+    shares: list[float] = []
+    for _ in open_source(path).ratings(shares.append):
+        pass
+    assert shares == sorted(shares)
+    assert shares[-1] == pytest.approx(1.0)
+    assert np.isfinite(shares).all()
