@@ -73,7 +73,8 @@ model_runs = sa.Table(
     sa.Column("ratings_sha256", sa.Text, nullable=False),
     # What came out.
     sa.Column("dimensions", sa.SmallInteger),
-    sa.Column("parameters", JSONB, nullable=False, server_default="{}"),
+    # Parameters of each layer; json, not jsonb, keeps the layers in their order.
+    sa.Column("parameters", sa.JSON, nullable=False, server_default="{}"),
     sa.Column("metrics", JSONB, nullable=False, server_default="{}"),
     sa.Column("history", JSONB, nullable=False, server_default="[]"),
     sa.Column("error", sa.Text),

@@ -73,7 +73,7 @@ def upgrade() -> None:
         sa.Column("newest_rating_at", sa.DateTime(timezone=True)),
         sa.Column("ratings_sha256", sa.Text, nullable=False),
         sa.Column("dimensions", sa.SmallInteger),
-        sa.Column("parameters", JSONB, nullable=False, server_default="{}"),
+        sa.Column("parameters", sa.JSON, nullable=False, server_default="{}"),
         sa.Column("metrics", JSONB, nullable=False, server_default="{}"),
         sa.Column("history", JSONB, nullable=False, server_default="[]"),
         sa.Column("error", sa.Text),

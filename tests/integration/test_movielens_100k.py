@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,12 +16,13 @@ import pytest
 import sqlalchemy as sa
 from conftest import _temporary_database
 
-from embrec import config, database, embeddings, ratings, recommend, sources
+from embrec import config, database, embeddings, ratings, recommend, resources, sources
 from embrec.cli.demo import NEAREST_TO_600
 from embrec.local import find_binaries
 from embrec.train import TrainResult, train
 
 pytestmark = pytest.mark.movielens
+ROOT = Path(resources.__file__).parent.parent
 
 
 @pytest.fixture(scope="module")
@@ -112,3 +114,26 @@ def test_sql_python_and_the_command_line_give_the_same(ml_engine: sa.Engine, ml_
     for framed, dictionary, row in zip(frame.to_dict("records"), printed, rows, strict=True):
         assert framed == dictionary
         assert {key: str(value) for key, value in dictionary.items()} == row
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/sql.md"])
+def test_the_documentations_sql_runs(ml_engine: sa.Engine, trained: TrainResult, page: str) -> None:
+    blocks = re.findall(r"```sql\n(.*?)```", (ROOT / page).read_text(), re.DOTALL)
+    statements = [
+        statement for block in blocks for statement in re.sub("--.*", "", block).split(";") if statement.strip()
+    ]
+    assert statements
+    for statement in statements:
+        with ml_engine.connect() as connection:
+            assert connection.execute(sa.text(statement)).returns_rows, statement
+
+
+def test_the_readmes_python_runs(
+    ml_url: str, trained: TrainResult, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", ml_url)
+    (block,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    names: dict[str, object] = {}
+    exec(block, names)  # noqa: S102 - our own README
+    assert len(capsys.readouterr().out.splitlines()) == 6
+    names["engine"].dispose()  # type: ignore[attr-defined]

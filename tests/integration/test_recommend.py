@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,9 +11,10 @@ import sqlalchemy as sa
 from data import load_frame, rating_frame, stored_run
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from psycopg.conninfo import make_conninfo
 
-from embrec import recommend, runs
-from embrec.errors import NoPublishedRunError, SchemaError, UnknownMovieError, UnknownUserError
+from embrec import database, recommend, runs
+from embrec.errors import DatabaseError, NoPublishedRunError, SchemaError, UnknownMovieError, UnknownUserError
 from embrec.sources import Movie
 
 TITLES = {
@@ -106,6 +109,29 @@ def test_answers_do_not_depend_on_the_search_path(engine: sa.Engine, published) 
         connection.execute(sa.text("SET search_path = pg_catalog"))
         connection.execute(sa.text("CREATE TEMP TABLE movies (movie_index int, movie_id text, title text)"))
         pd.testing.assert_frame_equal(recommend.similar_movies(connection, 102), expected)
+
+
+def test_a_reader_needs_only_usage_and_select(admin: sa.Engine, engine: sa.Engine, url: str, published) -> None:
+    """As docs/deploy.md says."""
+    role = f"embrec_reader_{os.getpid()}"
+    with engine.begin() as connection:
+        connection.execute(sa.text(f"CREATE ROLE {role} LOGIN PASSWORD 'p'"))
+        connection.execute(sa.text(f"GRANT USAGE ON SCHEMA embrec TO {role}"))
+        connection.execute(sa.text(f"GRANT SELECT ON ALL TABLES IN SCHEMA embrec TO {role}"))
+    later = stored_run(engine, published["movie"], published["user"])
+    runs.publish(engine, later)
+    reader = database.create_engine(make_conninfo(url, user=role, password="p"))
+    try:
+        assert set(recommend.similar_movies(reader, 102)["model_run_id"]) == {later}
+        assert len(recommend.similar_users(reader, "u1")) == 10
+        assert len(recommend.find_movies(reader, "star wars")) == 2
+        with pytest.raises(DatabaseError, match="permission denied"):
+            runs.publish(reader, later)
+    finally:
+        reader.dispose()
+        with engine.begin() as connection:
+            connection.execute(sa.text(f"DROP OWNED BY {role}"))
+            connection.execute(sa.text(f"DROP ROLE {role}"))
 
 
 def test_what_is_unknown_says_why(engine: sa.Engine, published) -> None:
