@@ -251,8 +251,9 @@ def shell() -> Iterator[dict[str, str]]:
     home = Path(tempfile.mkdtemp(prefix="embrec-shell-"))
     home.chmod(0o711)
     scripts = Path(sys.executable).parent
-    yield {**os.environ, "EMBREC_HOME": str(home), "PATH": f"{scripts}{os.pathsep}{os.environ['PATH']}"}
-    subprocess.run(["embrec", "db", "stop"], env={**os.environ, "EMBREC_HOME": str(home)}, capture_output=True)
+    environment = {**os.environ, "EMBREC_HOME": str(home), "PATH": f"{scripts}{os.pathsep}{os.environ['PATH']}"}
+    yield environment
+    subprocess.run(["embrec", "db", "stop"], env=environment, capture_output=True)
     shutil.rmtree(home)
 
 
