@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, cast
 
 import numpy as np
@@ -27,6 +27,7 @@ _POSTGRES_EPOCH = 946_684_800_000_000
 _COPY_SIGNATURE = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 _COPY_TRAILER = b"\xff\xff"
 _COPY_BLOCK_ROWS = 1 << 16
+_BLOCKS_PER_ARRAY = 128  # some 20,000 ratings
 
 
 def create_engine(url: str | DatabaseSetting) -> sa.Engine:
@@ -274,34 +275,62 @@ def copy_rows(connection: sa.Connection, target: str, types: Sequence[str], rows
             copy.write_row(row)
 
 
-def fetch_arrays(connection: sa.Connection, query: str, columns: Mapping[str, str]) -> NDArray[Any]:
-    """Read the rows of a query by binary COPY into one structured array.
+def query_arrays(connection: sa.Connection, query: str) -> Iterator[tuple[Any, ...]]:
+    """Stream the rows of a query whose array columns come as numpy arrays.
+
+    One array of thousands of values costs the server and us a fraction of as many rows.
 
     Args:
         connection: The transaction to read in; one statement is one snapshot.
-        query: A SELECT of columns that are never NULL.
-        columns: Name and dtype (``i4``, ``i8``, ``f4``, ``f8``; ``(d,)f4`` for a vector of d) of each column.
-
-    Returns:
-        Array of n rows with the columns as fields, in native byte order.
+        query: A SELECT. Arrays of integer, bigint, real and vector, without NULLs, become int32, int64, float32
+            and float32 of shape (n, d); other columns are Python values.
     """
-    native = np.dtype([(name, kind) for name, kind in columns.items()])
-    fields: list[tuple[Any, ...]] = [("count", ">i2")]
-    for name in columns:
-        value = native[name]
-        fields.append((f"length of {name}", ">i4"))
-        if value.shape:
-            fields.append((f"header of {name}", ">i2", (2,)))
-        fields.append((name, value.base.newbyteorder(">"), value.shape))
-    layout = np.dtype(fields)
-    with _cursor(connection) as cursor, cursor.copy(f"COPY ({query}) TO STDOUT (FORMAT binary)") as copy:
-        payload = b"".join(bytes(block) for block in copy)
-    count = (len(payload) - len(_COPY_SIGNATURE) - len(_COPY_TRAILER)) // layout.itemsize
-    copied = np.frombuffer(payload, layout, count, len(_COPY_SIGNATURE))
-    rows = np.empty(count, native)
-    for name in columns:
-        rows[name] = copied[name]
-    return rows
+    with _cursor(connection) as cursor:
+        for name, dtype in (("int4", ">i4"), ("int8", ">i8"), ("float4", ">f4")):
+            array_oid = psycopg.adapters.types[name].array_oid
+            cursor.adapters.register_loader(array_oid, _array_loader(np.dtype(dtype)))
+        if vector := psycopg.types.TypeInfo.fetch(cursor.connection, f"{extension_schema(connection)}.vector"):
+            cursor.adapters.register_loader(vector.array_oid, _array_loader(None))
+        yield from cursor.stream(query.encode(), binary=True)
+
+
+def query_by_blocks(table: str, aggregates: str) -> str:
+    """A query for :func:`query_arrays` that reads a big table a piece at a time.
+
+    Args:
+        table: The table, which is not partitioned.
+        aggregates: What to select of each piece, such as ``array_agg(user_index), max(rated_at)``; it is NULL of a
+            piece without rows.
+    """
+    return (
+        f"SELECT piece.* FROM generate_series(0, pg_relation_size('{table}') / 8192, {_BLOCKS_PER_ARRAY}) AS block,"
+        f" LATERAL (SELECT {aggregates} FROM {table} WHERE ctid >= format('(%s,0)', block)::tid"
+        f" AND ctid < format('(%s,0)', block + {_BLOCKS_PER_ARRAY})::tid) AS piece"
+    )
+
+
+def _array_loader(dtype: np.dtype[Any] | None) -> type[psycopg.adapt.Loader]:
+    """A loader of binary arrays: after 20 bytes of header each element is its length and its value.
+
+    Args:
+        dtype: The elements' type, or None for vectors: two int16 (the dimension and nothing), then float32.
+    """
+
+    class ArrayLoader(psycopg.adapt.Loader):
+        format = psycopg.pq.Format.BINARY
+
+        def load(self, data: psycopg.abc.Buffer) -> NDArray[Any]:
+            payload = bytes(data)
+            fields: list[tuple[Any, ...]] = [("length", ">i4")]
+            if dtype is None:
+                dimensions = int.from_bytes(payload[24:26], "big")
+                fields += [("header", ">i2", (2,)), ("value", ">f4", (dimensions,))]
+            else:
+                fields.append(("value", dtype))
+            values = np.frombuffer(payload, np.dtype(fields), offset=20)["value"]
+            return np.ascontiguousarray(values, values.dtype.newbyteorder("="))
+
+    return ArrayLoader
 
 
 def timestamps(microseconds: NDArray[np.int64]) -> NDArray[np.int64]:

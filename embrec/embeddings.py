@@ -60,17 +60,19 @@ def read(bind: Bind, model_run_id: int, side: Side) -> tuple[NDArray[np.int32], 
         The indexes, int32 of shape (n,) in ascending order, and the vectors, float32 of shape (n, dimensions).
         Both are empty where the run has no vectors.
     """
+    partition = _partition(side, model_run_id)
     with database.begin(bind) as connection:
-        dimensions = connection.scalar(
-            sa.text("SELECT dimensions FROM embrec.model_runs WHERE model_run_id = :run"), {"run": model_run_id}
-        )
-        rows = database.fetch_arrays(
-            connection,
-            f"SELECT {side}_index, embedding FROM embrec.{side}_embeddings"
-            f" WHERE model_run_id = {int(model_run_id)} ORDER BY {side}_index",
-            {"index": "i4", "embedding": f"({dimensions or 0},)f4"},
-        )
-    return np.ascontiguousarray(rows["index"]), np.ascontiguousarray(rows["embedding"])
+        if connection.scalar(sa.select(sa.func.to_regclass(partition))) is None:
+            return np.array([], np.int32), np.empty((0, 0), np.float32)
+        pieces = [
+            piece
+            for piece in database.query_arrays(
+                connection,
+                database.query_by_blocks(partition, f"array_agg({side}_index), array_agg(embedding)"),
+            )
+            if piece[0] is not None
+        ]
+    return np.concatenate([piece[0] for piece in pieces]), np.concatenate([piece[1] for piece in pieces])
 
 
 def drop(engine: sa.Engine, model_run_id: int) -> None:

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from embrec import database
 from embrec.database import Bind
 from embrec.errors import BadRowError, DataError
+from embrec.ids import FirstAppearance, map_ids
 from embrec.rows import NO_TIME, RejectedRow, check_ratings
 from embrec.sources import Movie, Source
 
@@ -72,27 +73,13 @@ class RatingArrays:
 class _Rows:
     """All good rows of a source; users and movies are numbered by first appearance."""
 
-    user_ids: list[str]
-    movie_ids: list[str]
+    user_ids: pa.StringArray
+    movie_ids: pa.StringArray
     users: NDArray[np.int32]
     movies: NDArray[np.int32]
     ratings: NDArray[np.float32]
     rated_at: NDArray[np.int64]
     rejected: int
-
-
-class _FirstAppearance:
-    """Numbers ids from 0 in the order they are first seen."""
-
-    def __init__(self) -> None:
-        self.numbers: dict[str, int] = {}
-
-    def __call__(self, ids: pa.StringArray) -> NDArray[np.int32]:
-        encoded = ids.dictionary_encode()
-        numbers = self.numbers
-        known = [numbers.setdefault(each, len(numbers)) for each in encoded.dictionary.to_pylist()]
-        codes: NDArray[np.int32] = np.array(known, dtype=np.int32)[encoded.indices.to_numpy()]
-        return codes
 
 
 def load(
@@ -130,10 +117,8 @@ def load(
     with database.begin(bind) as connection:
         # Indexes are given out by one load at a time; readers are not held up.
         connection.execute(sa.text("LOCK TABLE embrec.users, embrec.movies IN SHARE ROW EXCLUSIVE MODE"))
-        user_indexes, new_users = _map_ids(connection, "user", rows.user_ids)
-        rated = set(rows.movie_ids)
-        all_movies = rows.movie_ids + [each.movie_id for each in movies if each.movie_id not in rated]
-        movie_indexes, new_movies = _map_ids(connection, "movie", list(dict.fromkeys(all_movies)))
+        user_indexes, new_users = map_ids(connection, "user", rows.user_ids)
+        movie_indexes, new_movies = map_ids(connection, "movie", _with_unrated(rows.movie_ids, movies))
         _describe_movies(connection, movies)
         inserted, updated = _merge_ratings(
             connection,
@@ -147,8 +132,8 @@ def load(
 
 
 def _read(source: Source, reject_to: str | Path | None, progress: Callable[[float], None]) -> _Rows:
-    number_users, number_movies = _FirstAppearance(), _FirstAppearance()
-    users, movies, ratings, times = [], [], [], []
+    users, movies = FirstAppearance(), FirstAppearance()
+    ratings, times = [], []
     rejected: list[RejectedRow] = []
     for raw in source.ratings(progress):
         chunk = check_ratings(raw)
@@ -156,23 +141,26 @@ def _read(source: Source, reject_to: str | Path | None, progress: Callable[[floa
             bad = chunk.rejected[0]
             raise BadRowError(bad.file, bad.line, bad.column, bad.reason)
         rejected += chunk.rejected
-        users.append(number_users(chunk.user_ids))
-        movies.append(number_movies(chunk.movie_ids))
+        users.add(chunk.user_ids)
+        movies.add(chunk.movie_ids)
         ratings.append(chunk.ratings)
         times.append(chunk.rated_at)
     if reject_to is not None:
         _write_rejected(reject_to, rejected)
     if not sum(map(len, ratings)):
         raise DataError(f"{source.name} has no ratings. Nothing was stored.")
+    user_ids, user_numbers = users.finish()
+    movie_ids, movie_numbers = movies.finish()
     return _Rows(
-        list(number_users.numbers),
-        list(number_movies.numbers),
-        np.concatenate(users),
-        np.concatenate(movies),
-        np.concatenate(ratings),
-        np.concatenate(times),
-        len(rejected),
+        user_ids, movie_ids, user_numbers, movie_numbers, np.concatenate(ratings), np.concatenate(times), len(rejected)
     )
+
+
+def _with_unrated(rated: pa.StringArray, movies: Sequence[Movie]) -> pa.StringArray:
+    """The movies that are rated, then those that are only described."""
+    known = set(rated.to_pylist())
+    others = dict.fromkeys(movie.movie_id for movie in movies if movie.movie_id not in known)
+    return pa.concat_arrays([rated, pa.array(list(others), pa.string())])
 
 
 def _write_rejected(path: str | Path, rejected: Sequence[RejectedRow]) -> None:
@@ -183,42 +171,27 @@ def _write_rejected(path: str | Path, rejected: Sequence[RejectedRow]) -> None:
 
 
 def _newest_of_each_pair(rows: _Rows) -> NDArray[np.int64]:
-    """Positions of the newest rating of each user and movie, in their order; a row without a time is the oldest."""
-    pair = (rows.users.astype(np.int64) << 32) | rows.movies
-    # A stable sort keeps the file's order among rows of the same pair and time.
-    order = np.lexsort((rows.rated_at, pair))
-    last = np.append(np.diff(pair[order]) != 0, True)
-    latest: NDArray[np.int64] = order[last]
-    return latest
+    """Positions of the newest rating of each user and movie, ordered by user, then movie.
 
-
-def _map_ids(connection: sa.Connection, side: str, ids: Sequence[str]) -> tuple[NDArray[np.int32], int]:
-    """Database indexes of outside ids, giving new ones to ids not seen before.
-
-    Returns:
-        int32 of shape (len(ids),), and how many were new.
+    A rating without a time is the oldest; among equals the last in the input wins.
     """
-    connection.execute(sa.text("CREATE TEMP TABLE embrec_ids (position integer, id text) ON COMMIT DROP"))
-    database.copy_rows(connection, "pg_temp.embrec_ids", ["int4", "text"], enumerate(ids))
-    new = connection.execute(
-        sa.text(
-            f"INSERT INTO embrec.{side}s ({side}_index, {side}_id)"
-            f" SELECT (SELECT coalesce(max({side}_index), -1) FROM embrec.{side}s)"
-            "   + row_number() OVER (ORDER BY i.position), i.id"
-            " FROM pg_temp.embrec_ids AS i"
-            f" WHERE NOT EXISTS (SELECT FROM embrec.{side}s AS k WHERE k.{side}_id = i.id)"
-        )
-    ).rowcount
-    mapping = database.fetch_arrays(
-        connection,
-        f"SELECT i.position, k.{side}_index FROM pg_temp.embrec_ids AS i"
-        f" JOIN embrec.{side}s AS k ON k.{side}_id = i.id",
-        {"position": "i4", "index": "i4"},
-    )
-    connection.execute(sa.text("DROP TABLE pg_temp.embrec_ids"))
-    indexes = np.empty(len(ids), dtype=np.int32)
-    indexes[mapping["position"]] = mapping["index"]
-    return indexes, new
+    count = len(rows.ratings)
+    position_bits, movie_bits = count.bit_length(), len(rows.movie_ids).bit_length()
+    if position_bits + movie_bits + len(rows.user_ids).bit_length() < 64:
+        # One integer sort, many times faster than a stable sort by several keys.
+        packed = (rows.users.astype(np.int64) << movie_bits) | rows.movies
+        packed = np.sort((packed << position_bits) | np.arange(count))
+        order = packed & ((1 << position_bits) - 1)
+        pair = packed >> position_bits
+    else:
+        order = np.lexsort((rows.movies, rows.users))
+        pair = (rows.users[order].astype(np.int64) << 32) | rows.movies[order]
+    same_as_next = pair[1:] == pair[:-1]
+    if same_as_next.any():
+        several = np.flatnonzero(np.append(same_as_next, False) | np.append(False, same_as_next))
+        order[several] = order[several][np.lexsort((order[several], rows.rated_at[order[several]], pair[several]))]
+    latest: NDArray[np.int64] = order[~np.append(same_as_next, False)]
+    return latest
 
 
 def _describe_movies(connection: sa.Connection, movies: Sequence[Movie]) -> None:
@@ -255,7 +228,7 @@ def _merge_ratings(
     rated_at: NDArray[np.int64],
 ) -> tuple[int, int]:
     """Put ratings, one per user and movie, into the table; returns how many were inserted and updated."""
-    order = np.argsort((users.astype(np.int64) << 32) | movies)  # by key: four times faster into an index
+    order = _key_order(users, movies)  # by key: four times faster into an index
     columns: list[NDArray[Any]] = [users[order], movies[order], ratings[order], rated_at[order]]
     empty = connection.scalar(sa.text("SELECT NOT EXISTS (SELECT FROM embrec.ratings)"))
     if empty:
@@ -316,31 +289,37 @@ def extract(bind: Bind) -> RatingArrays:
     """
     with database.begin(bind) as connection:
         database.require_schema(connection)
-        rows = database.fetch_arrays(
-            connection,
-            "SELECT user_index, movie_index, rating,"
-            " coalesce((extract(epoch FROM rated_at) * 1000000)::bigint, (-9223372036854775808)::bigint)"
-            " FROM embrec.ratings",
-            {"user_index": "i4", "movie_index": "i4", "rating": "f4", "rated_at": "i8"},
-        )
-    if not len(rows):
+        pieces = [
+            piece
+            for piece in database.query_arrays(
+                connection,
+                database.query_by_blocks(
+                    "embrec.ratings",
+                    "array_agg(user_index), array_agg(movie_index), array_agg(rating), max(rated_at)",
+                ),
+            )
+            if piece[0] is not None
+        ]
+    if not pieces:
         raise DataError("There are no ratings in the database. Run: embrec load ml-100k, or embrec load PATH")
-    rows = rows[np.argsort((rows["user_index"].astype(np.int64) << 32) | rows["movie_index"])]
-    users, user_indexes = _contiguous(rows["user_index"])
-    movies, movie_indexes = _contiguous(rows["movie_index"])
-    newest = int(rows["rated_at"].max())
+    user_column, movie_column, ratings = (np.concatenate([piece[column] for piece in pieces]) for column in range(3))
+    order = _key_order(user_column, movie_column)
+    user_column, movie_column, ratings = user_column[order], movie_column[order], ratings[order]
     digest = hashlib.sha256()
-    for column in ("user_index", "movie_index", "rating"):
-        digest.update(np.ascontiguousarray(rows[column]).tobytes())
-    return RatingArrays(
-        users,
-        movies,
-        np.ascontiguousarray(rows["rating"]),
-        user_indexes,
-        movie_indexes,
-        None if newest == NO_TIME else dt.datetime.fromtimestamp(newest / 1e6, tz=dt.UTC),
-        digest.hexdigest(),
-    )
+    for column in (user_column, movie_column, ratings):
+        digest.update(np.ascontiguousarray(column).data)
+    users, user_indexes = _contiguous(user_column)
+    movies, movie_indexes = _contiguous(movie_column)
+    newest = max((piece[3] for piece in pieces if piece[3] is not None), default=None)
+    return RatingArrays(users, movies, ratings, user_indexes, movie_indexes, newest, digest.hexdigest())
+
+
+def _key_order(users: NDArray[np.int32], movies: NDArray[np.int32]) -> NDArray[np.int64] | slice:
+    """Positions in the order of user, then movie; everything as it is where it is in that order already."""
+    key = (users.astype(np.int64) << 32) | movies
+    if (key[1:] > key[:-1]).all():
+        return slice(None)
+    return np.argsort(key)
 
 
 def _contiguous(indexes: NDArray[np.int32]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
+import shutil
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import click
 import pandas as pd
@@ -135,8 +139,11 @@ def _records(frame: pd.DataFrame) -> list[dict[str, object]]:
 
 def _show_next_steps(bind: sa.Engine, database_url: str | None) -> None:
     url = '"$(embrec db url)"' if database_url is None else f'"{database_url}"'
+    scripts = Path(sys.executable).parent
+    activate = "" if shutil.which("embrec") else f"  . {shlex.quote(str(scripts / 'activate'))}\n"
     click.echo(
         f"\nTry it yourself:\n"
+        f"{activate}"
         f"  embrec find star trek\n"
         f'  embrec similar "Alien (1979)"\n'
         f"  psql {url}\n"

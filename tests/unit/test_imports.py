@@ -22,7 +22,8 @@ LEVELS = [
     {"rows", "local"},
     {"delimited", "database"},
     {"sources", "models", "evaluate", "embeddings"},
-    {"movielens", "ratings", "runs", "recommend", "schema"},
+    {"movielens", "ids", "runs", "recommend", "schema"},
+    {"ratings"},
     {"train"},
     {"cli"},
 ]
