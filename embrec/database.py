@@ -218,7 +218,7 @@ def require_schema(connection: sa.Connection) -> None:
         )
 
 
-def copy_arrays(connection: sa.Connection, target: str, arrays: Sequence[NDArray[Any]]) -> None:
+def copy_arrays(connection: sa.Connection, target: str, arrays: Sequence[NDArray[Any]], freeze: bool = False) -> None:
     """Write rows of fixed width by binary COPY.
 
     Args:
@@ -227,6 +227,8 @@ def copy_arrays(connection: sa.Connection, target: str, arrays: Sequence[NDArray
         arrays: One array of n values per column, of a dtype as wide as the column's type (int32 for integer,
             float32 for real, int64 for bigint and, from :func:`timestamps`, timestamptz). A float32 array of
             shape (n, d) goes into a vector column, bit for bit.
+        freeze: Spare the first reader and the first vacuum from rewriting every page; allowed for a table that this
+            transaction has made or truncated.
     """
     rows = len(arrays[0])
     fields: list[tuple[Any, ...]] = [("count", ">i2")]
@@ -239,7 +241,7 @@ def copy_arrays(connection: sa.Connection, target: str, arrays: Sequence[NDArray
     layout = np.dtype(fields)
     with (
         _cursor(connection) as cursor,
-        cursor.copy(f"COPY {target} FROM STDIN (FORMAT binary)") as copy,
+        cursor.copy(f"COPY {target} FROM STDIN (FORMAT binary, FREEZE {freeze})") as copy,
     ):
         copy.write(_COPY_SIGNATURE)
         for start in range(0, rows, _COPY_BLOCK_ROWS):

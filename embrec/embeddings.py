@@ -40,6 +40,7 @@ def store(
         connection,
         f"{partition} (model_run_id, {side}_index, embedding)",
         [np.full(len(indexes), model_run_id, np.int32), indexes[order], vectors[order]],
+        freeze=True,
     )
     connection.execute(
         sa.text(

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import datetime as dt
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -230,9 +231,9 @@ def _merge_ratings(
     """Put ratings, one per user and movie, into the table; returns how many were inserted and updated."""
     order = _key_order(users, movies)  # by key: four times faster into an index
     columns: list[NDArray[Any]] = [users[order], movies[order], ratings[order], rated_at[order]]
-    empty = connection.scalar(sa.text("SELECT NOT EXISTS (SELECT FROM embrec.ratings)"))
-    if empty:
-        _copy_ratings(connection, "embrec.ratings", columns)
+    if connection.scalar(sa.text("SELECT NOT EXISTS (SELECT FROM embrec.ratings)")):
+        with _without_keys(connection) as truncated:
+            _copy_ratings(connection, "embrec.ratings", columns, freeze=truncated)
         return len(users), 0
     connection.execute(
         sa.text(
@@ -259,7 +260,35 @@ def _merge_ratings(
     return inserted, updated
 
 
-def _copy_ratings(connection: sa.Connection, table: str, columns: Sequence[NDArray[Any]]) -> None:
+@contextlib.contextmanager
+def _without_keys(connection: sa.Connection) -> Iterator[bool]:
+    """Fill the empty ratings table without its keys, and add them when the rows are there.
+
+    Checking two foreign keys row by row costs ten times the rest of a load. Only the table's owner may do this;
+    anybody else fills the table as it is. Yields whether the table was truncated, so that its rows may be frozen.
+    """
+    owner = connection.scalar(
+        sa.text("SELECT pg_has_role(relowner, 'USAGE') FROM pg_class WHERE oid = to_regclass('embrec.ratings')")
+    )
+    if not owner:
+        yield False
+        return
+    keys = connection.execute(
+        sa.text(
+            "SELECT quote_ident(conname), pg_get_constraintdef(oid) FROM pg_constraint"
+            " WHERE conrelid = to_regclass('embrec.ratings') AND contype IN ('p', 'f') ORDER BY contype DESC"
+        )
+    ).all()
+    drops = ", ".join(f"DROP CONSTRAINT {name}" for name, _ in keys)
+    connection.execute(sa.text(f"ALTER TABLE embrec.ratings {drops}"))
+    connection.execute(sa.text("TRUNCATE embrec.ratings"))  # it is empty; this lets COPY freeze its rows
+    yield True
+    for name, definition in keys:
+        connection.execute(sa.text(f"ALTER TABLE embrec.ratings ADD CONSTRAINT {name} {definition}"))
+    connection.execute(sa.text("ANALYZE embrec.ratings"))
+
+
+def _copy_ratings(connection: sa.Connection, table: str, columns: Sequence[NDArray[Any]], freeze: bool = False) -> None:
     users, movies, ratings, rated_at = columns
     timed = rated_at != NO_TIME
     if timed.any():
@@ -268,12 +297,14 @@ def _copy_ratings(connection: sa.Connection, table: str, columns: Sequence[NDArr
             connection,
             f"{table} (user_index, movie_index, rating, rated_at)",
             [users[timed], movies[timed], ratings[timed], times],
+            freeze,
         )
     if not timed.all():
         database.copy_arrays(
             connection,
             f"{table} (user_index, movie_index, rating)",
             [users[~timed], movies[~timed], ratings[~timed]],
+            freeze,
         )
 
 
