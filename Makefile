@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test check lint types bench wheel clean
+.PHONY: demo test check lint types wheel clean
 
 # Load MovieLens 100K, train the article's model, and ask for similar movies.
 demo: $(VENV)/.demo
@@ -23,10 +23,6 @@ lint: $(VENV)/.dev
 types: $(VENV)/.dev
 	$(BIN)/mypy
 
-# Measure the bulk paths and the queries; see docs/benchmarks.md.
-bench: $(VENV)/.bench
-	$(BIN)/python tests/benchmarks/run.py
-
 wheel: $(VENV)/.dev
 	$(BIN)/python -m build --wheel
 
@@ -40,6 +36,6 @@ $(VENV)/.demo: pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --editable '.[all]'
 	touch $@
 
-$(VENV)/.test $(VENV)/.dev $(VENV)/.bench: $(VENV)/.%: pyproject.toml | $(BIN)/python
+$(VENV)/.test $(VENV)/.dev: $(VENV)/.%: pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --editable '.[$*]'
 	touch $@

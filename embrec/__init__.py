@@ -1,20 +1,28 @@
 """embrec: a movie recommender that lives in PostgreSQL.
 
-The names here need neither TensorFlow nor Alembic; training is :mod:`embrec.train`, migrations are
-:mod:`embrec.schema`.
+The names here need neither TensorFlow nor Alembic, and each loads its module when it is first used; training is
+:mod:`embrec.train`, migrations are :mod:`embrec.schema`.
 """
 
-from embrec.database import create_engine, open_engine
-from embrec.errors import EmbrecError
-from embrec.ratings import LoadReport, load
-from embrec.recommend import find_movies, similar_movies, similar_users
-from embrec.runs import ModelRun, list_runs, publish, rollback
-from embrec.sources import from_frame, open_source
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from embrec.database import create_engine, open_engine
+    from embrec.errors import EmbrecError
+    from embrec.movies import Movie
+    from embrec.ratings import LoadReport, load
+    from embrec.recommend import find_movies, similar_movies, similar_users
+    from embrec.runs import ModelRun, list_runs, publish, rollback
+    from embrec.sources import from_frame, open_source
 
 __all__ = [
     "EmbrecError",
     "LoadReport",
     "ModelRun",
+    "Movie",
     "create_engine",
     "find_movies",
     "from_frame",
@@ -27,3 +35,20 @@ __all__ = [
     "similar_movies",
     "similar_users",
 ]
+
+_MODULES = {
+    "database": ("create_engine", "open_engine"),
+    "errors": ("EmbrecError",),
+    "movies": ("Movie",),
+    "ratings": ("LoadReport", "load"),
+    "recommend": ("find_movies", "similar_movies", "similar_users"),
+    "runs": ("ModelRun", "list_runs", "publish", "rollback"),
+    "sources": ("from_frame", "open_source"),
+}
+_MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULE_OF:
+        raise AttributeError(f"module 'embrec' has no attribute {name!r}")
+    return getattr(importlib.import_module(f"embrec.{_MODULE_OF[name]}"), name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,6 +50,9 @@ def parse_database_url(url: str, origin: str) -> DatabaseSetting:
         ConfigError: The text is not a connection string. The message does not repeat it: it may hold a password.
     """
     scheme, separator, rest = url.strip().partition("://")
+    if separator and re.fullmatch(r"[a-z][a-z0-9+]*", scheme) is None:
+        separator = ""  # a keyword string whose password has :// in it
+        scheme = url.strip()
     if separator and scheme not in ("postgresql", "postgres", "postgresql+psycopg"):
         raise ConfigError(
             f"The database URL from {origin} starts with {scheme}://, and embrec speaks to PostgreSQL only. "
@@ -61,6 +65,10 @@ def parse_database_url(url: str, origin: str) -> DatabaseSetting:
             f"The database URL from {origin} cannot be read. Use postgresql://USER:PASSWORD@HOST:PORT/DATABASE "
             "with special characters in the password percent-encoded (@ is %40)."
         ) from None  # libpq's message may repeat the URL, with the password
+    if "@" in str(parameters.get("host", "")):
+        raise ConfigError(
+            f"The database URL from {origin} has an @ in its password or host; write it as %40 in the password."
+        )
     return DatabaseSetting({key: str(value) for key, value in parameters.items()}, origin)
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import csv
 import io
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.csv
 from numpy.typing import NDArray
@@ -26,15 +26,21 @@ def read_header(path: Path) -> list[str]:
     Raises:
         DataError: The file is empty or its header is not text.
     """
-    with open(path, "rb") as file, pa.input_stream(file, compression=_compression(path)) as stream:
-        first = bytes(stream.read(1 << 16)).split(b"\n", 1)[0]
+    try:
+        with open(path, "rb") as file, pa.input_stream(file, compression=_compression(path)) as stream:
+            first = bytes(stream.read(1 << 16)).split(b"\n", 1)[0]
+    except (OSError, pa.ArrowException) as error:
+        raise _unreadable(path, error) from error
     if not first.strip():
         raise DataError(f"{path} is empty. A CSV file needs a header such as: user_id,movie_id,rating,rated_at")
     try:
-        text = first.decode("utf-8-sig").strip()
+        text = first.decode("utf-8-sig").rstrip("\r")
     except UnicodeDecodeError:
         raise DataError(f"The header of {path} is not UTF-8 text. Convert the file to UTF-8.") from None
-    return pd.read_csv(io.StringIO(text), header=None, dtype=str, keep_default_na=False).iloc[0].tolist()
+    names = next(csv.reader([text]))
+    if twice := {name for name in names if names.count(name) > 1}:
+        raise DataError(f"The header of {path} names {', '.join(sorted(twice))} twice. Rename one.")
+    return names
 
 
 def read_delimited(
@@ -64,7 +70,10 @@ def read_delimited(
         return "skip"
 
     delimiter = "\x1f" if separator == b"::" else separator.decode()
-    source = _Input(path, separator, progress)
+    try:
+        source = _Input(path, separator, progress)
+    except OSError as error:
+        raise _unreadable(path, error) from error
     options = pa.csv.ConvertOptions(
         column_types={name: pa.binary() for name in names.values()},
         include_columns=list(dict.fromkeys(names.values())),
@@ -97,7 +106,7 @@ def read_delimited(
                 np.array([], np.int64),
                 rejected,
             )
-    except pa.ArrowInvalid as error:
+    except (OSError, pa.ArrowException) as error:
         raise _unreadable(path, error) from error
     finally:
         source.close()
@@ -112,13 +121,17 @@ def _line_numbers(first: int, count: int, skipped: Sequence[int]) -> tuple[NDArr
     return lines, int(lines[-1]) + 1 if count else first
 
 
-def _unreadable(path: Path, error: pa.ArrowInvalid) -> DataError:
-    reason = str(error)
+def _unreadable(path: Path, error: Exception) -> DataError:
+    reason = str(error).splitlines()[0]
+    if isinstance(error, PermissionError):
+        return DataError(f"{path} cannot be read: permission denied. Change its mode, or run as its owner.")
     if "straddling" in reason:
         return DataError(f"{path} has a line longer than {BLOCK_BYTES >> 20} MiB. Is it a text file of ratings?")
     if "Empty CSV" in reason:
         return DataError(f"{path} is empty.")
-    return DataError(f"{path} cannot be read as CSV: {reason}")
+    return DataError(
+        f"{path} cannot be read: {reason}. Check that it is a whole text file, compressed as its name says."
+    )
 
 
 def _odd_quotes(path: Path) -> int:

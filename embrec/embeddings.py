@@ -8,11 +8,13 @@ import numpy as np
 import sqlalchemy as sa
 from numpy.typing import NDArray
 
-from embrec import database
+from embrec import bulk, database
 from embrec.database import Bind
 from embrec.errors import RunError
 
 Side = Literal["user", "movie"]
+# Held by whoever attaches or detaches partitions.
+_PARTITIONS_LOCK = 0x656D62727061
 
 
 def store(
@@ -33,10 +35,11 @@ def store(
         RunError: A vector holds NaN or infinity, or is too near zero to have a direction. Nothing is written.
     """
     _check_vectors(side, vectors)
+    database.poll_lock(connection, _PARTITIONS_LOCK, transaction=True)
     parent, partition = f"embrec.{side}_embeddings", _partition(side, model_run_id)
     order = np.argsort(indexes)
     connection.execute(sa.text(f"CREATE TABLE {partition} (LIKE {parent} INCLUDING STORAGE INCLUDING COMPRESSION)"))
-    database.copy_arrays(
+    bulk.copy_arrays(
         connection,
         f"{partition} (model_run_id, {side}_index, embedding)",
         [np.full(len(indexes), model_run_id, np.int32), indexes[order], vectors[order]],
@@ -67,9 +70,9 @@ def read(bind: Bind, model_run_id: int, side: Side) -> tuple[NDArray[np.int32], 
             return np.array([], np.int32), np.empty((0, 0), np.float32)
         pieces = [
             piece
-            for piece in database.query_arrays(
+            for piece in bulk.query_arrays(
                 connection,
-                database.query_by_blocks(partition, f"array_agg({side}_index), array_agg(embedding)"),
+                bulk.query_by_blocks(partition, f"array_agg({side}_index), array_agg(embedding)"),
             )
             if piece[0] is not None
         ]
@@ -77,22 +80,30 @@ def read(bind: Bind, model_run_id: int, side: Side) -> tuple[NDArray[np.int32], 
 
 
 def drop(engine: sa.Engine, model_run_id: int) -> None:
-    """Drop a run's partitions without holding up readers of other runs; what is gone already is no error."""
+    """Drop a run's partitions without holding up readers of other runs; what is gone already is no error.
+
+    One at a time: PostgreSQL allows one pending detachment a table.
+    """
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        for side in ("user", "movie"):
-            partition = _partition(side, model_run_id)
-            attached = connection.scalar(
-                sa.text(
-                    "SELECT inhdetachpending FROM pg_inherits"
-                    " WHERE inhrelid = to_regclass(:partition) AND inhparent = to_regclass(:parent)"
-                ),
-                {"partition": partition, "parent": f"embrec.{side}_embeddings"},
-            )
-            if attached is not None:
-                # An interrupted CONCURRENTLY leaves the partition pending; only FINALIZE goes on from there.
-                way = "FINALIZE" if attached else "CONCURRENTLY"
-                connection.execute(sa.text(f"ALTER TABLE embrec.{side}_embeddings DETACH PARTITION {partition} {way}"))
-            connection.execute(sa.text(f"DROP TABLE IF EXISTS {partition}"))
+        database.poll_lock(connection, _PARTITIONS_LOCK)
+        try:
+            for side in ("user", "movie"):
+                parent, partition = f"embrec.{side}_embeddings", _partition(side, model_run_id)
+                # An interrupted detachment stays pending; only FINALIZE goes on from there.
+                for attached, pending in connection.execute(
+                    sa.text(
+                        "SELECT inhrelid::regclass::text, inhdetachpending FROM pg_inherits"
+                        " WHERE inhparent = to_regclass(:parent)"
+                        " AND (inhdetachpending OR inhrelid = to_regclass(:partition))"
+                        " ORDER BY inhdetachpending DESC".replace("::", r"\:\:")
+                    ),
+                    {"partition": partition, "parent": parent},
+                ).all():
+                    way = "FINALIZE" if pending else "CONCURRENTLY"
+                    connection.execute(sa.text(f"ALTER TABLE {parent} DETACH PARTITION {attached} {way}"))
+                connection.execute(sa.text(f"DROP TABLE IF EXISTS {partition}"))
+        finally:
+            connection.execute(sa.select(sa.func.pg_advisory_unlock(_PARTITIONS_LOCK)))
 
 
 def _partition(side: str, model_run_id: int) -> str:

@@ -6,6 +6,7 @@
     ├── ConfigError              a setting cannot be used
     ├── LocalServerError         the embedded PostgreSQL cannot be found, started or stopped
     ├── DatabaseError            a server cannot be reached or used
+    │   ├── UnreachableError     nobody answers, or the connection was lost
     │   ├── RequirementError     PostgreSQL or pgvector is missing or too old
     │   └── SchemaError          the schema is absent, behind, or cannot be migrated
     ├── DataError                the data given cannot be loaded or trained on
@@ -41,6 +42,10 @@ class DatabaseError(EmbrecError):
     """A database server cannot be reached or cannot be used."""
 
 
+class UnreachableError(DatabaseError):
+    """Nobody answers at the database's address, or the connection was lost; trying again may help."""
+
+
 class RequirementError(DatabaseError):
     """PostgreSQL or pgvector is missing, too old, or set up in a way embrec cannot use."""
 
@@ -61,16 +66,17 @@ class BadRowError(DataError):
         line: Line number in that file, counted from 1, or the row's position in a DataFrame.
         column: The column's name.
         reason: What is wrong with the value, in a few words.
+        rejectable: Whether such a row can be set aside and the load go on.
     """
 
-    def __init__(self, file: str, line: int, column: str, reason: str) -> None:
+    def __init__(self, file: str, line: int, column: str, reason: str, rejectable: bool = False) -> None:
         self.file = file
         self.line = line
         self.column = column
         self.reason = reason
         super().__init__(
-            f"{file}, line {line}, column {column}: {reason}. Nothing was stored; "
-            "mend the row, or load with --reject-to FILE to set bad rows aside."
+            f"{file}, line {line}, column {column}: {reason}. Nothing was stored; mend the row"
+            + (", or load with --reject-to FILE to set bad rows aside." if rejectable else ".")
         )
 
 

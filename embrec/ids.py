@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 import sqlalchemy as sa
 from numpy.typing import NDArray
 
-from embrec import database
+from embrec import bulk
 
 # Ids wait until there are this many: numbering hashes all known ids again.
 _ENOUGH_WAITING = 4_000_000
@@ -81,7 +81,7 @@ def map_ids(connection: sa.Connection, side: str, ids: pa.StringArray) -> tuple[
         int32 of shape (len(ids),), and how many were new.
     """
     connection.execute(sa.text("CREATE TEMP TABLE embrec_ids (position integer, id text) ON COMMIT DROP"))
-    database.copy_rows(connection, "pg_temp.embrec_ids", ["int4", "text"], enumerate(ids.to_pylist()))
+    bulk.copy_rows(connection, "pg_temp.embrec_ids", ["int4", "text"], enumerate(ids.to_pylist()))
     connection.execute(sa.text("ANALYZE pg_temp.embrec_ids"))
     new = connection.execute(
         sa.text(
@@ -92,7 +92,7 @@ def map_ids(connection: sa.Connection, side: str, ids: pa.StringArray) -> tuple[
             f" WHERE NOT EXISTS (SELECT FROM embrec.{side}s AS k WHERE k.{side}_id = i.id)"
         )
     ).rowcount
-    ((indexes,),) = database.query_arrays(
+    ((indexes,),) = bulk.query_arrays(
         connection,
         f"SELECT array_agg(k.{side}_index ORDER BY i.position)"
         f" FROM pg_temp.embrec_ids AS i JOIN embrec.{side}s AS k ON k.{side}_id = i.id",

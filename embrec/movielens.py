@@ -18,7 +18,7 @@ from pathlib import Path
 
 from embrec import config
 from embrec.errors import DownloadError
-from embrec.sources import ML_100K_GENRES
+from embrec.movies import ML_100K_GENRES
 
 URL = "https://files.grouplens.org/datasets/movielens/ml-100k.zip"
 ZIP_MD5 = "0e33842e24a9c977be4e0107933c0723"  # as GroupLens publishes it beside the archive
@@ -53,7 +53,7 @@ def fetch_ml_100k(notify: Callable[[str], None] = lambda message: None) -> Path:
     """
     folder = config.cache_directory() / "ml-100k"
     notify(LICENCE_NOTICE)
-    if (folder / "u.data").is_file() and _sha256((folder / "u.data").read_bytes()) == RATINGS_SHA256:
+    if _is_whole(folder):
         return folder
     try:
         notify(f"Downloading {URL}")
@@ -63,8 +63,19 @@ def fetch_ml_100k(notify: Callable[[str], None] = lambda message: None) -> Path:
         files = _from_mirror()
     if _sha256(files["u.data"]) != RATINGS_SHA256:
         raise DownloadError("The ratings that arrived are not MovieLens 100K: their digest differs. Try again later.")
-    _store(folder, files)
+    try:
+        _store(folder, files)
+    except OSError as error:
+        raise DownloadError(
+            f"MovieLens 100K cannot be kept in {folder}: {error.strerror}. "
+            "Set EMBREC_HOME to a directory you can write to."
+        ) from error
     return folder
+
+
+def _is_whole(folder: Path) -> bool:
+    ratings = folder / "u.data"
+    return (folder / "u.item").is_file() and ratings.is_file() and _sha256(ratings.read_bytes()) == RATINGS_SHA256
 
 
 def _sha256(data: bytes) -> str:

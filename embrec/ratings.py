@@ -16,12 +16,13 @@ import pyarrow as pa
 import sqlalchemy as sa
 from numpy.typing import NDArray
 
-from embrec import database
+from embrec import bulk, database
 from embrec.database import Bind
 from embrec.errors import BadRowError, DataError
 from embrec.ids import FirstAppearance, map_ids
+from embrec.movies import Movie
 from embrec.rows import NO_TIME, RejectedRow, check_ratings
-from embrec.sources import Movie, Source
+from embrec.sources import Source
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,6 @@ class _Rows:
     movies: NDArray[np.int32]
     ratings: NDArray[np.float32]
     rated_at: NDArray[np.int64]
-    rejected: int
 
 
 def load(
@@ -93,7 +93,7 @@ def load(
 
     Users and movies get their indexes by first appearance. A rating replaces the one the database holds for the
     same user and movie unless that one is newer; of several in one input the newest wins, and the last among
-    equals. Loading the same input again changes nothing.
+    equals. A rating without a time is older than any with one. Loading the same input again changes nothing.
 
     Args:
         bind: An engine, or a connection whose transaction is the caller's.
@@ -110,9 +110,13 @@ def load(
         DataError: The input cannot be read, or has no ratings.
         SchemaError: The schema is absent or behind.
     """
+    if reject_to is not None:
+        _check_reject_file(Path(reject_to), source)
     with database.begin(bind) as connection:
         database.require_schema(connection)
-    rows = _read(source, reject_to, progress)  # may take minutes, and holds no transaction of the engine's
+    rows, rejected = _read(
+        source, reject_to is not None, progress
+    )  # may take minutes, and holds no transaction of the engine's
     movies = source.movies()
     latest = _newest_of_each_pair(rows)
     with database.begin(bind) as connection:
@@ -128,33 +132,32 @@ def load(
             rows.ratings[latest],
             rows.rated_at[latest],
         )
+    if reject_to is not None:
+        _write_rejected(Path(reject_to), rejected)
     read = len(rows.ratings)
-    return LoadReport(read, inserted, updated, read - inserted - updated, rows.rejected, new_users, new_movies)
+    return LoadReport(read, inserted, updated, read - inserted - updated, len(rejected), new_users, new_movies)
 
 
-def _read(source: Source, reject_to: str | Path | None, progress: Callable[[float], None]) -> _Rows:
+def _read(source: Source, may_reject: bool, progress: Callable[[float], None]) -> tuple[_Rows, list[RejectedRow]]:
     users, movies = FirstAppearance(), FirstAppearance()
     ratings, times = [], []
     rejected: list[RejectedRow] = []
     for raw in source.ratings(progress):
         chunk = check_ratings(raw)
-        if chunk.rejected and reject_to is None:
+        if chunk.rejected and not may_reject:
             bad = chunk.rejected[0]
-            raise BadRowError(bad.file, bad.line, bad.column, bad.reason)
+            raise BadRowError(bad.file, bad.line, bad.column, bad.reason, rejectable=True)
         rejected += chunk.rejected
         users.add(chunk.user_ids)
         movies.add(chunk.movie_ids)
         ratings.append(chunk.ratings)
         times.append(chunk.rated_at)
-    if reject_to is not None:
-        _write_rejected(reject_to, rejected)
     if not sum(map(len, ratings)):
         raise DataError(f"{source.name} has no ratings. Nothing was stored.")
     user_ids, user_numbers = users.finish()
     movie_ids, movie_numbers = movies.finish()
-    return _Rows(
-        user_ids, movie_ids, user_numbers, movie_numbers, np.concatenate(ratings), np.concatenate(times), len(rejected)
-    )
+    rows = _Rows(user_ids, movie_ids, user_numbers, movie_numbers, np.concatenate(ratings), np.concatenate(times))
+    return rows, rejected
 
 
 def _with_unrated(rated: pa.StringArray, movies: Sequence[Movie]) -> pa.StringArray:
@@ -164,7 +167,15 @@ def _with_unrated(rated: pa.StringArray, movies: Sequence[Movie]) -> pa.StringAr
     return pa.concat_arrays([rated, pa.array(list(others), pa.string())])
 
 
-def _write_rejected(path: str | Path, rejected: Sequence[RejectedRow]) -> None:
+def _check_reject_file(path: Path, source: Source) -> None:
+    """Refuse a reject file that could not be written, or would be written over the input, before anything is done."""
+    if path.exists() and any(Path(file).exists() and path.samefile(file) for file in source.files):
+        raise DataError(f"The file for rejected rows, {path}, is the input itself. Name another.")
+    if not path.parent.is_dir() or path.is_dir():
+        raise DataError(f"The file for rejected rows, {path}, cannot be made there. Name another.")
+
+
+def _write_rejected(path: Path, rejected: Sequence[RejectedRow]) -> None:
     with open(path, "w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(RejectedRow._fields)
@@ -205,7 +216,7 @@ def _describe_movies(connection: sa.Connection, movies: Sequence[Movie]) -> None
             " ON COMMIT DROP"
         )
     )
-    database.copy_rows(
+    bulk.copy_rows(
         connection,
         "pg_temp.embrec_movies",
         ["text", "text", "text[]", "int2"],
@@ -213,9 +224,13 @@ def _describe_movies(connection: sa.Connection, movies: Sequence[Movie]) -> None
     )
     connection.execute(
         sa.text(
-            "UPDATE embrec.movies AS m SET title = i.title, genres = i.genres, release_year = i.release_year"
-            " FROM pg_temp.embrec_movies AS i WHERE m.movie_id = i.movie_id"
-            " AND (m.title, m.genres, m.release_year) IS DISTINCT FROM (i.title, i.genres, i.release_year)"
+            "WITH described AS ("
+            "  SELECT m.movie_index, coalesce(i.title, m.title) AS title, coalesce(i.genres, m.genres) AS genres,"
+            "    coalesce(i.release_year, m.release_year) AS release_year"
+            "  FROM pg_temp.embrec_movies AS i JOIN embrec.movies AS m USING (movie_id)"
+            ") UPDATE embrec.movies AS m SET title = d.title, genres = d.genres, release_year = d.release_year"
+            " FROM described AS d WHERE m.movie_index = d.movie_index"
+            " AND (m.title, m.genres, m.release_year) IS DISTINCT FROM (d.title, d.genres, d.release_year)"
         )
     )
     connection.execute(sa.text("DROP TABLE pg_temp.embrec_movies"))
@@ -250,7 +265,7 @@ def _merge_ratings(
             "  ON CONFLICT (user_index, movie_index)"
             "  DO UPDATE SET rating = excluded.rating, rated_at = excluded.rated_at"
             "  WHERE (r.rating, r.rated_at) IS DISTINCT FROM (excluded.rating, excluded.rated_at)"
-            "    AND (excluded.rated_at >= r.rated_at OR excluded.rated_at IS NULL OR r.rated_at IS NULL)"
+            "    AND (r.rated_at IS NULL OR excluded.rated_at >= r.rated_at)"
             # A row that this statement inserted has no deleting transaction; one that it updated has.
             "  RETURNING r.xmax = 0 AS is_new"
             ") SELECT count(*) FILTER (WHERE is_new), count(*) FILTER (WHERE NOT is_new) FROM merged"
@@ -292,15 +307,15 @@ def _copy_ratings(connection: sa.Connection, table: str, columns: Sequence[NDArr
     users, movies, ratings, rated_at = columns
     timed = rated_at != NO_TIME
     if timed.any():
-        times = database.timestamps(rated_at[timed])
-        database.copy_arrays(
+        times = bulk.timestamps(rated_at[timed])
+        bulk.copy_arrays(
             connection,
             f"{table} (user_index, movie_index, rating, rated_at)",
             [users[timed], movies[timed], ratings[timed], times],
             freeze,
         )
     if not timed.all():
-        database.copy_arrays(
+        bulk.copy_arrays(
             connection,
             f"{table} (user_index, movie_index, rating)",
             [users[~timed], movies[~timed], ratings[~timed]],
@@ -322,9 +337,9 @@ def extract(bind: Bind) -> RatingArrays:
         database.require_schema(connection)
         pieces = [
             piece
-            for piece in database.query_arrays(
+            for piece in bulk.query_arrays(
                 connection,
-                database.query_by_blocks(
+                bulk.query_by_blocks(
                     "embrec.ratings",
                     "array_agg(user_index), array_agg(movie_index), array_agg(rating), max(rated_at)",
                 ),

@@ -58,13 +58,14 @@ def find_movies(bind: Bind, query: str, n: int = 10) -> pd.DataFrame:
     """Movies whose title has every word of the query, in any order, case and accents aside.
 
     Returns:
-        Columns rank, movie_id, title, genres (list of str) and release_year; no rows where none fits.
+        Columns rank, movie_id, title, genres (list of str) and release_year (Int64); no rows where none fits.
 
     Raises:
         SchemaError: The schema is absent or behind.
     """
     with database.begin(bind) as connection:
-        return _frame(connection, "SELECT * FROM embrec.find_movies(:query, :n)", query=query, n=n)
+        found = _frame(connection, "SELECT * FROM embrec.find_movies(:query, :n)", query=query, n=_count(n))
+    return found.astype({"release_year": "Int64"})
 
 
 def resolve_movie(bind: Bind, movie: str) -> str:
@@ -93,13 +94,20 @@ def resolve_movie(bind: Bind, movie: str) -> str:
 
 
 def _nearest(bind: Bind, side: str, outside_id: str, n: int) -> pd.DataFrame:
-    if n < 0:
-        raise ValueError(f"n is {n}; give 0 or more")
     with database.begin(bind) as connection:
-        frame = _frame(connection, f"SELECT * FROM embrec.similar_{side}s(CAST(:id AS text), :n)", id=outside_id, n=n)
+        frame = _frame(
+            connection, f"SELECT * FROM embrec.similar_{side}s(CAST(:id AS text), :n)", id=outside_id, n=_count(n)
+        )
         if frame.empty and n:
             _explain_nothing(connection, side, outside_id)
     return frame
+
+
+def _count(n: int) -> int:
+    """``n`` as the SQL functions take it, an integer."""
+    if n < 0:
+        raise ValueError(f"n is {n}; give 0 or more")
+    return min(n, 2**31 - 1)
 
 
 def _explain_nothing(connection: sa.Connection, side: str, outside_id: str) -> None:

@@ -17,6 +17,7 @@ RATING_COLUMNS = ("user_id", "movie_id", "rating", "rated_at")
 
 _NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
 _EPOCH = r"^-?\d+(\.\d*)?$"
+_ISO_8601 = r"^\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?)?\s?(Z|[+-]\d{2}(:?\d{2})?)?$"
 # Outside these years a time is a mistake: milliseconds read as seconds end in the year 29895.
 _OLDEST, _NEWEST = (int(pd.Timestamp(day, tz="UTC").timestamp()) * 1_000_000 for day in ("1900-01-01", "2100-01-01"))
 
@@ -162,8 +163,12 @@ def _checked_ratings(column: pa.Array, note: Any) -> NDArray[np.float32]:
 def _checked_times(column: pa.Array, note: Any) -> NDArray[np.int64]:
     """Seconds since 1970, or ISO 8601 (UTC where it names no zone), as microseconds since 1970."""
     text = _as_text(column, "rated_at", note)
+    date_like = pc.match_substring_regex(text, r"^(19|20)\d{2}[01]\d[0-3]\d$")
+    note("rated_at", _numpy(date_like), "eight digits; write a date as 2024-01-31")
     try:
         seconds = pc.cast(text, pa.int64()).to_numpy(zero_copy_only=False)
+        if _numpy(pc.match_substring(text, "x", ignore_case=True)).any():
+            raise pa.ArrowInvalid("hexadecimal is no time")
         # Bounded first: a huge number must not wrap around into a plausible one.
         times: NDArray[np.int64] = np.clip(seconds, -(10**12), 10**12) * 1_000_000
     except pa.ArrowInvalid:
@@ -187,8 +192,11 @@ def _mixed_times(text: pa.StringArray, note: Any) -> NDArray[np.int64]:
         times[epoch] = (np.clip(seconds, -1e12, 1e12) * 1e6).astype(np.int64)
     dated = ~epoch & ~empty
     if dated.any():
-        values = text.filter(pa.array(dated)).to_pylist()
-        parsed = pd.to_datetime(pd.Series(values), utc=True, format="ISO8601", errors="coerce")
+        written = text.filter(pa.array(dated))
+        written = pc.if_else(pc.match_substring_regex(written, _ISO_8601), written, None)
+        parsed = pd.to_datetime(
+            pd.Series(written.to_pylist(), dtype=object), utc=True, format="ISO8601", errors="coerce"
+        )
         unread = np.zeros(len(text), dtype=bool)
         unread[dated] = parsed.isna().to_numpy()
         note("rated_at", unread, "neither seconds since 1970 nor an ISO 8601 time")

@@ -142,8 +142,13 @@ def _published_before(connection: sa.Connection) -> int | None:
     return remaining[-1] if remaining else None
 
 
-def delete(engine: sa.Engine, model_run_id: int) -> None:
+def delete(engine: sa.Engine, model_run_id: int, force: bool = False) -> None:
     """Delete a run's vectors; its record stays, marked as deleted.
+
+    Args:
+        engine: The database.
+        model_run_id: The run.
+        force: Delete it also where it is recorded as training: its process was killed.
 
     Raises:
         UnknownRunError: There is no such run.
@@ -157,8 +162,11 @@ def delete(engine: sa.Engine, model_run_id: int) -> None:
                 f"Model run {model_run_id} is published. Publish another first: embrec runs publish RUN, "
                 "or embrec runs rollback"
             )
-        if run.status == "training":
-            raise RunError(f"Model run {model_run_id} is training. Stop that process first, then delete the run.")
+        if run.status == "training" and not force:
+            raise RunError(
+                f"Model run {model_run_id} is training. If its process is gone, run: "
+                f"embrec runs delete {model_run_id} --force"
+            )
         connection.execute(
             sa.update(model_runs).where(model_runs.c.model_run_id == model_run_id).values(status="deleted")
         )

@@ -47,7 +47,7 @@ ratings = sa.Table(
         sa.CheckConstraint("rating > '-Infinity' AND rating < 'Infinity'", name="rating"),
         nullable=False,
     ),
-    sa.Column("rated_at", timestamptz),
+    sa.Column("rated_at", timestamptz, sa.CheckConstraint("isfinite(rated_at)", name="rated_at")),
 )
 
 model_runs = sa.Table(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import importlib.metadata
 import platform
@@ -15,7 +16,7 @@ import sqlalchemy as sa
 from numpy.typing import NDArray
 
 from embrec import database, embeddings, evaluate, runs
-from embrec.errors import ConfigError, DataError
+from embrec.errors import ConfigError, DatabaseError, DataError
 from embrec.models import Epoch, FittedModel, Ratings, outer_product
 from embrec.ratings import RatingArrays, extract
 
@@ -52,8 +53,8 @@ def train(
 ) -> TrainResult:
     """Train a model on the ratings in the database, and publish its vectors.
 
-    No connection is held while fitting. The run is recorded when it begins; when it fails or is interrupted, the
-    record says so and nothing of it is stored.
+    No connection is open while fitting, and a server that is restarted meanwhile is waited for. The run is recorded
+    when it begins; when it fails or is interrupted, the record says so and nothing of it is stored.
 
     Args:
         engine: The database.
@@ -76,23 +77,32 @@ def train(
     clock.lap("extract")
     training, held_out = _split(arrays, holdout, seed)
     model_run_id = runs.start(engine, **_record(architecture, chosen, seed, holdout, arrays))
+    engine.dispose()  # a pooled connection would stay open through the fit, and be dead after a server's restart
     try:
         model = module.fit(training, held_out, chosen, seed, on_epoch)
         clock.lap("fit")
         metrics = _metrics(model, training, held_out)
         clock.lap("evaluate")
-        with database.begin(engine) as connection:
-            embeddings.store(connection, model_run_id, "user", arrays.user_indexes, model.user_vectors)
-            embeddings.store(connection, model_run_id, "movie", arrays.movie_indexes, model.movie_vectors)
-            runs.finish(connection, model_run_id, "trained", **_outcome(model, metrics))
+        database.retrying(lambda: _store(engine, model_run_id, arrays, model, metrics))
         clock.lap("store")
     except BaseException as error:  # also a Ctrl-C: the record must not say "training" for ever
-        runs.finish(engine, model_run_id, "failed", error=str(error) or type(error).__name__)
+        reason = str(error) or type(error).__name__
+        with contextlib.suppress(DatabaseError):  # the first error is the one to show
+            database.retrying(lambda: runs.finish(engine, model_run_id, "failed", error=reason))
         raise
     if publish:
-        runs.publish(engine, model_run_id)
+        database.retrying(lambda: runs.publish(engine, model_run_id))
         clock.lap("publish")
     return TrainResult(model_run_id, publish, model, metrics, clock.seconds)
+
+
+def _store(
+    engine: sa.Engine, model_run_id: int, arrays: RatingArrays, model: FittedModel, metrics: Mapping[str, float]
+) -> None:
+    with database.begin(engine) as connection:
+        embeddings.store(connection, model_run_id, "user", arrays.user_indexes, model.user_vectors)
+        embeddings.store(connection, model_run_id, "movie", arrays.movie_indexes, model.movie_vectors)
+        runs.finish(connection, model_run_id, "trained", **_outcome(model, metrics))
 
 
 class _Clock:

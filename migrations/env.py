@@ -8,18 +8,15 @@ statements for psql.
 from __future__ import annotations
 
 import contextlib
-import time
 from collections.abc import Iterator
 
 import sqlalchemy as sa
 from alembic import context
 
 from embrec import database, resources, schema
-from embrec.errors import SchemaError
 from embrec.tables import COMPARISON, SCHEMA, metadata
 
 LOCK_KEY = 0x656D62726563  # "embrec"
-LOCK_SECONDS = 600.0
 
 OPTIONS = {
     **COMPARISON,
@@ -31,20 +28,9 @@ OPTIONS = {
 
 @contextlib.contextmanager
 def migration_lock(engine: sa.Engine) -> Iterator[None]:
-    """Hold the one migration lock.
-
-    It is polled on a connection of its own in autocommit: a blocking lock would hold a snapshot that
-    CREATE INDEX CONCURRENTLY waits for, and so hang both.
-    """
+    """Hold the one migration lock, on a connection of its own in autocommit."""
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        deadline = time.monotonic() + LOCK_SECONDS
-        while not connection.scalar(sa.select(sa.func.pg_try_advisory_lock(LOCK_KEY))):
-            if time.monotonic() > deadline:
-                raise SchemaError(
-                    f"Another migration has held the lock for {LOCK_SECONDS:.0f} s. "
-                    "Look for it in pg_stat_activity, then run again."
-                )
-            time.sleep(0.1)
+        database.poll_lock(connection, LOCK_KEY)
         try:
             yield
         finally:

@@ -8,6 +8,7 @@ import sqlalchemy as sa
 
 from embrec import ratings, runs, sources
 from embrec.embeddings import store
+from embrec.movies import Movie
 
 FAKE_RUN = {
     "architecture": "outer-product",
@@ -37,7 +38,7 @@ def rating_frame(users: int = 30, movies: int = 20, count: int = 300, seed: int 
     )
 
 
-def load_frame(engine: sa.Engine, frame: pd.DataFrame, movies: list[sources.Movie] | None = None) -> ratings.LoadReport:
+def load_frame(engine: sa.Engine, frame: pd.DataFrame, movies: list[Movie] | None = None) -> ratings.LoadReport:
     """Load a DataFrame of ratings."""
     return ratings.load(engine, sources.from_frame(frame, movies or []))
 

@@ -2,16 +2,47 @@
 
 from __future__ import annotations
 
+import contextlib
+import importlib
 import importlib.metadata
+import signal
 import sys
+from typing import Any
 
 import click
 
-from embrec.cli import answers, database, demo, doctor, loading, training
 from embrec.errors import EmbrecError
 
+# The module of each command, imported when it is called: a mistyped option should not wait for pandas.
+COMMANDS = {
+    "demo": "demo",
+    "db": "database",
+    "load": "loading",
+    "train": "training",
+    "runs": "training",
+    "similar": "answers",
+    "find": "answers",
+    "doctor": "doctor",
+}
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+
+class Commands(click.Group):
+    """The group of all commands."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Names of the commands."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of a name, or None."""
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"embrec.cli.{COMMANDS[cmd_name]}")
+        command: click.Command = getattr(module, cmd_name)
+        return command
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(importlib.metadata.version("embrec"), prog_name="embrec")
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
 def cli(debug: bool) -> None:
@@ -24,22 +55,11 @@ def cli(debug: bool) -> None:
     """
 
 
-for command in (
-    demo.demo,
-    database.db,
-    loading.load,
-    training.train,
-    training.runs,
-    answers.similar,
-    answers.find,
-    doctor.doctor,
-):
-    cli.add_command(command)
-
-
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit: 0, 1 with one line that says what to do, 2 for usage, 130 when interrupted."""
     given = sys.argv[1:] if arguments is None else arguments
+    with contextlib.suppress(ValueError):  # not in the main thread
+        signal.signal(signal.SIGTERM, _end)
     try:
         # A command that has failed without an error of ours (doctor) says so by its return value.
         sys.exit(cli.main(given, prog_name="embrec", standalone_mode=False))
@@ -49,8 +69,23 @@ def main(arguments: list[str] | None = None) -> None:
     except (click.Abort, KeyboardInterrupt):
         click.echo("embrec: interrupted", err=True)
         sys.exit(130)
-    except EmbrecError as error:
+    except BrokenPipeError:  # `embrec find the | head -1`
+        sys.stderr.close()
+        sys.exit(1)
+    except Exception as error:
         if "--debug" in given:
             raise
-        click.echo(f"embrec: {error}", err=True)
+        click.echo(f"embrec: {_one_line(error)}", err=True)
         sys.exit(1)
+
+
+def _end(number: int, frame: Any) -> None:
+    """End as after an error, so that a training run is recorded as failed and transactions are undone."""
+    raise SystemExit(128 + number)
+
+
+def _one_line(error: Exception) -> str:
+    if isinstance(error, EmbrecError):
+        return str(error)
+    first = (str(error).strip().splitlines() or [""])[0]
+    return f"{type(error).__name__}: {first}. To see where: embrec --debug ..."

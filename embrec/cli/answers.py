@@ -7,9 +7,12 @@ import pandas as pd
 
 from embrec import recommend
 from embrec.cli.common import database_option, engine, json_option, print_rows
+from embrec.database import begin
 from embrec.errors import NotFoundError
 
-count_option = click.option("-n", "count", type=click.IntRange(1), default=10, show_default=True, help="How many.")
+count_option = click.option(
+    "-n", "count", type=click.IntRange(1, 2**31 - 1), default=10, show_default=True, help="How many."
+)
 
 
 @click.command()
@@ -28,7 +31,7 @@ def similar(movie: str | None, user: str | None, count: int, database_url: str |
     """
     if (movie is None) == (user is None):
         raise click.UsageError("Name a movie, or a user with --user.")
-    with engine(database_url).connect() as connection:
+    with begin(engine(database_url)) as connection:
         if user is not None:
             frame = recommend.similar_users(connection, user, count)
         else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import datetime as dt
 import json
 import os
 import sys
@@ -38,7 +39,11 @@ def note(message: str) -> None:
 
 def print_json(value: Any) -> None:
     """Print a value as JSON; times become ISO 8601 text."""
-    click.echo(json.dumps(value, ensure_ascii=False, indent=2, default=str))
+    click.echo(json.dumps(value, ensure_ascii=False, indent=2, default=_plain))
+
+
+def _plain(value: Any) -> Any:
+    return value.isoformat() if isinstance(value, dt.datetime) else value.item()  # else a numpy number
 
 
 def print_rows(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], as_json: bool = False) -> None:
@@ -65,7 +70,7 @@ def _cell(value: Any) -> str:
 
 def stdout() -> Console:
     """Console for data; a pipe gets whole lines, whatever the terminal's width."""
-    return Console(width=None if sys.stdout.isatty() else 240, highlight=False, markup=False, soft_wrap=False)
+    return Console(width=None if sys.stdout.isatty() else 240, highlight=False, markup=False, emoji=False)
 
 
 @contextlib.contextmanager

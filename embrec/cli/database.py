@@ -61,18 +61,20 @@ def upgrade(revision: str, sql: bool, database_url: str | None) -> None:
 @click.option("--sql", is_flag=True, help="Print the statements for psql; REVISION is then FROM:TO.")
 @click.option("--yes", is_flag=True, help="Do not ask before removing tables.")
 @database_option
-def downgrade(revision: str, sql: bool, yes: bool, database_url: str | None) -> None:
+def downgrade(revision: str, sql: bool, yes: bool, database_url: str | None) -> int:
     """Take the schema back to REVISION; `base` removes it, with all ratings and model runs."""
     from embrec import schema
 
     if sql:
         click.echo(schema.downgrade_sql(revision))
-        return
+        return 0
     bind = engine(database_url)
-    if not yes:
-        click.confirm("This removes tables and the data in them. Go on?", abort=True, err=True)
+    if not yes and not click.confirm("This removes tables and the data in them. Go on?", err=True):
+        note("Nothing was changed.")
+        return 1
     reached = schema.downgrade(bind, revision)
     note(f"The schema embrec is at revision {reached}." if reached else "The schema embrec is removed.")
+    return 0
 
 
 @db.command()

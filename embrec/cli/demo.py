@@ -19,9 +19,11 @@ from embrec.cli.common import database_option, engine, note, print_rows
 from embrec.cli.loading import load_with_progress, open_named_source
 from embrec.cli.training import train_with_progress
 from embrec.errors import DataError
+from embrec.ratings import extract
 from embrec.runs import ModelRun
 
 ARCHITECTURE = "outer-product"
+ARTICLE_OPTIONS = {"dimensions": 32, "hidden_units": 500, "learning_rate": 0.01, "batch_size": 128, "holdout": 0.0}
 USERS, MOVIES, RATINGS = 943, 1682, 100_000
 TITLES = ("Star Wars (1977)", "Toy Story (1995)", "Fargo (1996)")
 
@@ -99,12 +101,16 @@ def _load(bind: sa.Engine) -> None:
 
 
 def _train(bind: sa.Engine, epochs: int) -> ModelRun:
-    """The newest run trained so, or a new one; published in either case."""
+    """The newest run trained just so on just these ratings, or a new one; published in either case."""
+    wanted = {**ARTICLE_OPTIONS, "epochs": epochs}
+    digest = extract(bind).sha256
     for run in runs.list_runs(bind):
-        same = run.architecture == ARCHITECTURE and run.options["epochs"] == epochs and run.rating_count == RATINGS
+        same = (run.architecture, run.options, run.seed, run.ratings_sha256) == (ARCHITECTURE, wanted, 0, digest)
         if run.status == "trained" and same:
             note(f"Model run {run.model_run_id} is trained already.")
-            runs.publish(bind, run.model_run_id)
+            if not run.published:
+                runs.publish(bind, run.model_run_id)
+                note("It is published now; to go back to the run before: embrec runs rollback")
             return run
     note(f"Training the article's model, {epochs} epochs; this takes some minutes.")
     result = train_with_progress(bind, ARCHITECTURE, {"epochs": epochs}, seed=0, holdout=0.0, publish=True)
@@ -124,11 +130,13 @@ def _show_model(run: ModelRun) -> None:
 
 
 def _show_answers(bind: sa.Engine) -> None:
-    with bind.connect() as connection:
+    with database.begin(bind) as connection:
         for title in TITLES:
             near = recommend.similar_movies(connection, recommend.resolve_movie(connection, title), 5)
             click.echo(f"\nMovies like {title}")
             print_rows(_records(near), ["rank", "title", "similarity"])
+        # pgvector's operators are wherever it was installed.
+        connection.execute(sa.text(f"SET LOCAL search_path = {database.extension_schema(connection)}"))
         index, nearest = connection.execute(sa.text(NEAREST_TO_600)).one()
     click.echo(f"\nThe article's check: of the first 600 movies, nearest to the one at index 600 is {index}, {nearest}")
 
@@ -138,7 +146,7 @@ def _records(frame: pd.DataFrame) -> list[dict[str, object]]:
 
 
 def _show_next_steps(bind: sa.Engine, database_url: str | None) -> None:
-    url = '"$(embrec db url)"' if database_url is None else f'"{database_url}"'
+    url = '"$(embrec db url)"' if database_url is None else "with the URL you gave"  # which may hold a password
     scripts = Path(sys.executable).parent
     activate = "" if shutil.which("embrec") else f"  . {shlex.quote(str(scripts / 'activate'))}\n"
     click.echo(

@@ -41,8 +41,8 @@ def load(
     embrec load ratings.csv --movies movies.csv
     embrec load sales.csv --column user_id=customer --column movie_id=film
 
-    A CSV has a header with user_id, movie_id, rating and, if known, rated_at (seconds since 1970 or ISO 8601).
-    Loading again changes nothing; a newer rating replaces an older one.
+    A CSV has commas, one row a line, and a header with user_id, movie_id, rating and, if known, rated_at (seconds
+    since 1970 or ISO 8601). Loading again changes nothing; a newer rating replaces an older one.
     """
     named = dict(_pair(each) for each in columns)
     bind = engine(database_url)

@@ -141,8 +141,9 @@ def rollback(database_url: str | None) -> None:
 
 @runs.command()
 @click.argument("run", type=int)
+@click.option("--force", is_flag=True, help="Also a run recorded as training, whose process was killed.")
 @database_option
-def delete(run: int, database_url: str | None) -> None:
+def delete(run: int, force: bool, database_url: str | None) -> None:
     """Delete a run's vectors; its record stays."""
-    model_runs.delete(engine(database_url), run)
+    model_runs.delete(engine(database_url), run, force)
     note(f"Model run {run} is deleted.")

@@ -57,6 +57,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["movie_index"], ["embrec.movies.movie_index"], name="ratings_movie_index_fkey"),
         # NaN compares greater than every number, so this refuses it too.
         sa.CheckConstraint("rating > '-Infinity' AND rating < 'Infinity'", name="ratings_rating_check"),
+        sa.CheckConstraint("isfinite(rated_at)", name="ratings_rated_at_check"),
         schema=SCHEMA,
     )
     op.create_table(

@@ -1,5 +1,5 @@
 -- Movies whose title has every word of the query, in any order, accents and case aside: "the matrix" finds
--- "Matrix, The (1999)". The whole title first, then titles that begin so, then the shortest.
+-- "Matrix, The (1999)". Every letter beyond ASCII is one of a word, also where the database's locale is C. The whole title first, then titles that begin so, then the shortest.
 CREATE FUNCTION embrec.find_movies(query text, n integer DEFAULT 10)
 RETURNS SETOF embrec.found_movie
 LANGUAGE sql STABLE PARALLEL SAFE
@@ -7,7 +7,7 @@ BEGIN ATOMIC
     WITH wanted AS (
         SELECT
             folded.query,
-            array_remove(regexp_split_to_array(folded.query, '[^[:alnum:]]+'), '') AS words
+            array_remove(regexp_split_to_array(folded.query, '[^[:alnum:]\u0080-\U0010ffff]+'), '') AS words
         FROM (
             SELECT regexp_replace(lower(normalize(trim(find_movies.query), NFKD)), '[\u0300-\u036f]', '', 'g') AS query
         ) AS folded

@@ -19,7 +19,7 @@ from data import load_frame, rating_frame, stored_run
 
 from embrec import recommend, runs
 from embrec.cli import main
-from embrec.sources import Movie
+from embrec.movies import Movie
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -198,6 +198,33 @@ def test_a_server_that_is_not_there_is_one_line_without_the_password(embrec: Run
     assert "hunter2" not in err
 
 
+def test_an_error_nobody_foresaw_is_one_line_too(embrec: Run, tmp_path: Path, at: list[str]) -> None:
+    path = tmp_path / "r.csv"
+    path.write_text("user_id,movie_id,rating\na,1,x\n")
+    rejects = tmp_path / "closed" / "bad.csv"
+    rejects.parent.mkdir()
+    rejects.symlink_to("/proc/nonexistent/x")
+    code, out, err = embrec("load", str(path), "--reject-to", str(rejects), *at)
+    assert (code, out, err.count("\n")) == (1, "", 1)
+
+
+def test_the_version_needs_no_heavy_imports() -> None:
+    code = (
+        "import sys; from embrec.cli import main\n"
+        "try: main(['--version'])\n"
+        "except SystemExit: print(sorted({'pandas', 'pyarrow', 'sqlalchemy', 'numpy'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_text_is_printed_as_it_is(embrec: Run, engine: sa.Engine, at: list[str]) -> None:
+    load_frame(engine, rating_frame(), [Movie("102", "[red] :heart: 100", [], None)])
+    out = embrec("find", "heart", *at)[1]
+    assert "[red] :heart: 100" in out
+    assert json.loads(embrec("find", "heart", "--json", *at)[1])[0]["release_year"] is None
+
+
 def test_debug_shows_the_traceback(published: list[str]) -> None:
     from embrec.errors import UnknownRunError
 
@@ -262,7 +289,7 @@ def test_with_nothing_configured_the_embedded_database_is_used_and_said_so(shell
         return subprocess.run(["embrec", *arguments], env=shell, capture_output=True, text=True)
 
     url = run("db", "url")
-    assert re.fullmatch(r"postgresql://embrec@/embrec\?host=\S+\n", url.stdout)
+    assert re.fullmatch(r"postgresql://embrec@/embrec\?host=\S+&port=5432\n", url.stdout)
     assert url.stderr == ""
     assert run("db", "start").stdout == url.stdout
     current = run("db", "current")

@@ -14,9 +14,9 @@ from data import load_frame, rating_frame
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from embrec import database, ratings, sources
+from embrec import bulk, ratings, sources
 from embrec.errors import BadRowError, DatabaseError, DataError, SchemaError
-from embrec.sources import Movie
+from embrec.movies import Movie
 
 STORED = """
 SELECT user_id, movie_id, rating, rated_at
@@ -54,6 +54,22 @@ def test_titles_years_and_genres_come_along_and_are_updated(engine: sa.Engine) -
     assert rows(engine, "SELECT title, genres, release_year FROM embrec.movies") == [("New", ["Y", "Z'"], 1991)]
 
 
+def test_what_is_not_known_of_a_movie_leaves_what_is(engine: sa.Engine) -> None:
+    load_frame(engine, frame(("a", "1", 1, 5)), [Movie("1", "Old", ["X"], 1990)])
+    load_frame(engine, frame(("a", "1", 1, 5)), [Movie("1", "New")])
+    assert rows(engine, "SELECT title, genres, release_year FROM embrec.movies") == [("New", ["X"], 1990)]
+
+
+def test_the_input_is_never_written_over_by_its_rejected_rows(engine: sa.Engine, tmp_path: Path) -> None:
+    path = tmp_path / "r.csv"
+    path.write_text("user_id,movie_id,rating\na,1,x\n")
+    with pytest.raises(DataError, match="is the input itself"):
+        ratings.load(engine, sources.open_source(path), reject_to=path)
+    with pytest.raises(DataError, match="cannot be made there"):
+        ratings.load(engine, sources.open_source(path), reject_to=tmp_path / "no" / "such.csv")
+    assert path.read_text().endswith("a,1,x\n")
+
+
 def test_loading_again_changes_nothing(engine: sa.Engine) -> None:
     made = rating_frame()
     load_frame(engine, made)
@@ -70,12 +86,12 @@ def test_newer_ratings_replace_older_ones_and_older_do_not(engine: sa.Engine) ->
     report = load_frame(
         engine, frame(("a", "1", 2, 101), ("a", "2", 2, 99), ("a", "3", 2, 50), ("a", "4", 2, None), ("a", "5", 2, 1))
     )
-    assert (report.inserted, report.updated, report.unchanged) == (1, 3, 1)
+    assert (report.inserted, report.updated, report.unchanged) == (1, 2, 2)
     assert {movie: rating for (_, movie), (rating, _) in stored(engine).items()} == {
         "1": 2.0,
         "2": 1.0,
         "3": 2.0,
-        "4": 2.0,
+        "4": 1.0,
         "5": 2.0,
     }
 
@@ -131,7 +147,7 @@ def test_any_loads_end_as_one_row_at_a_time_would(
                 newest[user, movie] = (float(rating), time)
         for key, (rating, time) in newest.items():
             held = expected.get(key)
-            if held is None or time is None or held[1] is None or time >= held[1]:
+            if held is None or held[1] is None or (time is not None and time >= held[1]):
                 expected[key] = (rating, time)
         load_frame(engine, frame(*load))
     found = {key: (rating, None if at is None else int(at.timestamp())) for key, (rating, at) in stored(engine).items()}
@@ -239,17 +255,15 @@ def test_extraction_of_nothing_says_what_to_do(engine: sa.Engine) -> None:
 def test_arrays_pass_through_copy_bit_for_bit(engine: sa.Engine, values: list[tuple[int, float]]) -> None:
     integers = np.array([value[0] for value in values], np.int32)
     floats = np.array([value[1] for value in values], np.float32)
-    times = database.timestamps(integers.astype(np.int64) * 1_000_000)
+    times = bulk.timestamps(integers.astype(np.int64) * 1_000_000)
     with engine.connect() as connection:
         connection.execute(sa.text("CREATE TEMP TABLE t (i integer, f real, b bigint, t timestamptz, v vector(2))"))
         vectors = np.stack([np.nan_to_num(floats, posinf=1, neginf=1)] * 2, axis=1)
-        database.copy_arrays(
-            connection, "t (i, f, b, t, v)", [integers, floats, integers.astype(np.int64), times, vectors]
-        )
-        query = database.query_by_blocks(
+        bulk.copy_arrays(connection, "t (i, f, b, t, v)", [integers, floats, integers.astype(np.int64), times, vectors])
+        query = bulk.query_by_blocks(
             "t", "array_agg(i), array_agg(f), array_agg(b), array_agg(extract(epoch FROM t)::bigint), array_agg(v)"
         )
-        pieces = [piece for piece in database.query_arrays(connection, query) if piece[0] is not None]
+        pieces = [piece for piece in bulk.query_arrays(connection, query) if piece[0] is not None]
     found = {name: np.concatenate([piece[k] for piece in pieces] or [[]]) for k, name in enumerate("ifbtv")}
     assert np.array_equal(found["i"], integers)
     assert found["f"].astype(np.float32).tobytes() == floats.tobytes()

@@ -119,7 +119,7 @@ def test_an_old_pid_that_another_process_has_now_is_no_obstacle(home: Path) -> N
     file = server.data / "postmaster.pid"
     lines = file.read_text().splitlines()
     # A live process that is no server of ours, under the number that the killed one had.
-    account = local._service_account()
+    account = local._service_account(server.data)
     bystander = subprocess.Popen(["sleep", "60"], **local._as(account))
     try:
         time.sleep(0.5)  # let the killed server's own children end
@@ -135,7 +135,7 @@ def test_a_killed_initdb_leaves_nothing_in_the_way(home: Path) -> None:
     server = LocalServer(home)
     (home / "postgresql-18" / "data.unfinished").mkdir(parents=True)
     (home / "postgresql-18" / "data.unfinished" / "PG_VERSION").write_text("18\n")
-    if account := local._service_account():
+    if account := local._service_account(Path("/nonexistent")):
         for path in (home, *home.rglob("*")):
             os.chown(path, account.pw_uid, account.pw_gid)
     assert answers(server.start())
@@ -199,6 +199,51 @@ def test_as_root_a_home_that_the_other_user_cannot_enter_is_refused_and_its_pare
     with pytest.raises(LocalServerError, match="cannot enter .*Set EMBREC_HOME to a directory"):
         LocalServer(tmp_path / "home").start()
     assert tmp_path.stat().st_mode & 0o777 == 0o700
+
+
+@as_root
+def test_root_leaves_an_ordinary_users_database_to_its_owner(home: Path) -> None:
+    """As after `docker exec`: root uses the cluster as it is and changes no owner."""
+    nobody = pwd.getpwnam("nobody")
+    home.mkdir()
+    (home / "postgresql-18").mkdir(mode=0o700)
+    for path in (home, home / "postgresql-18"):
+        os.chown(path, nobody.pw_uid, nobody.pw_gid)
+    server = LocalServer(home)
+    server.start()
+    assert postmaster(server).uids().real == nobody.pw_uid
+    assert (home / "postgresql-18").stat().st_uid == nobody.pw_uid
+
+
+@as_root
+def test_another_users_database_is_refused_with_a_reason(home: Path) -> None:
+    LocalServer(home).start()
+    code = (
+        "import os, sys; from pathlib import Path; from embrec.local import LocalServer\n"
+        "from embrec.errors import LocalServerError\n"
+        "os.setuid(65534)\n"
+        "try: LocalServer(Path(sys.argv[1])).start()\n"
+        "except LocalServerError as error: print(error)"
+    )
+    owner = (home / "postgresql-18").stat().st_uid
+    if owner == 65534:
+        pytest.skip("the server itself runs as nobody here")
+    done = subprocess.run([sys.executable, "-c", code, str(home)], capture_output=True, text=True)
+    assert "belongs to another user" in done.stdout, done.stderr
+
+
+def test_a_socket_that_was_cleaned_away_is_made_again(home: Path) -> None:
+    server = LocalServer(home)
+    url = server.start()
+    shutil.rmtree(config.parse_database_url(url, "test").parameters["host"])
+    again = server.start()
+    assert again != url
+    assert answers(again)
+
+
+def test_a_port_in_the_environment_misleads_nobody(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PGPORT", "5433")
+    assert answers(LocalServer(home).start())
 
 
 @as_root

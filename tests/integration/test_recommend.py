@@ -15,7 +15,7 @@ from psycopg.conninfo import make_conninfo
 
 from embrec import database, recommend, runs
 from embrec.errors import DatabaseError, NoPublishedRunError, SchemaError, UnknownMovieError, UnknownUserError
-from embrec.sources import Movie
+from embrec.movies import Movie
 
 TITLES = {
     "100": "Matrix, The (1999)",

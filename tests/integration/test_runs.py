@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -71,11 +72,66 @@ def test_a_held_out_part_gives_an_error_on_ratings_the_model_has_not_seen(engine
         assert runs.published_run_id(connection) is None
 
 
-def test_no_connection_is_held_while_fitting(engine: sa.Engine) -> None:
+def test_no_connection_is_open_while_fitting(engine: sa.Engine, admin: sa.Engine) -> None:
     load_frame(engine, rating_frame())
-    busy = []
-    train(engine, options={"epochs": 1}, on_epoch=lambda epoch: busy.append(engine.pool.checkedout()))
-    assert busy == [0]
+    with engine.connect() as connection:
+        name = connection.scalar(sa.text("SELECT current_database()"))
+    sessions = []
+
+    def count(epoch: object) -> None:
+        time.sleep(0.2)  # a closed session's backend takes a moment to end
+        with admin.connect() as connection:
+            query = sa.text(f"SELECT count(*) FROM pg_stat_activity WHERE datname = '{name}'")
+            sessions.append(connection.scalar(query))
+
+    train(engine, options={"epochs": 1}, on_epoch=count)
+    assert sessions == [0]
+
+
+def test_a_connection_lost_while_fitting_is_made_again(engine: sa.Engine, admin: sa.Engine) -> None:
+    """With an engine of the caller's own making, which tests no pooled connection before use."""
+    load_frame(engine, rating_frame())
+    own = sa.create_engine("postgresql+psycopg://", creator=engine.pool._creator)
+    with own.connect() as connection:
+        name = connection.scalar(sa.text("SELECT current_database()"))
+
+    def kill(epoch: object) -> None:
+        with own.connect():  # a pooled connection there is, by whatever else the caller does
+            pass
+        with admin.connect() as connection:
+            connection.execute(
+                sa.text(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'")
+            )
+
+    result = train(own, options={"epochs": 1}, on_epoch=kill)
+    own.dispose()
+    assert runs.get_run(engine, result.model_run_id).published
+
+
+def test_two_deletes_at_once_and_one_that_was_interrupted(engine: sa.Engine) -> None:
+    made = [stored_run(engine, VECTORS) for _ in range(4)]
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as interrupted, engine.connect() as reader:
+        reader.execute(sa.text("SELECT count(*) FROM embrec.movie_embeddings"))  # keeps the parent's lock
+        interrupted.execute(sa.text("SET statement_timeout = '300ms'"))
+        with pytest.raises(sa.exc.OperationalError, match="statement timeout"):
+            interrupted.execute(
+                sa.text(
+                    "ALTER TABLE embrec.movie_embeddings"
+                    f" DETACH PARTITION embrec.movie_embeddings_run_{made[0]} CONCURRENTLY"
+                )
+            )
+        reader.rollback()
+        interrupted.execute(sa.text("RESET statement_timeout"))
+    threads = [threading.Thread(target=runs.delete, args=(engine, run)) for run in made[1:]]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    runs.delete(engine, made[0])
+    with engine.connect() as connection:
+        left = "SELECT count(*) FROM pg_class WHERE relname LIKE '%embeddings_run_%' AND relkind = 'r'"
+        assert connection.scalar(sa.text(left)) == 0
+    assert runs.list_runs(engine) == []
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), TrainingError("boom")])
@@ -199,8 +255,10 @@ def test_a_training_run_is_neither_published_nor_deleted(engine: sa.Engine) -> N
     run = runs.start(engine, **FAKE_RUN)
     with pytest.raises(RunError, match="is training"):
         runs.publish(engine, run)
-    with pytest.raises(RunError, match="is training"):
+    with pytest.raises(RunError, match=f"embrec runs delete {run} --force"):
         runs.delete(engine, run)
+    runs.delete(engine, run, force=True)
+    assert runs.get_run(engine, run).status == "deleted"
 
 
 def test_an_unknown_run_is_named(engine: sa.Engine) -> None:

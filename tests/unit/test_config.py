@@ -54,6 +54,14 @@ def test_an_unreadable_url_is_refused_without_repeating_it(url: str) -> None:
     assert caught.value.__cause__ is None
 
 
+def test_no_part_of_a_password_shows_where_the_url_is_taken_for_something_else() -> None:
+    setting = config.parse_database_url("host=h password=se://cret dbname=x", "DATABASE_URL")
+    assert "se://cret" in setting.parameters.values()
+    with pytest.raises(ConfigError, match="write it as %40") as caught:
+        config.parse_database_url("postgresql://u:hunter@2secret@127.0.0.1/x", "DATABASE_URL")
+    assert "2secret" not in str(caught.value)
+
+
 def test_a_setting_never_shows_its_password() -> None:
     setting = config.parse_database_url("postgresql://ann:hunter2@db/films", "DATABASE_URL")
     assert "hunter2" not in repr(setting) + config.describe(setting.parameters)

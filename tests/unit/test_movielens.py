@@ -15,7 +15,8 @@ import pytest
 
 from embrec import movielens
 from embrec.errors import DownloadError
-from embrec.sources import Movie, open_source
+from embrec.movies import Movie
+from embrec.sources import open_source
 
 RATINGS = b"196\t242\t3\t881250949\n"
 MOVIES = (

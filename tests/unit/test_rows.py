@@ -68,6 +68,9 @@ def test_good_rows_of_every_kind() -> None:
         (("1", "2", "-Infinity", "4"), "rating", "not a finite number"),
         (("1", "2", "1e39", "4"), "rating", "not a finite number"),
         (("1", "2", "3", "yesterday"), "rated_at", "neither seconds since 1970 nor an ISO 8601 time"),
+        (("1", "2", "3", "now"), "rated_at", "neither seconds since 1970 nor an ISO 8601 time"),
+        (("1", "2", "3", "0x10"), "rated_at", "neither seconds since 1970 nor an ISO 8601 time"),
+        (("1", "2", "3", "20240131"), "rated_at", "eight digits; write a date as 2024-01-31"),
         (("1", "2", "3", "1997-13-01"), "rated_at", "neither seconds since 1970 nor an ISO 8601 time"),
         (("1", "2", "3", "881250949000"), "rated_at", "too large for seconds since 1970; is it in milliseconds?"),
         (("1", "2", "3", "9" * 30), "rated_at", "too large for seconds since 1970; is it in milliseconds?"),
@@ -115,7 +118,8 @@ def test_ratings_are_read_as_one_row_at_a_time_would_be(values: list[str]) -> No
     st.lists(
         st.one_of(
             st.datetimes(dt.datetime(1901, 1, 1), dt.datetime(2099, 1, 1)),
-            st.integers(-2_000_000_000, 4_000_000_000),
+            st.integers(100_000_000, 4_000_000_000),
+            st.integers(-2_000_000_000, -1),
             st.none(),
         ),
         min_size=1,

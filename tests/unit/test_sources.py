@@ -12,8 +12,9 @@ import pytest
 
 from embrec import delimited
 from embrec.errors import BadRowError, DataError
+from embrec.movies import ML_100K_GENRES, Movie
 from embrec.rows import NO_TIME, RejectedRow, check_ratings
-from embrec.sources import ML_100K_GENRES, Movie, Source, from_frame, open_source
+from embrec.sources import Source, from_frame, open_source
 
 
 def read(source: Source) -> tuple[list[tuple[object, ...]], list[RejectedRow]]:
@@ -121,12 +122,34 @@ def test_bad_rows_are_named_by_their_line(tmp_path: Path, monkeypatch: pytest.Mo
         (b"\n", "is empty"),
         (b"us\xe9r,movie_id,rating\n", "header .* is not UTF-8"),
         (b"a,b\n1,2\n", "no column user_id; its header is: a, b"),
+        (b"user_id,movie_id,rating,rating\n1,2,3,4\n", "names rating twice"),
         (b"user_id,movie_id,rating\n" + b"x" * 20_000_000 + b",m,3\n", "a line longer than 8 MiB"),
     ],
 )
 def test_files_that_cannot_be_read(tmp_path: Path, content: bytes, message: str) -> None:
     with pytest.raises(DataError, match=message):
         read(open_source(csv(tmp_path, content)))
+
+
+def test_files_that_are_not_what_their_name_says(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="compressed as its name says"):
+        read(open_source(csv(tmp_path, "user_id,movie_id,rating\n", "r.csv.gz")))
+    whole = gzip.compress(b"user_id,movie_id,rating\n" + b"".join(b"%d,1,1\n" % n for n in range(100_000)))
+    with pytest.raises(DataError, match="compressed as its name says"):
+        read(open_source(csv(tmp_path, whole[:-100], "r.csv.gz")))
+
+
+def test_white_space_around_a_headers_names_is_no_matter(tmp_path: Path) -> None:
+    assert len(read(open_source(csv(tmp_path, "user_id , movie_id,rating \r\na,b,1\r\n")))[0]) == 1
+
+
+def test_options_that_mean_nothing_are_refused(tmp_path: Path) -> None:
+    csv(tmp_path, "1\t2\t3\t4\n", "u.data")
+    with pytest.raises(DataError, match="is a folder"):
+        open_source(tmp_path, columns={"user_id": "x"})
+    path = csv(tmp_path, "user_id,movie_id,rating\na,b,1\n")
+    with pytest.raises(DataError, match="no column bogus to name"):
+        read(open_source(path, columns={"bogus": "x"}))
 
 
 def test_an_open_quote_swallows_nothing_silently(tmp_path: Path) -> None:
@@ -147,8 +170,11 @@ def test_paths_that_are_no_data_set(tmp_path: Path) -> None:
     [
         ("movie_id,name\n1,x\n", "no column title"),
         ("movie_id,title,year\n1,x,soon\n", "line 2, column release_year: not a year"),
+        ("movie_id,title,year\n1,x,1066\n", "line 2, column release_year: not a year"),
+        ("movie_id,title,genres\n1,x,A|B,\n", r"line 2, column \(row\): 4 columns where 3 are expected"),
+        ("movie_id,title\n" + "x" * 501 + ",x\n", "line 2, column movie_id: longer than 500 bytes"),
         ("movie_id,title\n ,x\n", "line 2, column movie_id: empty"),
-        ('movie_id,title\n1,"x\n', "cannot be read as CSV"),
+        ('movie_id,title\n1,"x\n', "unexpected end of data"),
     ],
 )
 def test_a_bad_file_of_movies(tmp_path: Path, content: str, message: str) -> None:
@@ -180,6 +206,17 @@ def test_a_frame_keeps_ids_beyond_two_to_the_53() -> None:
 def test_a_frame_with_ids_that_a_float_cannot_hold_is_refused(ids: list[float]) -> None:
     with pytest.raises(DataError, match="floating-point ids"):
         from_frame(pd.DataFrame({"user_id": ids, "movie_id": [1, 2], "rating": [1, 2]}))
+
+
+def test_a_frame_that_cannot_be_understood_is_refused() -> None:
+    plain = {"user_id": [1], "movie_id": [1], "rating": [1]}
+    with pytest.raises(DataError, match="two columns of one name"):
+        from_frame(pd.DataFrame([[1, 2, 3, 4]], columns=["user_id", "movie_id", "rating", "rating"]))
+    with pytest.raises(DataError, match="to_timestamp"):
+        from_frame(pd.DataFrame({**plain, "rated_at": pd.period_range("2020", periods=1)}))
+    assert read(from_frame(pd.DataFrame({**plain, "user_id": [2**70]})))[0][0][0] == str(2**70)
+    with pytest.raises(BadRowError, match="release_year"):
+        from_frame(pd.DataFrame(plain), [Movie("1", "x", [], 99999)]).movies()
 
 
 def test_a_frame_without_a_column_is_refused() -> None:
