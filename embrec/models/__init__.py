@@ -59,6 +59,9 @@ class FittedModel:
         history: The epochs.
         kept_epoch: The epoch whose weights these are.
         predict: Predicts ratings, float32 of shape (n,), from int32 users and movies of shape (n,).
+        user_biases: float32 of shape (user_count,), or None for an architecture without biases.
+        movie_biases: float32 of shape (movie_count,), or None.
+        mean: What the biases are relative to, or None.
     """
 
     user_vectors: NDArray[np.float32]
@@ -67,3 +70,6 @@ class FittedModel:
     history: list[Epoch]
     kept_epoch: int
     predict: Callable[[NDArray[np.int32], NDArray[np.int32]], NDArray[np.float32]]
+    user_biases: NDArray[np.float32] | None = None
+    movie_biases: NDArray[np.float32] | None = None
+    mean: float | None = None

@@ -9,14 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from embrec.errors import TrainingError
 from embrec.models import Epoch, FittedModel, Ratings
+from embrec.models.following import Following
 
 
 @dataclass(frozen=True)
@@ -78,7 +77,7 @@ def fit(
     """
     keras.utils.set_random_seed(seed)
     model = build(training.user_count, training.movie_count, options)
-    follower = _Follower(on_epoch, keep_best=held_out is not None)
+    following = Following(on_epoch, held_out is not None, "Train again with a lower --learning-rate.")
     model.fit(
         _inputs(training.users, training.movies),
         training.ratings,
@@ -87,10 +86,8 @@ def fit(
         batch_size=options.batch_size,
         validation_batch_size=8192,
         verbose=0,
-        callbacks=[follower],
+        callbacks=[following],
     )
-    if follower.best_weights is not None:
-        model.set_weights(follower.best_weights)
 
     def predict(users: NDArray[np.int32], movies: NDArray[np.int32]) -> NDArray[np.float32]:
         return np.asarray(model.predict(_inputs(users, movies), batch_size=8192, verbose=0), np.float32)[:, 0]
@@ -99,8 +96,8 @@ def fit(
         user_vectors=_weights(model, "user_embedding"),
         movie_vectors=_weights(model, "article_embedding"),
         parameters={layer.name: layer.count_params() for layer in model.layers if layer.count_params()},
-        history=follower.epochs,
-        kept_epoch=follower.kept_epoch,
+        history=following.epochs,
+        kept_epoch=following.kept_epoch,
         predict=predict,
     )
 
@@ -111,31 +108,3 @@ def _inputs(users: NDArray[np.int32], movies: NDArray[np.int32]) -> list[NDArray
 
 def _weights(model: keras.Model, layer: str) -> NDArray[np.float32]:
     return np.asarray(model.get_layer(layer).get_weights()[0], np.float32)
-
-
-class _Follower(keras.callbacks.Callback):  # type: ignore[misc]  # keras has no types
-    """Records the epochs and, with a held-out part, keeps the weights of the best."""
-
-    def __init__(self, on_epoch: Callable[[Epoch], None], keep_best: bool) -> None:
-        super().__init__()
-        self.epochs: list[Epoch] = []
-        self.kept_epoch = 0
-        self.best_weights: list[Any] | None = None
-        self._on_epoch = on_epoch
-        self._keep_best = keep_best
-        self._best = np.inf
-
-    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        values = logs or {}
-        if not np.isfinite(values["loss"]):
-            raise TrainingError(
-                f"The loss became {values['loss']} in epoch {epoch + 1}. Train again with a lower --learning-rate."
-            )
-        held_out = values.get("val_rmse")
-        if not self._keep_best:
-            self.kept_epoch = epoch + 1
-        elif held_out is not None and held_out < self._best:
-            self._best, self.kept_epoch = held_out, epoch + 1
-            self.best_weights = self.model.get_weights()
-        self.epochs.append(Epoch(epoch + 1, values["loss"], values["rmse"], held_out))
-        self._on_epoch(self.epochs[-1])

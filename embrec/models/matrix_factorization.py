@@ -1,0 +1,173 @@
+"""Biased matrix factorisation by block-coordinate alternating least squares, as a Keras model.
+
+A rating is mean + user bias + movie bias + user vector . movie vector (Koren, Bell, Volinsky, Matrix factorization
+techniques for recommender systems, IEEE Computer 42(8), 2009). An epoch is a sweep: all users' vectors and biases given
+the movies', then all movies' given the users', each an exact ridge solution (:mod:`embrec.models.ridge`). A few sweeps
+are enough, and with a held-out part the fit stops when its error rises.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from embrec.models import Epoch, FittedModel, Ratings
+from embrec.models.following import Following
+from embrec.models.ridge import Rows, solve
+
+# Ratings to report the training error on, and to predict at a time.
+_SAMPLE = 1 << 18
+
+
+@dataclass(frozen=True)
+class Options:
+    """Options of a fit.
+
+    Attributes:
+        dimensions: Length of a vector. 31, and the bias that is solved with it, make 32, which processors like.
+        epochs: Sweeps at most.
+        penalty: Regularisation of every user and movie.
+        penalty_per_rating: Regularisation added for each rating of it; without it those with many ratings overfit.
+    """
+
+    dimensions: int = 31
+    epochs: int = 8
+    penalty: float = 8.0
+    penalty_per_rating: float = 0.05
+
+
+class MatrixFactorization(keras.Model):  # type: ignore[misc]  # keras has no types
+    """The model: call it with int32 users and movies of shape (n,) for float32 ratings of shape (n,).
+
+    Args:
+        training: The ratings to learn from.
+        options: Options of the fit.
+    """
+
+    def __init__(self, training: Ratings, options: Options) -> None:
+        super().__init__(name="matrix_factorization")
+        self._by_user, self._by_movie = _grouped(training)
+        self._penalties = options.penalty, options.penalty_per_rating
+        self.mean = tf.constant(training.ratings.mean(dtype=np.float64), tf.float32)
+        self.users = self._vectors("users", training.user_count, options.dimensions)
+        self.movies = self._vectors("movies", training.movie_count, options.dimensions)
+        self.loss_metric = keras.metrics.MeanSquaredError(name="loss")
+        self.rmse = keras.metrics.RootMeanSquaredError(name="rmse")
+        self.built = True
+
+    def _vectors(self, name: str, count: int, dimensions: int) -> Any:
+        """Vectors and, in the last column, biases; without autocast the solver gets at the variable itself."""
+        return self.add_weight(
+            shape=(count, dimensions + 1), initializer=_small_vectors, name=name, trainable=False, autocast=False
+        )
+
+    @property
+    def metrics(self) -> list[Any]:
+        """The metrics that Keras resets before each sweep."""
+        return [self.loss_metric, self.rmse]
+
+    def call(self, inputs: Sequence[tf.Tensor]) -> tf.Tensor:
+        """Predict ratings."""
+        users, movies = tf.gather(self.users.value, inputs[0]), tf.gather(self.movies.value, inputs[1])
+        product = tf.reduce_sum(users[:, :-1] * movies[:, :-1], axis=1)
+        return self.mean + users[:, -1] + movies[:, -1] + product
+
+    def train_step(self, data: Any) -> dict[str, tf.Tensor]:
+        """One sweep; ``data`` is a sample of the training ratings, to report the error on."""
+        solve(self.users.value, self.movies.value.read_value(), self._by_user, self.mean, *self._penalties)
+        solve(self.movies.value, self.users.value.read_value(), self._by_movie, self.mean, *self._penalties)
+        return self.test_step(data)
+
+    def test_step(self, data: Any) -> dict[str, tf.Tensor]:
+        """The error on some ratings."""
+        inputs, ratings = data
+        predicted = self(inputs)
+        for metric in self.metrics:
+            metric.update_state(ratings, predicted)
+        return {metric.name: metric.result() for metric in self.metrics}
+
+
+def fit(
+    training: Ratings,
+    held_out: Ratings | None,
+    options: Options,
+    seed: int,
+    on_epoch: Callable[[Epoch], None] = lambda epoch: None,
+) -> FittedModel:
+    """Fit the model.
+
+    Args:
+        training: Ratings to learn from.
+        held_out: Ratings to choose the best sweep by, and to stop by; without them all sweeps are made.
+        options: Options of the fit.
+        seed: Seeds Keras's and numpy's global generators; the same seed gives the same vectors, bit for bit, on any
+            number of threads.
+        on_epoch: Called after each sweep.
+
+    Raises:
+        TrainingError: The loss became infinite or not a number.
+    """
+    keras.utils.set_random_seed(seed)
+    model = MatrixFactorization(training, options)
+    model.compile(jit_compile=False)  # XLA's scatter is many times slower on processors
+    following = Following(on_epoch, held_out is not None, "Train again with a higher --penalty.", patience=1)
+    sample = slice(None, None, max(len(training.ratings) // _SAMPLE, 1))
+    reported = [training.users[sample], training.movies[sample]], training.ratings[sample]
+    model.fit(
+        *reported,
+        batch_size=len(reported[1]),
+        epochs=options.epochs,
+        validation_data=None if held_out is None else ([held_out.users, held_out.movies], held_out.ratings),
+        validation_batch_size=_SAMPLE,
+        shuffle=False,
+        verbose=0,
+        callbacks=[following],
+    )
+
+    def predict(users: NDArray[np.int32], movies: NDArray[np.int32]) -> NDArray[np.float32]:
+        blocks = [slice(begin, begin + _SAMPLE) for begin in range(0, len(users), _SAMPLE)]
+        return np.concatenate([model([users[block], movies[block]]).numpy() for block in blocks])
+
+    users, movies = (np.asarray(weights, np.float32) for weights in model.get_weights())
+    return FittedModel(
+        user_vectors=np.ascontiguousarray(users[:, :-1]),
+        movie_vectors=np.ascontiguousarray(movies[:, :-1]),
+        parameters={"users": users.size, "movies": movies.size, "mean": 1},
+        history=following.epochs,
+        kept_epoch=following.kept_epoch,
+        predict=predict,
+        user_biases=users[:, -1].copy(),
+        movie_biases=movies[:, -1].copy(),
+        mean=float(model.mean),
+    )
+
+
+def _grouped(training: Ratings) -> tuple[Rows, Rows]:
+    """The ratings grouped by user, and by movie; ratings that are sorted by user are taken as they are."""
+    users, movies, ratings = training.users, training.movies, training.ratings
+    if (users[1:] < users[:-1]).any():
+        order = np.argsort(users, kind="stable")
+        users, movies, ratings = users[order], movies[order], ratings[order]
+    user_counts = np.bincount(users, minlength=training.user_count)
+    movie_counts = np.bincount(movies, minlength=training.movie_count)
+    order = _stable_order(movies, len(movies))
+    return Rows.of(user_counts, movies, ratings), Rows.of(movie_counts, users[order], ratings[order])
+
+
+def _stable_order(keys: NDArray[np.int32], count: int) -> NDArray[np.int64]:
+    """Positions in the order of the keys, as a stable sort gives them; sorting one integer is several times faster."""
+    bits = count.bit_length()
+    packed = np.sort((keys.astype(np.int64) << bits) | np.arange(count))
+    return packed & ((1 << bits) - 1)
+
+
+def _small_vectors(shape: tuple[int, int], dtype: str | None = None) -> tf.Tensor:
+    """Random vectors to begin with; their biases are zero."""
+    vectors = keras.random.normal((shape[0], shape[1] - 1), stddev=0.1, dtype=dtype)
+    return tf.concat([vectors, tf.zeros([shape[0], 1])], axis=1)
