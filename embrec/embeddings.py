@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import sqlalchemy as sa
@@ -18,7 +18,12 @@ _PARTITIONS_LOCK = 0x656D62727061
 
 
 def store(
-    connection: sa.Connection, model_run_id: int, side: Side, indexes: NDArray[np.int32], vectors: NDArray[np.float32]
+    connection: sa.Connection,
+    model_run_id: int,
+    side: Side,
+    indexes: NDArray[np.int32],
+    vectors: NDArray[np.float32],
+    biases: NDArray[np.float32] | None = None,
 ) -> None:
     """Write one side's vectors into a partition of their own, bit for bit.
 
@@ -30,21 +35,24 @@ def store(
         side: ``user`` or ``movie``.
         indexes: int32 of shape (n,), the database's user or movie indexes.
         vectors: float32 of shape (n, dimensions).
+        biases: float32 of shape (n,), or None for an architecture without them.
 
     Raises:
         RunError: A vector holds NaN or infinity, or is too near zero to have a direction. Nothing is written.
     """
-    _check_vectors(side, vectors)
+    _check_vectors(side, vectors, biases)
     database.poll_lock(connection, _PARTITIONS_LOCK, transaction=True)
     parent, partition = f"embrec.{side}_embeddings", _partition(side, model_run_id)
     order = np.argsort(indexes)
     connection.execute(sa.text(f"CREATE TABLE {partition} (LIKE {parent} INCLUDING STORAGE INCLUDING COMPRESSION)"))
-    bulk.copy_arrays(
-        connection,
-        f"{partition} (model_run_id, {side}_index, embedding)",
-        [np.full(len(indexes), model_run_id, np.int32), indexes[order], vectors[order]],
-        freeze=True,
-    )
+    columns: dict[str, NDArray[Any]] = {
+        "model_run_id": np.full(len(indexes), model_run_id, np.int32),
+        f"{side}_index": indexes[order],
+    }
+    if biases is not None:
+        columns["bias"] = biases[order]
+    columns["embedding"] = vectors[order]
+    bulk.copy_arrays(connection, f"{partition} ({', '.join(columns)})", list(columns.values()), freeze=True)
     connection.execute(
         sa.text(
             f"ALTER TABLE {partition}"
@@ -110,11 +118,14 @@ def _partition(side: str, model_run_id: int) -> str:
     return f"embrec.{side}_embeddings_run_{int(model_run_id)}"
 
 
-def _check_vectors(side: Side, vectors: NDArray[np.float32]) -> None:
+def _check_vectors(side: Side, vectors: NDArray[np.float32], biases: NDArray[np.float32] | None) -> None:
     """Refuse vectors whose cosine distance would be NaN: pgvector computes in float32, so tiny squares vanish."""
     with np.errstate(over="ignore", under="ignore"):
         squares = np.einsum("nd,nd->n", vectors, vectors, dtype=np.float32)
-    bad = np.flatnonzero(~np.isfinite(squares) | (squares < np.finfo(np.float32).tiny))
+    wrong = ~np.isfinite(squares) | (squares < np.finfo(np.float32).tiny)
+    if biases is not None:
+        wrong |= ~np.isfinite(biases)
+    bad = np.flatnonzero(wrong)
     if len(bad):
         raise RunError(
             f"{len(bad)} of {len(vectors)} {side} vectors are not finite or have no length (the first at {bad[0]}); "

@@ -29,6 +29,7 @@ class ModelRun:
     newest_rating_at: Any
     ratings_sha256: str
     dimensions: int | None
+    mean: float | None
     parameters: dict[str, int]
     metrics: dict[str, float]
     history: list[dict[str, Any]]

@@ -73,6 +73,7 @@ model_runs = sa.Table(
     sa.Column("ratings_sha256", sa.Text, nullable=False),
     # What came out.
     sa.Column("dimensions", sa.SmallInteger),
+    sa.Column("mean", REAL),  # what the biases are relative to
     # Parameters of each layer; json, not jsonb, keeps the layers in their order.
     sa.Column("parameters", sa.JSON, nullable=False, server_default="{}"),
     sa.Column("metrics", JSONB, nullable=False, server_default="{}"),
@@ -104,6 +105,7 @@ movie_embeddings = sa.Table(
     metadata,
     sa.Column("model_run_id", sa.Integer, primary_key=True),
     sa.Column("movie_index", sa.Integer, primary_key=True),
+    sa.Column("bias", REAL),
     sa.Column("embedding", VECTOR(), nullable=False),
     postgresql_partition_by="LIST (model_run_id)",
 )
@@ -113,6 +115,7 @@ user_embeddings = sa.Table(
     metadata,
     sa.Column("model_run_id", sa.Integer, primary_key=True),
     sa.Column("user_index", sa.Integer, primary_key=True),
+    sa.Column("bias", REAL),
     sa.Column("embedding", VECTOR(), nullable=False),
     postgresql_partition_by="LIST (model_run_id)",
 )

@@ -17,10 +17,14 @@ from numpy.typing import NDArray
 
 from embrec import database, embeddings, evaluate, runs
 from embrec.errors import ConfigError, DatabaseError, DataError
-from embrec.models import Epoch, FittedModel, Ratings, outer_product
+from embrec.models import Epoch, FittedModel, Ratings, matrix_factorization, outer_product
 from embrec.ratings import RatingArrays, extract
 
-ARCHITECTURES: Mapping[str, Any] = {"outer-product": outer_product}
+DEFAULT_ARCHITECTURE = "matrix-factorization"
+ARCHITECTURES: Mapping[str, Any] = {
+    DEFAULT_ARCHITECTURE: matrix_factorization,
+    "outer-product": outer_product,
+}
 
 
 @dataclass(frozen=True)
@@ -44,7 +48,7 @@ class TrainResult:
 
 def train(
     engine: sa.Engine,
-    architecture: str = "outer-product",
+    architecture: str = DEFAULT_ARCHITECTURE,
     options: Mapping[str, Any] | None = None,
     seed: int = 0,
     holdout: float = 0.0,
@@ -100,8 +104,10 @@ def _store(
     engine: sa.Engine, model_run_id: int, arrays: RatingArrays, model: FittedModel, metrics: Mapping[str, float]
 ) -> None:
     with database.begin(engine) as connection:
-        embeddings.store(connection, model_run_id, "user", arrays.user_indexes, model.user_vectors)
-        embeddings.store(connection, model_run_id, "movie", arrays.movie_indexes, model.movie_vectors)
+        embeddings.store(connection, model_run_id, "user", arrays.user_indexes, model.user_vectors, model.user_biases)
+        embeddings.store(
+            connection, model_run_id, "movie", arrays.movie_indexes, model.movie_vectors, model.movie_biases
+        )
         runs.finish(connection, model_run_id, "trained", **_outcome(model, metrics))
 
 
@@ -182,6 +188,7 @@ def _metrics(model: FittedModel, training: Ratings, held_out: Ratings | None) ->
 def _outcome(model: FittedModel, metrics: Mapping[str, float]) -> dict[str, Any]:
     return {
         "dimensions": model.movie_vectors.shape[1],
+        "mean": model.mean,
         "parameters": model.parameters,
         "metrics": {**metrics, "kept_epoch": model.kept_epoch},
         "history": [dataclasses.asdict(epoch) for epoch in model.history],

@@ -27,12 +27,21 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.option("--model", "architecture", default="outer-product", show_default=True, help="Architecture.")
-@click.option("--dimensions", type=click.IntRange(1, 2000), help="Length of an embedding (article: 32).")
-@click.option("--hidden-units", type=click.IntRange(1), help="Width of the dense layer (article: 500).")
-@click.option("--learning-rate", type=click.FloatRange(0, min_open=True), help="Adam's learning rate (article: 0.01).")
-@click.option("--epochs", type=click.IntRange(1), help="Passes over the ratings (article: 50).")
-@click.option("--batch-size", type=click.IntRange(1), help="Ratings per step (article: 128).")
+@click.option(
+    "--model",
+    "architecture",
+    metavar="NAME",
+    default="matrix-factorization",
+    show_default=True,
+    help="matrix-factorization, or outer-product: the article's model.",
+)
+@click.option("--dimensions", type=click.IntRange(1, 2000), help="Length of a vector (31; article: 32).")
+@click.option("--epochs", type=click.IntRange(1), help="Passes over the ratings (6; article: 50).")
+@click.option("--penalty", type=click.FloatRange(0, min_open=True), help="Of a user or movie (8).")
+@click.option("--penalty-per-rating", type=click.FloatRange(0), help="Added for each rating of it (0.05).")
+@click.option("--hidden-units", type=click.IntRange(1), help="outer-product: width of the dense layer (500).")
+@click.option("--learning-rate", type=click.FloatRange(0, min_open=True), help="outer-product: Adam's (0.01).")
+@click.option("--batch-size", type=click.IntRange(1), help="outer-product: ratings per step (128).")
 @click.option(
     "--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True, help="Same seed, same vectors."
 )

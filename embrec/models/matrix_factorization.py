@@ -21,7 +21,7 @@ from embrec.models import Epoch, FittedModel, Ratings
 from embrec.models.following import Following
 from embrec.models.ridge import Rows, solve
 
-# Ratings to report the training error on, and to predict at a time.
+# Ratings to report errors on after a sweep, and to predict at a time.
 _SAMPLE = 1 << 18
 
 
@@ -37,7 +37,7 @@ class Options:
     """
 
     dimensions: int = 31
-    epochs: int = 8
+    epochs: int = 6
     penalty: float = 8.0
     penalty_per_rating: float = 0.05
 
@@ -47,18 +47,25 @@ class MatrixFactorization(keras.Model):  # type: ignore[misc]  # keras has no ty
 
     Args:
         training: The ratings to learn from.
+        held_out: The ratings to report the error on after each sweep, or None.
         options: Options of the fit.
     """
 
-    def __init__(self, training: Ratings, options: Options) -> None:
+    def __init__(self, training: Ratings, held_out: Ratings | None, options: Options) -> None:
         super().__init__(name="matrix_factorization")
         self._by_user, self._by_movie = _grouped(training)
-        self._penalties = options.penalty, options.penalty_per_rating
+        self._penalties = tf.constant([options.penalty, options.penalty_per_rating])
         self.mean = tf.constant(training.ratings.mean(dtype=np.float64), tf.float32)
         self.users = self._vectors("users", training.user_count, options.dimensions)
         self.movies = self._vectors("movies", training.movie_count, options.dimensions)
-        self.loss_metric = keras.metrics.MeanSquaredError(name="loss")
-        self.rmse = keras.metrics.RootMeanSquaredError(name="rmse")
+        self._reported = {"": _sample(training)} | ({} if held_out is None else {"val_": _sample(held_out)})
+        self._errors = {
+            prefix: (
+                keras.metrics.MeanSquaredError(f"{prefix}loss"),
+                keras.metrics.RootMeanSquaredError(f"{prefix}rmse"),
+            )
+            for prefix in self._reported
+        }
         self.built = True
 
     def _vectors(self, name: str, count: int, dimensions: int) -> Any:
@@ -70,7 +77,7 @@ class MatrixFactorization(keras.Model):  # type: ignore[misc]  # keras has no ty
     @property
     def metrics(self) -> list[Any]:
         """The metrics that Keras resets before each sweep."""
-        return [self.loss_metric, self.rmse]
+        return [metric for pair in self._errors.values() for metric in pair]
 
     def call(self, inputs: Sequence[tf.Tensor]) -> tf.Tensor:
         """Predict ratings."""
@@ -78,18 +85,15 @@ class MatrixFactorization(keras.Model):  # type: ignore[misc]  # keras has no ty
         product = tf.reduce_sum(users[:, :-1] * movies[:, :-1], axis=1)
         return self.mean + users[:, -1] + movies[:, -1] + product
 
-    def train_step(self, data: Any) -> dict[str, tf.Tensor]:
-        """One sweep; ``data`` is a sample of the training ratings, to report the error on."""
-        solve(self.users.value, self.movies.value.read_value(), self._by_user, self.mean, *self._penalties)
-        solve(self.movies.value, self.users.value.read_value(), self._by_movie, self.mean, *self._penalties)
-        return self.test_step(data)
-
-    def test_step(self, data: Any) -> dict[str, tf.Tensor]:
-        """The error on some ratings."""
-        inputs, ratings = data
-        predicted = self(inputs)
-        for metric in self.metrics:
-            metric.update_state(ratings, predicted)
+    @tf.autograph.experimental.do_not_convert  # type: ignore[untyped-decorator]  # as in ridge.py
+    def train_step(self, data: Any) -> dict[str, Any]:
+        """One sweep, and the errors after it; the ratings are the model's own, so ``data`` means nothing."""
+        solve(self.users.value, self.movies.value.read_value(), self._by_user, self.mean, self._penalties)
+        solve(self.movies.value, self.users.value.read_value(), self._by_movie, self.mean, self._penalties)
+        for prefix, (users, movies, ratings) in self._reported.items():
+            predicted = self.call((users, movies))
+            for metric in self._errors[prefix]:
+                metric.update_state(ratings, predicted)
         return {metric.name: metric.result() for metric in self.metrics}
 
 
@@ -114,25 +118,16 @@ def fit(
         TrainingError: The loss became infinite or not a number.
     """
     keras.utils.set_random_seed(seed)
-    model = MatrixFactorization(training, options)
+    model = MatrixFactorization(training, held_out, options)
     model.compile(jit_compile=False)  # XLA's scatter is many times slower on processors
     following = Following(on_epoch, held_out is not None, "Train again with a higher --penalty.", patience=1)
-    sample = slice(None, None, max(len(training.ratings) // _SAMPLE, 1))
-    reported = [training.users[sample], training.movies[sample]], training.ratings[sample]
-    model.fit(
-        *reported,
-        batch_size=len(reported[1]),
-        epochs=options.epochs,
-        validation_data=None if held_out is None else ([held_out.users, held_out.movies], held_out.ratings),
-        validation_batch_size=_SAMPLE,
-        shuffle=False,
-        verbose=0,
-        callbacks=[following],
-    )
+    # An endless data set of nothing: a new iterator for each sweep would take longer than a sweep of a small one.
+    nothing = tf.data.Dataset.from_tensors(0).repeat()
+    model.fit(nothing, steps_per_epoch=1, epochs=options.epochs, shuffle=False, verbose=0, callbacks=[following])
 
     def predict(users: NDArray[np.int32], movies: NDArray[np.int32]) -> NDArray[np.float32]:
         blocks = [slice(begin, begin + _SAMPLE) for begin in range(0, len(users), _SAMPLE)]
-        return np.concatenate([model([users[block], movies[block]]).numpy() for block in blocks])
+        return np.concatenate([model.call((users[block], movies[block])).numpy() for block in blocks])
 
     users, movies = (np.asarray(weights, np.float32) for weights in model.get_weights())
     return FittedModel(
@@ -146,6 +141,12 @@ def fit(
         movie_biases=movies[:, -1].copy(),
         mean=float(model.mean),
     )
+
+
+def _sample(ratings: Ratings) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    """At most ``_SAMPLE`` ratings, evenly spread: a sweep should not spend its time on its report."""
+    spread = slice(None, None, -(-len(ratings.ratings) // _SAMPLE))
+    return tuple(tf.constant(each[spread]) for each in (ratings.users, ratings.movies, ratings.ratings))
 
 
 def _grouped(training: Ratings) -> tuple[Rows, Rows]:

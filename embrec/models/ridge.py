@@ -26,6 +26,8 @@ CHUNK_SLOTS = 16_384
 PIECE_SLOTS = 2_048
 # The bias is solved for as a coordinate whose feature is 2, which makes its penalty a quarter of the others'.
 BIAS_FEATURE = 2.0
+# Chunks under way at once; each takes some 10 MB.
+_PARALLEL_CHUNKS = 4
 
 
 @dataclass(frozen=True)
@@ -88,9 +90,7 @@ def _chunk_ends(counts: NDArray[np.int64]) -> list[int]:
     return ends
 
 
-def solve(
-    target: tf.Variable, source: tf.Tensor, side: Rows, mean: tf.Tensor, constant: tf.Tensor, per_rating: tf.Tensor
-) -> None:
+def solve(target: tf.Variable, source: tf.Tensor, side: Rows, mean: tf.Tensor, penalties: tf.Tensor) -> None:
     """Set every row of ``target`` that has ratings to its ridge solution on ``source``.
 
     Args:
@@ -98,35 +98,62 @@ def solve(
         source: float32 of shape (other_count, width).
         side: The target's ratings.
         mean: What the biases are relative to.
-        constant: Penalty of a row.
-        per_rating: Penalty added for each rating of the row.
+        penalties: float32 of shape (2,): the penalty of a row, and what is added for each of its ratings.
     """
-    width = source.shape[1]
-    padding = tf.shape(source)[0]
+    # Tensors alone, so that one trace serves both sides, and every later fit of the process.
+    arrays = (side.chunk_ends, side.rows, side.starts, side.counts, side.others, side.ratings)
+    _solve(target.handle, source, *arrays, mean, penalties)
+
+
+@tf.function(  # type: ignore[untyped-decorator]  # tensorflow has no types
+    autograph=False,  # there is nothing to convert, and looking for it takes longer than a small fit
+    input_signature=[
+        tf.TensorSpec([], tf.resource),
+        tf.TensorSpec([None, None], tf.float32),
+        *(tf.TensorSpec([None], tf.int32) for _ in ("chunk_ends", "rows")),
+        tf.TensorSpec([None], tf.int64),
+        *(tf.TensorSpec([None], tf.int32) for _ in ("counts", "others")),
+        tf.TensorSpec([None], tf.float32),
+        tf.TensorSpec([], tf.float32),
+        tf.TensorSpec([2], tf.float32),
+    ],
+)
+def _solve(
+    target: tf.Tensor,
+    source: tf.Tensor,
+    chunk_ends: tf.Tensor,
+    rows: tf.Tensor,
+    starts: tf.Tensor,
+    counts: tf.Tensor,
+    others: tf.Tensor,
+    ratings: tf.Tensor,
+    mean: tf.Tensor,
+    penalties: tf.Tensor,
+) -> None:
+    padding, width = tf.shape(source)[0], tf.shape(source)[1]
     # What a rating is explained by: the other's vector, and the row's own bias. Padding is a row of zeros.
     features = tf.concat([source[:, :-1], tf.fill([padding, 1], BIAS_FEATURE)], axis=1)
     features = tf.concat([features, tf.zeros([1, width])], axis=0)
     biases = tf.concat([source[:, -1], [0.0]], axis=0)
+    scale = tf.concat([tf.ones([width - 1]), [BIAS_FEATURE]], axis=0)
 
-    def chunk(number: tf.Tensor) -> tf.Tensor:
-        begin, end = side.chunk_ends[number], side.chunk_ends[number + 1]
-        counts = side.counts[begin:end]
-        slots, pieces = _slots(counts[-1])
+    def chunk(number: tf.Tensor) -> tuple[tf.Tensor]:
+        begin, end = chunk_ends[number], chunk_ends[number + 1]
+        each = counts[begin:end]
+        slots, pieces = _slots(each[-1])
         within = tf.range(slots)[tf.newaxis, :]
-        used = within < counts[:, tf.newaxis]
-        positions = tf.where(used, side.starts[begin:end][:, tf.newaxis] + tf.cast(within, tf.int64), 0)
-        others = tf.where(used, tf.gather(side.others, positions), padding)
-        x = tf.gather(features, others)
-        y = tf.gather(side.ratings, positions) - mean - tf.gather(biases, others)
-        y = tf.where(used, y, 0.0)
-        penalty = constant + per_rating * tf.cast(counts, tf.float32)
+        used = within < each[:, tf.newaxis]
+        positions = tf.where(used, starts[begin:end][:, tf.newaxis] + tf.cast(within, tf.int64), 0)
+        near = tf.where(used, tf.gather(others, positions), padding)
+        x = tf.gather(features, near)
+        y = tf.where(used, tf.gather(ratings, positions) - mean - tf.gather(biases, near), 0.0)
+        penalty = penalties[0] + penalties[1] * tf.cast(each, tf.float32)
         solution = tf.cond(slots < width, lambda: _dual(x, y, penalty), lambda: _primal(x, y, penalty, pieces))
-        solution *= tf.concat([tf.ones([width - 1]), [BIAS_FEATURE]], axis=0)
-        tf.raw_ops.ResourceScatterUpdate(resource=target.handle, indices=side.rows[begin:end], updates=solution)
-        return number + 1
+        tf.raw_ops.ResourceScatterUpdate(resource=target, indices=rows[begin:end], updates=solution * scale)
+        return (number + 1,)
 
-    chunks = tf.shape(side.chunk_ends)[0] - 1
-    tf.while_loop(lambda number: number < chunks, lambda number: (chunk(number),), (0,), parallel_iterations=4)
+    chunks = tf.shape(chunk_ends)[0] - 1
+    tf.while_loop(lambda number: number < chunks, chunk, (0,), parallel_iterations=_PARALLEL_CHUNKS)
 
 
 def _slots(longest: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -137,7 +164,7 @@ def _slots(longest: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
 
 def _primal(x: tf.Tensor, y: tf.Tensor, penalty: tf.Tensor, pieces: tf.Tensor) -> tf.Tensor:
     """Solve (X'X + penalty I) p = X'y for each row."""
-    width = x.shape[2]
+    width = tf.shape(x)[2]
     length = tf.shape(x)[1] // pieces
     x = tf.reshape(x, [-1, length, width])
     gram = tf.matmul(x, x, transpose_a=True)

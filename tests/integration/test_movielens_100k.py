@@ -16,9 +16,10 @@ import pytest
 import sqlalchemy as sa
 from conftest import _temporary_database
 
-from embrec import config, database, embeddings, ratings, recommend, resources, sources
+from embrec import config, database, embeddings, evaluate, ratings, recommend, resources, sources
 from embrec.cli.demo import NEAREST_TO_600
 from embrec.local import find_binaries
+from embrec.models import Ratings, matrix_factorization
 from embrec.train import TrainResult, train
 
 pytestmark = pytest.mark.movielens
@@ -44,7 +45,7 @@ def ml_engine(ml_url: str, ml_100k: Path) -> Iterator[sa.Engine]:
 @pytest.fixture(scope="module")
 def trained(ml_engine: sa.Engine) -> TrainResult:
     """The article's model after one epoch (fifty take minutes and change nothing that is tested here)."""
-    return train(ml_engine, options={"epochs": 1}, seed=0)
+    return train(ml_engine, "outer-product", {"epochs": 1}, seed=0)
 
 
 def test_the_first_appearances_are_the_articles(ml_engine: sa.Engine) -> None:
@@ -79,6 +80,18 @@ def test_the_model_has_the_articles_parameters(trained: TrainResult) -> None:
     assert trained.model.parameters["user_embedding"] == 30_176
     assert trained.model.parameters["article_embedding"] == 53_824
     assert 0.9 < trained.metrics["train_rmse"] < 1.2
+
+
+def test_matrix_factorisation_reaches_its_error_on_fold_u1(ml_100k: Path) -> None:
+    """The official fold: the first 20,000 lines of u.data are its test part."""
+    table = np.loadtxt(ml_100k / "u.data", dtype=np.int32)
+    users, movies = table[:, 0] - 1, table[:, 1] - 1
+    parts = [
+        Ratings(users[part], movies[part], table[part, 2].astype(np.float32), 943, 1682)
+        for part in (slice(20_000, None), slice(0, 20_000))
+    ]
+    fitted = matrix_factorization.fit(parts[0], None, matrix_factorization.Options(), seed=0)
+    assert evaluate.rmse(fitted.predict(parts[1].users, parts[1].movies), parts[1].ratings) <= 0.922
 
 
 def test_vectors_arrive_bit_for_bit(ml_engine: sa.Engine, trained: TrainResult) -> None:

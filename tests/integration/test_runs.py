@@ -21,7 +21,7 @@ VECTORS = np.eye(6, 4) + 0.1
 def test_training_records_the_run_and_publishes_its_vectors_bit_for_bit(engine: sa.Engine) -> None:
     load_frame(engine, rating_frame())
     epochs = []
-    result = train(engine, options={"epochs": 2}, seed=5, on_epoch=epochs.append)
+    result = train(engine, "outer-product", {"epochs": 2}, seed=5, on_epoch=epochs.append)
     run = runs.get_run(engine, result.model_run_id)
     arrays = extract(engine)
     assert run.published
@@ -51,6 +51,24 @@ def test_training_records_the_run_and_publishes_its_vectors_bit_for_bit(engine: 
         found_indexes, found = embeddings.read(engine, result.model_run_id, side)
         assert np.array_equal(found_indexes, indexes)
         assert found.tobytes() == vectors.tobytes()
+
+
+def test_matrix_factorisation_stores_what_a_prediction_takes(engine: sa.Engine) -> None:
+    """mean + user bias + movie bias + the vectors' product, from the database alone."""
+    load_frame(engine, rating_frame())
+    result = train(engine)
+    arrays = extract(engine)
+    query = """
+        SELECT r.mean + u.bias + m.bias - (u.embedding <#> m.embedding)
+        FROM embrec.ratings AS t
+        JOIN embrec.model_runs AS r ON r.model_run_id = :run
+        JOIN embrec.user_embeddings AS u ON u.user_index = t.user_index AND u.model_run_id = r.model_run_id
+        JOIN embrec.movie_embeddings AS m ON m.movie_index = t.movie_index AND m.model_run_id = r.model_run_id
+        ORDER BY t.user_index, t.movie_index"""
+    with engine.connect() as connection:
+        found = np.array(list(connection.scalars(sa.text(query), {"run": result.model_run_id})))
+    assert np.allclose(found, result.model.predict(arrays.users, arrays.movies), atol=1e-5)
+    assert runs.get_run(engine, result.model_run_id).architecture == "matrix-factorization"
 
 
 def test_the_same_seed_gives_the_same_vectors_from_the_database_too(engine: sa.Engine) -> None:
@@ -155,8 +173,8 @@ def test_a_fit_that_ends_early_is_recorded_as_failed_and_stores_nothing(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"architecture": "magic"}, "no architecture magic. Choose one of: outer-product"),
-        ({"options": {"depth": 3}}, "has no option depth. It has: batch_size"),
+        ({"architecture": "magic"}, "no architecture magic. Choose one of: matrix-factorization, outer-product"),
+        ({"options": {"depth": 3}}, "has no option depth. It has: dimensions"),
         ({"holdout": 1.0}, "holdout is 1.0"),
     ],
 )
