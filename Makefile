@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test check lint types wheel clean
+.PHONY: demo test check lint types bench bench-scale wheel clean
 
 # Load MovieLens 100K, train the article's model, and ask for similar movies.
 demo: $(VENV)/.demo
@@ -23,6 +23,14 @@ lint: $(VENV)/.dev
 types: $(VENV)/.dev
 	$(BIN)/mypy
 
+# Measure the fits beside other libraries and the bulk paths beside raw COPY; writes docs/benchmarks.md.
+bench: $(VENV)/.bench
+	$(BIN)/python tests/benchmarks/run.py small
+
+# The same at twenty million ratings; takes some twenty minutes and 8 GB.
+bench-scale: $(VENV)/.bench
+	$(BIN)/python tests/benchmarks/run.py scale
+
 wheel: $(VENV)/.dev
 	$(BIN)/python -m build --wheel
 
@@ -36,6 +44,6 @@ $(VENV)/.demo: pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --editable '.[all]'
 	touch $@
 
-$(VENV)/.test $(VENV)/.dev: $(VENV)/.%: pyproject.toml | $(BIN)/python
+$(VENV)/.test $(VENV)/.dev $(VENV)/.bench: $(VENV)/.%: pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --editable '.[$*]'
 	touch $@

@@ -7,6 +7,7 @@ from typing import Any, cast
 
 import numpy as np
 import psycopg
+import psycopg.copy
 import sqlalchemy as sa
 from numpy.typing import NDArray
 
@@ -43,7 +44,10 @@ def copy_arrays(connection: sa.Connection, target: str, arrays: Sequence[NDArray
     layout = np.dtype(fields)
     with (
         _cursor(connection) as cursor,
-        cursor.copy(f"COPY {target} FROM STDIN (FORMAT binary, FREEZE {freeze})") as copy,
+        # A second thread writes to the server while this one makes the next block.
+        cursor.copy(
+            f"COPY {target} FROM STDIN (FORMAT binary, FREEZE {freeze})", writer=psycopg.copy.QueuedLibpqWriter(cursor)
+        ) as copy,
     ):
         copy.write(_COPY_SIGNATURE)
         for start in range(0, rows, _COPY_BLOCK_ROWS):

@@ -7,6 +7,7 @@ import csv
 import datetime as dt
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from embrec.database import Bind
 from embrec.errors import BadRowError, DataError
 from embrec.ids import FirstAppearance, map_ids
 from embrec.movies import Movie
-from embrec.rows import NO_TIME, RejectedRow, check_ratings
+from embrec.rows import NO_TIME, RawRows, RejectedRow, check_ratings
 from embrec.sources import Source
 
 
@@ -142,7 +143,7 @@ def _read(source: Source, may_reject: bool, progress: Callable[[float], None]) -
     users, movies = FirstAppearance(), FirstAppearance()
     ratings, times = [], []
     rejected: list[RejectedRow] = []
-    for raw in source.ratings(progress):
+    for raw in _ahead(source.ratings(progress)):
         chunk = check_ratings(raw)
         if chunk.rejected and not may_reject:
             bad = chunk.rejected[0]
@@ -158,6 +159,15 @@ def _read(source: Source, may_reject: bool, progress: Callable[[float], None]) -
     movie_ids, movie_numbers = movies.finish()
     rows = _Rows(user_ids, movie_ids, user_numbers, movie_numbers, np.concatenate(ratings), np.concatenate(times))
     return rows, rejected
+
+
+def _ahead(chunks: Iterator[RawRows]) -> Iterator[RawRows]:
+    """The same chunks, of which the next is read in another thread while one is worked on."""
+    with ThreadPoolExecutor(max_workers=1) as reader:
+        coming = reader.submit(next, chunks, None)
+        while (chunk := coming.result()) is not None:
+            coming = reader.submit(next, chunks, None)
+            yield chunk
 
 
 def _with_unrated(rated: pa.StringArray, movies: Sequence[Movie]) -> pa.StringArray:

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     help="matrix-factorization, or outer-product: the article's model.",
 )
 @click.option("--dimensions", type=click.IntRange(1, 2000), help="Length of a vector (31; article: 32).")
-@click.option("--epochs", type=click.IntRange(1), help="Passes over the ratings (6; article: 50).")
+@click.option("--epochs", type=click.IntRange(1), help="Passes over the ratings (8; article: 50).")
 @click.option("--penalty", type=click.FloatRange(0, min_open=True), help="Of a user or movie (8).")
 @click.option("--penalty-per-rating", type=click.FloatRange(0), help="Added for each rating of it (0.05).")
 @click.option("--hidden-units", type=click.IntRange(1), help="outer-product: width of the dense layer (500).")

@@ -37,7 +37,7 @@ class Options:
     """
 
     dimensions: int = 31
-    epochs: int = 6
+    epochs: int = 8
     penalty: float = 8.0
     penalty_per_rating: float = 0.05
 

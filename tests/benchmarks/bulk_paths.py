@@ -1,0 +1,125 @@
+"""Times load, extract, fit, publish and the first answer on a server of its own, beside raw COPY of the same rows."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+import pyarrow as pa
+import pyarrow.csv
+import sqlalchemy as sa
+from data import SIZES, make_up
+
+from embrec import bulk, config, database, ratings, recommend, schema, sources
+from embrec.local import LocalServer, find_binaries
+from embrec.train import train
+
+
+def write_csv(path: Path, size: str, seed: int) -> int:
+    """Ratings as a CSV file in random order, with times; returns how many."""
+    users, movies, values = make_up(SIZES[size], seed)
+    order = np.random.default_rng(seed).permutation(len(users))
+    times = np.random.default_rng(seed + 1).integers(1_000_000_000, 1_100_000_000, len(users))
+    table = {"user_id": users[order], "movie_id": movies[order], "rating": values[order], "rated_at": times}
+    pa.csv.write_csv(pa.table(table), path)
+    return len(users)
+
+
+class Server:
+    """An embedded server in a directory that is removed afterwards."""
+
+    def __init__(self, directory: str) -> None:
+        Path(directory).chmod(0o711)
+        self.local = LocalServer(Path(directory) / "home")
+        self.url = self.local.start()
+        self.engine = database.create_engine(self.url)
+
+    def psql(self, command: str, stdin: Any = subprocess.DEVNULL, stdout: Any = subprocess.DEVNULL) -> None:
+        """Run psql, which adds nothing to COPY."""
+        psql = [str(find_binaries() / "psql"), "--no-psqlrc", "-q", "-v", "ON_ERROR_STOP=1", "-c", command, self.url]
+        subprocess.run(psql, stdin=stdin, stdout=stdout, check=True, env=config.server_environment())
+
+    def cpu_seconds(self) -> float:
+        """Processor time of the server's processes that still run."""
+        postmaster = psutil.Process(int((self.local.data / "postmaster.pid").read_text().split()[0]))
+        times = [process.cpu_times() for process in (postmaster, *postmaster.children())]
+        return sum(each.user + each.system for each in times)
+
+
+@contextmanager
+def server() -> Iterator[Server]:
+    """A server for one measurement after another."""
+    with tempfile.TemporaryDirectory(prefix="embrec-bench-") as directory:
+        running = Server(directory)
+        try:
+            yield running
+        finally:
+            running.engine.dispose()
+            running.local.stop()
+
+
+def timed(action: Callable[[], Any]) -> float:
+    """Seconds of an action."""
+    begin = time.perf_counter()
+    action()
+    return time.perf_counter() - begin
+
+
+def measure(size: str, seed: int = 0) -> dict[str, Any]:
+    """All steps from a CSV file to the first answer, then raw COPY of the same rows."""
+    found: dict[str, Any] = {}
+    with server() as postgres, tempfile.TemporaryDirectory(prefix="embrec-bench-") as directory:
+        path = Path(directory) / "ratings.csv"
+        found["ratings"] = write_csv(path, size, seed)
+        schema.upgrade(postgres.engine)
+        found["load"] = timed(lambda: ratings.load(postgres.engine, sources.open_source(path)))
+        timed(lambda: ratings.extract(postgres.engine))
+        mine, its = time.process_time(), postgres.cpu_seconds()
+        found["extract"] = timed(lambda: ratings.extract(postgres.engine))
+        found["extract_cpu"] = time.process_time() - mine + postgres.cpu_seconds() - its
+        trained = train(postgres.engine, seed=0)
+        found["train"] = trained.seconds
+        found["vectors"] = len(trained.model.user_vectors) + len(trained.model.movie_vectors)
+        found["first_answer"] = timed(lambda: recommend.similar_movies(postgres.engine, 0))
+        found["from_csv_to_answer"] = found["load"] + sum(trained.seconds.values()) + found["first_answer"]
+        found |= raw_copy(postgres, Path(directory), path, trained.model.user_vectors)
+    print("bulk", size, json.dumps(found), file=sys.stderr, flush=True)
+    return found
+
+
+def raw_copy(postgres: Server, directory: Path, csv_file: Path, vectors: np.ndarray) -> dict[str, float]:
+    """Raw COPY in (with the primary key added), out, and of the users' vectors, by psql with binary files."""
+    found = {}
+    table = pa.csv.read_csv(csv_file)
+    columns = [table[name].to_numpy() for name in ("user_id", "movie_id", "rating", "rated_at")]
+    with postgres.engine.begin() as connection:
+        connection.execute(sa.text("CREATE TABLE raw (u integer NOT NULL, m integer NOT NULL, r real, t timestamptz)"))
+        connection.execute(sa.text("CREATE TABLE made (LIKE raw)"))
+        connection.execute(sa.text(f"CREATE TABLE raw_vectors (r integer, i integer, v vector({vectors.shape[1]}))"))
+        arrays = [columns[0].astype(np.int32), columns[1].astype(np.int32), columns[2].astype(np.float32)]
+        bulk.copy_arrays(connection, "made (u, m, r, t)", [*arrays, bulk.timestamps(columns[3] * 1_000_000)])
+    binary = directory / "ratings.bin"
+    with open(binary, "wb") as file:
+        postgres.psql("COPY made TO STDOUT (FORMAT binary)", stdout=file)
+    with open(binary, "rb") as file:
+        found["raw_copy_in"] = timed(lambda: postgres.psql("COPY raw FROM STDIN (FORMAT binary)", stdin=file))
+    found["raw_primary_key"] = timed(lambda: postgres.psql("ALTER TABLE raw ADD PRIMARY KEY (u, m)"))
+    select = "COPY (SELECT user_index, movie_index, rating FROM embrec.ratings) TO STDOUT (FORMAT binary)"
+    found["raw_copy_out"] = timed(lambda: postgres.psql(select))
+    with open(binary, "wb") as file:
+        postgres.psql(
+            "COPY embrec.user_embeddings_run_1 (model_run_id, user_index, embedding) TO STDOUT (FORMAT binary)",
+            stdout=file,
+        )
+    with open(binary, "rb") as file:
+        found["raw_vectors"] = timed(lambda: postgres.psql("COPY raw_vectors FROM STDIN (FORMAT binary)", stdin=file))
+    return found
