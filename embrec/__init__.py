@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from embrec.database import create_engine, open_engine
     from embrec.errors import EmbrecError
+    from embrec.loading import LoadReport, load
     from embrec.movies import Movie
-    from embrec.ratings import LoadReport, load
     from embrec.recommend import find_movies, similar_movies, similar_users
     from embrec.runs import ModelRun, list_runs, publish, rollback
     from embrec.sources import from_frame, open_source
@@ -40,7 +40,7 @@ _MODULES = {
     "database": ("create_engine", "open_engine"),
     "errors": ("EmbrecError",),
     "movies": ("Movie",),
-    "ratings": ("LoadReport", "load"),
+    "loading": ("LoadReport", "load"),
     "recommend": ("find_movies", "similar_movies", "similar_users"),
     "runs": ("ModelRun", "list_runs", "publish", "rollback"),
     "sources": ("from_frame", "open_source"),

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 from embrec import database, embeddings, evaluate, runs
 from embrec.errors import ConfigError, DatabaseError, DataError
+from embrec.extraction import RatingArrays, extract
 from embrec.models import Epoch, FittedModel, Ratings, matrix_factorization, outer_product
-from embrec.ratings import RatingArrays, extract
 
 DEFAULT_ARCHITECTURE = "matrix-factorization"
 ARCHITECTURES: Mapping[str, Any] = {

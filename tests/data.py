@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import sqlalchemy as sa
 
-from embrec import ratings, runs, sources
+from embrec import loading, runs, sources
 from embrec.embeddings import store
 from embrec.movies import Movie
 
@@ -38,9 +38,9 @@ def rating_frame(users: int = 30, movies: int = 20, count: int = 300, seed: int 
     )
 
 
-def load_frame(engine: sa.Engine, frame: pd.DataFrame, movies: list[Movie] | None = None) -> ratings.LoadReport:
+def load_frame(engine: sa.Engine, frame: pd.DataFrame, movies: list[Movie] | None = None) -> loading.LoadReport:
     """Load a DataFrame of ratings."""
-    return ratings.load(engine, sources.from_frame(frame, movies or []))
+    return loading.load(engine, sources.from_frame(frame, movies or []))
 
 
 def stored_run(engine: sa.Engine, movie_vectors: np.ndarray, user_vectors: np.ndarray | None = None) -> int:

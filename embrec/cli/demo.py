@@ -19,7 +19,7 @@ from embrec.cli.common import database_option, engine, note, print_rows
 from embrec.cli.loading import load_with_progress, open_named_source
 from embrec.cli.training import train_with_progress
 from embrec.errors import DataError
-from embrec.ratings import extract
+from embrec.extraction import extract
 from embrec.runs import ModelRun
 
 ARCHITECTURE = "outer-product"

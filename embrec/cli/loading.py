@@ -9,8 +9,8 @@ import click
 import sqlalchemy as sa
 
 from embrec.cli.common import database_option, engine, json_option, note, print_json, progress_bar
-from embrec.ratings import LoadReport
-from embrec.ratings import load as load_source
+from embrec.loading import LoadReport
+from embrec.loading import load as load_source
 from embrec.sources import Source, open_source
 
 

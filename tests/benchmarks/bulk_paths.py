@@ -19,7 +19,7 @@ import pyarrow.csv
 import sqlalchemy as sa
 from data import SIZES, make_up
 
-from embrec import bulk, config, database, ratings, recommend, schema, sources
+from embrec import bulk, config, database, extraction, loading, recommend, schema, sources
 from embrec.local import LocalServer, find_binaries
 from embrec.train import train
 
@@ -81,10 +81,10 @@ def measure(size: str, seed: int = 0) -> dict[str, Any]:
         path = Path(directory) / "ratings.csv"
         found["ratings"] = write_csv(path, size, seed)
         schema.upgrade(postgres.engine)
-        found["load"] = timed(lambda: ratings.load(postgres.engine, sources.open_source(path)))
-        timed(lambda: ratings.extract(postgres.engine))
+        found["load"] = timed(lambda: loading.load(postgres.engine, sources.open_source(path)))
+        timed(lambda: extraction.extract(postgres.engine))
         mine, its = time.process_time(), postgres.cpu_seconds()
-        found["extract"] = timed(lambda: ratings.extract(postgres.engine))
+        found["extract"] = timed(lambda: extraction.extract(postgres.engine))
         found["extract_cpu"] = time.process_time() - mine + postgres.cpu_seconds() - its
         trained = train(postgres.engine, seed=0)
         found["train"] = trained.seconds

@@ -14,7 +14,7 @@ from data import load_frame, rating_frame
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from embrec import bulk, ratings, sources
+from embrec import bulk, extraction, loading, sources
 from embrec.errors import BadRowError, DatabaseError, DataError, SchemaError
 from embrec.movies import Movie
 
@@ -64,9 +64,9 @@ def test_the_input_is_never_written_over_by_its_rejected_rows(engine: sa.Engine,
     path = tmp_path / "r.csv"
     path.write_text("user_id,movie_id,rating\na,1,x\n")
     with pytest.raises(DataError, match="is the input itself"):
-        ratings.load(engine, sources.open_source(path), reject_to=path)
+        loading.load(engine, sources.open_source(path), reject_to=path)
     with pytest.raises(DataError, match="cannot be made there"):
-        ratings.load(engine, sources.open_source(path), reject_to=tmp_path / "no" / "such.csv")
+        loading.load(engine, sources.open_source(path), reject_to=tmp_path / "no" / "such.csv")
     assert path.read_text().endswith("a,1,x\n")
 
 
@@ -160,7 +160,7 @@ def test_a_bad_row_stops_the_load_and_nothing_is_stored(engine: sa.Engine, tmp_p
     with pytest.raises(
         BadRowError, match=r"r\.csv, line 3, column rating: not a number\. Nothing was stored"
     ) as caught:
-        ratings.load(engine, sources.open_source(path))
+        loading.load(engine, sources.open_source(path))
     assert (caught.value.line, caught.value.column) == (3, "rating")
     assert rows(engine, "SELECT count(*) FROM embrec.users") == [(0,)]
 
@@ -168,7 +168,7 @@ def test_a_bad_row_stops_the_load_and_nothing_is_stored(engine: sa.Engine, tmp_p
 def test_bad_rows_can_be_set_aside(engine: sa.Engine, tmp_path: Path) -> None:
     path, rejects = tmp_path / "r.csv", tmp_path / "rejects.csv"
     path.write_text('user_id,movie_id,rating\na,1,5\nb,2,great\nc,3\n"d,x",4,nan\ne,5,1\n')
-    report = ratings.load(engine, sources.open_source(path), reject_to=rejects)
+    report = loading.load(engine, sources.open_source(path), reject_to=rejects)
     assert (report.read, report.inserted, report.rejected) == (2, 2, 3)
     with open(rejects, newline="") as file:
         found = list(csv.DictReader(file))
@@ -190,8 +190,8 @@ def test_a_failure_late_in_the_load_leaves_nothing(engine: sa.Engine) -> None:
 
 def test_a_load_in_the_callers_transaction_is_the_callers_to_undo(engine: sa.Engine) -> None:
     with engine.connect() as connection:
-        ratings.load(connection, sources.from_frame(frame(("a", "1", 5, 5))))
-        ratings.load(connection, sources.from_frame(frame(("a", "1", 4, 6))))
+        loading.load(connection, sources.from_frame(frame(("a", "1", 5, 5))))
+        loading.load(connection, sources.from_frame(frame(("a", "1", 4, 6))))
         connection.rollback()
     assert stored(engine) == {}
 
@@ -200,7 +200,7 @@ def test_an_input_without_ratings_is_refused(engine: sa.Engine, tmp_path: Path) 
     path = tmp_path / "r.csv"
     path.write_text("user_id,movie_id,rating\n")
     with pytest.raises(DataError, match="has no ratings"):
-        ratings.load(engine, sources.open_source(path))
+        loading.load(engine, sources.open_source(path))
 
 
 def test_loading_needs_the_schema(empty_engine: sa.Engine) -> None:
@@ -211,7 +211,7 @@ def test_loading_needs_the_schema(empty_engine: sa.Engine) -> None:
 def test_extraction_gives_back_what_was_loaded(engine: sa.Engine) -> None:
     made = rating_frame()
     load_frame(engine, made)
-    arrays = ratings.extract(engine)
+    arrays = extraction.extract(engine)
     with engine.connect() as connection:
         users = dict(connection.execute(sa.text("SELECT user_index, user_id FROM embrec.users")).all())
         movies = dict(connection.execute(sa.text("SELECT movie_index, movie_id FROM embrec.movies")).all())
@@ -233,21 +233,21 @@ def test_extraction_is_contiguous_without_unrated_movies_and_does_not_depend_on_
         engine, frame(("a", "1", 1, None), ("b", "2", 2, None), ("a", "3", 3, None)), [Movie("9", "Nine", [], None)]
     )
     load_frame(engine, frame(("a", "4", 3, None)))
-    first = ratings.extract(engine)
+    first = extraction.extract(engine)
     assert first.movie_indexes.tolist() == [0, 1, 2, 4], "index 3 is the movie that nobody rated"
     assert first.movies.tolist() == [0, 2, 3, 1]
     assert first.newest_rating_at is None
     with engine.begin() as connection:
         connection.execute(sa.text("UPDATE embrec.ratings SET rating = rating WHERE movie_index = 0"))  # moves the row
-    assert ratings.extract(engine).sha256 == first.sha256
+    assert extraction.extract(engine).sha256 == first.sha256
     with engine.begin() as connection:
         connection.execute(sa.text("UPDATE embrec.ratings SET rating = 4 WHERE movie_index = 0"))
-    assert ratings.extract(engine).sha256 != first.sha256
+    assert extraction.extract(engine).sha256 != first.sha256
 
 
 def test_extraction_of_nothing_says_what_to_do(engine: sa.Engine) -> None:
     with pytest.raises(DataError, match="embrec load"):
-        ratings.extract(engine)
+        extraction.extract(engine)
 
 
 @settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -16,7 +16,7 @@ import pytest
 import sqlalchemy as sa
 from conftest import _temporary_database
 
-from embrec import config, database, embeddings, evaluate, ratings, recommend, resources, sources
+from embrec import config, database, embeddings, evaluate, loading, recommend, resources, sources
 from embrec.cli.demo import NEAREST_TO_600
 from embrec.local import find_binaries
 from embrec.models import Ratings, matrix_factorization
@@ -36,7 +36,7 @@ def ml_url(admin: sa.Engine, server_url: str, migrated_template: str) -> Iterato
 def ml_engine(ml_url: str, ml_100k: Path) -> Iterator[sa.Engine]:
     """A database with MovieLens 100K loaded."""
     engine = database.create_engine(ml_url)
-    report = ratings.load(engine, sources.open_source(ml_100k))
+    report = loading.load(engine, sources.open_source(ml_100k))
     assert (report.inserted, report.new_users, report.new_movies) == (100_000, 943, 1682)
     yield engine
     engine.dispose()
@@ -71,7 +71,7 @@ def test_every_rating_is_there_as_in_the_file(ml_engine: sa.Engine, ml_100k: Pat
 
 
 def test_loading_it_again_changes_nothing(ml_engine: sa.Engine, ml_100k: Path) -> None:
-    report = ratings.load(ml_engine, sources.open_source(ml_100k))
+    report = loading.load(ml_engine, sources.open_source(ml_100k))
     assert (report.inserted, report.updated, report.unchanged) == (0, 0, 100_000)
 
 

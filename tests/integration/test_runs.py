@@ -12,7 +12,7 @@ from data import FAKE_RUN, load_frame, rating_frame, stored_run
 
 from embrec import embeddings, evaluate, recommend, runs
 from embrec.errors import ConfigError, DataError, RunError, TrainingError, UnknownRunError
-from embrec.ratings import extract
+from embrec.extraction import extract
 from embrec.train import train
 
 VECTORS = np.eye(6, 4) + 0.1

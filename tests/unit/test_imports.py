@@ -24,7 +24,7 @@ LEVELS = [
     {"movies"},
     {"sources", "models", "evaluate", "bulk"},
     {"movielens", "ids", "embeddings", "schema", "recommend"},
-    {"runs", "ratings"},
+    {"runs", "extraction", "loading"},
     {"train"},
     {"cli"},
 ]

@@ -1,11 +1,9 @@
-"""Loads ratings into the database and extracts them for training."""
+"""Loads ratings into the database: everything, or nothing."""
 
 from __future__ import annotations
 
 import contextlib
 import csv
-import datetime as dt
-import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -20,7 +18,7 @@ from numpy.typing import NDArray
 from embrec import bulk, database
 from embrec.database import Bind
 from embrec.errors import BadRowError, DataError
-from embrec.ids import FirstAppearance, map_ids
+from embrec.ids import FirstAppearance, key_order, map_ids
 from embrec.movies import Movie
 from embrec.rows import NO_TIME, RawRows, RejectedRow, check_ratings
 from embrec.sources import Source
@@ -47,29 +45,6 @@ class LoadReport:
     rejected: int
     new_users: int
     new_movies: int
-
-
-@dataclass(frozen=True)
-class RatingArrays:
-    """Ratings for training, sorted by user, then movie; users and movies without ratings are not in it.
-
-    Attributes:
-        users: int32 of shape (n,), each rating's user as 0 .. user_count - 1.
-        movies: int32 of shape (n,), each rating's movie as 0 .. movie_count - 1.
-        ratings: float32 of shape (n,).
-        user_indexes: int32 of shape (user_count,), the database's user_index of each user.
-        movie_indexes: int32 of shape (movie_count,), the database's movie_index of each movie.
-        newest_rating_at: Time of the newest rating, or None where no rating has a time.
-        sha256: Digest of the ratings and their indexes.
-    """
-
-    users: NDArray[np.int32]
-    movies: NDArray[np.int32]
-    ratings: NDArray[np.float32]
-    user_indexes: NDArray[np.int32]
-    movie_indexes: NDArray[np.int32]
-    newest_rating_at: dt.datetime | None
-    sha256: str
 
 
 @dataclass(frozen=True)
@@ -115,13 +90,12 @@ def load(
         _check_reject_file(Path(reject_to), source)
     with database.begin(bind) as connection:
         database.require_schema(connection)
-    rows, rejected = _read(
-        source, reject_to is not None, progress
-    )  # may take minutes, and holds no transaction of the engine's
+    # This may take minutes, and holds no transaction of the engine's.
+    rows, rejected = _read(source, reject_to is not None, progress)
     movies = source.movies()
     latest = _newest_of_each_pair(rows)
     with database.begin(bind) as connection:
-        # Indexes are given out by one load at a time; readers are not held up.
+        # Indexes are given out by one load at a time. Readers are held up by the first load alone (_without_keys).
         connection.execute(sa.text("LOCK TABLE embrec.users, embrec.movies IN SHARE ROW EXCLUSIVE MODE"))
         user_indexes, new_users = map_ids(connection, "user", rows.user_ids)
         movie_indexes, new_movies = map_ids(connection, "movie", _with_unrated(rows.movie_ids, movies))
@@ -254,7 +228,7 @@ def _merge_ratings(
     rated_at: NDArray[np.int64],
 ) -> tuple[int, int]:
     """Put ratings, one per user and movie, into the table; returns how many were inserted and updated."""
-    order = _key_order(users, movies)  # by key: four times faster into an index
+    order = key_order(users, movies)  # by key: four times faster into an index
     columns: list[NDArray[Any]] = [users[order], movies[order], ratings[order], rated_at[order]]
     if connection.scalar(sa.text("SELECT NOT EXISTS (SELECT FROM embrec.ratings)")):
         with _without_keys(connection) as truncated:
@@ -289,7 +263,8 @@ def _merge_ratings(
 def _without_keys(connection: sa.Connection) -> Iterator[bool]:
     """Fill the empty ratings table without its keys, and add them when the rows are there.
 
-    Checking two foreign keys row by row costs ten times the rest of a load. Only the table's owner may do this;
+    Checking two foreign keys row by row costs ten times the rest of a load. Dropping them locks users, movies and
+    ratings for everybody until the load ends, which is why only an empty table is filled so. Only its owner may;
     anybody else fills the table as it is. Yields whether the table was truncated, so that its rows may be frozen.
     """
     owner = connection.scalar(
@@ -331,56 +306,3 @@ def _copy_ratings(connection: sa.Connection, table: str, columns: Sequence[NDArr
             [users[~timed], movies[~timed], ratings[~timed]],
             freeze,
         )
-
-
-def extract(bind: Bind) -> RatingArrays:
-    """Read all ratings as arrays, from one snapshot.
-
-    Returns:
-        The ratings in an order that depends on nothing but the ratings.
-
-    Raises:
-        DataError: There are no ratings.
-        SchemaError: The schema is absent or behind.
-    """
-    with database.begin(bind) as connection:
-        database.require_schema(connection)
-        pieces = [
-            piece
-            for piece in bulk.query_arrays(
-                connection,
-                bulk.query_by_blocks(
-                    "embrec.ratings",
-                    "array_agg(user_index), array_agg(movie_index), array_agg(rating), max(rated_at)",
-                ),
-            )
-            if piece[0] is not None
-        ]
-    if not pieces:
-        raise DataError("There are no ratings in the database. Run: embrec load ml-100k, or embrec load PATH")
-    user_column, movie_column, ratings = (np.concatenate([piece[column] for piece in pieces]) for column in range(3))
-    order = _key_order(user_column, movie_column)
-    user_column, movie_column, ratings = user_column[order], movie_column[order], ratings[order]
-    digest = hashlib.sha256()
-    for column in (user_column, movie_column, ratings):
-        digest.update(np.ascontiguousarray(column).data)
-    users, user_indexes = _contiguous(user_column)
-    movies, movie_indexes = _contiguous(movie_column)
-    newest = max((piece[3] for piece in pieces if piece[3] is not None), default=None)
-    return RatingArrays(users, movies, ratings, user_indexes, movie_indexes, newest, digest.hexdigest())
-
-
-def _key_order(users: NDArray[np.int32], movies: NDArray[np.int32]) -> NDArray[np.int64] | slice:
-    """Positions in the order of user, then movie; everything as it is where it is in that order already."""
-    key = (users.astype(np.int64) << 32) | movies
-    if (key[1:] > key[:-1]).all():
-        return slice(None)
-    return np.argsort(key)
-
-
-def _contiguous(indexes: NDArray[np.int32]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-    """Number the indexes that occur 0, 1, 2, ... in their order; returns the numbers and the indexes."""
-    occurring = np.flatnonzero(np.bincount(indexes)).astype(np.int32)
-    number = np.empty(int(occurring[-1]) + 1, dtype=np.int32)
-    number[occurring] = np.arange(len(occurring), dtype=np.int32)
-    return number[indexes], occurring

@@ -1,0 +1,83 @@
+"""Extracts ratings for training: contiguous arrays, from one snapshot, in an order that depends on nothing else."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from embrec import bulk, database
+from embrec.database import Bind
+from embrec.errors import DataError
+from embrec.ids import key_order
+
+
+@dataclass(frozen=True)
+class RatingArrays:
+    """Ratings for training, sorted by user, then movie; users and movies without ratings are not in it.
+
+    Attributes:
+        users: int32 of shape (n,), each rating's user as 0 .. user_count - 1.
+        movies: int32 of shape (n,), each rating's movie as 0 .. movie_count - 1.
+        ratings: float32 of shape (n,).
+        user_indexes: int32 of shape (user_count,), the database's user_index of each user.
+        movie_indexes: int32 of shape (movie_count,), the database's movie_index of each movie.
+        newest_rating_at: Time of the newest rating, or None where no rating has a time.
+        sha256: Digest of the ratings and their indexes.
+    """
+
+    users: NDArray[np.int32]
+    movies: NDArray[np.int32]
+    ratings: NDArray[np.float32]
+    user_indexes: NDArray[np.int32]
+    movie_indexes: NDArray[np.int32]
+    newest_rating_at: dt.datetime | None
+    sha256: str
+
+
+def extract(bind: Bind) -> RatingArrays:
+    """Read all ratings as arrays, from one snapshot.
+
+    Returns:
+        The ratings in an order that depends on nothing but the ratings.
+
+    Raises:
+        DataError: There are no ratings.
+        SchemaError: The schema is absent or behind.
+    """
+    with database.begin(bind) as connection:
+        database.require_schema(connection)
+        pieces = [
+            piece
+            for piece in bulk.query_arrays(
+                connection,
+                bulk.query_by_blocks(
+                    "embrec.ratings",
+                    "array_agg(user_index), array_agg(movie_index), array_agg(rating), max(rated_at)",
+                ),
+            )
+            if piece[0] is not None
+        ]
+    if not pieces:
+        raise DataError("There are no ratings in the database. Run: embrec load ml-100k, or embrec load PATH")
+    user_column, movie_column, ratings = (np.concatenate([piece[column] for piece in pieces]) for column in range(3))
+    order = key_order(user_column, movie_column)
+    user_column, movie_column, ratings = user_column[order], movie_column[order], ratings[order]
+    digest = hashlib.sha256()
+    for column in (user_column, movie_column, ratings):
+        digest.update(np.ascontiguousarray(column).data)
+    users, user_indexes = _contiguous(user_column)
+    movies, movie_indexes = _contiguous(movie_column)
+    newest = max((piece[3] for piece in pieces if piece[3] is not None), default=None)
+    return RatingArrays(users, movies, ratings, user_indexes, movie_indexes, newest, digest.hexdigest())
+
+
+def _contiguous(indexes: NDArray[np.int32]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    """Number the indexes that occur 0, 1, 2, ... in their order; returns the numbers and the indexes."""
+    occurring = np.flatnonzero(np.bincount(indexes)).astype(np.int32)
+    number = np.empty(int(occurring[-1]) + 1, dtype=np.int32)
+    number[occurring] = np.arange(len(occurring), dtype=np.int32)
+    return number[indexes], occurring
