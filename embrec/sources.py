@@ -1,4 +1,4 @@
-"""Reads data sets as chunks of ratings and a list of movies: MovieLens folders, CSV files, DataFrames."""
+"""Reads data sets as chunks of ratings and a list of movies: MovieLens folders, CSV, Parquet, DataFrames."""
 
 from __future__ import annotations
 
@@ -10,12 +10,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from embrec.columns import match_columns
 from embrec.delimited import read_delimited, read_header
 from embrec.errors import DataError
 from embrec.movies import Movie, check_movie, read_csv_movies, read_ml_1m_movies, read_ml_100k_movies
 from embrec.rows import RATING_COLUMNS, RawRows
+
+_PARQUET_ROWS = 1 << 19
 
 
 @dataclass(frozen=True)
@@ -41,7 +44,7 @@ def open_source(path: str | Path, movies: str | Path | None = None, columns: Map
 
     Args:
         path: A MovieLens folder (100K: u.data; 1M and 10M: ratings.dat; latest, 20M and newer: ratings.csv),
-            or a CSV file of ratings with a header, which may be compressed (.gz, .bz2).
+            a CSV file of ratings with a header, which may be compressed (.gz, .bz2), or a Parquet file (.parquet).
         movies: A CSV file of movies with a header (movie_id, title, genres, release_year), for a CSV of ratings.
         columns: What a CSV calls its columns, by our names, where it differs:
             ``{"user_id": "customer", "movie_id": "film"}``.
@@ -52,6 +55,15 @@ def open_source(path: str | Path, movies: str | Path | None = None, columns: Map
     path = Path(path)
     if not path.exists():
         raise DataError(f"There is no file or folder {path}. Check the path, or run: embrec load ml-100k")
+    if path.suffix == ".parquet":
+        if movies is not None and not Path(movies).is_file():
+            raise DataError(f"There is no file of movies {movies}.")
+        return Source(
+            str(path),
+            lambda progress: _parquet_ratings(path, columns or {}, progress),
+            lambda: [] if movies is None else read_csv_movies(Path(movies)),
+            (path,) if movies is None else (path, Path(movies)),
+        )
     if path.is_file():
         movie_file = None if movies is None else Path(movies)
         return Source(
@@ -137,8 +149,36 @@ def _headless_ratings(path: Path, separator: bytes, progress: Callable[[float], 
     )
 
 
+def _parquet_ratings(path: Path, columns: Mapping[str, str], progress: Callable[[float], None]) -> Iterator[RawRows]:
+    """A Parquet file's rows, named by their position from 1."""
+    try:
+        file = pq.ParquetFile(path)
+        names = _rating_columns(file.schema_arrow.names, columns, path)
+        first = 1
+        for batch in file.iter_batches(_PARQUET_ROWS, columns=list(names.values())):
+            arrays = {column: _as_strings(batch.column(name), column) for column, name in names.items()}
+            yield RawRows(str(path), arrays, np.arange(first, first + batch.num_rows), [])
+            first += batch.num_rows
+            progress((first - 1) / max(file.metadata.num_rows, 1))
+    except (OSError, pa.ArrowException) as error:
+        reason = str(error).splitlines()[0]
+        raise DataError(
+            f"{path} cannot be read as Parquet: {reason}. Check that it is a whole Parquet file."
+        ) from error
+
+
+def _as_strings(array: pa.Array, column: str) -> pa.StringArray:
+    if column.endswith("_id") and pa.types.is_floating(array.type):
+        raise DataError(f"Column {column} holds floating-point ids. Write them as integers or text.")
+    return array.cast(pa.string())
+
+
 def _csv_ratings(path: Path, columns: Mapping[str, str], progress: Callable[[float], None]) -> Iterator[RawRows]:
     header = read_header(path)
+    yield from read_delimited(path, b",", _rating_columns(header, columns, path), None, progress)
+
+
+def _rating_columns(header: Sequence[str], columns: Mapping[str, str], path: Path) -> dict[str, str]:
     names = match_columns(header, columns, RATING_COLUMNS, path)
     for column in RATING_COLUMNS[:3]:
         if column not in names:
@@ -146,4 +186,4 @@ def _csv_ratings(path: Path, columns: Mapping[str, str], progress: Callable[[flo
                 f"{path} has no column {column}; its header is: {', '.join(header)}. "
                 f"Name the column with --column {column}=NAME."
             )
-    yield from read_delimited(path, b",", names, None, progress)
+    return names

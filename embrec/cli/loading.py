@@ -33,7 +33,7 @@ def load(
     database_url: str | None,
     as_json: bool,
 ) -> None:
-    r"""Load ratings: MovieLens 100K, a MovieLens folder, or a CSV file.
+    r"""Load ratings: MovieLens 100K, a MovieLens folder, a CSV or a Parquet file.
 
     \b
     embrec load ml-100k                          fetched, checked and kept

@@ -102,6 +102,29 @@ def test_columns_may_have_other_names(tmp_path: Path) -> None:
         read(open_source(path, columns={**names, "user_id": "guest"}))
 
 
+def test_a_parquet_file_of_any_types(tmp_path: Path) -> None:
+    path = tmp_path / "r.parquet"
+    frame = pd.DataFrame(
+        {
+            "userId": [2**53 + 1, 2, 3],
+            "film": ["a", "b", "c"],
+            "rating": [1.5, 2.0, np.nan],
+            "timestamp": pd.to_datetime(["2020-01-01T00:00:00Z", None, "2020-01-01T00:00:00Z"]),
+        }
+    )
+    frame.to_parquet(path)
+    good, bad = read(open_source(path, columns={"movie_id": "film"}))
+    assert good == [("9007199254740993", "a", 1.5, 1577836800), ("2", "b", 2.0, None)]
+    assert [(each.line, each.column) for each in bad] == [(3, "rating")]
+    with pytest.raises(DataError, match="no column movie_id"):
+        read(open_source(path))
+    frame.astype({"userId": float}).to_parquet(path)
+    with pytest.raises(DataError, match="floating-point ids"):
+        read(open_source(path, columns={"movie_id": "film"}))
+    with pytest.raises(DataError, match="whole Parquet file"):
+        read(open_source(csv(tmp_path, "user_id,movie_id,rating\n", "x.parquet")))
+
+
 def test_bad_rows_are_named_by_their_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(delimited, "BLOCK_BYTES", 200)  # several blocks, so that line numbers go on across them
     lines = ["user_id,movie_id,rating"] + [f"u{line},m,3" for line in range(2, 101)]
