@@ -34,7 +34,7 @@ def small() -> dict[str, Any]:
 # Options for sizes at which tuning takes hours: near those that win at a million ratings of the same making. libmf,
 # which is quick, is tuned there too.
 SETTLED: dict[str, dict[str, Any]] = {
-    "embrec": {"dimensions": 15, "penalty": 8.0, "penalty_per_rating": 0.05, "epochs": 3},
+    "embrec": {"dimensions": 15, "penalty": 8.0, "penalty_per_rating": 0.05, "epochs": 1},
     "cmfrec": {"k": 16, "penalty": 8.0, "iterations": 4},
 }
 

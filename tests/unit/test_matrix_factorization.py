@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from embrec import evaluate
 from embrec.errors import TrainingError
-from embrec.models import Ratings, ridge
+from embrec.models import Ratings, matrix_factorization, ridge
 from embrec.models.matrix_factorization import Options, fit
 
 
@@ -134,6 +134,21 @@ def test_the_order_of_the_ratings_changes_nothing_but_roundoff() -> None:
     shuffled = Ratings(ratings.users[order], ratings.movies[order], ratings.ratings[order], 30, 20)
     first, second = (fit(each, None, Options(dimensions=3), seed=0) for each in (ratings, shuffled))
     assert np.allclose(first.movie_vectors, second.movie_vectors, atol=1e-4)
+
+
+def test_among_many_ratings_the_most_active_users_come_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    ratings = made_up(400, 60, 8000)
+    chosen = matrix_factorization._most_active(ratings)
+    counts = np.bincount(ratings.users, minlength=400)
+    assert 0.2 * len(ratings.ratings) <= len(chosen.ratings) <= 0.2 * len(ratings.ratings) + counts.max()
+    assert np.bincount(chosen.users).min() >= np.sort(counts)[-chosen.user_count]
+    options = Options(dimensions=4, penalty=1.0, penalty_per_rating=0.01, epochs=1)
+    errors = []
+    for many in (10**9, 1000):
+        monkeypatch.setattr(matrix_factorization, "_MANY_RATINGS", many)
+        fitted = fit(ratings, None, options, seed=0)
+        errors.append(evaluate.rmse(fitted.predict(ratings.users, ratings.movies), ratings.ratings))
+    assert errors[1] < 0.8 * errors[0]
 
 
 def test_vectors_are_the_same_bits_on_any_number_of_threads() -> None:
