@@ -10,10 +10,10 @@ from typing import NamedTuple
 
 from embrec.columns import match_columns
 from embrec.errors import BadRowError, DataError
+from embrec.rows import LONGEST_ID_BYTES
 
 _YEAR_IN_TITLE = re.compile(r"\((\d{4})(?:-(?:\d{4})?)?\)\s*$")
 _YEARS = range(1800, 2200)
-_LONGEST_ID_BYTES = 500
 
 # Columns of u.item after the URL, from the data set's u.genre.
 ML_100K_GENRES = (
@@ -39,7 +39,7 @@ def check_movie(movie: Movie, file: str, line: int) -> Movie:
     """
     problems = (
         ("movie_id", not movie.movie_id, "empty"),
-        ("movie_id", len(movie.movie_id.encode()) > _LONGEST_ID_BYTES, f"longer than {_LONGEST_ID_BYTES} bytes"),
+        ("movie_id", len(movie.movie_id.encode()) > LONGEST_ID_BYTES, f"longer than {LONGEST_ID_BYTES} bytes"),
         ("movie_id", "\0" in movie.movie_id, "contains a NUL character"),
         ("title", "\0" in (movie.title or ""), "contains a NUL character"),
         ("genres", "\0" in "".join(movie.genres or ()), "contains a NUL character"),
