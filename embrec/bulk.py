@@ -102,20 +102,24 @@ def query_arrays(connection: sa.Connection, query: str) -> Iterator[tuple[Any, .
         yield from cursor.stream(query.encode(), binary=True)
 
 
-def query_by_blocks(table: str, aggregates: str) -> str:
-    """A query for :func:`query_arrays` that reads a big table a piece at a time.
+def read_by_blocks(connection: sa.Connection, table: str, aggregates: str) -> list[tuple[Any, ...]]:
+    """Read a big table a piece at a time, in one statement and so from one snapshot.
 
     Args:
+        connection: The transaction to read in.
         table: The table, which is not partitioned.
-        aggregates: What to select of each piece, such as ``array_agg(user_index), max(rated_at)``; it is NULL of a
-            piece without rows.
+        aggregates: What to select of each piece, an array first, such as ``array_agg(user_index), max(rated_at)``.
+
+    Returns:
+        A row for each piece that has rows, its arrays as :func:`query_arrays` gives them.
     """
     blocks = f"pg_relation_size('{table}') / current_setting('block_size')::integer"
-    return (
+    query = (
         f"SELECT piece.* FROM generate_series(0, {blocks}, {_BLOCKS_PER_ARRAY}) AS block,"
         f" LATERAL (SELECT {aggregates} FROM {table} WHERE ctid >= format('(%s,0)', block)::tid"
         f" AND ctid < format('(%s,0)', block + {_BLOCKS_PER_ARRAY})::tid) AS piece"
     )
+    return [piece for piece in query_arrays(connection, query) if piece[0] is not None]
 
 
 def _array_loader(dtype: np.dtype[Any] | None) -> type[psycopg.adapt.Loader]:

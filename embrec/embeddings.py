@@ -76,14 +76,7 @@ def read(bind: Bind, model_run_id: int, side: Side) -> tuple[NDArray[np.int32], 
     with database.begin(bind) as connection:
         if connection.scalar(sa.select(sa.func.to_regclass(partition))) is None:
             return np.array([], np.int32), np.empty((0, 0), np.float32)
-        pieces = [
-            piece
-            for piece in bulk.query_arrays(
-                connection,
-                bulk.query_by_blocks(partition, f"array_agg({side}_index), array_agg(embedding)"),
-            )
-            if piece[0] is not None
-        ]
+        pieces = bulk.read_by_blocks(connection, partition, f"array_agg({side}_index), array_agg(embedding)")
     return np.concatenate([piece[0] for piece in pieces]), np.concatenate([piece[1] for piece in pieces])
 
 

@@ -50,17 +50,11 @@ def extract(bind: Bind) -> RatingArrays:
     """
     with database.begin(bind) as connection:
         database.require_schema(connection)
-        pieces = [
-            piece
-            for piece in bulk.query_arrays(
-                connection,
-                bulk.query_by_blocks(
-                    "embrec.ratings",
-                    "array_agg(user_index), array_agg(movie_index), array_agg(rating), max(rated_at)",
-                ),
-            )
-            if piece[0] is not None
-        ]
+        pieces = bulk.read_by_blocks(
+            connection,
+            "embrec.ratings",
+            "array_agg(user_index), array_agg(movie_index), array_agg(rating), max(rated_at)",
+        )
     if not pieces:
         raise DataError("There are no ratings in the database. Run: embrec load ml-100k, or embrec load PATH")
     user_column, movie_column, ratings = (np.concatenate([piece[column] for piece in pieces]) for column in range(3))

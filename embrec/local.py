@@ -120,10 +120,7 @@ class LocalServer:
         try:
             return (self.data / "postmaster.pid").read_text().splitlines()
         except PermissionError as error:
-            raise LocalServerError(
-                f"The embedded database in {self.home} belongs to another user. "
-                "Run embrec as that user, or set EMBREC_HOME to a directory of your own."
-            ) from error
+            raise _another_users(self.home) from error
         except OSError:
             return ()
 
@@ -333,6 +330,13 @@ def _socket_directory(account: pwd.struct_passwd | None) -> Path:
     return directory
 
 
+def _another_users(home: Path) -> LocalServerError:
+    return LocalServerError(
+        f"The embedded database in {home} belongs to another user. "
+        "Run embrec as that user, or set EMBREC_HOME to a directory of your own."
+    )
+
+
 def _remove_socket_directory(postmaster_lines: Sequence[str]) -> None:
     if len(postmaster_lines) > 4 and Path(postmaster_lines[4]).name.startswith(_SOCKET_PREFIX):
         shutil.rmtree(postmaster_lines[4], ignore_errors=True)
@@ -344,10 +348,7 @@ def _locked(path: Path) -> Iterator[None]:
     try:
         file = open(path, "w")  # noqa: SIM115 - closed below
     except PermissionError as error:
-        raise LocalServerError(
-            f"The embedded database in {path.parent} belongs to another user. "
-            "Run embrec as that user, or set EMBREC_HOME to a directory of your own."
-        ) from error
+        raise _another_users(path.parent) from error
     with file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield

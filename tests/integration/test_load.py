@@ -260,10 +260,8 @@ def test_arrays_pass_through_copy_bit_for_bit(engine: sa.Engine, values: list[tu
         connection.execute(sa.text("CREATE TEMP TABLE t (i integer, f real, b bigint, t timestamptz, v vector(2))"))
         vectors = np.stack([np.nan_to_num(floats, posinf=1, neginf=1)] * 2, axis=1)
         bulk.copy_arrays(connection, "t (i, f, b, t, v)", [integers, floats, integers.astype(np.int64), times, vectors])
-        query = bulk.query_by_blocks(
-            "t", "array_agg(i), array_agg(f), array_agg(b), array_agg(extract(epoch FROM t)::bigint), array_agg(v)"
-        )
-        pieces = [piece for piece in bulk.query_arrays(connection, query) if piece[0] is not None]
+        aggregates = "array_agg(i), array_agg(f), array_agg(b), array_agg(extract(epoch FROM t)::bigint), array_agg(v)"
+        pieces = bulk.read_by_blocks(connection, "t", aggregates)
     found = {name: np.concatenate([piece[k] for piece in pieces] or [[]]) for k, name in enumerate("ifbtv")}
     assert np.array_equal(found["i"], integers)
     assert found["f"].astype(np.float32).tobytes() == floats.tobytes()
