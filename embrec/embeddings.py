@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import sqlalchemy as sa
@@ -13,6 +13,22 @@ from embrec.database import Bind
 from embrec.errors import RunError
 
 Side = Literal["user", "movie"]
+
+
+class RunVectors(NamedTuple):
+    """One side's vectors of a run, n of them.
+
+    Attributes:
+        indexes: int32 of shape (n,), ascending.
+        vectors: float32 of shape (n, dimensions).
+        biases: float32 of shape (n,); NaN for an architecture without them.
+    """
+
+    indexes: NDArray[np.int32]
+    vectors: NDArray[np.float32]
+    biases: NDArray[np.float32]
+
+
 # Held by whoever attaches or detaches partitions.
 _PARTITIONS_LOCK = 0x656D62727061
 
@@ -65,19 +81,15 @@ def store(
     connection.execute(sa.text(f"ANALYZE {partition}"))
 
 
-def read(bind: Bind, model_run_id: int, side: Side) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
-    """Read one side's vectors as they were written.
-
-    Returns:
-        The indexes, int32 of shape (n,) in ascending order, and the vectors, float32 of shape (n, dimensions).
-        Both are empty where the run has no vectors.
-    """
+def read(bind: Bind, model_run_id: int, side: Side) -> RunVectors:
+    """Read one side's vectors as they were written; none where the run has none."""
     partition = _partition(side, model_run_id)
     with database.begin(bind) as connection:
         if connection.scalar(sa.select(sa.func.to_regclass(partition))) is None:
-            return np.array([], np.int32), np.empty((0, 0), np.float32)
-        pieces = bulk.read_by_blocks(connection, partition, f"array_agg({side}_index), array_agg(embedding)")
-    return np.concatenate([piece[0] for piece in pieces]), np.concatenate([piece[1] for piece in pieces])
+            return RunVectors(np.array([], np.int32), np.empty((0, 0), np.float32), np.array([], np.float32))
+        columns = f"array_agg({side}_index), array_agg(embedding), array_agg(coalesce(bias, 'NaN'))"
+        pieces = bulk.read_by_blocks(connection, partition, columns)
+    return RunVectors(*(np.concatenate([piece[column] for piece in pieces]) for column in range(3)))
 
 
 def drop(engine: sa.Engine, model_run_id: int) -> None:

@@ -16,9 +16,9 @@ import sqlalchemy as sa
 from numpy.typing import NDArray
 
 from embrec import database, embeddings, evaluate, runs
-from embrec.errors import ConfigError, DatabaseError, DataError
+from embrec.errors import ConfigError, DatabaseError, DataError, RunError
 from embrec.extraction import RatingArrays, extract
-from embrec.models import Epoch, FittedModel, Ratings, matrix_factorization, outer_product
+from embrec.models import Epoch, FittedModel, Ratings, Start, matrix_factorization, outer_product
 
 DEFAULT_ARCHITECTURE = "matrix-factorization"
 ARCHITECTURES: Mapping[str, Any] = {
@@ -54,6 +54,7 @@ def train(
     holdout: float = 0.0,
     publish: bool = True,
     on_epoch: Callable[[Epoch], None] = lambda epoch: None,
+    warm_start: bool = False,
 ) -> TrainResult:
     """Train a model on the ratings in the database, and publish its vectors.
 
@@ -68,22 +69,26 @@ def train(
         holdout: Share of the ratings to hold out, to keep the best epoch by and to report the error on; 0 for none.
         publish: Whether to publish the run.
         on_epoch: Called after each epoch.
+        warm_start: Begin with the published run's movies, where one or two epochs bring a model up to date.
 
     Raises:
-        ConfigError: There is no such architecture or option.
+        ConfigError: There is no such architecture or option, or the architecture cannot begin with a run.
         DataError: There are no ratings, or too few to hold a part out.
         TrainingError: The fit went wrong.
-        RunError: The vectors cannot be used.
+        RunError: The vectors cannot be used, or no run is published that a warm start could begin with.
     """
     module, chosen = _options(architecture, options or {}, holdout)
     clock = _Clock()
     arrays = extract(engine)
     clock.lap("extract")
     training, held_out = _split(arrays, holdout, seed)
-    model_run_id = runs.start(engine, **_record(architecture, chosen, seed, holdout, arrays))
+    begin_with, start = _published_start(engine, architecture, chosen, arrays) if warm_start else (None, {})
+    record = _record(architecture, chosen, seed, holdout, arrays)
+    record["options"]["begin_with"] = begin_with
+    model_run_id = runs.start(engine, **record)
     engine.dispose()  # a pooled connection would stay open through the fit, and be dead after a server's restart
     try:
-        model = module.fit(training, held_out, chosen, seed, on_epoch)
+        model = module.fit(training, held_out, chosen, seed, on_epoch, **start)
         clock.lap("fit")
         metrics = _metrics(model, training, held_out)
         clock.lap("evaluate")
@@ -137,6 +142,30 @@ def _options(architecture: str, options: Mapping[str, Any], holdout: float) -> t
     if not 0 <= holdout < 1:
         raise ConfigError(f"holdout is {holdout}; give a share of the ratings, at least 0 and less than 1.")
     return module, module.Options(**options)
+
+
+def _published_start(
+    engine: sa.Engine, architecture: str, options: Any, arrays: RatingArrays
+) -> tuple[int, dict[str, Start]]:
+    """The published run, and the argument of a fit that begins with its movies."""
+    if architecture != DEFAULT_ARCHITECTURE:
+        raise ConfigError(f"The architecture {architecture} cannot begin with a run. Train it without --warm-start.")
+    with database.begin(engine) as connection:
+        published = runs.published_run_id(connection)
+        if published is None:
+            raise RunError("No run is published that a warm start could begin with. Train without --warm-start.")
+        run = runs.get_run(connection, published)
+        if (run.architecture, run.dimensions) != (architecture, options.dimensions):
+            raise RunError(
+                f"Published run {published} is of {run.architecture} with {run.dimensions} dimensions; a warm start"
+                f" wants {architecture} with {options.dimensions}. Train without --warm-start."
+            )
+        earlier = embeddings.read(connection, published, "movie")
+    vectors = np.full((len(arrays.movie_indexes), options.dimensions), np.nan, np.float32)
+    biases = np.full(len(vectors), np.nan, np.float32)
+    _, ours, its = np.intersect1d(arrays.movie_indexes, earlier.indexes, assume_unique=True, return_indices=True)
+    vectors[ours], biases[ours] = earlier.vectors[its], earlier.biases[its]
+    return published, {"start": Start(vectors, biases)}
 
 
 def _split(arrays: RatingArrays, holdout: float, seed: int) -> tuple[Ratings, Ratings | None]:

@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     show_default=True,
     help="Share of ratings held out to keep the best epoch by.",
 )
+@click.option("--warm-start", is_flag=True, help="Begin with the published run's movies; --epochs 2 is then enough.")
 @click.option("--publish/--no-publish", default=True, show_default=True, help="Publish the run when it is trained.")
 @database_option
 @json_option
@@ -59,6 +60,7 @@ def train(
     architecture: str,
     seed: int,
     holdout: float,
+    warm_start: bool,
     publish: bool,
     database_url: str | None,
     as_json: bool,
@@ -66,7 +68,7 @@ def train(
 ) -> None:
     """Train a model on the ratings in the database and publish its vectors."""
     chosen = {name: value for name, value in options.items() if value is not None}
-    result = train_with_progress(engine(database_url), architecture, chosen, seed, holdout, publish)
+    result = train_with_progress(engine(database_url), architecture, chosen, seed, holdout, publish, warm_start)
     if as_json:
         print_json(
             {
@@ -83,7 +85,13 @@ def train(
 
 
 def train_with_progress(
-    bind: sa.Engine, architecture: str, options: dict[str, Any], seed: int, holdout: float, publish: bool
+    bind: sa.Engine,
+    architecture: str,
+    options: dict[str, Any],
+    seed: int,
+    holdout: float,
+    publish: bool,
+    warm_start: bool = False,
 ) -> TrainResult:
     """Train under a progress bar."""
     try:
@@ -99,7 +107,7 @@ def train_with_progress(
             held_out = "" if epoch.held_out_rmse is None else f", held out {epoch.held_out_rmse:.4f}"
             update(epoch.epoch, f"RMSE {epoch.rmse:.4f}{held_out}")
 
-        return training.train(bind, architecture, options, seed, holdout, publish, on_epoch)
+        return training.train(bind, architecture, options, seed, holdout, publish, on_epoch, warm_start)
 
 
 @click.group()

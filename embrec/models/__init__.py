@@ -1,6 +1,7 @@
 """The Keras models, one module each. They know numpy and keras, and nothing of the database.
 
-A module offers ``Options`` (a frozen dataclass) and ``fit(training, held_out, options, seed, on_epoch)``.
+A module offers ``Options`` (a frozen dataclass) and ``fit(training, held_out, options, seed, on_epoch)``; where a fit
+may begin with the movies of an earlier one, it takes ``start`` as well.
 """
 
 from __future__ import annotations
@@ -29,6 +30,19 @@ class Ratings:
     ratings: NDArray[np.float32]
     user_count: int
     movie_count: int
+
+
+@dataclass(frozen=True)
+class Start:
+    """Movies to begin a fit with.
+
+    Attributes:
+        movie_vectors: float32 of shape (movie_count, dimensions); rows of NaN for movies that begin at random.
+        movie_biases: float32 of shape (movie_count,).
+    """
+
+    movie_vectors: NDArray[np.float32]
+    movie_biases: NDArray[np.float32]
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ import threading
 import time
 
 import numpy as np
+import pandas as pd
 import pytest
 import sqlalchemy as sa
 from data import FAKE_RUN, load_frame, rating_frame, stored_run
@@ -34,6 +35,7 @@ def test_training_records_the_run_and_publishes_its_vectors_bit_for_bit(engine: 
         "epochs": 2,
         "batch_size": 128,
         "holdout": 0.0,
+        "begin_with": None,
     }
     assert set(run.library_versions) == {"python", "embrec", "keras", "tensorflow", "numpy"}
     assert (run.user_count, run.movie_count, run.rating_count) == (30, 20, len(arrays.ratings))
@@ -48,7 +50,7 @@ def test_training_records_the_run_and_publishes_its_vectors_bit_for_bit(engine: 
         ("movie", arrays.movie_indexes, result.model.movie_vectors),
         ("user", arrays.user_indexes, result.model.user_vectors),
     ):
-        found_indexes, found = embeddings.read(engine, result.model_run_id, side)
+        found_indexes, found, _ = embeddings.read(engine, result.model_run_id, side)
         assert np.array_equal(found_indexes, indexes)
         assert found.tobytes() == vectors.tobytes()
 
@@ -76,6 +78,35 @@ def test_the_same_seed_gives_the_same_vectors_from_the_database_too(engine: sa.E
     first, second = (train(engine, options={"epochs": 1}, seed=3).model_run_id for _ in range(2))
     vectors = [embeddings.read(engine, run, "movie")[1].tobytes() for run in (first, second)]
     assert vectors[0] == vectors[1]
+
+
+def test_a_warm_start_goes_on_from_the_published_run(engine: sa.Engine) -> None:
+    load_frame(engine, rating_frame())
+    earlier = train(engine, options={"epochs": 8})
+    load_frame(engine, pd.DataFrame({"user_id": ["1", "new"], "movie_id": ["new", "new"], "rating": [3.0, 4.0]}))
+    cold, warm = (
+        train(engine, options={"epochs": 1}, publish=False, warm_start=warm_start) for warm_start in (False, True)
+    )
+    assert warm.metrics["train_rmse"] < cold.metrics["train_rmse"]
+    movies, vectors, _ = embeddings.read(engine, warm.model_run_id, "movie")
+    known = np.isin(movies, embeddings.read(engine, earlier.model_run_id, "movie").indexes)
+    assert known.sum() == len(movies) - 1
+    # One sweep solves the users, so the movies are still those of the published run.
+    assert np.array_equal(vectors[known], earlier.model.movie_vectors)
+    options = runs.get_run(engine, warm.model_run_id).options
+    assert options["begin_with"] == earlier.model_run_id
+
+
+def test_a_warm_start_needs_a_published_run_of_its_kind(engine: sa.Engine) -> None:
+    load_frame(engine, rating_frame())
+    with pytest.raises(RunError, match="No run is published"):
+        train(engine, warm_start=True)
+    with pytest.raises(ConfigError, match="outer-product cannot begin with a run"):
+        train(engine, "outer-product", warm_start=True)
+    train(engine, options={"epochs": 1, "dimensions": 5})
+    with pytest.raises(RunError, match="matrix-factorization with 5 dimensions; a warm start wants .* with 31"):
+        train(engine, warm_start=True)
+    assert len(runs.list_runs(engine)) == 1, "nothing is recorded of what did not begin"
 
 
 def test_a_held_out_part_gives_an_error_on_ratings_the_model_has_not_seen(engine: sa.Engine) -> None:
