@@ -27,7 +27,7 @@ types: $(VENV)/.dev
 bench: $(VENV)/.bench
 	$(BIN)/python tests/benchmarks/run.py small
 
-# The same at twenty million ratings; takes some twenty minutes and 8 GB.
+# The same for a million users and up to a hundred million ratings; takes an hour and 16 GB.
 bench-scale: $(VENV)/.bench
 	$(BIN)/python tests/benchmarks/run.py scale
 

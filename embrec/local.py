@@ -37,8 +37,10 @@ _LONGEST_SOCKET_PARENT = 70
 DEFAULT_SETTINGS: Mapping[str, str] = {
     "listen_addresses": "",  # Unix socket only
     "maintenance_work_mem": "256MB",
+    "max_wal_senders": "0",
     "max_wal_size": "4GB",
     "shared_buffers": "256MB",
+    "wal_level": "minimal",  # tables filled where they are made are written once; nobody replicates this server
 }
 
 

@@ -16,11 +16,14 @@ import numpy as np
 import psutil
 import pyarrow as pa
 import pyarrow.csv
+import pyarrow.parquet
 import sqlalchemy as sa
+from contenders import peak_megabytes
 from data import SIZES, make_up
 
 from embrec import bulk, config, database, extraction, loading, recommend, schema, sources
 from embrec.local import LocalServer, find_binaries
+from embrec.models import FittedModel
 from embrec.train import train
 
 
@@ -74,26 +77,70 @@ def timed(action: Callable[[], Any]) -> float:
     return time.perf_counter() - begin
 
 
+class Peaks:
+    """Peak memory of this process in each step, in MB."""
+
+    def __init__(self) -> None:
+        self.of: dict[str, float] = {}
+
+    @contextmanager
+    def step(self, name: str) -> Iterator[None]:
+        """Take the peak within."""
+        Path("/proc/self/clear_refs").write_text("5")  # forget the peak so far
+        yield
+        self.of[name] = peak_megabytes()
+
+
 def measure(size: str, seed: int = 0) -> dict[str, Any]:
     """All steps from a CSV file to the first answer, then raw COPY of the same rows."""
     found: dict[str, Any] = {}
+    peaks = Peaks()
     with server() as postgres, tempfile.TemporaryDirectory(prefix="embrec-bench-") as directory:
         path = Path(directory) / "ratings.csv"
         found["ratings"] = write_csv(path, size, seed)
         schema.upgrade(postgres.engine)
-        found["load"] = timed(lambda: loading.load(postgres.engine, sources.open_source(path)))
+        with peaks.step("load"):
+            found["load"] = timed(lambda: loading.load(postgres.engine, sources.open_source(path)))
         timed(lambda: extraction.extract(postgres.engine))
         mine, its = time.process_time(), postgres.cpu_seconds()
-        found["extract"] = timed(lambda: extraction.extract(postgres.engine))
+        with peaks.step("extract"):
+            found["extract"] = timed(lambda: extraction.extract(postgres.engine))
         found["extract_cpu"] = time.process_time() - mine + postgres.cpu_seconds() - its
-        trained = train(postgres.engine, seed=0)
+        with peaks.step("train"):
+            trained = train(postgres.engine, seed=0)
         found["train"] = trained.seconds
         found["vectors"] = len(trained.model.user_vectors) + len(trained.model.movie_vectors)
         found["first_answer"] = timed(lambda: recommend.similar_movies(postgres.engine, 0))
         found["from_csv_to_answer"] = found["load"] + sum(trained.seconds.values()) + found["first_answer"]
+        found["copy_vectors"] = copy_vectors(postgres, trained.model)
         found |= raw_copy(postgres, Path(directory), path, trained.model.user_vectors)
+        found["load_parquet"] = load_parquet(path)
+    found["peak_mb"] = peaks.of
     print("bulk", size, json.dumps(found), file=sys.stderr, flush=True)
     return found
+
+
+def copy_vectors(postgres: Server, model: FittedModel) -> float:
+    """Seconds of the vectors' COPY alone, without key and statistics."""
+
+    def copy() -> None:
+        with postgres.engine.begin() as connection:
+            for side, vectors in (("user", model.user_vectors), ("movie", model.movie_vectors)):
+                connection.execute(sa.text(f"CREATE TABLE {side}_copy (LIKE embrec.{side}_embeddings)"))
+                numbers = np.arange(len(vectors), dtype=np.int32)
+                columns = f"{side}_copy (model_run_id, {side}_index, embedding)"
+                bulk.copy_arrays(connection, columns, [np.ones_like(numbers), numbers, vectors], freeze=True)
+
+    return timed(copy)
+
+
+def load_parquet(csv_file: Path) -> float:
+    """Seconds of a load of the same rows from Parquet, on a server of its own."""
+    path = csv_file.with_suffix(".parquet")
+    pa.parquet.write_table(pa.csv.read_csv(csv_file), path)
+    with server() as postgres:
+        schema.upgrade(postgres.engine)
+        return timed(lambda: loading.load(postgres.engine, sources.open_source(path)))
 
 
 def raw_copy(postgres: Server, directory: Path, csv_file: Path, vectors: np.ndarray) -> dict[str, float]:

@@ -68,6 +68,7 @@ def cmfrec(
     model = CMF(
         k=options["k"],
         lambda_=options["penalty"],
+        scale_lam=options["scaled"],
         niter=options["iterations"],
         nthreads=len(os.sched_getaffinity(0)),
         use_float=True,
@@ -86,7 +87,13 @@ def surprise(
 
     frame = pd.DataFrame({"user": users, "movie": movies, "rating": ratings})
     data = Dataset.load_from_df(frame, Reader(rating_scale=(0.5, 5))).build_full_trainset()
-    model = SVD(n_factors=options["k"], n_epochs=options["iterations"], reg_all=options["penalty"], random_state=0)
+    model = SVD(
+        n_factors=options["k"],
+        n_epochs=options["iterations"],
+        lr_all=options["rate"],
+        reg_all=options["penalty"],
+        random_state=0,
+    )
     model.fit(data)
     return lambda u, m: np.array([model.predict(user, movie).est for user, movie in zip(u, m, strict=True)])
 

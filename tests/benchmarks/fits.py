@@ -1,13 +1,15 @@
-"""Times the fit beside other libraries: tune on a validation part, then fit and test, each in its own process."""
+"""Times the fit beside other libraries, each fit in its own process on the same cores; and tunes all of them alike."""
 
 from __future__ import annotations
 
-import itertools
 import json
 import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import product
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -15,27 +17,37 @@ from typing import Any
 from data import SIZES, Columns, make_up, movielens_fold_u1, save_parts, split
 
 CONTENDERS = Path(__file__).with_name("contenders.py")
-# The same number of tries for each.
+# What tuning found: options and the number of tries, by size and contender.
+CHOSEN = Path(__file__).with_name("options.json")
+
+
+def grid(**values: tuple[Any, ...]) -> list[dict[str, Any]]:
+    """All combinations."""
+    return [dict(zip(values, chosen, strict=True)) for chosen in product(*values.values())]
+
+
+# The same number of tries for each. cmfrec's penalty is a sum's, or, scaled, of each rating's.
 GRIDS: dict[str, list[dict[str, Any]]] = {
-    "embrec": [
-        {"dimensions": dimensions, "penalty": penalty, "penalty_per_rating": per_rating, "epochs": 8}
-        for dimensions, (penalty, per_rating) in itertools.product((15, 31), ((4.0, 0.02), (8.0, 0.02), (8.0, 0.05)))
-    ],
-    "libmf": [
-        {"k": k, "penalty": penalty, "iterations": 20} for k, penalty in itertools.product((16, 32), (0.06, 0.12, 0.2))
-    ],
-    "cmfrec": [
-        {"k": k, "penalty": penalty, "iterations": 10} for k, penalty in itertools.product((16, 32), (4.0, 8.0, 16.0))
-    ],
-    "surprise": [
-        {"k": k, "penalty": penalty, "iterations": 20} for k, penalty in itertools.product((20, 50), (0.03, 0.06, 0.12))
-    ],
+    "embrec": grid(dimensions=(15, 31), penalty=(3.0, 8.0), penalty_per_rating=(0.02, 0.04, 0.06, 0.1), epochs=(8,)),
+    "libmf": grid(k=(16, 32), penalty=(0.03, 0.06, 0.1, 0.15), iterations=(20, 40)),
+    "cmfrec": grid(k=(8, 16), penalty=(4.0, 8.0, 16.0, 32.0), scaled=(False,), iterations=(10,))
+    + grid(k=(8, 16), penalty=(0.02, 0.05, 0.1, 0.2), scaled=(True,), iterations=(10,)),
+    "surprise": grid(k=(20, 100), penalty=(0.06, 0.09, 0.12, 0.15), rate=(0.005, 0.01), iterations=(50,)),
 }
-UNTUNED = {"implicit": {"k": 32, "iterations": 10}, "article": {"iterations": 2}}
+SCALE_GRIDS: dict[str, list[dict[str, Any]]] = {
+    "embrec": grid(dimensions=(15, 31), penalty=(8.0,), penalty_per_rating=(0.02, 0.05), epochs=(1,))
+    + grid(dimensions=(15,), penalty=(4.0, 16.0), penalty_per_rating=(0.02, 0.05), epochs=(1,)),
+    "libmf": grid(k=(16, 32), penalty=(0.03, 0.05, 0.08, 0.12), iterations=(20,)),
+    "cmfrec": grid(k=(16,), penalty=(8.0, 16.0, 32.0, 64.0), scaled=(False,), iterations=(6,))
+    + grid(k=(16,), penalty=(0.05, 0.1, 0.2, 0.4), scaled=(True,), iterations=(6,)),
+}
+# Not tuned: implicit does not predict ratings, and the article gives its own.
+GIVEN = {"implicit": {"k": 32, "iterations": 10}, "article": {"iterations": 2}}
 LENGTHS = {
     "embrec": ("epochs", (1, 2, 3, 4, 6, 8)),
-    "libmf": ("iterations", (2, 5, 10, 20)),
+    "libmf": ("iterations", (2, 5, 10, 20, 40)),
     "cmfrec": ("iterations", (2, 4, 7, 10)),
+    "article": ("iterations", (1, 2, 5, 9, 50)),
 }
 
 
@@ -51,58 +63,68 @@ def run(name: str, parts: Path, options: dict[str, Any], cores: str) -> dict[str
     return {**json.loads(done.stdout.splitlines()[-1]), "options": options}
 
 
-def compare(
-    label: str, training: Columns, test: Columns, names: list[str], cores: str, runs: int, settled: dict[str, Any]
-) -> dict[str, Any]:
-    """Tune each contender on a tenth of the training part, then time it on all of it; medians of several runs.
+def parts_of(size: str, seed: int) -> tuple[Columns, Columns]:
+    """Training and test part: MovieLens 100K's fold u1, or made-up ratings of which a tenth is the test part."""
+    return movielens_fold_u1() if size == "u1" else split(make_up(SIZES[size], seed), 0.1, seed=seed + 1)
 
-    Args:
-        label: What is measured, for the log.
-        training: Ratings to learn from.
-        test: Ratings to report the error on; nothing is chosen by them.
-        names: The contenders.
-        cores: The processor cores for all of them, as taskset takes them.
-        runs: Final fits of each.
-        settled: Options of contenders that are not to be tuned here.
-    """
-    results: dict[str, Any] = {}
+
+@contextmanager
+def saved(training: Columns, test: Columns) -> Iterator[Path]:
+    """The parts in a file for the contenders."""
     with tempfile.TemporaryDirectory() as directory:
-        whole, inner = Path(directory) / "whole.npz", Path(directory) / "inner.npz"
-        save_parts(whole, training, test)
-        save_parts(inner, *split(training, 0.1, seed=99))
+        path = Path(directory) / "parts.npz"
+        save_parts(path, training, test)
+        yield path
+
+
+def tune(size: str, names: list[str], grids: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
+    """Choose each contender's options by the error on a tenth of the training part of the first seed."""
+    chosen = {}
+    training, _ = parts_of(size, 0)
+    with saved(*split(training, 0.1, seed=99)) as parts:
         for name in names:
-            tries = [] if name in settled else [run(name, inner, options, cores) for options in GRIDS.get(name, [])]
-            best = settled.get(name) or (
-                min(tries, key=lambda each: each["rmse"])["options"] if tries else UNTUNED[name]
-            )
-            finals = [run(name, whole, best, cores) for _ in range(runs)]
-            results[name] = {
-                "options": best,
-                "tries": len(tries),
-                "seconds": median(each["seconds"] for each in finals),
-                "rmse": median(each["rmse"] for each in finals),
-                "peak_mb": median(each["peak_mb"] for each in finals),
-                "curve": [] if name in settled else curve(name, whole, best, cores),
-            }
-            print(label, name, json.dumps(results[name]), file=sys.stderr, flush=True)
-    return {"ratings": len(training[0]), "cores": cores, "runs": runs, "contenders": results}
-
-
-def curve(name: str, parts: Path, options: dict[str, Any], cores: str) -> list[tuple[float, float]]:
-    """Seconds and test error of fits of several lengths."""
-    if name not in LENGTHS:
-        return []
-    option, lengths = LENGTHS[name]
-    fits = [run(name, parts, {**options, option: length}, cores) for length in lengths]
-    return [(each["seconds"], each["rmse"]) for each in fits]
+            tries = [run(name, parts, options, "0") for options in grids[name]]
+            best = min(tries, key=lambda each: each["rmse"])
+            chosen[name] = {"options": best["options"], "tries": len(tries), "validation_rmse": best["rmse"]}
+            print("tune", size, name, json.dumps(tries), file=sys.stderr, flush=True)
+    return chosen
 
 
 def measure(
-    size: str, names: list[str], seed: int = 0, cores: str = "0", runs: int = 1, settled: dict[str, Any] | None = None
+    size: str,
+    names: list[str],
+    seeds: tuple[int, ...] = (0,),
+    cores: str = "0",
+    curves: bool = False,
+    options_of: str | None = None,
 ) -> dict[str, Any]:
-    """Compare on made-up ratings, a tenth of which is the test part; or on MovieLens 100K's fold u1."""
-    if size == "u1":
-        training, test = movielens_fold_u1()
-    else:
-        training, test = split(make_up(SIZES[size], seed), 0.1, seed=seed + 1)
-    return compare(f"{size}/{seed}", training, test, names, cores, runs, settled or {})
+    """Fit each contender on each seed's ratings; medians of the seeds.
+
+    Args:
+        size: A key of SIZES, or u1, where the seeds only repeat the fit.
+        names: The contenders.
+        seeds: Seeds of the ratings.
+        cores: The processor cores for all of them, as taskset takes them.
+        curves: Whether to fit several lengths of the first seed as well.
+        options_of: The size whose tuned options to take; by default its own.
+    """
+    chosen = json.loads(CHOSEN.read_text()).get(options_of or size, {})
+    results: dict[str, Any] = {}
+    for seed in seeds:
+        training, test = parts_of(size, seed)
+        with saved(training, test) as parts:
+            for name in names:
+                options = chosen[name]["options"] if name in chosen else GIVEN[name]
+                result = results.setdefault(
+                    name, {"options": options, "tries": chosen.get(name, {}).get("tries", 0), "fits": [], "curve": []}
+                )
+                result["fits"].append(run(name, parts, options, cores))
+                if curves and seed == seeds[0] and name in LENGTHS:
+                    option, lengths = LENGTHS[name]
+                    fits = [run(name, parts, {**options, option: length}, cores) for length in lengths]
+                    result["curve"] = [(fit["seconds"], fit["rmse"]) for fit in fits]
+                print(size, seed, name, json.dumps(result), file=sys.stderr, flush=True)
+    for result in results.values():
+        fits = result.pop("fits")
+        result |= {key: median(fit[key] for fit in fits) for key in ("seconds", "rmse", "peak_mb")}
+    return {"ratings": len(training[0]), "cores": cores, "seeds": len(seeds), "contenders": results}
