@@ -8,6 +8,8 @@ from typing import Any, cast
 import numpy as np
 import psycopg
 import psycopg.copy
+import pyarrow as pa
+import pyarrow.csv
 import sqlalchemy as sa
 from numpy.typing import NDArray
 
@@ -81,6 +83,24 @@ def copy_rows(connection: sa.Connection, target: str, types: Sequence[str], rows
         copy.set_types(types)
         for row in rows:
             copy.write_row(row)
+
+
+def copy_table(connection: sa.Connection, target: str, rows: pa.Table) -> None:
+    """Write rows of an Arrow table by CSV COPY, without a Python object for any of them.
+
+    Args:
+        connection: The transaction to write in.
+        target: Table and columns, such as ``embrec.users (user_index, user_id)``.
+        rows: One column for each; texts are not empty.
+    """
+    with (
+        _cursor(connection) as cursor,
+        cursor.copy(f"COPY {target} FROM STDIN (FORMAT csv)", writer=psycopg.copy.QueuedLibpqWriter(cursor)) as copy,
+    ):
+        for batch in rows.to_batches(max_chunksize=_COPY_BLOCK_ROWS):
+            buffer = pa.BufferOutputStream()
+            pa.csv.write_csv(batch, buffer, pa.csv.WriteOptions(include_header=False))
+            copy.write(buffer.getvalue().to_pybytes())
 
 
 def query_arrays(connection: sa.Connection, query: str) -> Iterator[tuple[Any, ...]]:

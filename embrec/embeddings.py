@@ -61,10 +61,8 @@ def store(
     parent, partition = f"embrec.{side}_embeddings", _partition(side, model_run_id)
     order = np.argsort(indexes)
     connection.execute(sa.text(f"CREATE TABLE {partition} (LIKE {parent} INCLUDING STORAGE INCLUDING COMPRESSION)"))
-    columns: dict[str, NDArray[Any]] = {
-        "model_run_id": np.full(len(indexes), model_run_id, np.int32),
-        f"{side}_index": indexes[order],
-    }
+    connection.execute(sa.text(f"ALTER TABLE {partition} ALTER model_run_id SET DEFAULT {model_run_id}"))
+    columns: dict[str, NDArray[Any]] = {f"{side}_index": indexes[order]}  # the run's number need not be sent
     if biases is not None:
         columns["bias"] = biases[order]
     columns["embedding"] = vectors[order]

@@ -80,8 +80,13 @@ def map_ids(connection: sa.Connection, side: str, ids: pa.StringArray) -> tuple[
     Returns:
         int32 of shape (len(ids),), and how many were new.
     """
+    rows = pa.table({"position": pa.array(np.arange(len(ids), dtype=np.int32)), "id": ids})
+    if connection.scalar(sa.text(f"SELECT NOT EXISTS (SELECT FROM embrec.{side}s)")):
+        bulk.copy_table(connection, f"embrec.{side}s ({side}_index, {side}_id)", rows)
+        connection.execute(sa.text(f"ANALYZE embrec.{side}s"))
+        return np.arange(len(ids), dtype=np.int32), len(ids)
     connection.execute(sa.text("CREATE TEMP TABLE embrec_ids (position integer, id text) ON COMMIT DROP"))
-    bulk.copy_rows(connection, "pg_temp.embrec_ids", ["int4", "text"], enumerate(ids.to_pylist()))
+    bulk.copy_table(connection, "pg_temp.embrec_ids", rows)
     connection.execute(sa.text("ANALYZE pg_temp.embrec_ids"))
     new = connection.execute(
         sa.text(

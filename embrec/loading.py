@@ -93,13 +93,15 @@ def load(
     # This may take minutes, and holds no transaction of the engine's.
     rows, rejected = _read(source, reject_to is not None, progress)
     movies = source.movies()
-    latest = _newest_of_each_pair(rows)
-    with database.begin(bind) as connection:
+    # Sorting goes on beside the server's work on the ids.
+    with ThreadPoolExecutor(max_workers=1) as worker, database.begin(bind) as connection:
+        sorting = worker.submit(_newest_of_each_pair, rows)
         # Indexes are given out by one load at a time. Readers are held up by the first load alone (_without_keys).
         connection.execute(sa.text("LOCK TABLE embrec.users, embrec.movies IN SHARE ROW EXCLUSIVE MODE"))
         user_indexes, new_users = map_ids(connection, "user", rows.user_ids)
         movie_indexes, new_movies = map_ids(connection, "movie", _with_unrated(rows.movie_ids, movies))
         _describe_movies(connection, movies)
+        latest = sorting.result()
         inserted, updated = _merge_ratings(
             connection,
             user_indexes[rows.users[latest]],

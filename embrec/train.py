@@ -84,7 +84,8 @@ def train(
     training, held_out = _split(arrays, holdout, seed)
     begin_with, start = _published_start(engine, architecture, chosen, arrays) if warm_start else (None, {})
     record = _record(architecture, chosen, seed, holdout, arrays)
-    record["options"]["begin_with"] = begin_with
+    if warm_start:
+        record["options"]["begin_with"] = begin_with
     model_run_id = runs.start(engine, **record)
     engine.dispose()  # a pooled connection would stay open through the fit, and be dead after a server's restart
     try:

@@ -127,9 +127,10 @@ def copy_vectors(postgres: Server, model: FittedModel) -> float:
         with postgres.engine.begin() as connection:
             for side, vectors in (("user", model.user_vectors), ("movie", model.movie_vectors)):
                 connection.execute(sa.text(f"CREATE TABLE {side}_copy (LIKE embrec.{side}_embeddings)"))
+                connection.execute(sa.text(f"ALTER TABLE {side}_copy ALTER model_run_id SET DEFAULT 1"))
                 numbers = np.arange(len(vectors), dtype=np.int32)
-                columns = f"{side}_copy (model_run_id, {side}_index, embedding)"
-                bulk.copy_arrays(connection, columns, [np.ones_like(numbers), numbers, vectors], freeze=True)
+                columns = f"{side}_copy ({side}_index, embedding)"
+                bulk.copy_arrays(connection, columns, [numbers, vectors], freeze=True)
 
     return timed(copy)
 

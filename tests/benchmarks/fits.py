@@ -124,6 +124,10 @@ def measure(
                     fits = [run(name, parts, {**options, option: length}, cores) for length in lengths]
                     result["curve"] = [(fit["seconds"], fit["rmse"]) for fit in fits]
                 print(size, seed, name, json.dumps(result), file=sys.stderr, flush=True)
+    if "embrec" in results:
+        with saved(*(tuple(column[:1000] for column in part) for part in (training, test))) as parts:
+            few = [run("embrec", parts, results["embrec"]["options"], cores)["seconds"] for _ in seeds]
+        results["embrec"]["tracing"] = median(few)
     for result in results.values():
         fits = result.pop("fits")
         result |= {key: median(fit[key] for fit in fits) for key in ("seconds", "rmse", "peak_mb")}
