@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test check lint types bench bench-scale wheel clean
+.PHONY: demo test check lint types bench bench-scale bench-accuracy wheel clean
 
 # Load MovieLens 100K, train the article's model, and ask for similar movies.
 demo: $(VENV)/.demo
@@ -30,6 +30,16 @@ bench: $(VENV)/.bench
 # The same for a million users and up to a hundred million ratings; takes an hour and 16 GB.
 bench-scale: $(VENV)/.bench
 	$(BIN)/python tests/benchmarks/run.py scale
+
+# Measure accuracy beside other libraries on MovieLens 100K; writes docs/accuracy.md. Takes half an hour.
+bench-accuracy: $(VENV)/.bench $(VENV)-lenskit/.made
+	$(BIN)/python tests/benchmarks/accuracy.py
+
+# LensKit has needs of its own, so it lives apart.
+$(VENV)-lenskit/.made:
+	$(PYTHON) -m venv $(VENV)-lenskit
+	$(VENV)-lenskit/bin/python -m pip install --quiet 'lenskit>=2025.8,<2026'
+	touch $@
 
 wheel: $(VENV)/.dev
 	$(BIN)/python -m build --wheel

@@ -95,7 +95,9 @@ def copy_table(connection: sa.Connection, target: str, rows: pa.Table) -> None:
     """
     with (
         _cursor(connection) as cursor,
-        cursor.copy(f"COPY {target} FROM STDIN (FORMAT csv)", writer=psycopg.copy.QueuedLibpqWriter(cursor)) as copy,
+        cursor.copy(
+            f"COPY {target} FROM STDIN (FORMAT csv, ENCODING 'UTF8')", writer=psycopg.copy.QueuedLibpqWriter(cursor)
+        ) as copy,
     ):
         for batch in rows.to_batches(max_chunksize=_COPY_BLOCK_ROWS):
             buffer = pa.BufferOutputStream()

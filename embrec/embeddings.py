@@ -1,7 +1,8 @@
-"""One run's vectors in the database: write, read, drop. A run's partition is written once and never updated."""
+"""One run's vectors in the database: write, read, drop. A run's partitions are written once and never updated."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -13,81 +14,89 @@ from embrec.database import Bind
 from embrec.errors import RunError
 
 Side = Literal["user", "movie"]
+Part = Literal["rating", "preference", "profile", "similarity"]
 
 
-class RunVectors(NamedTuple):
-    """One side's vectors of a run, n of them.
+class Vectors(NamedTuple):
+    """One side's vectors of one part of a run, n of them.
 
     Attributes:
-        indexes: int32 of shape (n,), ascending.
+        indexes: int32 of shape (n,), the database's user or movie indexes; ascending where they were read.
         vectors: float32 of shape (n, dimensions).
-        biases: float32 of shape (n,); NaN for an architecture without them.
+        biases: float32 of shape (n,), or None for a part without them.
     """
 
     indexes: NDArray[np.int32]
     vectors: NDArray[np.float32]
-    biases: NDArray[np.float32]
+    biases: NDArray[np.float32] | None = None
 
 
 # Held by whoever attaches or detaches partitions.
 _PARTITIONS_LOCK = 0x656D62727061
 
 
-def store(
-    connection: sa.Connection,
-    model_run_id: int,
-    side: Side,
-    indexes: NDArray[np.int32],
-    vectors: NDArray[np.float32],
-    biases: NDArray[np.float32] | None = None,
-) -> None:
-    """Write one side's vectors into a partition of their own, bit for bit.
+def store(connection: sa.Connection, model_run_id: int, side: Side, parts: Mapping[Part, Vectors]) -> None:
+    """Write one side's vectors into partitions of their own, bit for bit.
 
-    The partition is filled as a table by itself and then attached, so nobody who reads other runs is held up.
+    They are filled as tables by themselves and then attached, so nobody who reads other runs is held up.
 
     Args:
         connection: The transaction to write in.
         model_run_id: The run.
         side: ``user`` or ``movie``.
-        indexes: int32 of shape (n,), the database's user or movie indexes.
-        vectors: float32 of shape (n, dimensions).
-        biases: float32 of shape (n,), or None for an architecture without them.
+        parts: The vectors of each part.
 
     Raises:
         RunError: A vector holds NaN or infinity, or is too near zero to have a direction. Nothing is written.
     """
-    _check_vectors(side, vectors, biases)
+    for part, vectors in parts.items():
+        _check_vectors(f"{side} {part}", vectors)
     database.poll_lock(connection, _PARTITIONS_LOCK, transaction=True)
-    parent, partition = f"embrec.{side}_embeddings", _partition(side, model_run_id)
-    order = np.argsort(indexes)
-    connection.execute(sa.text(f"CREATE TABLE {partition} (LIKE {parent} INCLUDING STORAGE INCLUDING COMPRESSION)"))
-    connection.execute(sa.text(f"ALTER TABLE {partition} ALTER model_run_id SET DEFAULT {model_run_id}"))
-    columns: dict[str, NDArray[Any]] = {f"{side}_index": indexes[order]}  # the run's number need not be sent
-    if biases is not None:
-        columns["bias"] = biases[order]
-    columns["embedding"] = vectors[order]
-    bulk.copy_arrays(connection, f"{partition} ({', '.join(columns)})", list(columns.values()), freeze=True)
+    parent, run = f"embrec.{side}_embeddings", _partition(side, model_run_id)
+    connection.execute(sa.text(f"CREATE TABLE {run} (LIKE {parent}) PARTITION BY LIST (part)"))
+    connection.execute(sa.text(f"ALTER TABLE {run} ADD PRIMARY KEY (model_run_id, part, {side}_index)"))
+    for part, vectors in parts.items():
+        leaf = _partition(side, model_run_id, part)
+        _fill(connection, leaf, parent, side, {"model_run_id": str(model_run_id), "part": f"'{part}'"}, vectors)
+        connection.execute(sa.text(f"ALTER TABLE {run} ATTACH PARTITION {leaf} FOR VALUES IN ('{part}')"))
+        connection.execute(sa.text(f"ANALYZE {leaf}"))
+    connection.execute(sa.text(f"ALTER TABLE {parent} ATTACH PARTITION {run} FOR VALUES IN ({model_run_id})"))
+
+
+def _fill(
+    connection: sa.Connection, leaf: str, parent: str, side: Side, fixed: Mapping[str, str], found: Vectors
+) -> None:
+    """Make a table like the parent, whose fixed columns have one value each, and fill it."""
+    connection.execute(sa.text(f"CREATE TABLE {leaf} (LIKE {parent} INCLUDING STORAGE INCLUDING COMPRESSION)"))
+    defaults = ", ".join(f"ALTER {column} SET DEFAULT {value}" for column, value in fixed.items())
+    connection.execute(sa.text(f"ALTER TABLE {leaf} {defaults}"))  # so that they need not be sent
+    order = np.argsort(found.indexes)
+    columns: dict[str, NDArray[Any]] = {f"{side}_index": found.indexes[order]}
+    if found.biases is not None:
+        columns["bias"] = found.biases[order]
+    columns["embedding"] = found.vectors[order]
+    bulk.copy_arrays(connection, f"{leaf} ({', '.join(columns)})", list(columns.values()), freeze=True)
+    checks = " AND ".join(f"{column} = {value}" for column, value in fixed.items())
     connection.execute(
         sa.text(
-            f"ALTER TABLE {partition}"
-            f" ADD PRIMARY KEY (model_run_id, {side}_index),"
-            f" ADD CHECK (model_run_id = {model_run_id}),"  # lets ATTACH skip its scan
-            f" ADD CHECK ({database.extension_schema(connection)}.vector_dims(embedding) = {vectors.shape[1]})"
+            f"ALTER TABLE {leaf}"
+            f" ADD PRIMARY KEY (model_run_id, part, {side}_index),"
+            f" ADD CHECK ({checks}),"  # lets ATTACH skip its scan
+            f" ADD CHECK ({database.extension_schema(connection)}.vector_dims(embedding) = {found.vectors.shape[1]})"
         )
     )
-    connection.execute(sa.text(f"ALTER TABLE {parent} ATTACH PARTITION {partition} FOR VALUES IN ({model_run_id})"))
-    connection.execute(sa.text(f"ANALYZE {partition}"))
 
 
-def read(bind: Bind, model_run_id: int, side: Side) -> RunVectors:
-    """Read one side's vectors as they were written; none where the run has none."""
-    partition = _partition(side, model_run_id)
+def read(bind: Bind, model_run_id: int, side: Side, part: Part = "rating") -> Vectors:
+    """Read one side's vectors of a part as they were written; none where the run has none."""
+    leaf = _partition(side, model_run_id, part)
     with database.begin(bind) as connection:
-        if connection.scalar(sa.select(sa.func.to_regclass(partition))) is None:
-            return RunVectors(np.array([], np.int32), np.empty((0, 0), np.float32), np.array([], np.float32))
+        if connection.scalar(sa.select(sa.func.to_regclass(leaf))) is None:
+            return Vectors(np.array([], np.int32), np.empty((0, 0), np.float32))
         columns = f"array_agg({side}_index), array_agg(embedding), array_agg(coalesce(bias, 'NaN'))"
-        pieces = bulk.read_by_blocks(connection, partition, columns)
-    return RunVectors(*(np.concatenate([piece[column] for piece in pieces]) for column in range(3)))
+        pieces = bulk.read_by_blocks(connection, leaf, columns)
+    indexes, vectors, biases = (np.concatenate([piece[column] for piece in pieces]) for column in range(3))
+    return Vectors(indexes, vectors, None if np.isnan(biases).any() else biases)
 
 
 def drop(engine: sa.Engine, model_run_id: int) -> None:
@@ -117,20 +126,20 @@ def drop(engine: sa.Engine, model_run_id: int) -> None:
             connection.execute(sa.select(sa.func.pg_advisory_unlock(_PARTITIONS_LOCK)))
 
 
-def _partition(side: str, model_run_id: int) -> str:
-    return f"embrec.{side}_embeddings_run_{int(model_run_id)}"
+def _partition(side: Side, model_run_id: int, part: Part | None = None) -> str:
+    return f"embrec.{side}_embeddings_run_{int(model_run_id)}" + (f"_{part}" if part else "")
 
 
-def _check_vectors(side: Side, vectors: NDArray[np.float32], biases: NDArray[np.float32] | None) -> None:
+def _check_vectors(kind: str, found: Vectors) -> None:
     """Refuse vectors whose cosine distance would be NaN: pgvector computes in float32, so tiny squares vanish."""
     with np.errstate(over="ignore", under="ignore"):
-        squares = np.einsum("nd,nd->n", vectors, vectors, dtype=np.float32)
+        squares = np.einsum("nd,nd->n", found.vectors, found.vectors, dtype=np.float32)
     wrong = ~np.isfinite(squares) | (squares < np.finfo(np.float32).tiny)
-    if biases is not None:
-        wrong |= ~np.isfinite(biases)
+    if found.biases is not None:
+        wrong |= ~np.isfinite(found.biases)
     bad = np.flatnonzero(wrong)
     if len(bad):
         raise RunError(
-            f"{len(bad)} of {len(vectors)} {side} vectors are not finite or have no length (the first at {bad[0]}); "
-            "such a run is not stored. Train again with other options."
+            f"{len(bad)} of {len(found.vectors)} {kind} vectors are not finite or have no length (the first at "
+            f"{bad[0]}); such a run is not stored. Train again with other options."
         )

@@ -7,12 +7,15 @@ import hashlib
 from dataclasses import dataclass
 
 import numpy as np
+import sqlalchemy as sa
 from numpy.typing import NDArray
 
 from embrec import bulk, database
 from embrec.database import Bind
 from embrec.errors import DataError
 from embrec.ids import key_order
+from embrec.rows import NO_TIME
+from embrec.tables import movies
 
 
 @dataclass(frozen=True)
@@ -25,8 +28,11 @@ class RatingArrays:
         ratings: float32 of shape (n,).
         user_indexes: int32 of shape (user_count,), the database's user_index of each user.
         movie_indexes: int32 of shape (movie_count,), the database's movie_index of each movie.
+        movie_genres: Each movie's genres.
+        movie_years: Each movie's release year, or None.
         newest_rating_at: Time of the newest rating, or None where no rating has a time.
         sha256: Digest of the ratings and their indexes.
+        rated_at: int64 of shape (n,), microseconds since 1970, ``NO_TIME`` where there is none; empty unless asked for.
     """
 
     users: NDArray[np.int32]
@@ -34,12 +40,19 @@ class RatingArrays:
     ratings: NDArray[np.float32]
     user_indexes: NDArray[np.int32]
     movie_indexes: NDArray[np.int32]
+    movie_genres: list[list[str]]
+    movie_years: list[int | None]
     newest_rating_at: dt.datetime | None
     sha256: str
+    rated_at: NDArray[np.int64]
 
 
-def extract(bind: Bind) -> RatingArrays:
+def extract(bind: Bind, with_times: bool = False) -> RatingArrays:
     """Read all ratings as arrays, from one snapshot.
+
+    Args:
+        bind: An engine or a connection.
+        with_times: Whether to read when each rating was given.
 
     Returns:
         The ratings in an order that depends on nothing but the ratings.
@@ -50,11 +63,14 @@ def extract(bind: Bind) -> RatingArrays:
     """
     with database.begin(bind) as connection:
         database.require_schema(connection)
-        pieces = bulk.read_by_blocks(
-            connection,
-            "embrec.ratings",
-            "array_agg(user_index), array_agg(movie_index), array_agg(rating), max(rated_at)",
-        )
+        columns = "array_agg(user_index), array_agg(movie_index), array_agg(rating), max(rated_at)"
+        if with_times:
+            columns += f", array_agg(coalesce((extract(epoch FROM rated_at) * 1000000)::bigint, {NO_TIME}))"
+        pieces = bulk.read_by_blocks(connection, "embrec.ratings", columns)
+        known = {
+            row.movie_index: row
+            for row in connection.execute(sa.select(movies.c.movie_index, movies.c.genres, movies.c.release_year))
+        }
     if not pieces:
         raise DataError("There are no ratings in the database. Run: embrec load ml-100k, or embrec load PATH")
     user_column, movie_column, ratings = (np.concatenate([piece[column] for piece in pieces]) for column in range(3))
@@ -64,9 +80,20 @@ def extract(bind: Bind) -> RatingArrays:
     for column in (user_column, movie_column, ratings):
         digest.update(np.ascontiguousarray(column).data)
     users, user_indexes = _contiguous(user_column)
-    movies, movie_indexes = _contiguous(movie_column)
+    movie_numbers, movie_indexes = _contiguous(movie_column)
     newest = max((piece[3] for piece in pieces if piece[3] is not None), default=None)
-    return RatingArrays(users, movies, ratings, user_indexes, movie_indexes, newest, digest.hexdigest())
+    return RatingArrays(
+        users=users,
+        movies=movie_numbers,
+        ratings=ratings,
+        user_indexes=user_indexes,
+        movie_indexes=movie_indexes,
+        movie_genres=[known[index].genres for index in movie_indexes.tolist()],
+        movie_years=[known[index].release_year for index in movie_indexes.tolist()],
+        newest_rating_at=newest,
+        sha256=digest.hexdigest(),
+        rated_at=np.concatenate([piece[4] for piece in pieces])[order] if with_times else np.array([], np.int64),
+    )
 
 
 def _contiguous(indexes: NDArray[np.int32]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:

@@ -80,13 +80,12 @@ def map_ids(connection: sa.Connection, side: str, ids: pa.StringArray) -> tuple[
     Returns:
         int32 of shape (len(ids),), and how many were new.
     """
-    rows = pa.table({"position": pa.array(np.arange(len(ids), dtype=np.int32)), "id": ids})
     if connection.scalar(sa.text(f"SELECT NOT EXISTS (SELECT FROM embrec.{side}s)")):
-        bulk.copy_table(connection, f"embrec.{side}s ({side}_index, {side}_id)", rows)
+        _send(connection, f"embrec.{side}s ({side}_index, {side}_id)", ids)
         connection.execute(sa.text(f"ANALYZE embrec.{side}s"))
         return np.arange(len(ids), dtype=np.int32), len(ids)
     connection.execute(sa.text("CREATE TEMP TABLE embrec_ids (position integer, id text) ON COMMIT DROP"))
-    bulk.copy_table(connection, "pg_temp.embrec_ids", rows)
+    _send(connection, "pg_temp.embrec_ids", ids)
     connection.execute(sa.text("ANALYZE pg_temp.embrec_ids"))
     new = connection.execute(
         sa.text(
@@ -104,6 +103,15 @@ def map_ids(connection: sa.Connection, side: str, ids: pa.StringArray) -> tuple[
     )
     connection.execute(sa.text("DROP TABLE pg_temp.embrec_ids"))
     return indexes, new
+
+
+def _send(connection: sa.Connection, target: str, ids: pa.StringArray) -> None:
+    """Write positions and ids."""
+    if pc.any(pc.match_substring(ids, "\n")).as_py():  # a line of backslash and dot ends CSV data before PostgreSQL 18
+        bulk.copy_rows(connection, target, ["int4", "text"], enumerate(ids.to_pylist()))
+    else:
+        positions = pa.array(np.arange(len(ids), dtype=np.int32))
+        bulk.copy_table(connection, target, pa.table({"position": positions, "id": ids}))
 
 
 def key_order(users: NDArray[np.int32], movies: NDArray[np.int32]) -> NDArray[np.int64] | slice:

@@ -17,10 +17,11 @@ from numpy.typing import NDArray
 
 from embrec import bulk, database
 from embrec.database import Bind
-from embrec.errors import BadRowError, DataError
-from embrec.ids import FirstAppearance, key_order, map_ids
+from embrec.errors import DataError
+from embrec.ids import key_order, map_ids
 from embrec.movies import Movie
-from embrec.rows import NO_TIME, RawRows, RejectedRow, check_ratings
+from embrec.reading import RatingRows, read_ratings
+from embrec.rows import NO_TIME, RejectedRow
 from embrec.sources import Source
 
 
@@ -45,18 +46,6 @@ class LoadReport:
     rejected: int
     new_users: int
     new_movies: int
-
-
-@dataclass(frozen=True)
-class _Rows:
-    """All good rows of a source; users and movies are numbered by first appearance."""
-
-    user_ids: pa.StringArray
-    movie_ids: pa.StringArray
-    users: NDArray[np.int32]
-    movies: NDArray[np.int32]
-    ratings: NDArray[np.float32]
-    rated_at: NDArray[np.int64]
 
 
 def load(
@@ -91,7 +80,7 @@ def load(
     with database.begin(bind) as connection:
         database.require_schema(connection)
     # This may take minutes, and holds no transaction of the engine's.
-    rows, rejected = _read(source, reject_to is not None, progress)
+    rows, rejected = read_ratings(source, reject_to is not None, progress)
     movies = source.movies()
     # Sorting goes on beside the server's work on the ids.
     with ThreadPoolExecutor(max_workers=1) as worker, database.begin(bind) as connection:
@@ -113,37 +102,6 @@ def load(
         _write_rejected(Path(reject_to), rejected)
     read = len(rows.ratings)
     return LoadReport(read, inserted, updated, read - inserted - updated, len(rejected), new_users, new_movies)
-
-
-def _read(source: Source, may_reject: bool, progress: Callable[[float], None]) -> tuple[_Rows, list[RejectedRow]]:
-    users, movies = FirstAppearance(), FirstAppearance()
-    ratings, times = [], []
-    rejected: list[RejectedRow] = []
-    for raw in _ahead(source.ratings(progress)):
-        chunk = check_ratings(raw)
-        if chunk.rejected and not may_reject:
-            bad = chunk.rejected[0]
-            raise BadRowError(bad.file, bad.line, bad.column, bad.reason, rejectable=True)
-        rejected += chunk.rejected
-        users.add(chunk.user_ids)
-        movies.add(chunk.movie_ids)
-        ratings.append(chunk.ratings)
-        times.append(chunk.rated_at)
-    if not sum(map(len, ratings)):
-        raise DataError(f"{source.name} has no ratings. Nothing was stored.")
-    user_ids, user_numbers = users.finish()
-    movie_ids, movie_numbers = movies.finish()
-    rows = _Rows(user_ids, movie_ids, user_numbers, movie_numbers, np.concatenate(ratings), np.concatenate(times))
-    return rows, rejected
-
-
-def _ahead(chunks: Iterator[RawRows]) -> Iterator[RawRows]:
-    """The same chunks, of which the next is read in another thread while one is worked on."""
-    with ThreadPoolExecutor(max_workers=1) as reader:
-        coming = reader.submit(next, chunks, None)
-        while (chunk := coming.result()) is not None:
-            coming = reader.submit(next, chunks, None)
-            yield chunk
 
 
 def _with_unrated(rated: pa.StringArray, movies: Sequence[Movie]) -> pa.StringArray:
@@ -168,7 +126,7 @@ def _write_rejected(path: Path, rejected: Sequence[RejectedRow]) -> None:
         writer.writerows(rejected)
 
 
-def _newest_of_each_pair(rows: _Rows) -> NDArray[np.int64]:
+def _newest_of_each_pair(rows: RatingRows) -> NDArray[np.int64]:
     """Positions of the newest rating of each user and movie, ordered by user, then movie.
 
     A rating without a time is the oldest; among equals the last in the input wins.

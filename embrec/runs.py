@@ -30,6 +30,8 @@ class ModelRun:
     ratings_sha256: str
     dimensions: int | None
     mean: float | None
+    movie_similarity: str
+    user_similarity: str
     parameters: dict[str, int]
     metrics: dict[str, float]
     history: list[dict[str, Any]]

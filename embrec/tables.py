@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 from pgvector.sqlalchemy import VECTOR
-from sqlalchemy.dialects.postgresql import ARRAY, JSONB, REAL
+from sqlalchemy.dialects.postgresql import ARRAY, ENUM, JSONB, REAL
 
 SCHEMA = "embrec"
 metadata = sa.MetaData(
@@ -17,6 +17,7 @@ metadata = sa.MetaData(
         "ix": "%(table_name)s_%(column_0_N_name)s_idx",
     },
 )
+part = ENUM("rating", "preference", "profile", "similarity", name="part", schema=SCHEMA, create_type=False)
 timestamptz = sa.DateTime(timezone=True)
 
 users = sa.Table(
@@ -74,6 +75,9 @@ model_runs = sa.Table(
     # What came out.
     sa.Column("dimensions", sa.SmallInteger),
     sa.Column("mean", REAL),  # what the biases are relative to
+    # The parts whose vectors are compared for similar movies and similar users.
+    sa.Column("movie_similarity", part, nullable=False, server_default="rating"),
+    sa.Column("user_similarity", part, nullable=False, server_default="rating"),
     # Parameters of each layer; json, not jsonb, keeps the layers in their order.
     sa.Column("parameters", sa.JSON, nullable=False, server_default="{}"),
     sa.Column("metrics", JSONB, nullable=False, server_default="{}"),
@@ -98,12 +102,26 @@ publications = sa.Table(
     sa.Column("published_at", timestamptz, nullable=False, server_default=sa.func.now()),
 )
 
-# One partition per model run, written once and never updated. The column has no dimension of its own,
-# so runs of different dimensions stand side by side; each partition checks its own.
+# What the search for better options has tried, for each state of the ratings.
+tuning_trials = sa.Table(
+    "tuning_trials",
+    metadata,
+    sa.Column("trial_id", sa.Integer, sa.Identity(always=True), primary_key=True),
+    sa.Column("architecture", sa.Text, nullable=False),
+    sa.Column("ratings_sha256", sa.Text, nullable=False),
+    sa.Column("options", JSONB, nullable=False),
+    sa.Column("metric", sa.Text, nullable=False),
+    sa.Column("value", sa.Double, nullable=False),
+    sa.Column("tried_at", timestamptz, nullable=False, server_default=sa.func.now()),
+)
+
+# One partition per model run, in it one per part, written once and never updated. The column has no dimension of
+# its own, so runs of different dimensions stand side by side; each partition checks its own.
 movie_embeddings = sa.Table(
     "movie_embeddings",
     metadata,
     sa.Column("model_run_id", sa.Integer, primary_key=True),
+    sa.Column("part", part, primary_key=True),
     sa.Column("movie_index", sa.Integer, primary_key=True),
     sa.Column("bias", REAL),
     sa.Column("embedding", VECTOR(), nullable=False),
@@ -114,6 +132,7 @@ user_embeddings = sa.Table(
     "user_embeddings",
     metadata,
     sa.Column("model_run_id", sa.Integer, primary_key=True),
+    sa.Column("part", part, primary_key=True),
     sa.Column("user_index", sa.Integer, primary_key=True),
     sa.Column("bias", REAL),
     sa.Column("embedding", VECTOR(), nullable=False),

@@ -15,14 +15,17 @@ import numpy as np
 import sqlalchemy as sa
 from numpy.typing import NDArray
 
-from embrec import database, embeddings, evaluate, runs
+from embrec import database, embeddings, metrics, runs, splits
+from embrec.embeddings import Part, Vectors
 from embrec.errors import ConfigError, DatabaseError, DataError, RunError
 from embrec.extraction import RatingArrays, extract
-from embrec.models import Epoch, FittedModel, Ratings, Start, matrix_factorization, outer_product
+from embrec.features import movie_features
+from embrec.models import Epoch, FittedModel, Ratings, Start, matrix_factorization, outer_product, two_part
 
-DEFAULT_ARCHITECTURE = "matrix-factorization"
+DEFAULT_ARCHITECTURE = "two-part"
 ARCHITECTURES: Mapping[str, Any] = {
-    DEFAULT_ARCHITECTURE: matrix_factorization,
+    DEFAULT_ARCHITECTURE: two_part,
+    "matrix-factorization": matrix_factorization,
     "outer-product": outer_product,
 }
 
@@ -66,7 +69,8 @@ def train(
         architecture: A key of ``ARCHITECTURES``.
         options: Options of the architecture where they differ from its defaults.
         seed: The same seed, ratings and library versions give bit-identical vectors.
-        holdout: Share of the ratings to hold out, to keep the best epoch by and to report the error on; 0 for none.
+        holdout: Share of the ratings to hold out, to report the error on and, for a model of one part, to keep the
+            best epoch by; 0 for none.
         publish: Whether to publish the run.
         on_epoch: Called after each epoch.
         warm_start: Begin with the published run's movies, where one or two epochs bring a model up to date.
@@ -91,9 +95,9 @@ def train(
     try:
         model = module.fit(training, held_out, chosen, seed, on_epoch, **start)
         clock.lap("fit")
-        metrics = _metrics(model, training, held_out)
+        errors = _errors(model, training, held_out)
         clock.lap("evaluate")
-        database.retrying(lambda: _store(engine, model_run_id, arrays, model, metrics))
+        database.retrying(lambda: _store(engine, model_run_id, arrays, model, errors))
         clock.lap("store")
     except BaseException as error:  # also a Ctrl-C: the record must not say "training" for ever
         reason = str(error) or type(error).__name__
@@ -103,18 +107,23 @@ def train(
     if publish:
         database.retrying(lambda: runs.publish(engine, model_run_id))
         clock.lap("publish")
-    return TrainResult(model_run_id, publish, model, metrics, clock.seconds)
+    return TrainResult(model_run_id, publish, model, errors, clock.seconds)
 
 
 def _store(
-    engine: sa.Engine, model_run_id: int, arrays: RatingArrays, model: FittedModel, metrics: Mapping[str, float]
+    engine: sa.Engine, model_run_id: int, arrays: RatingArrays, model: FittedModel, errors: Mapping[str, float]
 ) -> None:
+    users: dict[Part, Vectors] = {"rating": Vectors(arrays.user_indexes, model.user_vectors, model.user_biases)}
+    movies: dict[Part, Vectors] = {"rating": Vectors(arrays.movie_indexes, model.movie_vectors, model.movie_biases)}
+    if model.preference:
+        users["preference"] = Vectors(arrays.user_indexes, model.preference.user_vectors)
+        movies["preference"] = Vectors(arrays.movie_indexes, model.preference.movie_vectors)
+        movies["profile"] = Vectors(arrays.movie_indexes, model.preference.movie_profiles)
+        movies["similarity"] = Vectors(arrays.movie_indexes, model.preference.similarity)
     with database.begin(engine) as connection:
-        embeddings.store(connection, model_run_id, "user", arrays.user_indexes, model.user_vectors, model.user_biases)
-        embeddings.store(
-            connection, model_run_id, "movie", arrays.movie_indexes, model.movie_vectors, model.movie_biases
-        )
-        runs.finish(connection, model_run_id, "trained", **_outcome(model, metrics))
+        embeddings.store(connection, model_run_id, "user", users)
+        embeddings.store(connection, model_run_id, "movie", movies)
+        runs.finish(connection, model_run_id, "trained", **_outcome(model, errors))
 
 
 class _Clock:
@@ -149,7 +158,7 @@ def _published_start(
     engine: sa.Engine, architecture: str, options: Any, arrays: RatingArrays
 ) -> tuple[int, dict[str, Start]]:
     """The published run, and the argument of a fit that begins with its movies."""
-    if architecture != DEFAULT_ARCHITECTURE:
+    if architecture != "matrix-factorization":
         raise ConfigError(f"The architecture {architecture} cannot begin with a run. Train it without --warm-start.")
     with database.begin(engine) as connection:
         published = runs.published_run_id(connection)
@@ -165,7 +174,8 @@ def _published_start(
     vectors = np.full((len(arrays.movie_indexes), options.dimensions), np.nan, np.float32)
     biases = np.full(len(vectors), np.nan, np.float32)
     _, ours, its = np.intersect1d(arrays.movie_indexes, earlier.indexes, assume_unique=True, return_indices=True)
-    vectors[ours], biases[ours] = earlier.vectors[its], earlier.biases[its]
+    vectors[ours] = earlier.vectors[its]
+    biases[ours] = 0.0 if earlier.biases is None else earlier.biases[its]
     return published, {"start": Start(vectors, biases)}
 
 
@@ -174,7 +184,7 @@ def _split(arrays: RatingArrays, holdout: float, seed: int) -> tuple[Ratings, Ra
         return _ratings(arrays, np.arange(len(arrays.ratings))), None
     if len(arrays.ratings) < 2:
         raise DataError("One rating cannot be split. Load more ratings, or train without --holdout.")
-    kept, held = evaluate.random_split(len(arrays.ratings), holdout, seed)
+    kept, held = splits.random_split(len(arrays.ratings), holdout, seed)
     return _ratings(arrays, kept), _ratings(arrays, held)
 
 
@@ -185,6 +195,7 @@ def _ratings(arrays: RatingArrays, positions: NDArray[np.int64]) -> Ratings:
         arrays.ratings[positions],
         len(arrays.user_indexes),
         len(arrays.movie_indexes),
+        movie_features(arrays.movie_genres, arrays.movie_years),
     )
 
 
@@ -206,25 +217,24 @@ def _record(architecture: str, options: Any, seed: int, holdout: float, arrays: 
     }
 
 
-def _metrics(model: FittedModel, training: Ratings, held_out: Ratings | None) -> dict[str, float]:
-    metrics = {"train_rmse": evaluate.rmse(model.predict(training.users, training.movies), training.ratings)}
+def _errors(model: FittedModel, training: Ratings, held_out: Ratings | None) -> dict[str, float]:
+    found = {"train_rmse": metrics.rmse(model.predict(training.users, training.movies), training.ratings)}
     if held_out is not None:
         predicted = model.predict(held_out.users, held_out.movies)
-        metrics["held_out_rmse"] = evaluate.rmse(predicted, held_out.ratings)
-        metrics["held_out_mae"] = evaluate.mae(predicted, held_out.ratings)
-    return metrics
+        found["held_out_rmse"] = metrics.rmse(predicted, held_out.ratings)
+        found["held_out_mae"] = metrics.mae(predicted, held_out.ratings)
+    return found
 
 
-def _outcome(model: FittedModel, metrics: Mapping[str, float]) -> dict[str, Any]:
+def _outcome(model: FittedModel, errors: Mapping[str, float]) -> dict[str, Any]:
     return {
         "dimensions": model.movie_vectors.shape[1],
         "mean": model.mean,
+        "movie_similarity": "similarity" if model.preference else "rating",
+        "user_similarity": "preference" if model.preference else "rating",
         "parameters": model.parameters,
-        "metrics": {**metrics, "kept_epoch": model.kept_epoch},
-        "history": [dataclasses.asdict(epoch) for epoch in model.history],
+        "metrics": {**errors, "kept_epoch": model.kept_epoch},
+        "history": [
+            {key: value for key, value in dataclasses.asdict(epoch).items() if key != "of"} for epoch in model.history
+        ],
     }
-
-
-def default_epochs(architecture: str) -> int:
-    """How many epochs a fit of this architecture takes unless told otherwise."""
-    return int(_options(architecture, {}, 0.0)[1].epochs)

@@ -11,7 +11,7 @@ import itertools
 import os
 import tempfile
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -19,6 +19,7 @@ import sqlalchemy as sa
 from psycopg.conninfo import make_conninfo
 
 from embrec import config, database, schema
+from embrec.cli import main
 from embrec.local import LocalServer
 
 # A server for tests need not survive a power cut.
@@ -177,3 +178,18 @@ def ml_100k() -> Path:
         return fetch_ml_100k()
     except DownloadError as error:
         pytest.skip(f"MovieLens 100K cannot be had: {error}")
+
+
+@pytest.fixture
+def embrec(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
+    """Runs the command line in this process; returns its exit status, stdout and stderr."""
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as ended:
+            main(list(arguments))
+        captured = capsys.readouterr()
+        code = ended.value.code
+        assert code is None or isinstance(code, int)
+        return code or 0, captured.out, captured.err
+
+    return run

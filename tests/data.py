@@ -7,7 +7,7 @@ import pandas as pd
 import sqlalchemy as sa
 
 from embrec import loading, runs, sources
-from embrec.embeddings import store
+from embrec.embeddings import Vectors, store
 from embrec.movies import Movie
 
 FAKE_RUN = {
@@ -45,10 +45,11 @@ def load_frame(engine: sa.Engine, frame: pd.DataFrame, movies: list[Movie] | Non
 
 def stored_run(engine: sa.Engine, movie_vectors: np.ndarray, user_vectors: np.ndarray | None = None) -> int:
     """A run with given vectors for movie and user indexes 0, 1, 2, ..., as if it had been trained."""
-    vectors = {"movie": movie_vectors, "user": movie_vectors[:1] if user_vectors is None else user_vectors}
+    sides = {"movie": movie_vectors, "user": movie_vectors[:1] if user_vectors is None else user_vectors}
     run = runs.start(engine, **FAKE_RUN)
     with engine.begin() as connection:
-        for side, values in vectors.items():
-            store(connection, run, side, np.arange(len(values), dtype=np.int32), values.astype(np.float32))
+        for side, values in sides.items():
+            vectors = Vectors(np.arange(len(values), dtype=np.int32), values.astype(np.float32))
+            store(connection, run, side, {"rating": vectors})
         runs.finish(connection, run, "trained", dimensions=movie_vectors.shape[1])
     return run

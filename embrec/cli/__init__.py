@@ -20,6 +20,8 @@ COMMANDS = {
     "load": "loading",
     "train": "training",
     "runs": "training",
+    "evaluate": "evaluation",
+    "tune": "tuning",
     "similar": "answers",
     "find": "answers",
     "doctor": "doctor",

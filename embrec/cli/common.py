@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import json
+import logging
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -74,8 +75,8 @@ def stdout() -> Console:
 
 
 @contextlib.contextmanager
-def progress_bar(description: str, total: float, count: bool = False) -> Iterator[Callable[[float, str], None]]:
-    """A progress bar on stderr, none where that is no terminal; yields a function of (done so far, remark)."""
+def progress_bar(description: str, count: bool = False) -> Iterator[Callable[[float, str, float], None]]:
+    """A progress bar on stderr, none where that is no terminal; yields a function of (done so far, remark, total)."""
     columns = [
         TextColumn("{task.description}"),
         BarColumn(),
@@ -85,10 +86,10 @@ def progress_bar(description: str, total: float, count: bool = False) -> Iterato
     ]
     console = Console(stderr=True)
     with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
-        task = progress.add_task(description, total=total, remark="")
+        task = progress.add_task(description, total=None, remark="")
 
-        def update(done: float, remark: str = "") -> None:
-            progress.update(task, completed=done, remark=remark)
+        def update(done: float, remark: str, total: float) -> None:
+            progress.update(task, completed=done, remark=remark, total=total)
 
         yield update
 
@@ -97,6 +98,7 @@ def progress_bar(description: str, total: float, count: bool = False) -> Iterato
 def quiet_native_output() -> Iterator[None]:
     """Keep out what native libraries write to stderr while they are imported (TensorFlow greets at length)."""
     config.quiet_tensorflow()
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)  # it warns of every model that is built
     sys.stderr.flush()
     saved = os.dup(2)
     try:

@@ -77,5 +77,5 @@ def open_named_source(name: str, movies: Path | None = None, columns: dict[str, 
 
 def load_with_progress(bind: sa.Engine, source: Source, reject_to: Path | None = None) -> LoadReport:
     """Load a source under a progress bar."""
-    with progress_bar("Loading", total=1.0) as update:
-        return load_source(bind, source, reject_to, progress=lambda share: update(share, ""))
+    with progress_bar("Loading") as update:
+        return load_source(bind, source, reject_to, progress=lambda share: update(share, "", 1.0))

@@ -31,14 +31,27 @@ if TYPE_CHECKING:
     "--model",
     "architecture",
     metavar="NAME",
-    default="matrix-factorization",
+    default="two-part",
     show_default=True,
-    help="matrix-factorization, or outer-product: the article's model.",
+    help="two-part, matrix-factorization (quick, ratings only), or outer-product (the article's).",
 )
-@click.option("--dimensions", type=click.IntRange(1, 2000), help="Length of a vector (31; article: 32).")
-@click.option("--epochs", type=click.IntRange(1), help="Passes over the ratings (8; article: 50).")
-@click.option("--penalty", type=click.FloatRange(0, min_open=True), help="Of a user or movie (8).")
-@click.option("--penalty-per-rating", type=click.FloatRange(0), help="Added for each rating of it (0.05).")
+@click.option(
+    "--dimensions",
+    type=click.IntRange(1, 2000),
+    help="Length of a vector (two-part 64, matrix-factorization 31, article 32).",
+)
+@click.option("--epochs", type=click.IntRange(1), help="Passes over the ratings (matrix-factorization 8, article 50).")
+@click.option("--draws", type=click.IntRange(0), help="two-part: draws to average (at most 300); 0 is quick.")
+@click.option(
+    "--penalty",
+    type=click.FloatRange(0, min_open=True),
+    help="Of a user or movie (matrix-factorization 8, two-part: chosen on held-out ratings).",
+)
+@click.option(
+    "--penalty-per-rating", type=click.FloatRange(0), help="matrix-factorization: added for each rating of it (0.05)."
+)
+@click.option("--dropout", type=click.FloatRange(0, 1, max_open=True), help="two-part: see embrec tune (0.25).")
+@click.option("--rating-power", type=click.FloatRange(0), help="two-part: how much more high ratings weigh (1.5).")
 @click.option("--hidden-units", type=click.IntRange(1), help="outer-product: width of the dense layer (500).")
 @click.option("--learning-rate", type=click.FloatRange(0, min_open=True), help="outer-product: Adam's (0.01).")
 @click.option("--batch-size", type=click.IntRange(1), help="outer-product: ratings per step (128).")
@@ -50,9 +63,13 @@ if TYPE_CHECKING:
     type=click.FloatRange(0, 1, max_open=True),
     default=0.0,
     show_default=True,
-    help="Share of ratings held out to keep the best epoch by.",
+    help="Share of ratings held out to report the error on; one-part models keep their best epoch by it.",
 )
-@click.option("--warm-start", is_flag=True, help="Begin with the published run's movies; --epochs 2 is then enough.")
+@click.option(
+    "--warm-start",
+    is_flag=True,
+    help="matrix-factorization: begin with the published run's movies; --epochs 2 is then enough.",
+)
 @click.option("--publish/--no-publish", default=True, show_default=True, help="Publish the run when it is trained.")
 @database_option
 @json_option
@@ -80,7 +97,9 @@ def train(
         )
         return
     figures = ", ".join(f"{name} {value:.4f}" for name, value in result.metrics.items())
-    click.echo(f"Model run {result.model_run_id}: {figures}; epoch {result.model.kept_epoch} kept.")
+    model = result.model
+    kept = "" if model.kept_epoch == len(model.history) else f"; epoch {model.kept_epoch} kept"
+    click.echo(f"Model run {result.model_run_id}: {figures}{kept}.")
     note("Published." if result.published else f"To publish it: embrec runs publish {result.model_run_id}")
 
 
@@ -100,12 +119,11 @@ def train_with_progress(
     except ImportError as error:
         raise TrainingError("Training needs TensorFlow and Keras. Run: pip install 'embrec[train]'") from error
 
-    epochs = options.get("epochs") or training.default_epochs(architecture)
-    with progress_bar("Training", total=epochs, count=True) as update:
+    with progress_bar("Training", count=True) as update:
 
         def on_epoch(epoch: Epoch) -> None:
             held_out = "" if epoch.held_out_rmse is None else f", held out {epoch.held_out_rmse:.4f}"
-            update(epoch.epoch, f"RMSE {epoch.rmse:.4f}{held_out}")
+            update(epoch.epoch, f"RMSE {epoch.rmse:.4f}{held_out}", epoch.of)
 
         return training.train(bind, architecture, options, seed, holdout, publish, on_epoch, warm_start)
 

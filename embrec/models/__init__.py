@@ -23,6 +23,7 @@ class Ratings:
         ratings: float32 of shape (n,).
         user_count: Number of users; some may have no rating here.
         movie_count: Number of movies; some may have no rating here.
+        movie_features: What is known of each movie, float32 of shape (movie_count, feature_count), or None.
     """
 
     users: NDArray[np.int32]
@@ -30,6 +31,7 @@ class Ratings:
     ratings: NDArray[np.float32]
     user_count: int
     movie_count: int
+    movie_features: NDArray[np.float32] | None = None
 
 
 @dataclass(frozen=True)
@@ -51,15 +53,36 @@ class Epoch:
 
     Attributes:
         epoch: Counted from 1.
+        of: How many there will be at most.
         loss: Training loss.
         rmse: Root mean squared error on the training ratings, as Keras averages it during the epoch.
         held_out_rmse: The same on the held-out ratings after the epoch, or None without a held-out part.
     """
 
     epoch: int
+    of: int
     loss: float
     rmse: float
     held_out_rmse: float | None
+
+
+@dataclass(frozen=True)
+class Preference:
+    """Vectors of who likes what: a user's vector . a movie's is the score to rank movies by.
+
+    Attributes:
+        user_vectors: float32 of shape (user_count, dimensions).
+        movie_vectors: float32 of shape (movie_count, dimensions).
+        movie_profiles: What a rating of a movie adds to its user's vector, float32 of shape (movie_count, dimensions).
+        similarity: Vectors for the cosine of movies, float32 of shape (movie_count, dimensions).
+        penalty: The regularisation that was chosen.
+    """
+
+    user_vectors: NDArray[np.float32]
+    movie_vectors: NDArray[np.float32]
+    movie_profiles: NDArray[np.float32]
+    similarity: NDArray[np.float32]
+    penalty: float
 
 
 @dataclass(frozen=True)
@@ -76,6 +99,7 @@ class FittedModel:
         user_biases: float32 of shape (user_count,), or None for an architecture without biases.
         movie_biases: float32 of shape (movie_count,), or None.
         mean: What the biases are relative to, or None.
+        preference: The preference part, or None for an architecture without one.
     """
 
     user_vectors: NDArray[np.float32]
@@ -87,3 +111,4 @@ class FittedModel:
     user_biases: NDArray[np.float32] | None = None
     movie_biases: NDArray[np.float32] | None = None
     mean: float | None = None
+    preference: Preference | None = None

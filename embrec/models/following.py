@@ -45,7 +45,7 @@ class Following(keras.callbacks.Callback):  # type: ignore[misc]  # keras has no
             self._best_weights = self.model.get_weights()
         elif self._patience is not None and epoch + 1 - self.kept_epoch >= self._patience:
             self.model.stop_training = True
-        self.epochs.append(Epoch(epoch + 1, values["loss"], values["rmse"], held_out))
+        self.epochs.append(Epoch(epoch + 1, self.params["epochs"], values["loss"], values["rmse"], held_out))
         self._on_epoch(self.epochs[-1])
 
     def on_train_end(self, logs: dict[str, float] | None = None) -> None:

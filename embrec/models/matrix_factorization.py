@@ -20,11 +20,10 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from embrec.models import Epoch, FittedModel, Ratings, Start
+from embrec.models.factorization import by_movie, by_user, predictor, sample, sweep, tensors
 from embrec.models.following import Following
-from embrec.models.ridge import Rows, solve
+from embrec.models.ridge import solve
 
-# Ratings to report errors on after a sweep, and to predict at a time.
-_SAMPLE = 1 << 18
 # From so many ratings on, the first sweeps are made on the users who have a fifth of them.
 _MANY_RATINGS = 5_000_000
 _WARM_SHARE = 0.2
@@ -37,15 +36,19 @@ class Options:
 
     Attributes:
         dimensions: Length of a vector. 31, and the bias that is solved with it, make 32, which processors like.
-        epochs: Sweeps at most.
+        epochs: Sweeps at most; None for 8, or among many ratings, where the first ones are made on a part, for 4.
         penalty: Regularisation of every user and movie.
         penalty_per_rating: Regularisation added for each rating of it; without it those with many ratings overfit.
     """
 
     dimensions: int = 31
-    epochs: int = 8
+    epochs: int | None = None
     penalty: float = 8.0
     penalty_per_rating: float = 0.05
+
+    def epochs_for(self, rating_count: int) -> int:
+        """Sweeps of a fit to so many ratings."""
+        return self.epochs or (8 if rating_count < _MANY_RATINGS else 4)
 
 
 class MatrixFactorization(keras.Model):  # type: ignore[misc]  # keras has no types
@@ -59,13 +62,17 @@ class MatrixFactorization(keras.Model):  # type: ignore[misc]  # keras has no ty
 
     def __init__(self, training: Ratings, held_out: Ratings | None, options: Options) -> None:
         super().__init__(name="matrix_factorization")
-        self._by_user, self._by_movie = _grouped(training, movies_too=options.epochs > 1)
+        self._by_user = by_user(training)
+        # A fit of one sweep solves no movies, and grouping by them takes longer than the sweep.
+        self._by_movie = by_movie(training) if options.epochs_for(len(training.ratings)) > 1 else None
         self._penalties = tf.constant([options.penalty, options.penalty_per_rating])
         self.mean = tf.constant(training.ratings.mean(dtype=np.float64), tf.float32)
         self.users = self._vectors("users", training.user_count, options.dimensions)
         self.movies = self._vectors("movies", training.movie_count, options.dimensions)
         self._swept = tf.Variable(False, trainable=False)
-        self._reported = {"": _sample(training)} | ({} if held_out is None else {"val_": _sample(held_out)})
+        self._reported = {"": tensors(sample(training))} | (
+            {} if held_out is None else {"val_": tensors(sample(held_out))}
+        )
         self._errors = {
             prefix: (
                 keras.metrics.MeanSquaredError(f"{prefix}loss"),
@@ -137,35 +144,26 @@ def fit(
         model.movies.assign(_begun(model.movies.numpy(), start))
     elif len(training.ratings) >= _MANY_RATINGS:
         warm = MatrixFactorization(_most_active(training), None, replace(options, epochs=_WARM_SWEEPS))
-        _sweep(warm, _WARM_SWEEPS, [])
+        sweep(warm, _WARM_SWEEPS, [])
         model.movies.assign(warm.movies)
         del warm
     following = Following(on_epoch, held_out is not None, "Train again with a higher --penalty.", patience=1)
-    _sweep(model, options.epochs, [following])
-
-    def predict(users: NDArray[np.int32], movies: NDArray[np.int32]) -> NDArray[np.float32]:
-        blocks = [slice(begin, begin + _SAMPLE) for begin in range(0, len(users), _SAMPLE)]
-        return np.concatenate([model.call((users[block], movies[block])).numpy() for block in blocks])
+    sweep(model, options.epochs_for(len(training.ratings)), [following])
 
     users, movies = (np.asarray(weights, np.float32) for weights in model.get_weights())
+    user_vectors, movie_vectors = (np.ascontiguousarray(each[:, :-1]) for each in (users, movies))
+    user_biases, movie_biases = (each[:, -1].copy() for each in (users, movies))
     return FittedModel(
-        user_vectors=np.ascontiguousarray(users[:, :-1]),
-        movie_vectors=np.ascontiguousarray(movies[:, :-1]),
+        user_vectors=user_vectors,
+        movie_vectors=movie_vectors,
         parameters={"users": users.size, "movies": movies.size, "mean": 1},
         history=following.epochs,
         kept_epoch=following.kept_epoch,
-        predict=predict,
-        user_biases=users[:, -1].copy(),
-        movie_biases=movies[:, -1].copy(),
+        predict=predictor(user_vectors, movie_vectors, user_biases, movie_biases, float(model.mean)),
+        user_biases=user_biases,
+        movie_biases=movie_biases,
         mean=float(model.mean),
     )
-
-
-def _sweep(model: MatrixFactorization, epochs: int, callbacks: list[keras.callbacks.Callback]) -> None:
-    model.compile(jit_compile=False)  # XLA's scatter is many times slower on processors
-    # An endless data set of nothing: a new iterator for each sweep would take longer than a sweep of a small one.
-    nothing = tf.data.Dataset.from_tensors(0).repeat()
-    model.fit(nothing, steps_per_epoch=1, epochs=epochs, shuffle=False, verbose=0, callbacks=callbacks)
 
 
 def _begun(random: NDArray[np.float32], start: Start) -> NDArray[np.float32]:
@@ -185,38 +183,6 @@ def _most_active(ratings: Ratings) -> Ratings:
     return Ratings(
         number[ratings.users[kept]], ratings.movies[kept], ratings.ratings[kept], len(chosen), ratings.movie_count
     )
-
-
-def _sample(ratings: Ratings) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-    """At most ``_SAMPLE`` ratings, evenly spread: a sweep should not spend its time on its report."""
-    spread = slice(None, None, -(-len(ratings.ratings) // _SAMPLE))
-    return tuple(tf.constant(each[spread]) for each in (ratings.users, ratings.movies, ratings.ratings))
-
-
-def _grouped(training: Ratings, movies_too: bool) -> tuple[Rows, Rows | None]:
-    """The ratings grouped by user, and by movie; ratings that are sorted by user are taken as they are.
-
-    A fit of one sweep solves no movies, and grouping by them takes longer than the sweep.
-    """
-    users, movies, ratings = training.users, training.movies, training.ratings
-    if (users[1:] < users[:-1]).any():
-        order = np.argsort(users, kind="stable")
-        users, movies, ratings = users[order], movies[order], ratings[order]
-    by_user = Rows.of(np.bincount(users, minlength=training.user_count), movies, ratings)
-    if not movies_too:
-        return by_user, None
-    order = _stable_order(movies, training.movie_count)
-    movie_counts = np.bincount(movies, minlength=training.movie_count)
-    return by_user, Rows.of(movie_counts, users[order], ratings[order])
-
-
-def _stable_order(keys: NDArray[np.int32], key_count: int) -> NDArray[np.int64]:
-    """Positions in the order of the keys, as a stable sort gives them, by the ways that numpy is quickest at."""
-    if key_count <= 1 << 16:
-        return np.argsort(keys.astype(np.uint16), kind="stable")  # a radix sort
-    bits = len(keys).bit_length()
-    packed = np.sort((keys.astype(np.int64) << bits) | np.arange(len(keys)))
-    return packed & ((1 << bits) - 1)
 
 
 def _small_vectors(shape: tuple[int, int], dtype: str | None = None) -> tf.Tensor:

@@ -1,4 +1,4 @@
-"""Ratings, id mappings, model runs, embeddings, the published run, and the functions that answer.
+"""Ratings, id mappings, model runs, tuning trials, embeddings, the published run, and the functions that answer.
 
 Revision ID: 0001
 Revises:
@@ -7,7 +7,7 @@ Revises:
 import sqlalchemy as sa
 from alembic import op
 from pgvector.sqlalchemy import VECTOR
-from sqlalchemy.dialects.postgresql import ARRAY, JSONB, REAL
+from sqlalchemy.dialects.postgresql import ARRAY, ENUM, JSONB, REAL
 
 from embrec.resources import executable
 
@@ -17,6 +17,7 @@ branch_labels = None
 depends_on = None
 
 SCHEMA = "embrec"
+PART = ENUM(name="part", schema=SCHEMA, create_type=False)
 TYPES = ("types/similar_movie_v01", "types/similar_user_v01", "types/found_movie_v01")
 VIEWS = (
     "views/published_run_v01",
@@ -27,6 +28,7 @@ FUNCTIONS = ("functions/similar_movies_v01", "functions/similar_users_v01", "fun
 
 
 def upgrade() -> None:
+    op.execute(executable("types/part_v01"))
     op.create_table(
         "users",
         sa.Column("user_index", sa.Integer, autoincrement=False),
@@ -75,6 +77,8 @@ def upgrade() -> None:
         sa.Column("ratings_sha256", sa.Text, nullable=False),
         sa.Column("dimensions", sa.SmallInteger),
         sa.Column("mean", REAL),
+        sa.Column("movie_similarity", PART, nullable=False, server_default="rating"),
+        sa.Column("user_similarity", PART, nullable=False, server_default="rating"),
         sa.Column("parameters", sa.JSON, nullable=False, server_default="{}"),
         sa.Column("metrics", JSONB, nullable=False, server_default="{}"),
         sa.Column("history", JSONB, nullable=False, server_default="[]"),
@@ -98,14 +102,27 @@ def upgrade() -> None:
         sa.CheckConstraint("action IN ('publish', 'rollback')", name="publications_action_check"),
         schema=SCHEMA,
     )
+    op.create_table(
+        "tuning_trials",
+        sa.Column("trial_id", sa.Integer, sa.Identity(always=True)),
+        sa.Column("architecture", sa.Text, nullable=False),
+        sa.Column("ratings_sha256", sa.Text, nullable=False),
+        sa.Column("options", JSONB, nullable=False),
+        sa.Column("metric", sa.Text, nullable=False),
+        sa.Column("value", sa.Double, nullable=False),
+        sa.Column("tried_at", sa.DateTime(timezone=True), nullable=False, server_default=sa.func.now()),
+        sa.PrimaryKeyConstraint("trial_id", name="tuning_trials_pkey"),
+        schema=SCHEMA,
+    )
     for side in ("movie", "user"):
         op.create_table(
             f"{side}_embeddings",
             sa.Column("model_run_id", sa.Integer, autoincrement=False),
+            sa.Column("part", PART),
             sa.Column(f"{side}_index", sa.Integer, autoincrement=False),
             sa.Column("bias", REAL),
             sa.Column("embedding", VECTOR(), nullable=False),
-            sa.PrimaryKeyConstraint("model_run_id", f"{side}_index", name=f"{side}_embeddings_pkey"),
+            sa.PrimaryKeyConstraint("model_run_id", "part", f"{side}_index", name=f"{side}_embeddings_pkey"),
             schema=SCHEMA,
             postgresql_partition_by="LIST (model_run_id)",
         )
@@ -125,6 +142,7 @@ def downgrade() -> None:
     for table in (
         "user_embeddings",
         "movie_embeddings",
+        "tuning_trials",
         "publications",
         "model_runs",
         "ratings",
@@ -132,3 +150,4 @@ def downgrade() -> None:
         "users",
     ):
         op.drop_table(table, schema=SCHEMA)
+    op.execute("DROP TYPE embrec.part")

@@ -16,7 +16,9 @@ BEGIN ATOMIC
         JOIN embrec.movie_embeddings AS e ON e.movie_index <> q.movie_index
         WHERE q.movie_index = (SELECT k.movie_index FROM embrec.movies AS k WHERE k.movie_id = similar_movies.movie_id)
             AND q.model_run_id = (SELECT r.model_run_id FROM embrec.published_run AS r)
+            AND q.part = (SELECT r.movie_similarity FROM embrec.published_run AS r)
             AND e.model_run_id = (SELECT r.model_run_id FROM embrec.published_run AS r)
+            AND e.part = (SELECT r.movie_similarity FROM embrec.published_run AS r)
         ORDER BY distance, e.movie_index
         LIMIT similar_movies.n
     ) AS near

@@ -15,7 +15,9 @@ BEGIN ATOMIC
         JOIN embrec.user_embeddings AS e ON e.user_index <> q.user_index
         WHERE q.user_index = (SELECT k.user_index FROM embrec.users AS k WHERE k.user_id = similar_users.user_id)
             AND q.model_run_id = (SELECT r.model_run_id FROM embrec.published_run AS r)
+            AND q.part = (SELECT r.user_similarity FROM embrec.published_run AS r)
             AND e.model_run_id = (SELECT r.model_run_id FROM embrec.published_run AS r)
+            AND e.part = (SELECT r.user_similarity FROM embrec.published_run AS r)
         ORDER BY distance, e.user_index
         LIMIT similar_users.n
     ) AS near

@@ -107,7 +107,7 @@ def measure(size: str, seed: int = 0) -> dict[str, Any]:
             found["extract"] = timed(lambda: extraction.extract(postgres.engine))
         found["extract_cpu"] = time.process_time() - mine + postgres.cpu_seconds() - its
         with peaks.step("train"):
-            trained = train(postgres.engine, seed=0)
+            trained = train(postgres.engine, "matrix-factorization", seed=0)
         found["train"] = trained.seconds
         found["vectors"] = len(trained.model.user_vectors) + len(trained.model.movie_vectors)
         found["first_answer"] = timed(lambda: recommend.similar_movies(postgres.engine, 0))
@@ -127,7 +127,11 @@ def copy_vectors(postgres: Server, model: FittedModel) -> float:
         with postgres.engine.begin() as connection:
             for side, vectors in (("user", model.user_vectors), ("movie", model.movie_vectors)):
                 connection.execute(sa.text(f"CREATE TABLE {side}_copy (LIKE embrec.{side}_embeddings)"))
-                connection.execute(sa.text(f"ALTER TABLE {side}_copy ALTER model_run_id SET DEFAULT 1"))
+                connection.execute(
+                    sa.text(
+                        f"ALTER TABLE {side}_copy ALTER model_run_id SET DEFAULT 1, ALTER part SET DEFAULT 'rating'"
+                    )
+                )
                 numbers = np.arange(len(vectors), dtype=np.int32)
                 columns = f"{side}_copy ({side}_index, embedding)"
                 bulk.copy_arrays(connection, columns, [numbers, vectors], freeze=True)
@@ -165,7 +169,7 @@ def raw_copy(postgres: Server, directory: Path, csv_file: Path, vectors: np.ndar
     found["raw_copy_out"] = timed(lambda: postgres.psql(select))
     with open(binary, "wb") as file:
         postgres.psql(
-            "COPY embrec.user_embeddings_run_1 (model_run_id, user_index, embedding) TO STDOUT (FORMAT binary)",
+            "COPY embrec.user_embeddings_run_1_rating (model_run_id, user_index, embedding) TO STDOUT (FORMAT binary)",
             stdout=file,
         )
     with open(binary, "rb") as file:

@@ -189,7 +189,7 @@ def bulk_table(result: dict[str, Any]) -> list[str]:
             result["raw_vectors"],
             "no key",
         ),
-        f"| fit, with the default options | {result['train']['fit']:.2f} | | | | {peaks['train']:.0f} |",
+        f"| fit, matrix factorisation, as by default | {result['train']['fit']:.2f} | | | | {peaks['train']:.0f} |",
         f"| publish | {result['train']['publish']:.4f} | | | | |",
         f"| CSV file to first similar_movies answer | {result['from_csv_to_answer']:.1f} | | | | |",
     ]

@@ -14,7 +14,7 @@ from data import load_frame, rating_frame
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from embrec import bulk, extraction, loading, sources
+from embrec import bulk, database, extraction, loading, sources
 from embrec.errors import BadRowError, DatabaseError, DataError, SchemaError
 from embrec.movies import Movie
 
@@ -268,3 +268,30 @@ def test_arrays_pass_through_copy_bit_for_bit(engine: sa.Engine, values: list[tu
     assert np.array_equal(found["b"], integers)
     assert np.array_equal(found["t"], integers)
     assert found["v"].astype(np.float32).tobytes() == vectors.tobytes()
+
+
+@pytest.mark.parametrize("encoding", ["UTF8", "LATIN1"])
+def test_ids_are_stored_as_they_are_whatever_the_client_speaks(
+    url: str, encoding: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PGCLIENTENCODING", encoding)
+    engine = database.create_engine(url)
+    ids = [
+        "plain",
+        "a,b",
+        'say "hi"',
+        "two\nlines\n\\.\nand more",
+        "back\\slash",
+        "\\.",
+        "NULL",
+        "007",
+        "7",
+        "ünïcødé",
+    ]
+    for _ in range(2):  # into an empty table, then beside what is there
+        load_frame(engine, pd.DataFrame({"user_id": ids, "movie_id": ids[::-1], "rating": 3.0}))
+        with engine.connect() as connection:
+            users = connection.scalars(sa.text("SELECT user_id FROM embrec.users ORDER BY user_index")).all()
+            movies = connection.scalars(sa.text("SELECT movie_id FROM embrec.movies ORDER BY movie_index")).all()
+        assert (users, movies) == (ids, ids[::-1])
+    engine.dispose()

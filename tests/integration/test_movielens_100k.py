@@ -16,7 +16,7 @@ import pytest
 import sqlalchemy as sa
 from conftest import _temporary_database
 
-from embrec import config, database, embeddings, evaluate, loading, recommend, resources, sources
+from embrec import config, database, embeddings, loading, metrics, recommend, resources, sources
 from embrec.cli.demo import NEAREST_TO_600
 from embrec.local import find_binaries
 from embrec.models import Ratings, matrix_factorization
@@ -91,7 +91,7 @@ def test_matrix_factorisation_reaches_its_error_on_fold_u1(ml_100k: Path) -> Non
         for part in (slice(20_000, None), slice(0, 20_000))
     ]
     fitted = matrix_factorization.fit(parts[0], None, matrix_factorization.Options(), seed=0)
-    assert evaluate.rmse(fitted.predict(parts[1].users, parts[1].movies), parts[1].ratings) <= 0.922
+    assert metrics.rmse(fitted.predict(parts[1].users, parts[1].movies), parts[1].ratings) <= 0.922
 
 
 def test_vectors_arrive_bit_for_bit(ml_engine: sa.Engine, trained: TrainResult) -> None:

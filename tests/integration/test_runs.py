@@ -11,12 +11,13 @@ import pytest
 import sqlalchemy as sa
 from data import FAKE_RUN, load_frame, rating_frame, stored_run
 
-from embrec import embeddings, evaluate, recommend, runs
+from embrec import embeddings, metrics, recommend, runs, splits
 from embrec.errors import ConfigError, DataError, RunError, TrainingError, UnknownRunError
 from embrec.extraction import extract
 from embrec.train import train
 
 VECTORS = np.eye(6, 4) + 0.1
+QUICK = "matrix-factorization"
 
 
 def test_training_records_the_run_and_publishes_its_vectors_bit_for_bit(engine: sa.Engine) -> None:
@@ -43,7 +44,7 @@ def test_training_records_the_run_and_publishes_its_vectors_bit_for_bit(engine: 
     assert [epoch["epoch"] for epoch in run.history] == [1, 2] == [epoch.epoch for epoch in epochs]
     assert run.metrics["kept_epoch"] == 2
     predicted = result.model.predict(arrays.users, arrays.movies)
-    assert run.metrics["train_rmse"] == pytest.approx(evaluate.rmse(predicted, arrays.ratings))
+    assert run.metrics["train_rmse"] == pytest.approx(metrics.rmse(predicted, arrays.ratings))
     assert run.finished_at > run.started_at
     for side, indexes, vectors in (
         ("movie", arrays.movie_indexes, result.model.movie_vectors),
@@ -57,14 +58,14 @@ def test_training_records_the_run_and_publishes_its_vectors_bit_for_bit(engine: 
 def test_matrix_factorisation_stores_what_a_prediction_takes(engine: sa.Engine) -> None:
     """mean + user bias + movie bias + the vectors' product, from the database alone."""
     load_frame(engine, rating_frame())
-    result = train(engine)
+    result = train(engine, QUICK)
     arrays = extract(engine)
     query = """
         SELECT r.mean + u.bias + m.bias - (u.embedding <#> m.embedding)
         FROM embrec.ratings AS t
         JOIN embrec.model_runs AS r ON r.model_run_id = :run
-        JOIN embrec.user_embeddings AS u ON u.user_index = t.user_index AND u.model_run_id = r.model_run_id
-        JOIN embrec.movie_embeddings AS m ON m.movie_index = t.movie_index AND m.model_run_id = r.model_run_id
+        JOIN embrec.user_embeddings AS u ON (u.model_run_id, u.part, u.user_index) = (:run, 'rating', t.user_index)
+        JOIN embrec.movie_embeddings AS m ON (m.model_run_id, m.part, m.movie_index) = (:run, 'rating', t.movie_index)
         ORDER BY t.user_index, t.movie_index"""
     with engine.connect() as connection:
         found = np.array(list(connection.scalars(sa.text(query), {"run": result.model_run_id})))
@@ -72,19 +73,56 @@ def test_matrix_factorisation_stores_what_a_prediction_takes(engine: sa.Engine) 
     assert runs.get_run(engine, result.model_run_id).architecture == "matrix-factorization"
 
 
+def test_the_default_model_has_two_parts_and_answers_by_both(engine: sa.Engine) -> None:
+    load_frame(engine, rating_frame())
+    result = train(engine, options={"draws": 3, "dimensions": 6})
+    assert result.model.preference is not None
+    run = runs.get_run(engine, result.model_run_id)
+    assert (run.architecture, run.dimensions) == ("two-part", 6)
+    assert (run.movie_similarity, run.user_similarity) == ("similarity", "preference")
+    stored = {
+        ("user", "rating"): result.model.user_vectors,
+        ("user", "preference"): result.model.preference.user_vectors,
+        ("movie", "rating"): result.model.movie_vectors,
+        ("movie", "preference"): result.model.preference.movie_vectors,
+        ("movie", "profile"): result.model.preference.movie_profiles,
+        ("movie", "similarity"): result.model.preference.similarity,
+    }
+    for (side, part), vectors in stored.items():
+        assert embeddings.read(engine, result.model_run_id, side, part).vectors.tobytes() == vectors.tobytes()
+    similarity = result.model.preference.similarity.astype(np.float64)
+    unit = similarity / np.linalg.norm(similarity, axis=1, keepdims=True)
+    with engine.connect() as connection:
+        first = connection.scalar(sa.text("SELECT movie_id FROM embrec.movies WHERE movie_index = 0"))
+        numbers = dict(connection.execute(sa.text("SELECT movie_id, movie_index FROM embrec.movies")).all())
+    answer = recommend.similar_movies(engine, first, 5)
+    expected = unit @ unit[0]
+    assert np.allclose(answer.similarity, [expected[numbers[movie]] for movie in answer.movie_id], atol=1e-6)
+    assert answer.similarity.min() >= np.sort(expected)[-6] - 1e-6
+    assert len(recommend.similar_users(engine, "u1", 3)) == 3
+
+
+def test_without_draws_the_default_model_is_quick(engine: sa.Engine) -> None:
+    load_frame(engine, rating_frame())
+    result = train(engine, options={"draws": 0})
+    assert len(result.model.history) == 8, "sweeps of alternating least squares"
+    assert result.model.preference is not None
+
+
 def test_the_same_seed_gives_the_same_vectors_from_the_database_too(engine: sa.Engine) -> None:
     load_frame(engine, rating_frame())
-    first, second = (train(engine, options={"epochs": 1}, seed=3).model_run_id for _ in range(2))
-    vectors = [embeddings.read(engine, run, "movie")[1].tobytes() for run in (first, second)]
-    assert vectors[0] == vectors[1]
+    first, second = (train(engine, options={"draws": 2}, seed=3).model_run_id for _ in range(2))
+    for part in ("rating", "preference", "profile", "similarity"):
+        vectors = [embeddings.read(engine, run, "movie", part).vectors.tobytes() for run in (first, second)]
+        assert vectors[0] == vectors[1], part
 
 
 def test_a_warm_start_goes_on_from_the_published_run(engine: sa.Engine) -> None:
     load_frame(engine, rating_frame())
-    earlier = train(engine, options={"epochs": 8})
+    earlier = train(engine, QUICK, {"epochs": 8})
     load_frame(engine, pd.DataFrame({"user_id": ["1", "new"], "movie_id": ["new", "new"], "rating": [3.0, 4.0]}))
     cold, warm = (
-        train(engine, options={"epochs": 1}, publish=False, warm_start=warm_start) for warm_start in (False, True)
+        train(engine, QUICK, {"epochs": 1}, publish=False, warm_start=warm_start) for warm_start in (False, True)
     )
     assert warm.metrics["train_rmse"] < cold.metrics["train_rmse"]
     movies, vectors, _ = embeddings.read(engine, warm.model_run_id, "movie")
@@ -99,22 +137,23 @@ def test_a_warm_start_goes_on_from_the_published_run(engine: sa.Engine) -> None:
 def test_a_warm_start_needs_a_published_run_of_its_kind(engine: sa.Engine) -> None:
     load_frame(engine, rating_frame())
     with pytest.raises(RunError, match="No run is published"):
-        train(engine, warm_start=True)
-    with pytest.raises(ConfigError, match="outer-product cannot begin with a run"):
-        train(engine, "outer-product", warm_start=True)
-    train(engine, options={"epochs": 1, "dimensions": 5})
+        train(engine, QUICK, warm_start=True)
+    for architecture in ("outer-product", "two-part"):
+        with pytest.raises(ConfigError, match=f"{architecture} cannot begin with a run"):
+            train(engine, architecture, warm_start=True)
+    train(engine, QUICK, {"epochs": 1, "dimensions": 5})
     with pytest.raises(RunError, match="matrix-factorization with 5 dimensions; a warm start wants .* with 31"):
-        train(engine, warm_start=True)
+        train(engine, QUICK, warm_start=True)
     assert len(runs.list_runs(engine)) == 1, "nothing is recorded of what did not begin"
 
 
 def test_a_held_out_part_gives_an_error_on_ratings_the_model_has_not_seen(engine: sa.Engine) -> None:
     load_frame(engine, rating_frame())
-    result = train(engine, options={"epochs": 2}, holdout=0.2, publish=False)
+    result = train(engine, QUICK, {"epochs": 2}, holdout=0.2, publish=False)
     arrays = extract(engine)
-    _, held = evaluate.random_split(len(arrays.ratings), 0.2, 0)
+    _, held = splits.random_split(len(arrays.ratings), 0.2, 0)
     predicted = result.model.predict(arrays.users[held], arrays.movies[held])
-    assert result.metrics["held_out_rmse"] == pytest.approx(evaluate.rmse(predicted, arrays.ratings[held]))
+    assert result.metrics["held_out_rmse"] == pytest.approx(metrics.rmse(predicted, arrays.ratings[held]))
     assert not result.published
     with engine.connect() as connection:
         assert runs.published_run_id(connection) is None
@@ -132,7 +171,7 @@ def test_no_connection_is_open_while_fitting(engine: sa.Engine, admin: sa.Engine
             query = sa.text(f"SELECT count(*) FROM pg_stat_activity WHERE datname = '{name}'")
             sessions.append(connection.scalar(query))
 
-    train(engine, options={"epochs": 1}, on_epoch=count)
+    train(engine, QUICK, {"epochs": 1}, on_epoch=count)
     assert sessions == [0]
 
 
@@ -151,7 +190,7 @@ def test_a_connection_lost_while_fitting_is_made_again(engine: sa.Engine, admin:
                 sa.text(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'")
             )
 
-    result = train(own, options={"epochs": 1}, on_epoch=kill)
+    result = train(own, QUICK, {"epochs": 1}, on_epoch=kill)
     own.dispose()
     assert runs.get_run(engine, result.model_run_id).published
 
@@ -192,7 +231,7 @@ def test_a_fit_that_ends_early_is_recorded_as_failed_and_stores_nothing(
         raise error
 
     with pytest.raises(type(error)):
-        train(engine, options={"epochs": 2}, on_epoch=fail)
+        train(engine, QUICK, {"epochs": 2}, on_epoch=fail)
     (run,) = runs.list_runs(engine)
     assert (run.status, run.error) == ("failed", str(error) or "KeyboardInterrupt")
     assert len(embeddings.read(engine, run.model_run_id, "movie")[0]) == 0
@@ -203,7 +242,10 @@ def test_a_fit_that_ends_early_is_recorded_as_failed_and_stores_nothing(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"architecture": "magic"}, "no architecture magic. Choose one of: matrix-factorization, outer-product"),
+        (
+            {"architecture": "magic"},
+            "no architecture magic. Choose one of: two-part, matrix-factorization, outer-product",
+        ),
         ({"options": {"depth": 3}}, "has no option depth. It has: dimensions"),
         ({"holdout": 1.0}, "holdout is 1.0"),
     ],
@@ -223,7 +265,7 @@ def test_one_rating_cannot_be_split(engine: sa.Engine) -> None:
 def test_vectors_without_a_direction_are_refused_and_nothing_is_stored(engine: sa.Engine, value: float) -> None:
     vectors = VECTORS.copy()
     vectors[3] = value
-    with pytest.raises(RunError, match=r"1 of 6 movie vectors .*the first at 3"):
+    with pytest.raises(RunError, match=r"1 of 6 movie rating vectors .*the first at 3"):
         stored_run(engine, vectors)
     with engine.connect() as connection:
         assert connection.scalar(sa.text("SELECT count(*) FROM embrec.movie_embeddings")) == 0
@@ -272,7 +314,7 @@ def test_deleting_a_run_takes_its_vectors_and_keeps_its_record(engine: sa.Engine
         left = connection.scalars(
             sa.text("SELECT relname FROM pg_class WHERE relname LIKE '%embeddings_run%' AND relkind = 'r'")
         )
-        assert sorted(left) == [f"movie_embeddings_run_{second}", f"user_embeddings_run_{second}"]
+        assert sorted(left) == [f"{side}_embeddings_run_{second}_rating" for side in ("movie", "user")]
     assert [run.model_run_id for run in runs.list_runs(engine)] == [second]
     assert [run.status for run in runs.list_runs(engine, include_deleted=True)] == ["trained", "deleted"]
     runs.delete(engine, first)  # again, as after an interruption

@@ -22,10 +22,11 @@ LEVELS = [
     {"rows", "local"},
     {"columns", "delimited", "database"},
     {"movies"},
-    {"sources", "models", "evaluate", "bulk"},
-    {"movielens", "ids", "embeddings", "schema", "recommend"},
-    {"runs", "extraction", "loading"},
-    {"train"},
+    {"sources", "metrics", "splits", "features", "bulk"},
+    {"models", "movielens", "ids", "embeddings", "schema", "recommend"},
+    {"reading", "runs", "extraction"},
+    {"loading", "train", "evaluate"},
+    {"contenders", "tuning"},
     {"cli"},
 ]
 HEAVY = {"tensorflow", "keras"}

@@ -12,7 +12,7 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from embrec import evaluate
+from embrec import metrics, splits
 from embrec.errors import TrainingError
 from embrec.models import Ratings, matrix_factorization, ridge
 from embrec.models.matrix_factorization import Options, fit
@@ -93,13 +93,13 @@ def test_chunks_take_every_row_once_and_stay_small(counts: list[int]) -> None:
 
 def test_it_finds_what_made_the_ratings() -> None:
     everything = made_up(200, 100, 9000)
-    kept, held = evaluate.random_split(len(everything.ratings), 0.2, 0)
+    kept, held = splits.random_split(len(everything.ratings), 0.2, 0)
     training, held_out = (
         Ratings(everything.users[part], everything.movies[part], everything.ratings[part], 200, 100)
         for part in (kept, held)
     )
     fitted = fit(training, None, Options(dimensions=4, penalty=0.5, penalty_per_rating=0.01, epochs=15), seed=1)
-    error = evaluate.rmse(fitted.predict(held_out.users, held_out.movies), held_out.ratings)
+    error = metrics.rmse(fitted.predict(held_out.users, held_out.movies), held_out.ratings)
     assert error < 0.45, "noise of 0.3, and little else"
 
 
@@ -123,7 +123,7 @@ def test_a_held_out_part_stops_the_fit_and_the_best_sweep_is_kept() -> None:
     errors = [epoch.held_out_rmse for epoch in fitted.history]
     assert fitted.kept_epoch == int(np.argmin(errors)) + 1
     assert len(errors) == fitted.kept_epoch + 1 < 20
-    assert evaluate.rmse(fitted.predict(held_out.users, held_out.movies), held_out.ratings) == pytest.approx(
+    assert metrics.rmse(fitted.predict(held_out.users, held_out.movies), held_out.ratings) == pytest.approx(
         min(errors), rel=1e-5
     )
 
@@ -147,7 +147,7 @@ def test_among_many_ratings_the_most_active_users_come_first(monkeypatch: pytest
     for many in (10**9, 1000):
         monkeypatch.setattr(matrix_factorization, "_MANY_RATINGS", many)
         fitted = fit(ratings, None, options, seed=0)
-        errors.append(evaluate.rmse(fitted.predict(ratings.users, ratings.movies), ratings.ratings))
+        errors.append(metrics.rmse(fitted.predict(ratings.users, ratings.movies), ratings.ratings))
     assert errors[1] < 0.8 * errors[0]
 
 

@@ -1,0 +1,71 @@
+"""The default model: one part predicts ratings, the other ranks and compares movies.
+
+No single vector does both well: what one likes and what one rates are different questions. The rating part is
+:mod:`embrec.models.bayesian`, or with no draws the quick :mod:`embrec.models.matrix_factorization`; the preference part
+is :mod:`embrec.models.autoencoder`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from threadpoolctl import threadpool_limits
+
+from embrec.models import Epoch, FittedModel, Ratings, autoencoder, bayesian, matrix_factorization
+
+
+@dataclass(frozen=True)
+class Options:
+    """Options of a fit.
+
+    Attributes:
+        dimensions: Length of a vector, of either part; the quick rating part has 31 at most.
+        draws: Draws of the rating part to average; 0 for the quick way without any, None for as many as the number
+            of ratings allows, 300 at most.
+        penalty: Regularisation of the preference part; None to choose it on held-out ratings.
+        dropout: The preference part's, as in :class:`embrec.models.autoencoder.Options`.
+        rating_power: The same.
+    """
+
+    dimensions: int = 64
+    draws: int | None = None
+    penalty: float | None = None
+    dropout: float = 0.25
+    rating_power: float = 1.5
+
+
+def fit(
+    training: Ratings,
+    held_out: Ratings | None,
+    options: Options,
+    seed: int,
+    on_epoch: Callable[[Epoch], None] = lambda epoch: None,
+) -> FittedModel:
+    """Fit both parts.
+
+    Args:
+        training: Ratings to learn from.
+        held_out: Ratings to report the rating part's error on; with draws nothing is chosen by them.
+        options: Options of the fit.
+        seed: The same seed gives the same vectors.
+        on_epoch: Called after each sweep of the rating part.
+
+    Raises:
+        TrainingError: The ratings are not finite.
+    """
+    chosen = {name: getattr(options, name) for name in ("dimensions", "penalty", "dropout", "rating_power")}
+    with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(max_workers=1) as worker:
+        # The parts keep a core each busy; more threads of BLAS would only be in their way.
+        begun = worker.submit(autoencoder.begin, training, autoencoder.Options(**chosen), seed)
+        if options.draws == 0:
+            quick = matrix_factorization.Options(dimensions=min(options.dimensions, 31))
+            rating = matrix_factorization.fit(training, held_out, quick, seed, on_epoch)
+        else:
+            bayes = bayesian.Options(dimensions=options.dimensions, draws=options.draws)
+            rating = bayesian.fit(training, held_out, bayes, seed, on_epoch)
+        preference = begun.result()(rating.movie_vectors)
+    sizes = {"preferences": preference.user_vectors.size + 3 * preference.movie_vectors.size}
+    return dataclasses.replace(rating, preference=preference, parameters={**rating.parameters, **sizes})

@@ -1,0 +1,81 @@
+"""Reads all ratings of a data set into arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from embrec.errors import BadRowError, DataError
+from embrec.ids import FirstAppearance
+from embrec.rows import RawRows, RejectedRow, check_ratings
+from embrec.sources import Source
+
+
+@dataclass(frozen=True)
+class RatingRows:
+    """All good rows of a source, in its order, users and movies numbered by first appearance.
+
+    Attributes:
+        user_ids: The users' outside ids, distinct.
+        movie_ids: The movies' outside ids, distinct.
+        users: Each rating's user, int32 of shape (n,).
+        movies: Each rating's movie, int32 of shape (n,).
+        ratings: float32 of shape (n,).
+        rated_at: int64 of shape (n,), microseconds since 1970, ``NO_TIME`` where there is none.
+    """
+
+    user_ids: pa.StringArray
+    movie_ids: pa.StringArray
+    users: NDArray[np.int32]
+    movies: NDArray[np.int32]
+    ratings: NDArray[np.float32]
+    rated_at: NDArray[np.int64]
+
+
+def read_ratings(
+    source: Source, may_reject: bool = False, progress: Callable[[float], None] = lambda share: None
+) -> tuple[RatingRows, list[RejectedRow]]:
+    """Read all ratings of a source.
+
+    Args:
+        source: What to read.
+        may_reject: Whether to leave bad rows out and list them.
+        progress: Called with the share of the input read, between 0 and 1.
+
+    Raises:
+        BadRowError: A row is bad and none may be left out.
+        DataError: The source has no ratings.
+    """
+    users, movies = FirstAppearance(), FirstAppearance()
+    ratings, times = [], []
+    rejected: list[RejectedRow] = []
+    for raw in _ahead(source.ratings(progress)):
+        chunk = check_ratings(raw)
+        if chunk.rejected and not may_reject:
+            bad = chunk.rejected[0]
+            raise BadRowError(bad.file, bad.line, bad.column, bad.reason, rejectable=True)
+        rejected += chunk.rejected
+        users.add(chunk.user_ids)
+        movies.add(chunk.movie_ids)
+        ratings.append(chunk.ratings)
+        times.append(chunk.rated_at)
+    if not sum(map(len, ratings)):
+        raise DataError(f"{source.name} has no ratings. Nothing was stored.")
+    user_ids, user_numbers = users.finish()
+    movie_ids, movie_numbers = movies.finish()
+    rows = RatingRows(user_ids, movie_ids, user_numbers, movie_numbers, np.concatenate(ratings), np.concatenate(times))
+    return rows, rejected
+
+
+def _ahead(chunks: Iterator[RawRows]) -> Iterator[RawRows]:
+    """The same chunks, of which the next is read in another thread while one is worked on."""
+    with ThreadPoolExecutor(max_workers=1) as reader:
+        coming = reader.submit(next, chunks, None)
+        while (chunk := coming.result()) is not None:
+            coming = reader.submit(next, chunks, None)
+            yield chunk

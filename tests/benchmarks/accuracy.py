@@ -1,0 +1,186 @@
+"""Measures accuracy on MovieLens 100K beside other libraries and writes docs/accuracy.md: ``python accuracy.py``.
+
+``python accuracy.py ratings``, ``top-n`` or ``similar`` make one table anew; results are kept in docs/accuracy.json.
+A CSV file of movies that belong together (group, movie_id) may follow, for the table of similar movies, and
+``--only=NAME`` to add or renew the rows of contenders with that in their name.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import peers
+
+from embrec import contenders, evaluate, metrics, splits
+from embrec.evaluate import Contender, EvaluationData, Outcome
+from embrec.models import Ratings
+from embrec.movielens import fetch_ml_100k
+from embrec.sources import open_source
+
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+RESULTS = DOCS / "accuracy.json"
+SEEDS = (0, 1, 2)
+
+
+def inner(data: EvaluationData, kept: np.ndarray, seed: int) -> EvaluationData:
+    """A training part as data of its own, to choose options on."""
+    whole = data.ratings
+    ratings = replace(whole, users=whole.users[kept], movies=whole.movies[kept], ratings=whole.ratings[kept])
+    return replace(data, ratings=ratings, rated_at=data.rated_at[kept])
+
+
+def best(
+    make: Callable[..., Contender], options: Sequence[tuple[Any, ...]], quality: Callable[[Contender], float]
+) -> tuple[Any, ...]:
+    """The options of the highest quality."""
+    if len(options) == 1:
+        return options[0]
+    found = {each: quality(make(*each)) for each in options}
+    print(make.__name__, found, file=sys.stderr, flush=True)
+    return max(found, key=lambda each: found[each])
+
+
+def tuned(data: EvaluationData, only: str) -> tuple[list[Contender], list[Contender], dict[str, str]]:
+    """Peers that rank and peers that rate, each with the options that were best on the first training part's split."""
+    kept, _ = splits.per_user(data.ratings.users, 0.2, SEEDS[0])
+    ranking = inner(data, kept, 0)
+    kept, _ = evaluate.rating_splits(data, "official")[0]
+    rating = inner(data, kept, 0)
+    fold = splits.random_split(len(rating.ratings.ratings), 0.2, 0)
+
+    def ndcg(contender: Contender) -> float:
+        return evaluate.rank(ranking, [contender], (100,))[0].values["NDCG@10"][0]
+
+    def accuracy(contender: Contender) -> float:
+        assert contender.rate is not None
+        test = rating.part(fold[1])
+        predicted = contender.rate(rating.part(fold[0]), 0)(test.users, test.movies)
+        return -metrics.rmse(np.asarray(predicted, np.float32), test.ratings)
+
+    sets = [(0, ndcg, make, tries) for make, tries in peers.RANKING_OPTIONS.items()]
+    sets += [(1, accuracy, make, tries) for make, tries in peers.RATING_OPTIONS.items()]
+    if peers.LENSKIT.exists():
+        sets += [(0, ndcg, peers.lenskit_rank, tries) for tries in peers.LENSKIT_RANKING]
+        sets += [(1, accuracy, peers.lenskit_rate, tries) for tries in peers.LENSKIT_RATING]
+    made: tuple[list[Contender], list[Contender]] = ([], [])
+    chosen: dict[str, str] = {}
+    for place, quality, make, tries in sets:
+        if only in make(*tries[0]).name:
+            found = best(make, tries, quality)
+            made[place].append(make(*found))
+            chosen[made[place][-1].name] = f"{found} of {len(tries)} tries"
+    return (*made, chosen)
+
+
+def without_movies(contender: Contender, name: str) -> Contender:
+    """A contender that is not told what is known of the movies."""
+    rate, compare = contender.rate, contender.compare
+    assert rate is not None
+    assert compare is not None
+
+    def unaware(training: Ratings) -> Ratings:
+        return replace(training, movie_features=None)
+
+    return Contender(
+        name,
+        rate=lambda training, seed: rate(unaware(training), seed),
+        compare=lambda training, seed: compare(unaware(training), seed),
+    )
+
+
+def measure(tasks: Sequence[str], groups: dict[str, str], only: str) -> dict[str, Any]:
+    """The tables asked for, of contenders whose name has ``only`` in it."""
+    data = evaluate.read_data(open_source(fetch_ml_100k()))
+    rankers, raters, chosen = tuned(data, only)
+    mine = contenders.CONTENDERS
+    begin = time.perf_counter()
+
+    def progress(task: str, contender: str, number: int) -> None:
+        print(f"{time.perf_counter() - begin:.0f} s: {task}, {contender}, {number}", file=sys.stderr, flush=True)
+
+    def wanted(*everybody: Contender) -> list[Contender]:
+        return [contender for contender in everybody if only in contender.name]
+
+    quick, ours = mine["matrix-factorization"](), replace(mine["two-part"](), name="embrec")
+    found: dict[str, list[Outcome]] = {}
+    if "ratings" in tasks:
+        plain, with_movies = without_movies(ours, "embrec"), replace(ours, name="embrec with movies")
+        others = (*raters, peers.my_fm(10, 300, with_movies=True), mine["biases"]())
+        everybody = wanted(plain, with_movies, quick, *others)
+        found["ratings"] = evaluate.rate(data, everybody, "official", progress=progress)
+    if "top-n" in tasks:
+        everybody = wanted(ours, *rankers, quick, mine["biases"](), mine["popularity"]())
+        found["top-n"] = evaluate.rank(data, everybody, SEEDS, progress)
+    if "similar" in tasks:
+        plain, with_movies = without_movies(ours, "embrec"), replace(ours, name="embrec with movies")
+        everybody = wanted(plain, with_movies, *rankers, *raters, quick)
+        found["similar"] = evaluate.compare(data, everybody, SEEDS, groups, progress)
+    return {
+        "chosen": chosen,
+        "versions": {name: version(name) for name in ("implicit", "scikit-surprise", "cmfrec", "myfm")},
+        **{task: {each.contender: each.values for each in outcomes} for task, outcomes in found.items()},
+    }
+
+
+def table(task: str, rows: dict[str, Any]) -> list[str]:
+    """A task's table: means, deviations over the splits, and paired differences from the first row."""
+    summary = list(evaluate.summary([Outcome(task, name, values) for name, values in rows.items()]))
+    columns = [key for key in summary[0] if key not in ("task", "model")]
+    lines = ["| model | " + " | ".join(columns) + " |", "|---" * (len(columns) + 1) + "|"]
+    for number, row in enumerate(summary):
+        cells = []
+        for column in columns:
+            if column not in row:
+                cells.append("")
+                continue
+            mean, _, difference, deviation = row[column]
+            spread = f" ± {deviation:.4f}" if deviation else ""
+            cells.append(f"{mean:.4f}" + (f" ({difference:+.4f}{spread})" if number else ""))
+        lines.append(f"| {row['model']} | " + " | ".join(cells) + " |")
+    return lines
+
+
+def write(results: dict[str, Any]) -> None:
+    """Write the document."""
+    lines = [Path(__file__).with_name("accuracy.md").read_text().rstrip()]
+    titles = {"ratings": "Ratings", "top-n": "Lists", "similar": "Similar movies"}
+    for task, title in titles.items():
+        if task in results:
+            lines += ["", f"## {title}", "", *table(title, results[task])]
+    lines += ["", "## What was chosen for the peers", ""]
+    lines += [f"- {name}: {options}" for name, options in results["chosen"].items()]
+    lines += ["", "Versions: " + ", ".join(f"{name} {number}" for name, number in results["versions"].items()) + "."]
+    (DOCS / "accuracy.md").write_text("\n".join(lines) + "\n")
+
+
+def main() -> None:
+    """Measure, keep, write."""
+    tasks = [each for each in sys.argv[1:] if not each.endswith(".csv") and not each.startswith("--")] or [
+        "ratings",
+        "top-n",
+        "similar",
+    ]
+    only = next((each.removeprefix("--only=") for each in sys.argv[1:] if each.startswith("--only=")), "")
+    files = [each for each in sys.argv[1:] if each.endswith(".csv")]
+    groups = {}
+    if files:
+        with open(files[0], newline="") as file:
+            groups = {row["movie_id"]: row["group"] for row in csv.DictReader(file)}
+    results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+    for key, found in measure(tasks, groups, only).items():
+        results[key] = {**results.get(key, {}), **found}
+    RESULTS.write_text(json.dumps(results, indent=1) + "\n")
+    write(results)
+
+
+if __name__ == "__main__":
+    main()

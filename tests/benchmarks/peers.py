@@ -1,0 +1,242 @@
+"""Other libraries' models as contenders for embrec.evaluate, and their options to choose from."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import tempfile
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import scipy.sparse
+
+from embrec.contenders import by_cosine
+from embrec.evaluate import Compare, Contender, Predict, Score
+from embrec.models import Ratings
+
+LENSKIT = Path(__file__).resolve().parents[2] / ".venv-lenskit" / "bin" / "python"
+LENSKIT_PROCESS = Path(__file__).with_name("lenskit_process.py")
+
+
+def matrix(training: Ratings, values: np.ndarray | None = None) -> scipy.sparse.csr_matrix:
+    """Ratings, or other values, of users by movies."""
+    shape = (training.user_count, training.movie_count)
+    entries = training.ratings if values is None else values
+    return scipy.sparse.csr_matrix((entries.astype(np.float64), (training.users, training.movies)), shape=shape)
+
+
+def ease(penalty: float, of_ratings: bool) -> Contender:
+    """EASE (Steck, WWW 2019), in numpy: of ratings, or of what was rated at all."""
+
+    def weights(training: Ratings) -> np.ndarray:
+        return matrix(training, training.ratings / 5 if of_ratings else np.ones(len(training.users))).toarray()
+
+    def encoder(training: Ratings) -> np.ndarray:
+        rows = weights(training)
+        inverse = np.linalg.inv(rows.T @ rows + penalty * np.eye(training.movie_count))
+        found = inverse / -np.diag(inverse)
+        np.fill_diagonal(found, 0)
+        return found
+
+    def rank(training: Ratings, seed: int) -> Score:
+        scores = weights(training) @ encoder(training)
+        return lambda users: scores[users]
+
+    def compare(training: Ratings, seed: int) -> Compare:
+        found = encoder(training)
+        return lambda movies: found[np.ix_(movies, movies)].T
+
+    return Contender("EASE", rank=rank, compare=compare)
+
+
+def item_knn(neighbours: int, shrinkage: float) -> Contender:
+    """Item-based neighbours (Sarwar et al., WWW 2001) by the cosine of ratings, in numpy."""
+
+    def similarity(training: Ratings) -> np.ndarray:
+        rows = matrix(training, training.ratings / 5).toarray()
+        gram = rows.T @ rows
+        lengths = np.sqrt(np.maximum(np.diag(gram), 1e-12))
+        found = gram / (np.outer(lengths, lengths) + shrinkage)
+        np.fill_diagonal(found, 0)
+        return found
+
+    def rank(training: Ratings, seed: int) -> Score:
+        found = similarity(training)
+        edge = -np.sort(-found, axis=0)[neighbours]
+        scores = matrix(training, training.ratings / 5).toarray() @ np.where(found > edge, found, 0)
+        return lambda users: scores[users]
+
+    def compare(training: Ratings, seed: int) -> Compare:
+        return by_cosine(matrix(training, training.ratings / 5).toarray().T)
+
+    return Contender("item-kNN", rank=rank, compare=compare)
+
+
+def implicit_als(factors: int, regularization: float, alpha: float) -> Contender:
+    """implicit's alternating least squares."""
+
+    def fit(training: Ratings, seed: int) -> Any:
+        from implicit.als import AlternatingLeastSquares
+
+        model = AlternatingLeastSquares(
+            factors=factors, regularization=regularization, alpha=alpha, iterations=15, random_state=seed, num_threads=1
+        )
+        model.fit(matrix(training).tocsr(), show_progress=False)
+        return model
+
+    def rank(training: Ratings, seed: int) -> Score:
+        model = fit(training, seed)
+        return lambda users: model.user_factors[users] @ model.item_factors.T
+
+    return Contender("implicit ALS", None, rank, lambda training, seed: by_cosine(fit(training, seed).item_factors))
+
+
+def surprise_svd(factors: int, epochs: int, rate: float, penalty: float) -> Contender:
+    """Surprise's SVD."""
+
+    def fit(training: Ratings, seed: int) -> Any:
+        import pandas as pd
+        from surprise import SVD, Dataset, Reader
+
+        frame = pd.DataFrame({"user": training.users, "movie": training.movies, "rating": training.ratings})
+        scale = (float(training.ratings.min()), float(training.ratings.max()))
+        whole = Dataset.load_from_df(frame, Reader(rating_scale=scale)).build_full_trainset()
+        model = SVD(n_factors=factors, n_epochs=epochs, lr_all=rate, reg_all=penalty, random_state=seed)
+        return model.fit(whole)
+
+    def predict(training: Ratings, seed: int) -> Predict:
+        model = fit(training, seed)
+        return lambda users, movies: np.array(
+            [model.predict(user, movie).est for user, movie in zip(users, movies, strict=True)]
+        )
+
+    def compare(training: Ratings, seed: int) -> Compare:
+        model = fit(training, seed)
+        vectors = np.zeros((training.movie_count, factors))
+        for movie in range(training.movie_count):
+            if movie in model.trainset._raw2inner_id_items:
+                vectors[movie] = model.qi[model.trainset.to_inner_iid(movie)]
+        return by_cosine(vectors)
+
+    return Contender("Surprise SVD", predict, None, compare)
+
+
+def cmfrec(factors: int, penalty: float) -> Contender:
+    """cmfrec's collective matrix factorisation, of ratings alone."""
+
+    def predict(training: Ratings, seed: int) -> Predict:
+        from cmfrec import CMF
+
+        model = CMF(k=factors, lambda_=penalty, niter=10, nthreads=1, verbose=False, random_state=seed)
+        model.fit(matrix(training).tocoo())
+        return model.predict
+
+    return Contender("cmfrec", predict)
+
+
+def my_fm(rank: int, draws: int, with_movies: bool = False) -> Contender:
+    """myFM's Bayesian factorisation machine, with who rated what on both sides (as SVD++)."""
+
+    def predict(training: Ratings, seed: int) -> Predict:
+        import myfm
+
+        who = matrix(training, np.ones(len(training.users)))
+        sides = []
+        for incidence in (who, who.T.tocsr()):
+            counts = np.maximum(np.diff(incidence.indptr), 1)
+            scaled = scipy.sparse.diags(counts**-0.5) @ incidence
+            sides.append(scipy.sparse.hstack([scipy.sparse.identity(incidence.shape[0]), scaled], format="csr"))
+        if with_movies and training.movie_features is not None:
+            known = scipy.sparse.csr_matrix(training.movie_features.astype(np.float64))
+            sides[1] = scipy.sparse.hstack([sides[1], known], format="csr")
+
+        def blocks(users: np.ndarray, movies: np.ndarray) -> list[Any]:
+            pairs = ((users, sides[0]), (movies, sides[1]))
+            return [myfm.RelationBlock(list(map(int, index)), side) for index, side in pairs]
+
+        groups = [side.shape[0] for side in sides]
+        shapes = [
+            groups[0],
+            sides[0].shape[1] - groups[0],
+            groups[1],
+            training.user_count,
+            sides[1].shape[1] - groups[1] - training.user_count,
+        ]
+        model = myfm.MyFMRegressor(rank=rank, random_seed=seed)
+        model.fit(
+            None,
+            training.ratings.astype(np.float64),
+            X_rel=blocks(training.users, training.movies),
+            n_iter=draws + 20,
+            n_kept_samples=draws,
+            group_shapes=[each for each in shapes if each],
+        )
+        return lambda users, movies: model.predict(None, blocks(users, movies))
+
+    return Contender("myFM with movies" if with_movies else "myFM", predict)
+
+
+def _lenskit(name: str, options: tuple[tuple[str, Any], ...], training: Ratings, **test: np.ndarray) -> np.ndarray:
+    """What LensKit, in its own environment, predicts for pairs, or its scores of all movies for all users."""
+    with tempfile.TemporaryDirectory() as directory:
+        given, found = Path(directory) / "given.npz", Path(directory) / "found.npy"
+        shape = (training.user_count, training.movie_count)
+        arrays = {"users": training.users, "movies": training.movies, "ratings": training.ratings, "shape": shape}
+        np.savez(given, **arrays, **test)
+        command = [str(LENSKIT), str(LENSKIT_PROCESS), str(given), str(found), name, json.dumps(dict(options))]
+        subprocess.run(command, check=True, capture_output=True)
+        scores: np.ndarray = np.load(found)
+    return scores
+
+
+def lenskit_rank(name: str, options: tuple[tuple[str, Any], ...]) -> Contender:
+    """A LensKit model that ranks."""
+
+    def rank(training: Ratings, seed: int) -> Score:
+        scores = _lenskit(name, options, training)
+        return lambda users: scores[users]
+
+    return Contender(f"LensKit {name}", rank=rank)
+
+
+def lenskit_rate(name: str, options: tuple[tuple[str, Any], ...]) -> Contender:
+    """A LensKit model that predicts ratings."""
+
+    def rate(training: Ratings, seed: int) -> Predict:
+        return lambda users, movies: _lenskit(name, options, training, test_users=users, test_movies=movies)
+
+    return Contender(f"LensKit {name}", rate)
+
+
+def lenskit_grid(name: str, **values: tuple[Any, ...]) -> list[tuple[Any, ...]]:
+    """All combinations of options of a LensKit model."""
+    return [(name, tuple(zip(values, chosen, strict=True))) for chosen in product(*values.values())]
+
+
+# For each peer that ranks, what is tried on a validation split.
+RANKING_OPTIONS: dict[Any, list[tuple[Any, ...]]] = {
+    ease: [(penalty, of_ratings) for penalty in (100.0, 200.0, 400.0, 800.0) for of_ratings in (True, False)],
+    item_knn: [(neighbours, shrinkage) for neighbours in (20, 50, 100, 300) for shrinkage in (0.0, 2.0)],
+    implicit_als: [
+        (factors, penalty, alpha) for factors in (32, 64) for penalty in (1.0, 10.0) for alpha in (0.5, 2.0)
+    ],
+}
+# For each that rates, on the same validation split; myFM's are those of its own example for this data set.
+RATING_OPTIONS: dict[Any, list[tuple[Any, ...]]] = {
+    surprise_svd: [
+        (100, epochs, rate, penalty) for epochs in (50, 80) for rate in (0.005, 0.01) for penalty in (0.08, 0.1, 0.12)
+    ],
+    cmfrec: [(factors, penalty) for factors in (8, 16, 32) for penalty in (8.0, 14.0, 20.0)],
+    my_fm: [(10, 300)],
+}
+# LensKit's models, where its environment has been made.
+LENSKIT_RANKING = [
+    lenskit_grid("implicit ALS", embedding_size=(32, 64), weight=(1.0, 5.0, 40.0)),
+    lenskit_grid("item-kNN of likes", max_nbrs=(20, 50, 100, 300)),
+]
+LENSKIT_RATING = [
+    lenskit_grid("item-kNN", max_nbrs=(20, 40), min_sim=(1e-6, 0.05)),
+    lenskit_grid("ALS", embedding_size=(16, 32), regularization=(0.1, 0.3, 1.0)),
+]

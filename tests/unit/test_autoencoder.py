@@ -1,0 +1,121 @@
+"""The preference part: its Gram matrix and solution against numpy, and the vectors that come out."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import scipy.sparse
+
+from embrec import metrics
+from embrec.models import Ratings, autoencoder
+from embrec.models.autoencoder import Options, fit
+
+
+def two_camps(users: int = 200, movies: int = 40, seed: int = 0) -> Ratings:
+    """Even users rate even movies, mostly, and odd users odd ones."""
+    random = np.random.default_rng(seed)
+    likes = (np.arange(users)[:, np.newaxis] + np.arange(movies)) % 2 == 0
+    rated = random.random((users, movies)) < np.where(likes, 0.4, 0.04)
+    rated[:, 0] |= True
+    user, movie = (each.astype(np.int32) for each in np.nonzero(rated))
+    ratings = np.where(likes[user, movie], 4.0, 2.0) + random.integers(0, 2, len(user))
+    return Ratings(user, movie, ratings.astype(np.float32), users, movies)
+
+
+def test_the_gram_matrix_is_summed_over_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(autoencoder, "_USERS_PER_BATCH", 7)
+    rows = scipy.sparse.random_array((31, 12), density=0.3, rng=0, format="csr", dtype=np.float64)
+    rows.sort_indices()
+    dense = rows.toarray()
+    assert np.allclose(autoencoder.gram_matrix(rows), dense.T @ dense, atol=1e-5)
+
+
+def test_the_solution_is_the_closed_form() -> None:
+    random = np.random.default_rng(0)
+    rows = random.random((50, 12)) * (random.random((50, 12)) < 0.4)
+    gram = rows.T @ rows
+    solution = autoencoder._solve(gram, 2.0, Options(dimensions=12))
+    inverse = np.linalg.inv(gram + np.diag(2.0 + np.diag(gram) * 0.25 / 0.75))
+    encoder = np.eye(12) - inverse / np.diag(inverse)
+    np.fill_diagonal(encoder, 0)
+    # With all directions kept, the profiles and the basis give back every score.
+    assert np.allclose(rows @ solution.profiles @ solution.basis.T, rows @ encoder, atol=1e-4)
+    assert np.allclose(solution.sizes, np.linalg.svd(rows @ encoder, compute_uv=False), atol=1e-3)
+
+
+@pytest.mark.parametrize("count", [5, 40])
+def test_the_largest_directions_are_those_of_the_whole_decomposition(count: int) -> None:
+    basis, _ = np.linalg.qr(np.random.default_rng(0).normal(size=(40, 40)))
+    sizes = 0.7 ** np.arange(40) * 100
+    matrix = (basis * sizes) @ basis.T
+    values, vectors = autoencoder._largest(lambda block: matrix @ block, 40, count)
+    assert np.allclose(values, sizes[:count], rtol=1e-3, atol=1e-4)
+    assert np.allclose(np.abs(np.sum(vectors * basis[:, :count], axis=0))[:10], 1, atol=1e-3)
+    assert (vectors[np.abs(vectors).argmax(axis=0), np.arange(count)] > 0).all(), "signs are fixed"
+
+
+def test_a_users_vector_is_the_weighted_sum_of_the_profiles() -> None:
+    ratings = two_camps()
+    fitted = fit(ratings, Options(dimensions=8, penalty=20.0), seed=0)
+    weights = np.zeros((ratings.user_count, ratings.movie_count))
+    share = (ratings.ratings - 2) / (5 - 2)
+    weights[ratings.users, ratings.movies] = (0.2 + 0.8 * share) ** 1.5
+    assert np.allclose(fitted.user_vectors, weights @ fitted.movie_profiles, atol=1e-5)
+
+
+def test_users_are_recommended_what_their_camp_likes() -> None:
+    ratings = two_camps()
+    fitted = fit(ratings, Options(dimensions=8), seed=0)
+    scores = fitted.user_vectors @ fitted.movie_vectors.T
+    scores[ratings.users, ratings.movies] = -np.inf
+    lists = metrics.top(scores, 5)
+    assert ((lists + np.arange(ratings.user_count)[:, np.newaxis]) % 2 == 0).mean() > 0.95
+    near = metrics.nearest(metrics.cosines(fitted.similarity[1:]), 5) + 1
+    assert ((near + np.arange(1, 40)[:, np.newaxis]) % 2 == 0).mean() > 0.95
+
+
+def test_users_and_movies_without_ratings_get_a_direction_and_stay_out_of_the_lists() -> None:
+    known = two_camps()
+    ratings = Ratings(known.users, known.movies, known.ratings, known.user_count + 2, known.movie_count + 2)
+    fitted = fit(ratings, Options(dimensions=8, penalty=20.0), seed=0)
+    for vectors in (fitted.user_vectors, fitted.movie_vectors, fitted.movie_profiles, fitted.similarity):
+        squares = np.einsum("nd,nd->n", vectors, vectors, dtype=np.float32)
+        assert np.isfinite(squares).all()
+        assert (squares > np.finfo(np.float32).tiny).all()
+    lists = metrics.top(fitted.user_vectors @ fitted.movie_vectors.T, 5)
+    assert lists.max() < known.movie_count
+
+
+def test_a_long_tail_of_movies_is_folded_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(autoencoder, "_MOST_MOVIES", 25)
+    known = two_camps()
+    ratings = Ratings(known.users, known.movies, known.ratings, known.user_count, known.movie_count + 1)
+    fitted = fit(ratings, Options(dimensions=8, penalty=20.0), seed=0)
+    counts = np.bincount(ratings.movies, minlength=41)
+    tail = np.setdiff1d(np.argsort(counts)[1:16], [0])
+    assert len(fitted.movie_vectors) == 41
+    scores = fitted.user_vectors @ fitted.movie_vectors.T
+    own = (np.arange(ratings.user_count)[:, np.newaxis] + np.arange(41)) % 2 == 0
+    assert (scores[:, tail] * np.where(own[:, tail], 1, -1)).mean() > 0, "the tail goes to its camp"
+    near = metrics.nearest(metrics.cosines(fitted.similarity[1:40]), 5) + 1
+    assert ((near[tail - 1] + tail[:, np.newaxis]) % 2 == 0).mean() > 0.9
+    for vectors in (fitted.movie_vectors, fitted.movie_profiles, fitted.similarity):
+        assert np.einsum("nd,nd->n", vectors, vectors, dtype=np.float32).min() > np.finfo(np.float32).tiny
+
+
+def test_one_user_one_movie_and_equal_ratings_are_fitted_too() -> None:
+    for users, movies in ((1, 1), (3, 1), (1, 3), (4, 4)):
+        user, movie = (each.ravel().astype(np.int32) for each in np.indices((users, movies)))
+        ratings = Ratings(user, movie, np.full(len(user), 3.0, np.float32), users, movies)
+        fitted = fit(ratings, Options(), seed=0)
+        assert np.isfinite(fitted.movie_vectors).all()
+        lengths = np.linalg.norm(np.vstack([fitted.user_vectors, fitted.movie_vectors, fitted.movie_profiles]), axis=1)
+        assert lengths.min() > 0
+        assert lengths.max() < 1000, "no direction that is rounding alone"
+
+
+def test_the_same_seed_gives_the_same_vectors() -> None:
+    ratings = two_camps()
+    first, again = (fit(ratings, Options(dimensions=8), seed=3) for _ in range(2))
+    assert first.movie_vectors.tobytes() == again.movie_vectors.tobytes()
+    assert first.similarity.tobytes() == again.similarity.tobytes()
