@@ -10,7 +10,16 @@ import matplotlib as mpl
 from matplotlib.figure import Figure
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
-ORDER = ("u1", "u1, the article", "1m", "1m, two cores", "20m", "20m, two cores", "100m, two cores")
+ORDER = (
+    "u1",
+    "u1, the article",
+    "u1, the article in full",
+    "1m",
+    "1m, two cores",
+    "20m",
+    "20m, two cores",
+    "100m, two cores",
+)
 COLOURS = {"embrec": "#0b6e4f", "libmf": "#c8553d", "cmfrec": "#3d5a98", "surprise": "#8a6d3b", "article": "#777777"}
 MARKS = {"embrec": "o", "libmf": "s", "cmfrec": "^", "surprise": "D", "article": "x"}
 
@@ -157,7 +166,8 @@ def plot(title: str, result: dict[str, Any], path: Path) -> None:
             seconds, errors = zip(*sorted(map(tuple, each["curve"])), strict=True)
             axes.plot(seconds, errors, marker=MARKS[name], color=COLOURS[name], label=name)
     axes.set(xscale="log", xlabel="seconds of fitting (log scale)", ylabel="test RMSE", title=title)
-    axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+    for formatter in (axes.xaxis.set_major_formatter, axes.xaxis.set_minor_formatter):
+        formatter(lambda value, _: f"{value:g}")
     axes.grid(alpha=0.3, which="both")
     axes.legend()
     figure.savefig(path, metadata={"Date": None})

@@ -41,7 +41,7 @@ def scale() -> dict[str, Any]:
         "20m, two cores": fits.measure("20m", ["embrec", "libmf"], cores="0,1"),
         "100m, two cores": fits.measure("100m", ["embrec"], cores="0,1", options_of="20m"),
         "bulk 20m": bulk_paths.measure("20m"),
-        "u1, the article": fits.measure("u1", ["article"], curves=True),
+        "u1, the article in full": fits.measure("u1", ["article"], curves=True),
     }
 
 
