@@ -226,6 +226,22 @@ def test_extraction_gives_back_what_was_loaded(engine: sa.Engine) -> None:
     assert np.array_equal(order, np.arange(len(order)))
 
 
+def test_extraction_by_pieces_gives_what_a_plain_query_gives(
+    engine: sa.Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    load_frame(engine, rating_frame(users=120, movies=60, count=5000))
+    monkeypatch.setattr(bulk, "_BLOCKS_PER_ARRAY", 3)
+    with engine.connect() as connection:
+        pieces = bulk.read_by_blocks(connection, "embrec.ratings", "array_agg(user_index)")
+        query = "SELECT user_index, movie_index, rating FROM embrec.ratings ORDER BY user_index, movie_index"
+        users, movies, ratings = zip(*connection.execute(sa.text(query)), strict=True)
+    arrays = extraction.extract(engine)
+    assert len(pieces) > 5, "or nothing was read by pieces"
+    assert np.array_equal(arrays.user_indexes[arrays.users], users)
+    assert np.array_equal(arrays.movie_indexes[arrays.movies], movies)
+    assert np.array_equal(arrays.ratings, np.array(ratings, np.float32))
+
+
 def test_extraction_is_contiguous_without_unrated_movies_and_does_not_depend_on_the_order_of_rows(
     engine: sa.Engine,
 ) -> None:
