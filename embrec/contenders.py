@@ -21,8 +21,7 @@ def two_part(draws: int | None = None) -> Contender:
     """The default model; of its parts only those are fitted that a task is about."""
 
     def rank(training: Ratings, seed: int) -> Score:
-        fitted = autoencoder.fit(training, autoencoder.Options(), seed)
-        return lambda users: fitted.user_vectors[users] @ fitted.movie_vectors.T
+        return autoencoder.fit(training, autoencoder.Options(), seed).score
 
     def rate(training: Ratings, seed: int) -> Predict:
         return bayesian.fit(training, None, bayesian.Options(draws=draws), seed).predict

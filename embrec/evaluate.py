@@ -81,22 +81,14 @@ class EvaluationData:
 
     @property
     def liked(self) -> NDArray[np.bool_]:
-        """Which ratings say that the movie was liked: three quarters up the scale, 4 of 1 to 5."""
-        low, high = float(self.ratings.ratings.min()), float(self.ratings.ratings.max())
-        return np.asarray(self.ratings.ratings >= low + 0.75 * (high - low))
+        """Which ratings say that the movie was liked."""
+        ratings = self.ratings.ratings
+        return np.asarray(ratings >= metrics.liked_from(float(ratings.min()), float(ratings.max())))
 
     def part(self, positions: NDArray[np.int64]) -> Ratings:
         """Some of the ratings, sorted by user, then movie, as in training."""
         whole = self.ratings
-        order = positions[np.lexsort((whole.movies[positions], whole.users[positions]))]
-        return Ratings(
-            whole.users[order],
-            whole.movies[order],
-            whole.ratings[order],
-            whole.user_count,
-            whole.movie_count,
-            whole.movie_features,
-        )
+        return whole.part(positions[np.lexsort((whole.movies[positions], whole.users[positions]))])
 
 
 def read_data(source: Source) -> EvaluationData:
@@ -122,16 +114,10 @@ def database_data(bind: Bind) -> EvaluationData:
         arrays = extract(connection, with_times=True)
         columns = sa.select(tables.movies.c.movie_index, tables.movies.c.movie_id)
         ids = {row.movie_index: row.movie_id for row in connection.execute(columns)}
-    ratings = Ratings(
-        arrays.users,
-        arrays.movies,
-        arrays.ratings,
-        len(arrays.user_indexes),
-        len(arrays.movie_indexes),
-        movie_features(arrays.movie_genres, arrays.movie_years),
-    )
     movie_ids = [ids[index] for index in arrays.movie_indexes.tolist()]
-    return EvaluationData("the database", ratings, arrays.rated_at, movie_ids, arrays.movie_genres, arrays.sha256)
+    return EvaluationData(
+        "the database", arrays.for_models(), arrays.rated_at, movie_ids, arrays.movie_genres, arrays.sha256
+    )
 
 
 @dataclass(frozen=True)

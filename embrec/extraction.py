@@ -13,7 +13,9 @@ from numpy.typing import NDArray
 from embrec import bulk, database
 from embrec.database import Bind
 from embrec.errors import DataError
+from embrec.features import movie_features
 from embrec.ids import key_order
+from embrec.models import Ratings
 from embrec.rows import NO_TIME
 from embrec.tables import movies
 
@@ -45,6 +47,17 @@ class RatingArrays:
     newest_rating_at: dt.datetime | None
     sha256: str
     rated_at: NDArray[np.int64]
+
+    def for_models(self) -> Ratings:
+        """The ratings as a model takes them, with what is known of the movies."""
+        return Ratings(
+            self.users,
+            self.movies,
+            self.ratings,
+            len(self.user_indexes),
+            len(self.movie_indexes),
+            movie_features(self.movie_genres, self.movie_years),
+        )
 
 
 def extract(bind: Bind, with_times: bool = False) -> RatingArrays:

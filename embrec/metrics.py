@@ -18,6 +18,11 @@ def mae(predicted: NDArray[np.float32], actual: NDArray[np.float32]) -> float:
     return float(np.mean(np.abs(predicted.astype(np.float64) - actual)))
 
 
+def liked_from(low: float, high: float) -> float:
+    """The rating from which on it says that the movie was liked: three quarters up the scale, 4 of 1 to 5."""
+    return low + 0.75 * (high - low)
+
+
 def top(scores: NDArray[Any], n: int) -> NDArray[np.int64]:
     """The columns of the n highest scores of each row, highest first; of equal scores the first column."""
     if n < scores.shape[1]:

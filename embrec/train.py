@@ -13,13 +13,11 @@ from typing import Any
 
 import numpy as np
 import sqlalchemy as sa
-from numpy.typing import NDArray
 
 from embrec import database, embeddings, metrics, runs, splits
 from embrec.embeddings import Part, Vectors
 from embrec.errors import ConfigError, DatabaseError, DataError, RunError
 from embrec.extraction import RatingArrays, extract
-from embrec.features import movie_features
 from embrec.models import Epoch, FittedModel, Ratings, Start, matrix_factorization, outer_product, two_part
 
 DEFAULT_ARCHITECTURE = "two-part"
@@ -85,11 +83,11 @@ def train(
     clock = _Clock()
     arrays = extract(engine)
     clock.lap("extract")
-    training, held_out = _split(arrays, holdout, seed)
-    begin_with, start = _published_start(engine, architecture, chosen, arrays) if warm_start else (None, {})
+    training, held_out = _split(arrays.for_models(), holdout, seed)
     record = _record(architecture, chosen, seed, holdout, arrays)
+    start: dict[str, Start] = {}
     if warm_start:
-        record["options"]["begin_with"] = begin_with
+        record["options"]["begin_with"], start["start"] = _published_start(engine, architecture, chosen, arrays)
     model_run_id = runs.start(engine, **record)
     engine.dispose()  # a pooled connection would stay open through the fit, and be dead after a server's restart
     try:
@@ -154,10 +152,8 @@ def _options(architecture: str, options: Mapping[str, Any], holdout: float) -> t
     return module, module.Options(**options)
 
 
-def _published_start(
-    engine: sa.Engine, architecture: str, options: Any, arrays: RatingArrays
-) -> tuple[int, dict[str, Start]]:
-    """The published run, and the argument of a fit that begins with its movies."""
+def _published_start(engine: sa.Engine, architecture: str, options: Any, arrays: RatingArrays) -> tuple[int, Start]:
+    """The published run, and its movies to begin a fit with."""
     if architecture != "matrix-factorization":
         raise ConfigError(f"The architecture {architecture} cannot begin with a run. Train it without --warm-start.")
     with database.begin(engine) as connection:
@@ -176,27 +172,16 @@ def _published_start(
     _, ours, its = np.intersect1d(arrays.movie_indexes, earlier.indexes, assume_unique=True, return_indices=True)
     vectors[ours] = earlier.vectors[its]
     biases[ours] = 0.0 if earlier.biases is None else earlier.biases[its]
-    return published, {"start": Start(vectors, biases)}
+    return published, Start(vectors, biases)
 
 
-def _split(arrays: RatingArrays, holdout: float, seed: int) -> tuple[Ratings, Ratings | None]:
+def _split(ratings: Ratings, holdout: float, seed: int) -> tuple[Ratings, Ratings | None]:
     if holdout == 0:
-        return _ratings(arrays, np.arange(len(arrays.ratings))), None
-    if len(arrays.ratings) < 2:
+        return ratings, None
+    if len(ratings.ratings) < 2:
         raise DataError("One rating cannot be split. Load more ratings, or train without --holdout.")
-    kept, held = splits.random_split(len(arrays.ratings), holdout, seed)
-    return _ratings(arrays, kept), _ratings(arrays, held)
-
-
-def _ratings(arrays: RatingArrays, positions: NDArray[np.int64]) -> Ratings:
-    return Ratings(
-        arrays.users[positions],
-        arrays.movies[positions],
-        arrays.ratings[positions],
-        len(arrays.user_indexes),
-        len(arrays.movie_indexes),
-        movie_features(arrays.movie_genres, arrays.movie_years),
-    )
+    kept, held = splits.random_split(len(ratings.ratings), holdout, seed)
+    return ratings.part(kept), ratings.part(held)
 
 
 def _record(architecture: str, options: Any, seed: int, holdout: float, arrays: RatingArrays) -> dict[str, Any]:

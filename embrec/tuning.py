@@ -10,7 +10,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import optuna
 import sqlalchemy as sa
 from optuna.distributions import BaseDistribution, FloatDistribution, IntDistribution
@@ -19,7 +18,7 @@ from embrec import database, evaluate, metrics, splits
 from embrec.database import Bind
 from embrec.errors import ConfigError
 from embrec.evaluate import EvaluationData
-from embrec.models import autoencoder, matrix_factorization
+from embrec.models import Ratings, autoencoder, matrix_factorization
 from embrec.tables import tuning_trials
 
 _HELD_OUT = 0.2
@@ -47,14 +46,13 @@ class _Search:
     metric: str
     higher_is_better: bool
     space: dict[str, BaseDistribution]
-    defaults: dict[str, Any]
+    begin_with: Any
     value: Callable[[EvaluationData, dict[str, Any]], float]
 
 
 def _ranking(data: EvaluationData, options: dict[str, Any]) -> float:
-    def rank(training: Any, seed: int) -> evaluate.Score:
-        fitted = autoencoder.fit(training, autoencoder.Options(**options), seed)
-        return lambda users: fitted.user_vectors[users] @ fitted.movie_vectors.T
+    def rank(training: Ratings, seed: int) -> evaluate.Score:
+        return autoencoder.fit(training, autoencoder.Options(**options), seed).score
 
     (outcome,) = evaluate.rank(data, [evaluate.Contender("trial", rank=rank)], (0,))
     return outcome.values["NDCG@10"][0]
@@ -78,7 +76,7 @@ SEARCHES: dict[str, _Search] = {
             "dropout": FloatDistribution(0.0, 0.6),
             "rating_power": FloatDistribution(0.0, 3.0),
         },
-        {"dimensions": 64, "penalty": 40.0, "dropout": 0.25, "rating_power": 1.5},
+        autoencoder.Options(penalty=autoencoder.FIRST_PENALTY),
         _ranking,
     ),
     "matrix-factorization": _Search(
@@ -89,7 +87,7 @@ SEARCHES: dict[str, _Search] = {
             "penalty": FloatDistribution(0.5, 50, log=True),
             "penalty_per_rating": FloatDistribution(0.005, 0.2, log=True),
         },
-        {"dimensions": 31, "penalty": 8.0, "penalty_per_rating": 0.05},
+        matrix_factorization.Options(),
         _error,
     ),
 }
@@ -127,7 +125,7 @@ def tune(
     for trial in kept:
         _tell(study, search, trial)
     if not kept:
-        study.enqueue_trial(search.defaults)
+        study.enqueue_trial({name: getattr(search.begin_with, name) for name in search.space})
     for number in range(len(kept) + 1, trials + 1):
         asked = study.ask(search.space)
         trial = Trial(dict(asked.params), search.value(data, dict(asked.params)))
@@ -164,6 +162,4 @@ def _kept(bind: Bind, architecture: str, digest: str) -> list[Trial]:
 def _keep(bind: Bind, architecture: str, digest: str, metric: str, trial: Trial) -> None:
     values = {"architecture": architecture, "ratings_sha256": digest, "metric": metric}
     with database.begin(bind) as connection:
-        connection.execute(
-            sa.insert(tuning_trials).values(**values, options=trial.options, value=float(np.float64(trial.value)))
-        )
+        connection.execute(sa.insert(tuning_trials).values(**values, options=trial.options, value=trial.value))

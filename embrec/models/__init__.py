@@ -7,7 +7,7 @@ may begin with the movies of an earlier one, it takes ``start`` as well.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +32,11 @@ class Ratings:
     user_count: int
     movie_count: int
     movie_features: NDArray[np.float32] | None = None
+
+    def part(self, positions: NDArray[np.int64]) -> Ratings:
+        """The ratings at some positions, in their order, of the same users and movies."""
+        users, movies, ratings = self.users[positions], self.movies[positions], self.ratings[positions]
+        return replace(self, users=users, movies=movies, ratings=ratings)
 
 
 @dataclass(frozen=True)
@@ -83,6 +88,10 @@ class Preference:
     movie_profiles: NDArray[np.float32]
     similarity: NDArray[np.float32]
     penalty: float
+
+    def score(self, users: NDArray[np.int32]) -> NDArray[np.float32]:
+        """Scores of all movies for some users, float32 of shape (len(users), movie_count)."""
+        return np.asarray(self.user_vectors[users] @ self.movie_vectors.T)
 
 
 @dataclass(frozen=True)

@@ -25,12 +25,13 @@ import scipy.sparse
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from embrec.metrics import ndcg
+from embrec.metrics import liked_from, ndcg
 from embrec.models import Preference, Ratings, long_tail
 
 # A user's row is scaled by its number of ratings to this power.
 _ROW_POWER = -0.25
-_FIRST_PENALTY = 40.0
+# Where the search for a penalty begins.
+FIRST_PENALTY = 40.0
 # Of the directions that are kept, the one at this share is shrunk by half.
 _HALF_AT = 0.75
 _USERS_PER_BATCH = 4_096
@@ -114,11 +115,6 @@ class _Scale:
         span = self.high - self.low
         share = (ratings.astype(np.float64) - self.low) / span if span > 0 else np.ones(len(ratings))
         return np.asarray((0.2 + 0.8 * share) ** self.power)
-
-    @property
-    def liked(self) -> float:
-        """From here on a rating says that the movie was liked: 4 of 1 to 5."""
-        return self.low + 0.75 * (self.high - self.low)
 
 
 @dataclass(frozen=True)
@@ -287,7 +283,7 @@ class _Validation:
         held = random.random(len(training.ratings)) < 0.2
         rows = _Rows.of(training, scale, ~held)
         self._gram = gram_matrix(rows.scaled)
-        liked = held & (training.ratings >= scale.liked)
+        liked = held & (training.ratings >= liked_from(scale.low, scale.high))
         users = np.unique(training.users[liked])
         users = np.sort(random.permutation(users)[:_VALIDATION_USERS])
         entries = (np.ones(liked.sum(), bool), (training.users[liked], training.movies[liked]))
@@ -319,11 +315,11 @@ def _best_penalty(training: Ratings, scale: _Scale, options: Options, seed: int)
     def quality(penalty: float) -> NDArray[np.float64]:
         return np.concatenate([validation.quality(penalty, options) for validation in validations])
 
-    tried = {_FIRST_PENALTY: quality(_FIRST_PENALTY)}
-    if not len(tried[_FIRST_PENALTY]):
-        return _FIRST_PENALTY
+    tried = {FIRST_PENALTY: quality(FIRST_PENALTY)}
+    if not len(tried[FIRST_PENALTY]):
+        return FIRST_PENALTY
     for factor in (0.5, 2.0):
-        penalty = _FIRST_PENALTY * factor
+        penalty = FIRST_PENALTY * factor
         while penalty not in tried and 1 < penalty < 10_000:
             tried[penalty] = quality(penalty)
             if tried[penalty].mean() < max(each.mean() for each in tried.values()):

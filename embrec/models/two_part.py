@@ -61,7 +61,8 @@ def fit(
         # The parts keep a core each busy; more threads of BLAS would only be in their way.
         begun = worker.submit(autoencoder.begin, training, autoencoder.Options(**chosen), seed)
         if options.draws == 0:
-            quick = matrix_factorization.Options(dimensions=min(options.dimensions, 31))
+            quick = matrix_factorization.Options()
+            quick = dataclasses.replace(quick, dimensions=min(options.dimensions, quick.dimensions))
             rating = matrix_factorization.fit(training, held_out, quick, seed, on_epoch)
         else:
             bayes = bayesian.Options(dimensions=options.dimensions, draws=options.draws)

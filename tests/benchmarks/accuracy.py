@@ -33,9 +33,7 @@ SEEDS = (0, 1, 2)
 
 def inner(data: EvaluationData, kept: np.ndarray, seed: int) -> EvaluationData:
     """A training part as data of its own, to choose options on."""
-    whole = data.ratings
-    ratings = replace(whole, users=whole.users[kept], movies=whole.movies[kept], ratings=whole.ratings[kept])
-    return replace(data, ratings=ratings, rated_at=data.rated_at[kept])
+    return replace(data, ratings=data.ratings.part(kept), rated_at=data.rated_at[kept])
 
 
 def best(
@@ -111,9 +109,9 @@ def measure(tasks: Sequence[str], groups: dict[str, str], only: str) -> dict[str
         return [contender for contender in everybody if only in contender.name]
 
     quick, ours = mine["matrix-factorization"](), replace(mine["two-part"](), name="embrec")
+    plain, with_movies = without_movies(ours, "embrec"), replace(ours, name="embrec with movies")
     found: dict[str, list[Outcome]] = {}
     if "ratings" in tasks:
-        plain, with_movies = without_movies(ours, "embrec"), replace(ours, name="embrec with movies")
         others = (*raters, peers.my_fm(10, 300, with_movies=True), mine["biases"]())
         everybody = wanted(plain, with_movies, quick, *others)
         found["ratings"] = evaluate.rate(data, everybody, "official", progress=progress)
@@ -121,7 +119,6 @@ def measure(tasks: Sequence[str], groups: dict[str, str], only: str) -> dict[str
         everybody = wanted(ours, *rankers, quick, mine["biases"](), mine["popularity"]())
         found["top-n"] = evaluate.rank(data, everybody, SEEDS, progress)
     if "similar" in tasks:
-        plain, with_movies = without_movies(ours, "embrec"), replace(ours, name="embrec with movies")
         everybody = wanted(plain, with_movies, *rankers, *raters, quick)
         found["similar"] = evaluate.compare(data, everybody, SEEDS, groups, progress)
     return {

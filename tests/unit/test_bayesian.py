@@ -98,11 +98,7 @@ def test_a_mean_of_fewer_directions_is_padded() -> None:
 
 
 def parts(everything: Ratings, share: float = 0.2) -> list[Ratings]:
-    counts = everything.user_count, everything.movie_count
-    return [
-        Ratings(everything.users[part], everything.movies[part], everything.ratings[part], *counts)
-        for part in splits.random_split(len(everything.ratings), share, 0)
-    ]
+    return [everything.part(positions) for positions in splits.random_split(len(everything.ratings), share, 0)]
 
 
 def test_it_predicts_better_than_one_pair_of_factors() -> None:

@@ -94,10 +94,7 @@ def test_chunks_take_every_row_once_and_stay_small(counts: list[int]) -> None:
 def test_it_finds_what_made_the_ratings() -> None:
     everything = made_up(200, 100, 9000)
     kept, held = splits.random_split(len(everything.ratings), 0.2, 0)
-    training, held_out = (
-        Ratings(everything.users[part], everything.movies[part], everything.ratings[part], 200, 100)
-        for part in (kept, held)
-    )
+    training, held_out = everything.part(kept), everything.part(held)
     fitted = fit(training, None, Options(dimensions=4, penalty=0.5, penalty_per_rating=0.01, epochs=15), seed=1)
     error = metrics.rmse(fitted.predict(held_out.users, held_out.movies), held_out.ratings)
     assert error < 0.45, "noise of 0.3, and little else"
@@ -131,7 +128,7 @@ def test_a_held_out_part_stops_the_fit_and_the_best_sweep_is_kept() -> None:
 def test_the_order_of_the_ratings_changes_nothing_but_roundoff() -> None:
     ratings = made_up(30, 20, 300)
     order = np.random.default_rng(1).permutation(len(ratings.ratings))
-    shuffled = Ratings(ratings.users[order], ratings.movies[order], ratings.ratings[order], 30, 20)
+    shuffled = ratings.part(order)
     first, second = (fit(each, None, Options(dimensions=3), seed=0) for each in (ratings, shuffled))
     assert np.allclose(first.movie_vectors, second.movie_vectors, atol=1e-4)
 
