@@ -30,7 +30,8 @@ def copy_arrays(connection: sa.Connection, target: str, arrays: Sequence[NDArray
         connection: The transaction to write in.
         target: Table and columns, such as ``embrec.ratings (user_index, rating)``.
         arrays: One array of n values per column, of a dtype as wide as the column's type (int32 for integer,
-            float32 for real, int64 for bigint and, from :func:`timestamps`, timestamptz). A float32 array of
+            float32 for real, bytes of one length for text, int64 for bigint and, from :func:`timestamps`,
+            timestamptz). A float32 array of
             shape (n, d) goes into a vector column, bit for bit.
         freeze: Spare the first reader and the first vacuum from rewriting every page; allowed for a table that this
             transaction has made or truncated.

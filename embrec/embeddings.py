@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from embrec import bulk, database
 from embrec.database import Bind
 from embrec.errors import RunError
+from embrec.tables import run_matrices
 
 Side = Literal["user", "movie"]
 Part = Literal["rating", "preference", "profile", "similarity"]
@@ -24,11 +25,13 @@ class Vectors(NamedTuple):
         indexes: int32 of shape (n,), the database's user or movie indexes; ascending where they were read.
         vectors: float32 of shape (n, dimensions).
         biases: float32 of shape (n,), or None for a part without them.
+        fingerprints: Of the ratings that each user's vector was learned from, int64 of shape (n,), or None.
     """
 
     indexes: NDArray[np.int32]
     vectors: NDArray[np.float32]
     biases: NDArray[np.float32] | None = None
+    fingerprints: NDArray[np.int64] | None = None
 
 
 # Held by whoever attaches or detaches partitions.
@@ -74,6 +77,8 @@ def _fill(
     columns: dict[str, NDArray[Any]] = {f"{side}_index": found.indexes[order]}
     if found.biases is not None:
         columns["bias"] = found.biases[order]
+    if found.fingerprints is not None:
+        columns["fingerprint"] = found.fingerprints[order]
     columns["embedding"] = found.vectors[order]
     bulk.copy_arrays(connection, f"{leaf} ({', '.join(columns)})", list(columns.values()), freeze=True)
     checks = " AND ".join(f"{column} = {value}" for column, value in fixed.items())
@@ -85,6 +90,24 @@ def _fill(
             f" ADD CHECK ({database.extension_schema(connection)}.vector_dims(embedding) = {found.vectors.shape[1]})"
         )
     )
+
+
+def store_matrix(
+    connection: sa.Connection, model_run_id: int, name: str, rows: NDArray[np.float32], biases: NDArray[np.float32]
+) -> None:
+    """Write something else that a run has learned, in the transaction that stores its vectors.
+
+    Args:
+        connection: The transaction to write in.
+        model_run_id: The run.
+        name: What it is, in ASCII.
+        rows: float32 of shape (n, width).
+        biases: float32 of shape (n,).
+    """
+    count = len(rows)
+    columns = [np.full(count, model_run_id, np.int32), np.full(count, name.encode()), np.arange(count, dtype=np.int32)]
+    table = "embrec.run_matrices (model_run_id, matrix, row_number, bias, embedding)"
+    bulk.copy_arrays(connection, table, [*columns, biases, rows])
 
 
 def read(bind: Bind, model_run_id: int, side: Side, part: Part = "rating") -> Vectors:
@@ -100,9 +123,9 @@ def read(bind: Bind, model_run_id: int, side: Side, part: Part = "rating") -> Ve
 
 
 def drop(engine: sa.Engine, model_run_id: int) -> None:
-    """Drop a run's partitions without holding up readers of other runs; what is gone already is no error.
+    """Drop what a run has learned without holding up readers of other runs; what is gone already is no error.
 
-    One at a time: PostgreSQL allows one pending detachment a table.
+    Partitions one at a time: PostgreSQL allows one pending detachment a table.
     """
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         database.poll_lock(connection, _PARTITIONS_LOCK)
@@ -122,6 +145,7 @@ def drop(engine: sa.Engine, model_run_id: int) -> None:
                     way = "FINALIZE" if pending else "CONCURRENTLY"
                     connection.execute(sa.text(f"ALTER TABLE {parent} DETACH PARTITION {attached} {way}"))
                 connection.execute(sa.text(f"DROP TABLE IF EXISTS {partition}"))
+            connection.execute(sa.delete(run_matrices).where(run_matrices.c.model_run_id == model_run_id))
         finally:
             connection.execute(sa.select(sa.func.pg_advisory_unlock(_PARTITIONS_LOCK)))
 

@@ -20,6 +20,7 @@ from embrec.database import Bind
 from embrec.errors import DataError
 from embrec.ids import key_order, map_ids
 from embrec.movies import Movie
+from embrec.ratings import refresh_statistics
 from embrec.reading import RatingRows, read_ratings
 from embrec.rows import NO_TIME, RejectedRow
 from embrec.sources import Source
@@ -98,6 +99,7 @@ def load(
             rows.ratings[latest],
             rows.rated_at[latest],
         )
+        refresh_statistics(connection)
     if reject_to is not None:
         _write_rejected(Path(reject_to), rejected)
     read = len(rows.ratings)

@@ -30,6 +30,12 @@ class ModelRun:
     ratings_sha256: str
     dimensions: int | None
     mean: float | None
+    lowest_rating: float | None
+    highest_rating: float | None
+    rating_power: float | None
+    bias_feature: float | None
+    ridge_constant: float | None
+    ridge_per_rating: float | None
     movie_similarity: str
     user_similarity: str
     parameters: dict[str, int]

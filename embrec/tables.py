@@ -50,6 +50,8 @@ ratings = sa.Table(
     ),
     sa.Column("rated_at", timestamptz, sa.CheckConstraint("isfinite(rated_at)", name="rated_at")),
 )
+# Of no size, and enough for "since when": new ratings are the last rows.
+sa.Index("ratings_rated_at_idx", ratings.c.rated_at, postgresql_using="brin")
 
 model_runs = sa.Table(
     "model_runs",
@@ -75,6 +77,13 @@ model_runs = sa.Table(
     # What came out.
     sa.Column("dimensions", sa.SmallInteger),
     sa.Column("mean", REAL),  # what the biases are relative to
+    sa.Column("lowest_rating", REAL),
+    sa.Column("highest_rating", REAL),
+    # How a user's vector is had from ratings; NULL for a run without that part, or that cannot.
+    sa.Column("rating_power", REAL),
+    sa.Column("bias_feature", REAL),
+    sa.Column("ridge_constant", REAL),
+    sa.Column("ridge_per_rating", REAL),
     # The parts whose vectors are compared for similar movies and similar users.
     sa.Column("movie_similarity", part, nullable=False, server_default="rating"),
     sa.Column("user_similarity", part, nullable=False, server_default="rating"),
@@ -136,7 +145,20 @@ user_embeddings = sa.Table(
     sa.Column("user_index", sa.Integer, primary_key=True),
     sa.Column("bias", REAL),
     sa.Column("embedding", VECTOR(), nullable=False),
+    # Of the ratings that the vector was learned from, as embrec.ratings_fingerprint(user_index) has it.
+    sa.Column("fingerprint", sa.BigInteger),
     postgresql_partition_by="LIST (model_run_id)",
+)
+
+# What else a run has learned, by name: the layers of a dense head.
+run_matrices = sa.Table(
+    "run_matrices",
+    metadata,
+    sa.Column("model_run_id", sa.Integer, sa.ForeignKey(model_runs.c.model_run_id), primary_key=True),
+    sa.Column("matrix", sa.Text, primary_key=True),
+    sa.Column("row_number", sa.Integer, primary_key=True),
+    sa.Column("bias", REAL),
+    sa.Column("embedding", VECTOR(), nullable=False),
 )
 
 # How Alembic compares a database with this metadata: our schema alone, and not the partitions of the

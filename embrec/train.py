@@ -7,18 +7,20 @@ import dataclasses
 import importlib.metadata
 import platform
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import sqlalchemy as sa
+from numpy.typing import NDArray
 
 from embrec import database, embeddings, metrics, runs, splits
 from embrec.embeddings import Part, Vectors
 from embrec.errors import ConfigError, DatabaseError, DataError, RunError
 from embrec.extraction import RatingArrays, extract
 from embrec.models import Epoch, FittedModel, Ratings, Start, matrix_factorization, outer_product, two_part
+from embrec.ratings import refresh_statistics
 
 DEFAULT_ARCHITECTURE = "two-part"
 ARCHITECTURES: Mapping[str, Any] = {
@@ -95,7 +97,8 @@ def train(
         clock.lap("fit")
         errors = _errors(model, training, held_out)
         clock.lap("evaluate")
-        database.retrying(lambda: _store(engine, model_run_id, arrays, model, errors))
+        serving = _serving(model, training)
+        database.retrying(lambda: _store(engine, model_run_id, arrays, model, errors, serving))
         clock.lap("store")
     except BaseException as error:  # also a Ctrl-C: the record must not say "training" for ever
         reason = str(error) or type(error).__name__
@@ -104,14 +107,21 @@ def train(
         raise
     if publish:
         database.retrying(lambda: runs.publish(engine, model_run_id))
+        refresh_statistics(engine)
         clock.lap("publish")
     return TrainResult(model_run_id, publish, model, errors, clock.seconds)
 
 
 def _store(
-    engine: sa.Engine, model_run_id: int, arrays: RatingArrays, model: FittedModel, errors: Mapping[str, float]
+    engine: sa.Engine,
+    model_run_id: int,
+    arrays: RatingArrays,
+    model: FittedModel,
+    errors: Mapping[str, float],
+    serving: Mapping[str, float],
 ) -> None:
-    users: dict[Part, Vectors] = {"rating": Vectors(arrays.user_indexes, model.user_vectors, model.user_biases)}
+    prints = arrays.fingerprints()
+    users: dict[Part, Vectors] = {"rating": Vectors(arrays.user_indexes, model.user_vectors, model.user_biases, prints)}
     movies: dict[Part, Vectors] = {"rating": Vectors(arrays.movie_indexes, model.movie_vectors, model.movie_biases)}
     if model.preference:
         users["preference"] = Vectors(arrays.user_indexes, model.preference.user_vectors)
@@ -121,7 +131,22 @@ def _store(
     with database.begin(engine) as connection:
         embeddings.store(connection, model_run_id, "user", users)
         embeddings.store(connection, model_run_id, "movie", movies)
-        runs.finish(connection, model_run_id, "trained", **_outcome(model, errors))
+        for name, rows, biases in _head(model):
+            embeddings.store_matrix(connection, model_run_id, name, rows, biases)
+        runs.finish(connection, model_run_id, "trained", **_outcome(model, errors), **serving)
+
+
+def _head(model: FittedModel) -> Iterator[tuple[str, NDArray[np.float32], NDArray[np.float32]]]:
+    """The layers of a dense head as the SQL function dense_ratings reads them.
+
+    A unit of the first, whose weights are those of an outer product, is cut into a row for each of the user's
+    coordinates, and its bias stands beside the first of them.
+    """
+    for number, (name, layer) in enumerate(model.head.items()):
+        rows = layer.weights.reshape(-1, model.user_vectors.shape[1]) if number == 0 else layer.weights
+        biases = np.zeros(len(rows), np.float32)
+        biases[:: len(rows) // len(layer.biases)] = layer.biases
+        yield name, rows, biases
 
 
 class _Clock:
@@ -208,6 +233,17 @@ def _errors(model: FittedModel, training: Ratings, held_out: Ratings | None) -> 
         predicted = model.predict(held_out.users, held_out.movies)
         found["held_out_rmse"] = metrics.rmse(predicted, held_out.ratings)
         found["held_out_mae"] = metrics.mae(predicted, held_out.ratings)
+    return found
+
+
+def _serving(model: FittedModel, training: Ratings) -> dict[str, float]:
+    """What SQL needs to know to answer from ratings as they are."""
+    found = {"lowest_rating": float(training.ratings.min()), "highest_rating": float(training.ratings.max())}
+    if model.preference:
+        found["rating_power"] = model.preference.weighting.power
+    if model.fold_in:
+        found["bias_feature"] = model.fold_in.bias_feature
+        found["ridge_constant"], found["ridge_per_rating"] = model.fold_in.constant, model.fold_in.per_rating
     return found
 
 

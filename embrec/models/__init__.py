@@ -6,8 +6,8 @@ may begin with the movies of an earlier one, it takes ``start`` as well.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -72,6 +72,53 @@ class Epoch:
 
 
 @dataclass(frozen=True)
+class RatingWeights:
+    """How much a rating weighs in a user's preference: (0.2 + 0.8 s) ** power, s its place on the scale from 0 to 1.
+
+    Attributes:
+        lowest: The lowest rating of the scale.
+        highest: The highest.
+        power: 0 for all alike.
+    """
+
+    lowest: float
+    highest: float
+    power: float
+
+    def of(self, ratings: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Weights of ratings, float64 of the same shape; what is off the scale is taken for its end."""
+        span = self.highest - self.lowest
+        place = (np.clip(ratings.astype(np.float64), self.lowest, self.highest) - self.lowest) / (span or 1.0)
+        return np.asarray((0.2 + 0.8 * (place if span > 0 else 1.0)) ** self.power * np.ones(len(ratings)))
+
+
+@dataclass(frozen=True)
+class FoldIn:
+    """How a user's rating vector p, with the bias over ``bias_feature`` appended, is had from n ratings.
+
+    It minimises sum (rating - mean - movie's bias - [movie's vector, bias_feature] . p)^2
+    + (constant + per_rating * n) |p|^2.
+    """
+
+    bias_feature: float
+    constant: float
+    per_rating: float
+
+
+@dataclass(frozen=True)
+class DenseLayer:
+    """A dense layer.
+
+    Attributes:
+        weights: float32 of shape (units, inputs).
+        biases: float32 of shape (units,).
+    """
+
+    weights: NDArray[np.float32]
+    biases: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
 class Preference:
     """Vectors of who likes what: a user's vector . a movie's is the score to rank movies by.
 
@@ -81,6 +128,7 @@ class Preference:
         movie_profiles: What a rating of a movie adds to its user's vector, float32 of shape (movie_count, dimensions).
         similarity: Vectors for the cosine of movies, float32 of shape (movie_count, dimensions).
         penalty: The regularisation that was chosen.
+        weighting: What a rating weighs in its user's vector, the weighted sum of the profiles of the movies rated.
     """
 
     user_vectors: NDArray[np.float32]
@@ -88,6 +136,7 @@ class Preference:
     movie_profiles: NDArray[np.float32]
     similarity: NDArray[np.float32]
     penalty: float
+    weighting: RatingWeights
 
     def score(self, users: NDArray[np.int32]) -> NDArray[np.float32]:
         """Scores of all movies for some users, float32 of shape (len(users), movie_count)."""
@@ -109,6 +158,9 @@ class FittedModel:
         movie_biases: float32 of shape (movie_count,), or None.
         mean: What the biases are relative to, or None.
         preference: The preference part, or None for an architecture without one.
+        fold_in: How a user's vector is had from ratings, or None where it cannot be.
+        head: Dense layers on the outer product of a user's and a movie's vector (row-major), the first with a
+            rectifier; none where the vectors' inner product predicts.
     """
 
     user_vectors: NDArray[np.float32]
@@ -121,3 +173,5 @@ class FittedModel:
     movie_biases: NDArray[np.float32] | None = None
     mean: float | None = None
     preference: Preference | None = None
+    fold_in: FoldIn | None = None
+    head: Mapping[str, DenseLayer] = field(default_factory=dict)

@@ -26,7 +26,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from embrec.metrics import liked_from, ndcg
-from embrec.models import Preference, Ratings, long_tail
+from embrec.models import Preference, Ratings, RatingWeights, long_tail
 
 # A user's row is scaled by its number of ratings to this power.
 _ROW_POWER = -0.25
@@ -104,20 +104,6 @@ def gram_matrix(rows: scipy.sparse.csr_array) -> NDArray[np.float64]:
 
 
 @dataclass(frozen=True)
-class _Scale:
-    """From ratings to weights: the lowest rating is 0.2, the highest 1, before the power."""
-
-    low: float
-    high: float
-    power: float
-
-    def weights(self, ratings: NDArray[np.float32]) -> NDArray[np.float64]:
-        span = self.high - self.low
-        share = (ratings.astype(np.float64) - self.low) / span if span > 0 else np.ones(len(ratings))
-        return np.asarray((0.2 + 0.8 * share) ** self.power)
-
-
-@dataclass(frozen=True)
 class _Rows:
     """Users' weights, and the same scaled by activity for fitting."""
 
@@ -125,10 +111,12 @@ class _Rows:
     scaled: scipy.sparse.csr_array = field(repr=False)
 
     @classmethod
-    def of(cls, ratings: Ratings, scale: _Scale, positions: NDArray[np.bool_] | slice = slice(None)) -> _Rows:
+    def of(
+        cls, ratings: Ratings, weighting: RatingWeights, positions: NDArray[np.bool_] | slice = slice(None)
+    ) -> _Rows:
         users, movies = ratings.users[positions], ratings.movies[positions]
         shape = (ratings.user_count, ratings.movie_count)
-        weights = scipy.sparse.csr_array((scale.weights(ratings.ratings[positions]), (users, movies)), shape=shape)
+        weights = scipy.sparse.csr_array((weighting.of(ratings.ratings[positions]), (users, movies)), shape=shape)
         weights.sort_indices()
         counts = np.diff(weights.indptr)
         scaled = weights.copy()
@@ -218,12 +206,12 @@ def fit(
 
 def begin(training: Ratings, options: Options, seed: int) -> Finish:
     """Do all of :func:`fit` that needs no rating vectors; the function that is returned takes them and ends it."""
-    scale = _Scale(float(training.ratings.min()), float(training.ratings.max()), options.rating_power)
+    weighting = RatingWeights(float(training.ratings.min()), float(training.ratings.max()), options.rating_power)
     if training.movie_count <= _MOST_MOVIES:
-        return _begin(training, scale, options, seed)
-    weights = _Rows.of(training, scale).weights
+        return _begin(training, weighting, options, seed)
+    weights = _Rows.of(training, weighting).weights
     chosen, most_rated = long_tail.most_rated(training, _MOST_MOVIES)
-    finish_chosen = _begin(most_rated, scale, options, seed)
+    finish_chosen = _begin(most_rated, weighting, options, seed)
 
     def finish(rating_vectors: NDArray[np.float32] | None) -> Preference:
         fitted = finish_chosen(None if rating_vectors is None else rating_vectors[chosen])
@@ -232,9 +220,9 @@ def begin(training: Ratings, options: Options, seed: int) -> Finish:
     return finish
 
 
-def _begin(training: Ratings, scale: _Scale, options: Options, seed: int) -> Finish:
-    penalty = options.penalty or _best_penalty(training, scale, options, seed)
-    rows = _Rows.of(training, scale)
+def _begin(training: Ratings, weighting: RatingWeights, options: Options, seed: int) -> Finish:
+    penalty = options.penalty or _best_penalty(training, weighting, options, seed)
+    rows = _Rows.of(training, weighting)
     gram = gram_matrix(rows.scaled)
     solution = _solve(gram, penalty, options)
     # Any split between the two sides gives the same scores; this one makes cosines of movies mean most.
@@ -252,6 +240,7 @@ def _begin(training: Ratings, scale: _Scale, options: Options, seed: int) -> Fin
             profiles=profiles,
             similarity=_mixed([*kinds, *more], options.dimensions),
             penalty=penalty,
+            weighting=weighting,
             seed=seed,
         )
 
@@ -279,11 +268,11 @@ def _unit(vectors: NDArray[np.float64]) -> NDArray[np.float64]:
 class _Validation:
     """A fifth of the ratings, held out to see how well the others rank them."""
 
-    def __init__(self, training: Ratings, scale: _Scale, random: np.random.Generator) -> None:
+    def __init__(self, training: Ratings, weighting: RatingWeights, random: np.random.Generator) -> None:
         held = random.random(len(training.ratings)) < 0.2
-        rows = _Rows.of(training, scale, ~held)
+        rows = _Rows.of(training, weighting, ~held)
         self._gram = gram_matrix(rows.scaled)
-        liked = held & (training.ratings >= liked_from(scale.low, scale.high))
+        liked = held & (training.ratings >= liked_from(weighting.lowest, weighting.highest))
         users = np.unique(training.users[liked])
         users = np.sort(random.permutation(users)[:_VALIDATION_USERS])
         entries = (np.ones(liked.sum(), bool), (training.users[liked], training.movies[liked]))
@@ -299,7 +288,7 @@ class _Validation:
         return ndcg(scores, self._relevant, 10)
 
 
-def _best_penalty(training: Ratings, scale: _Scale, options: Options, seed: int) -> float:
+def _best_penalty(training: Ratings, weighting: RatingWeights, options: Options, seed: int) -> float:
     """Climb from the usual penalty, by factors of two, while held-out ratings are ranked better.
 
     One split of few users says little, so the fewer there are the more splits are taken. Of the penalties that are
@@ -310,7 +299,7 @@ def _best_penalty(training: Ratings, scale: _Scale, options: Options, seed: int)
     # Each holds a matrix of movies by movies.
     most = _MOST_VALIDATIONS if training.movie_count <= _FEW_MOVIES else 1
     count = min(max(_VALIDATION_USERS * 2 // training.user_count, 1), most)
-    validations = [_Validation(training, scale, random) for _ in range(count)]
+    validations = [_Validation(training, weighting, random) for _ in range(count)]
 
     def quality(penalty: float) -> NDArray[np.float64]:
         return np.concatenate([validation.quality(penalty, options) for validation in validations])
@@ -340,6 +329,7 @@ def _finished(
     profiles: NDArray[np.float64],
     similarity: NDArray[np.float64],
     penalty: float,
+    weighting: RatingWeights,
     seed: int,
 ) -> Preference:
     """The vectors in float32; who has no rating here is like the average, and an unrated movie like nothing else."""
@@ -356,4 +346,5 @@ def _finished(
         movie_profiles=np.ascontiguousarray(profiles, np.float32),
         similarity=np.ascontiguousarray(similarity, np.float32),
         penalty=penalty,
+        weighting=weighting,
     )

@@ -55,6 +55,7 @@ def with_others(fitted: Preference, chosen: NDArray[np.int64], weights: scipy.sp
         movie_profiles=every_profile,
         similarity=all_movies(fitted.similarity, tail @ to_similarity),
         penalty=fitted.penalty,
+        weighting=fitted.weighting,
     )
 
 

@@ -19,10 +19,10 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from embrec.models import Epoch, FittedModel, Ratings, Start
+from embrec.models import Epoch, FittedModel, FoldIn, Ratings, Start
 from embrec.models.factorization import by_movie, by_user, predictor, sample, sweep, tensors
 from embrec.models.following import Following
-from embrec.models.ridge import solve
+from embrec.models.ridge import BIAS_FEATURE, solve
 
 # From so many ratings on, the first sweeps are made on the users who have a fifth of them.
 _MANY_RATINGS = 5_000_000
@@ -163,6 +163,7 @@ def fit(
         user_biases=user_biases,
         movie_biases=movie_biases,
         mean=float(model.mean),
+        fold_in=FoldIn(BIAS_FEATURE, options.penalty, options.penalty_per_rating),
     )
 
 

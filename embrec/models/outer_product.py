@@ -14,7 +14,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from embrec.models import Epoch, FittedModel, Ratings
+from embrec.models import DenseLayer, Epoch, FittedModel, Ratings
 from embrec.models.following import Following
 
 
@@ -99,11 +99,17 @@ def fit(
         history=following.epochs,
         kept_epoch=following.kept_epoch,
         predict=predict,
+        head={name: _layer(model, name) for name in ("hidden", "rating")},
     )
 
 
 def _inputs(users: NDArray[np.int32], movies: NDArray[np.int32]) -> list[NDArray[np.int32]]:
     return [users[:, np.newaxis], movies[:, np.newaxis]]
+
+
+def _layer(model: keras.Model, layer: str) -> DenseLayer:
+    weights, biases = model.get_layer(layer).get_weights()
+    return DenseLayer(np.ascontiguousarray(weights.T, np.float32), np.asarray(biases, np.float32))
 
 
 def _weights(model: keras.Model, layer: str) -> NDArray[np.float32]:

@@ -95,7 +95,7 @@ def test_matrix_factorisation_reaches_its_error_on_fold_u1(ml_100k: Path) -> Non
 
 
 def test_vectors_arrive_bit_for_bit(ml_engine: sa.Engine, trained: TrainResult) -> None:
-    indexes, vectors, _ = embeddings.read(ml_engine, trained.model_run_id, "movie")
+    indexes, vectors, *_ = embeddings.read(ml_engine, trained.model_run_id, "movie")
     assert np.array_equal(indexes, np.arange(1682))
     assert vectors.tobytes() == trained.model.movie_vectors.tobytes()
 

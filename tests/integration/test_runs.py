@@ -50,7 +50,7 @@ def test_training_records_the_run_and_publishes_its_vectors_bit_for_bit(engine: 
         ("movie", arrays.movie_indexes, result.model.movie_vectors),
         ("user", arrays.user_indexes, result.model.user_vectors),
     ):
-        found_indexes, found, _ = embeddings.read(engine, result.model_run_id, side)
+        found_indexes, found, *_ = embeddings.read(engine, result.model_run_id, side)
         assert np.array_equal(found_indexes, indexes)
         assert found.tobytes() == vectors.tobytes()
 
@@ -125,7 +125,7 @@ def test_a_warm_start_goes_on_from_the_published_run(engine: sa.Engine) -> None:
         train(engine, QUICK, {"epochs": 1}, publish=False, warm_start=warm_start) for warm_start in (False, True)
     )
     assert warm.metrics["train_rmse"] < cold.metrics["train_rmse"]
-    movies, vectors, _ = embeddings.read(engine, warm.model_run_id, "movie")
+    movies, vectors, *_ = embeddings.read(engine, warm.model_run_id, "movie")
     known = np.isin(movies, embeddings.read(engine, earlier.model_run_id, "movie").indexes)
     assert known.sum() == len(movies) - 1
     # One sweep solves the users, so the movies are still those of the published run.

@@ -23,7 +23,7 @@ LEVELS = [
     {"columns", "delimited", "database"},
     {"movies"},
     {"sources", "metrics", "splits", "features", "bulk"},
-    {"models", "movielens", "ids", "embeddings", "schema", "recommend"},
+    {"models", "movielens", "ids", "embeddings", "schema", "recommend", "ratings"},
     {"reading", "runs", "extraction"},
     {"loading", "train", "evaluate"},
     {"contenders", "tuning"},

@@ -1,0 +1,95 @@
+"""How a user's rating vector is had from ratings alone, so that it needs no training.
+
+A mean of many draws comes with no rule for a user whom the model has not seen. One is made here: in coordinates in
+which the users that it has seen are spread alike in all directions around zero, a user's vector is a plain ridge
+regression on the vectors of the movies they rated (the posterior of a vector whose prior is what users look like; an
+empirical Bayes estimate). Its penalty is the one whose solutions predict most like the model's own vectors.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from embrec.models import FittedModel, FoldIn, Ratings
+from embrec.models.factorization import predictor
+
+# Users to choose the penalty by, and movies to compare their predictions of.
+_USERS, _MOVIES = 300, 1_000
+_PENALTIES = 2.0 ** np.arange(-4, 4.5, 0.5)
+# Of the mean variance, what is added to every direction's.
+_LEAST_VARIANCE = 1e-3
+
+
+class _Factors(NamedTuple):
+    """Vectors and biases of users and movies, float64, and the mean that they are relative to."""
+
+    users: NDArray[np.float64]
+    movies: NDArray[np.float64]
+    user_biases: NDArray[np.float64]
+    movie_biases: NDArray[np.float64]
+    mean: float
+
+
+def with_fold_in(model: FittedModel, training: Ratings) -> FittedModel:
+    """The model in coordinates in which a user's vector is a ridge solution; it predicts as before.
+
+    Args:
+        model: Has biases and a mean.
+        training: What it was fitted to.
+    """
+    given = (model.user_vectors, model.movie_vectors, model.user_biases, model.movie_biases)
+    wide = [np.asarray(each, np.float64) for each in given]
+    factors = _standard(_Factors(wide[0], wide[1], wide[2], wide[3], float(model.mean or 0.0)))
+    feature = float(factors.user_biases.std()) or 1.0
+    users, movies, user_biases, movie_biases = (each.astype(np.float32) for each in factors[:4])
+    return replace(
+        model,
+        user_vectors=users,
+        movie_vectors=movies,
+        user_biases=user_biases,
+        movie_biases=movie_biases,
+        mean=factors.mean,
+        predict=predictor(users, movies, user_biases, movie_biases, factors.mean),
+        fold_in=FoldIn(feature, _best_penalty(factors, training, feature), 0.0),
+    )
+
+
+def _standard(given: _Factors) -> _Factors:
+    """The same predictions from users whose mean is zero and whose covariance is the unit matrix."""
+    # What all users have in common is the movies'.
+    average = given.users.mean(axis=0)
+    users, movie_biases = given.users - average, given.movie_biases + given.movies @ average
+    mean, user_biases = given.mean + given.user_biases.mean(), given.user_biases - given.user_biases.mean()
+    covariance = users.T @ users / len(users)
+    least = _LEAST_VARIANCE * np.trace(covariance) / len(covariance) or 1.0
+    lower = np.linalg.cholesky(covariance + least * np.eye(len(covariance)))
+    users, movies = np.linalg.solve(lower, users.T).T, given.movies @ lower
+    # What a user's vector tells of the bias is the movies' too, so that the two are independent.
+    shared = np.linalg.lstsq(users, user_biases, rcond=None)[0]
+    return _Factors(users, movies + shared, user_biases - users @ shared, movie_biases, float(mean))
+
+
+def _best_penalty(factors: _Factors, training: Ratings, feature: float) -> float:
+    """The penalty whose solutions predict most like the users' vectors, for some users and movies."""
+    random = np.random.default_rng(0)
+    counts = np.bincount(training.users, minlength=training.user_count)
+    users = np.sort(random.permutation(np.flatnonzero(counts))[:_USERS])
+    compared = random.permutation(training.movie_count)[:_MOVIES]
+    order = np.argsort(training.users, kind="stable")
+    starts = np.concatenate([[0], np.cumsum(counts)])
+    features = np.column_stack([factors.movies, np.full(training.movie_count, feature)])
+    own = np.column_stack([factors.users, factors.user_biases / feature])
+    errors = np.zeros(len(_PENALTIES))
+    for user in users:
+        mine = order[starts[user] : starts[user + 1]]
+        movies = training.movies[mine]
+        unexplained = training.ratings[mine] - factors.mean - factors.movie_biases[movies]
+        values, basis = np.linalg.eigh(features[movies].T @ features[movies])
+        moment = basis.T @ (features[movies].T @ unexplained)
+        solutions = (moment / (values + _PENALTIES[:, np.newaxis])) @ basis.T
+        errors += np.sum(((solutions - own[user]) @ features[compared].T) ** 2, axis=1)
+    return float(_PENALTIES[errors.argmin()])

@@ -1,0 +1,74 @@
+"""Ratings one at a time, as an application gives them, and the statistics of all; whole files are loaded elsewhere.
+
+Every function takes an Engine, or a Connection whose transaction is the caller's.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+
+import sqlalchemy as sa
+
+from embrec import database
+from embrec.database import Bind
+from embrec.errors import DataError
+
+
+def add_rating(
+    bind: Bind, user_id: str | int, movie_id: str | int, rating: float, rated_at: dt.datetime | None = None
+) -> None:
+    """Record a user's rating of a movie, in place of an earlier one; new ids are taken in.
+
+    The next recommendation and prediction for the user know it, without training.
+
+    Args:
+        bind: An engine or a connection.
+        user_id: The user's outside id.
+        movie_id: The movie's outside id.
+        rating: A finite number.
+        rated_at: When it was given; None for now.
+
+    Raises:
+        DataError: An id is empty, or the rating is not finite.
+        SchemaError: The schema is absent or behind.
+    """
+    if "" in (str(user_id), str(movie_id)):
+        raise DataError("A rating needs a user's and a movie's id; give two that are not empty.")
+    if not math.isfinite(rating):
+        raise DataError(f"The rating is {rating}; give a finite number.")
+    with database.begin(bind) as connection:
+        connection.execute(
+            sa.text(
+                "SELECT embrec.add_rating(CAST(:user AS text), CAST(:movie AS text), CAST(:rating AS real),"
+                " coalesce(:rated_at, now()))"
+            ).bindparams(sa.bindparam("rated_at", type_=sa.DateTime(timezone=True))),
+            {"user": str(user_id), "movie": str(movie_id), "rating": rating, "rated_at": rated_at},
+        )
+
+
+def remove_rating(bind: Bind, user_id: str | int, movie_id: str | int) -> bool:
+    """Take a user's rating of a movie back; returns whether there was one.
+
+    Raises:
+        SchemaError: The schema is absent or behind.
+    """
+    with database.begin(bind) as connection:
+        statement = sa.text("SELECT embrec.remove_rating(CAST(:user AS text), CAST(:movie AS text))")
+        return bool(connection.scalar(statement, {"user": str(user_id), "movie": str(movie_id)}))
+
+
+def refresh_statistics(bind: Bind) -> bool:
+    """Count the ratings anew for popular movies and the filter ``min_ratings``; readers are not held up.
+
+    Returns:
+        Whether this role may; where not, the statistics stay as they are.
+
+    Raises:
+        SchemaError: The schema is absent or behind.
+    """
+    with database.begin(bind) as connection:
+        allowed = connection.scalar(sa.text("SELECT has_function_privilege('embrec.refresh_statistics()', 'EXECUTE')"))
+        if allowed:
+            connection.execute(sa.text("SELECT embrec.refresh_statistics()"))
+        return bool(allowed)

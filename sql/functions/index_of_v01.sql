@@ -1,0 +1,40 @@
+-- A user's or movie's index, giving a new id the next one; one transaction at a time gives out indexes.
+CREATE FUNCTION embrec.user_index_of(user_id text)
+RETURNS integer
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_column
+DECLARE
+    found integer := (SELECT u.user_index FROM embrec.users AS u WHERE u.user_id = user_index_of.user_id);
+BEGIN
+    IF found IS NULL THEN
+        LOCK TABLE embrec.users IN SHARE ROW EXCLUSIVE MODE;
+        INSERT INTO embrec.users (user_index, user_id)
+        SELECT coalesce(max(u.user_index) + 1, 0), user_index_of.user_id FROM embrec.users AS u
+        ON CONFLICT DO NOTHING;
+        found := (SELECT u.user_index FROM embrec.users AS u WHERE u.user_id = user_index_of.user_id);
+    END IF;
+    RETURN found;
+END;
+$$;
+
+CREATE FUNCTION embrec.movie_index_of(movie_id text)
+RETURNS integer
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_column
+DECLARE
+    found integer := (SELECT m.movie_index FROM embrec.movies AS m WHERE m.movie_id = movie_index_of.movie_id);
+BEGIN
+    IF found IS NULL THEN
+        LOCK TABLE embrec.movies IN SHARE ROW EXCLUSIVE MODE;
+        INSERT INTO embrec.movies (movie_index, movie_id)
+        SELECT coalesce(max(m.movie_index) + 1, 0), movie_index_of.movie_id FROM embrec.movies AS m
+        ON CONFLICT DO NOTHING;
+        found := (SELECT m.movie_index FROM embrec.movies AS m WHERE m.movie_id = movie_index_of.movie_id);
+    END IF;
+    RETURN found;
+END;
+$$;

@@ -1,0 +1,32 @@
+-- The n most popular movies that are rated at all, by movie_statistics; the filters are those of movies_within.
+CREATE FUNCTION embrec.popular_movies(
+    n integer DEFAULT 10,
+    genres text[] DEFAULT NULL,
+    without_genres text[] DEFAULT NULL,
+    released_from integer DEFAULT NULL,
+    released_to integer DEFAULT NULL,
+    min_ratings integer DEFAULT NULL
+)
+RETURNS SETOF embrec.popular_movie
+LANGUAGE sql STABLE PARALLEL SAFE
+BEGIN ATOMIC
+    SELECT
+        (row_number() OVER (ORDER BY s.popularity DESC, s.movie_index))::integer AS rank,
+        m.movie_id,
+        m.title,
+        s.popularity,
+        s.mean_rating,
+        s.rating_count
+    FROM embrec.movie_statistics AS s
+    JOIN embrec.movies AS m ON m.movie_index = s.movie_index
+    WHERE s.rating_count > 0
+        AND s.movie_index IN (
+            SELECT w.movie_index
+            FROM embrec.movies_within(
+                popular_movies.genres, popular_movies.without_genres, popular_movies.released_from,
+                popular_movies.released_to, popular_movies.min_ratings
+            ) AS w
+        )
+    ORDER BY rank
+    LIMIT popular_movies.n;
+END;

@@ -1,0 +1,70 @@
+-- The ratings that users would give movies, pair by pair, from the published run's stored vectors: for many pairs at
+-- once, where predict_rating would look at each user's ratings again. Users that the run has no vector of are solved
+-- for. Rows come for pairs of known users and movies that have a vector, in no order.
+CREATE FUNCTION embrec.predict_ratings(user_ids text[], movie_ids text[])
+RETURNS SETOF embrec.predicted_rating
+LANGUAGE sql STABLE PARALLEL SAFE
+BEGIN ATOMIC
+    WITH run AS (
+        SELECT r.*, coalesce(r.bias_feature, 1) AS feature
+        FROM embrec.model_runs AS r
+        WHERE r.model_run_id = (SELECT p.model_run_id FROM embrec.published_run AS p)
+    ),
+    pairs AS MATERIALIZED (
+        SELECT u.user_index, u.user_id, m.movie_index, m.movie_id
+        FROM unnest(predict_ratings.user_ids, predict_ratings.movie_ids) AS asked (user_id, movie_id)
+        JOIN embrec.users AS u ON u.user_id = asked.user_id
+        JOIN embrec.movies AS m ON m.movie_id = asked.movie_id
+    ),
+    stored AS (
+        SELECT e.user_index, e.embedding, e.bias
+        FROM embrec.user_embeddings AS e
+        WHERE e.model_run_id = (SELECT p.model_run_id FROM embrec.published_run AS p) AND e.part = 'rating'
+    ),
+    solved AS MATERIALIZED (
+        SELECT other.user_index, embrec.user_rating_vector(run.model_run_id, other.user_index) AS vector
+        FROM run
+        CROSS JOIN (
+            SELECT DISTINCT pairs.user_index FROM pairs
+            WHERE NOT EXISTS (SELECT FROM stored WHERE stored.user_index = pairs.user_index)
+        ) AS other
+    ),
+    movie AS (
+        SELECT e.movie_index, e.embedding, e.bias
+        FROM embrec.movie_embeddings AS e
+        WHERE e.model_run_id = (SELECT p.model_run_id FROM embrec.published_run AS p) AND e.part = 'rating'
+    ),
+    predicted AS (
+        SELECT pairs.user_id, pairs.movie_id, run.mean + s.bias + movie.bias - (s.embedding <#> movie.embedding) AS value
+        FROM run
+        CROSS JOIN pairs
+        JOIN stored AS s ON s.user_index = pairs.user_index
+        JOIN movie ON movie.movie_index = pairs.movie_index
+        WHERE run.mean IS NOT NULL
+        UNION ALL
+        SELECT
+            pairs.user_id,
+            pairs.movie_id,
+            run.mean + movie.bias - coalesce(s.vector <#> (movie.embedding || ARRAY[run.feature]::vector), 0)
+        FROM run
+        CROSS JOIN pairs
+        JOIN solved AS s ON s.user_index = pairs.user_index
+        JOIN movie ON movie.movie_index = pairs.movie_index
+        WHERE run.mean IS NOT NULL
+        UNION ALL
+        SELECT pairs.user_id, pairs.movie_id, dense.rating
+        FROM run
+        CROSS JOIN (SELECT p.user_index, array_agg(p.movie_index) AS movies FROM pairs AS p GROUP BY p.user_index) AS grouped
+        JOIN stored AS s ON s.user_index = grouped.user_index
+        CROSS JOIN embrec.dense_ratings(run.model_run_id, s.embedding, grouped.movies) AS dense
+        JOIN pairs ON pairs.user_index = grouped.user_index AND pairs.movie_index = dense.movie_index
+        WHERE run.mean IS NULL
+    )
+    SELECT
+        predicted.user_id,
+        predicted.movie_id,
+        greatest(least(predicted.value, run.highest_rating), run.lowest_rating)::double precision,
+        run.model_run_id
+    FROM run
+    CROSS JOIN predicted;
+END;
