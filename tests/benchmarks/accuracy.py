@@ -13,7 +13,6 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -66,9 +65,11 @@ def tuned(data: EvaluationData, only: str) -> tuple[list[Contender], list[Conten
 
     sets = [(0, ndcg, make, tries) for make, tries in peers.RANKING_OPTIONS.items()]
     sets += [(1, accuracy, make, tries) for make, tries in peers.RATING_OPTIONS.items()]
-    if peers.LENSKIT.exists():
+    if peers.python_of("lenskit").exists():
         sets += [(0, ndcg, peers.lenskit_rank, tries) for tries in peers.LENSKIT_RANKING]
         sets += [(1, accuracy, peers.lenskit_rate, tries) for tries in peers.LENSKIT_RATING]
+    if peers.python_of("lightfm").exists():
+        sets.append((0, ndcg, peers.light_fm, peers.LIGHTFM_RANKING))
     made: tuple[list[Contender], list[Contender]] = ([], [])
     chosen: dict[str, str] = {}
     for place, quality, make, tries in sets:
@@ -123,7 +124,7 @@ def measure(tasks: Sequence[str], groups: dict[str, str], only: str) -> dict[str
         found["similar"] = evaluate.compare(data, everybody, SEEDS, groups, progress)
     return {
         "chosen": chosen,
-        "versions": {name: version(name) for name in ("implicit", "scikit-surprise", "cmfrec", "myfm")},
+        "versions": peers.versions(),
         **{task: {each.contender: each.values for each in outcomes} for task, outcomes in found.items()},
     }
 

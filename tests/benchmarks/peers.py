@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import tempfile
+from importlib.metadata import version
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -14,10 +15,42 @@ import scipy.sparse
 
 from embrec.contenders import by_cosine
 from embrec.evaluate import Compare, Contender, Predict, Score
+from embrec.metrics import liked_from
 from embrec.models import Ratings
 
-LENSKIT = Path(__file__).resolve().parents[2] / ".venv-lenskit" / "bin" / "python"
-LENSKIT_PROCESS = Path(__file__).with_name("lenskit_process.py")
+# Libraries that live apart, in environments of their own, by the distributions they come in.
+APART = {"lenskit": "lenskit", "lightfm": "rectools-lightfm"}
+PROCESS = Path(__file__).with_name("peer_process.py")
+Options = tuple[tuple[str, Any], ...]
+
+
+def python_of(library: str) -> Path:
+    """The interpreter of a library that lives apart; absent where its environment has not been made."""
+    return Path(__file__).resolve().parents[2] / f".venv-{library}" / "bin" / "python"
+
+
+def versions() -> dict[str, str]:
+    """The peers' versions, by distribution."""
+    found = {name: version(name) for name in ("implicit", "scikit-surprise", "cmfrec", "myfm")}
+    ask = "import sys; from importlib.metadata import version; print(version(sys.argv[1]), end='')"
+    for library, name in APART.items():
+        if python_of(library).exists():
+            command = [str(python_of(library)), "-c", ask, name]
+            found[name] = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    return found
+
+
+def apart(library: str, name: str, options: Options, training: Ratings, **test: np.ndarray) -> np.ndarray:
+    """What a library in an environment of its own finds from ratings; peer_process.py says what that is."""
+    with tempfile.TemporaryDirectory() as directory:
+        given, found = Path(directory) / "given.npz", Path(directory) / "found.npy"
+        shape = (training.user_count, training.movie_count)
+        arrays = {"users": training.users, "movies": training.movies, "ratings": training.ratings, "shape": shape}
+        np.savez(given, **arrays, **test)
+        files = [str(each) for each in (python_of(library), PROCESS, given, found)]
+        subprocess.run([*files, library, name, json.dumps(dict(options))], check=True, capture_output=True)
+        result: np.ndarray = np.load(found)
+    return result
 
 
 def matrix(training: Ratings, values: np.ndarray | None = None) -> scipy.sparse.csr_matrix:
@@ -178,34 +211,21 @@ def my_fm(rank: int, draws: int, with_movies: bool = False) -> Contender:
     return Contender("myFM with movies" if with_movies else "myFM", predict)
 
 
-def _lenskit(name: str, options: tuple[tuple[str, Any], ...], training: Ratings, **test: np.ndarray) -> np.ndarray:
-    """What LensKit, in its own environment, predicts for pairs, or its scores of all movies for all users."""
-    with tempfile.TemporaryDirectory() as directory:
-        given, found = Path(directory) / "given.npz", Path(directory) / "found.npy"
-        shape = (training.user_count, training.movie_count)
-        arrays = {"users": training.users, "movies": training.movies, "ratings": training.ratings, "shape": shape}
-        np.savez(given, **arrays, **test)
-        command = [str(LENSKIT), str(LENSKIT_PROCESS), str(given), str(found), name, json.dumps(dict(options))]
-        subprocess.run(command, check=True, capture_output=True)
-        scores: np.ndarray = np.load(found)
-    return scores
-
-
-def lenskit_rank(name: str, options: tuple[tuple[str, Any], ...]) -> Contender:
+def lenskit_rank(name: str, options: Options) -> Contender:
     """A LensKit model that ranks."""
 
     def rank(training: Ratings, seed: int) -> Score:
-        scores = _lenskit(name, options, training)
+        scores = apart("lenskit", name, options, training)
         return lambda users: scores[users]
 
     return Contender(f"LensKit {name}", rank=rank)
 
 
-def lenskit_rate(name: str, options: tuple[tuple[str, Any], ...]) -> Contender:
+def lenskit_rate(name: str, options: Options) -> Contender:
     """A LensKit model that predicts ratings."""
 
     def rate(training: Ratings, seed: int) -> Predict:
-        return lambda users, movies: _lenskit(name, options, training, test_users=users, test_movies=movies)
+        return lambda users, movies: apart("lenskit", name, options, training, test_users=users, test_movies=movies)
 
     return Contender(f"LensKit {name}", rate)
 
@@ -213,6 +233,27 @@ def lenskit_rate(name: str, options: tuple[tuple[str, Any], ...]) -> Contender:
 def lenskit_grid(name: str, **values: tuple[Any, ...]) -> list[tuple[Any, ...]]:
     """All combinations of options of a LensKit model."""
     return [(name, tuple(zip(values, chosen, strict=True))) for chosen in product(*values.values())]
+
+
+def light_fm(components: int, penalty: float, of_likes: bool) -> Contender:
+    """LightFM with its WARP loss, without features: its positives are the ratings of liked movies, or all."""
+
+    def vectors(training: Ratings, seed: int) -> tuple[np.ndarray, np.ndarray]:
+        if of_likes:
+            edge = liked_from(float(training.ratings.min()), float(training.ratings.max()))
+            training = training.part(np.flatnonzero(training.ratings >= edge))
+        options = {"no_components": components, "item_alpha": penalty, "user_alpha": penalty, "random_state": seed}
+        found = apart("lightfm", "warp", (*options.items(), ("epochs", 60), ("max_sampled", 30)), training)
+        return found[: training.user_count], found[training.user_count :]
+
+    def rank(training: Ratings, seed: int) -> Score:
+        of_users, of_movies = vectors(training, seed)
+        return lambda users: of_users[users] @ of_movies.T
+
+    def compare(training: Ratings, seed: int) -> Compare:
+        return by_cosine(vectors(training, seed)[1][:, :-1])
+
+    return Contender("LightFM", None, rank, compare)
 
 
 # For each peer that ranks, what is tried on a validation split.
@@ -240,3 +281,6 @@ LENSKIT_RATING = [
     lenskit_grid("item-kNN", max_nbrs=(20, 40), min_sim=(1e-6, 0.05)),
     lenskit_grid("ALS", embedding_size=(16, 32), regularization=(0.1, 0.3, 1.0)),
 ]
+# LightFM, where its environment has been made; its defaults overfit here, and these are around the best that was seen
+# on the same split among other numbers of components and epochs, penalties, rates and losses.
+LIGHTFM_RANKING = list(product((64, 128), (0.001, 0.002), (True, False)))
