@@ -14,7 +14,17 @@ if TYPE_CHECKING:
     from embrec.errors import EmbrecError
     from embrec.loading import LoadReport, load
     from embrec.movies import Movie
-    from embrec.recommend import find_movies, similar_movies, similar_users
+    from embrec.predict import explain_recommendation, predict_rating, predict_ratings
+    from embrec.ratings import add_rating, refresh_statistics, remove_rating
+    from embrec.recommend import (
+        find_movies,
+        popular_movies,
+        recommend_for,
+        recommend_movies,
+        similar_movies,
+        similar_users,
+        trending_movies,
+    )
     from embrec.runs import ModelRun, list_runs, publish, rollback
     from embrec.sources import from_frame, open_source
 
@@ -23,17 +33,27 @@ __all__ = [
     "LoadReport",
     "ModelRun",
     "Movie",
+    "add_rating",
     "create_engine",
+    "explain_recommendation",
     "find_movies",
     "from_frame",
     "list_runs",
     "load",
     "open_engine",
     "open_source",
+    "popular_movies",
+    "predict_rating",
+    "predict_ratings",
     "publish",
+    "recommend_for",
+    "recommend_movies",
+    "refresh_statistics",
+    "remove_rating",
     "rollback",
     "similar_movies",
     "similar_users",
+    "trending_movies",
 ]
 
 _MODULES = {
@@ -41,7 +61,17 @@ _MODULES = {
     "errors": ("EmbrecError",),
     "movies": ("Movie",),
     "loading": ("LoadReport", "load"),
-    "recommend": ("find_movies", "similar_movies", "similar_users"),
+    "predict": ("explain_recommendation", "predict_rating", "predict_ratings"),
+    "ratings": ("add_rating", "refresh_statistics", "remove_rating"),
+    "recommend": (
+        "find_movies",
+        "popular_movies",
+        "recommend_for",
+        "recommend_movies",
+        "similar_movies",
+        "similar_users",
+        "trending_movies",
+    ),
     "runs": ("ModelRun", "list_runs", "publish", "rollback"),
     "sources": ("from_frame", "open_source"),
 }

@@ -6,14 +6,119 @@ function of the same name.
 
 from __future__ import annotations
 
-from typing import Any
+import datetime as dt
+import json
+from collections.abc import Mapping, Sequence
+from typing import TypedDict, Unpack
 
 import pandas as pd
 import sqlalchemy as sa
 
 from embrec import database
+from embrec.answering import call, explain_nothing, rows, texts, whole
 from embrec.database import Bind
-from embrec.errors import NoPublishedRunError, UnknownMovieError, UnknownUserError
+from embrec.errors import UnknownMovieError
+
+
+class Filters(TypedDict, total=False):
+    """Which movies may be answered; what is not given, or None, lets all through.
+
+    Attributes:
+        genres: At least one of these.
+        without_genres: None of these.
+        released_from: First release year.
+        released_to: Last release year.
+        min_ratings: How often a movie is rated at least.
+    """
+
+    genres: Sequence[str] | None
+    without_genres: Sequence[str] | None
+    released_from: int | None
+    released_to: int | None
+    min_ratings: int | None
+
+
+def recommend_movies(
+    bind: Bind,
+    user_id: str | int,
+    n: int = 10,
+    movie_ids: Sequence[str | int] | None = None,
+    include_rated: bool = False,
+    diversity: float = 0.0,
+    **filters: Unpack[Filters],
+) -> pd.DataFrame:
+    """The n best movies for a user, from the user's ratings as they are now.
+
+    Args:
+        bind: An engine or a connection.
+        user_id: The user's outside id. One who has no ratings, or is unknown, gets the most popular movies.
+        n: How many; all that qualify where it is more.
+        movie_ids: The movies to choose from; None for all.
+        include_rated: Whether movies that the user rated may be among them.
+        diversity: 0 for the best ones, up to 1 for movies as different from each other as can be.
+        **filters: As in :class:`Filters`.
+
+    Returns:
+        Columns rank (from 1), movie_id, title, score (higher is better, of no unit), basis (``ratings``, or
+        ``popularity`` where the user has none that the model knows) and model_run_id, best first.
+
+    Raises:
+        ValueError: ``n`` or ``diversity`` is out of range.
+        SchemaError: The schema is absent or behind.
+    """
+    with database.begin(bind) as connection:
+        own = {"movie_ids": texts(movie_ids), "include_rated": include_rated, "diversity": _share(diversity)}
+        return call(connection, "recommend_movies(CAST(:id AS text)", n, {**filters, **own}, id=str(user_id))
+
+
+def recommend_for(
+    bind: Bind,
+    ratings: Mapping[str, float] | Mapping[int, float],
+    n: int = 10,
+    movie_ids: Sequence[str | int] | None = None,
+    include_rated: bool = False,
+    diversity: float = 0.0,
+    **filters: Unpack[Filters],
+) -> pd.DataFrame:
+    """The n best movies for a visitor without an account.
+
+    Args:
+        bind: An engine or a connection.
+        ratings: The visitor's ratings by movie id; movies that are not known are passed over.
+        n: As in :func:`recommend_movies`, like the rest.
+        movie_ids: The same.
+        include_rated: The same.
+        diversity: The same.
+        **filters: The same.
+
+    Returns:
+        Columns as of :func:`recommend_movies`.
+    """
+    given = json.dumps({str(movie): float(rating) for movie, rating in ratings.items()}, allow_nan=False)
+    with database.begin(bind) as connection:
+        own = {"movie_ids": texts(movie_ids), "include_rated": include_rated, "diversity": _share(diversity)}
+        return call(connection, "recommend_for(CAST(:ratings AS jsonb)", n, {**filters, **own}, ratings=given)
+
+
+def popular_movies(bind: Bind, n: int = 10, **filters: Unpack[Filters]) -> pd.DataFrame:
+    """The n most popular movies, as of the last load, training or refresh of the statistics.
+
+    Returns:
+        Columns rank, movie_id, title, popularity (a mean rating, drawn to that of all movies where a movie has few),
+        mean_rating and rating_count.
+    """
+    with database.begin(bind) as connection:
+        return call(connection, "popular_movies(", n, filters)
+
+
+def trending_movies(bind: Bind, since: dt.datetime, n: int = 10, **filters: Unpack[Filters]) -> pd.DataFrame:
+    """The n movies that are rated much more since a time than their ratings before let expect.
+
+    Returns:
+        Columns rank, movie_id, title, trend (the excess, in standard deviations), recent_count and rating_count.
+    """
+    with database.begin(bind) as connection:
+        return call(connection, "trending_movies(CAST(:since AS timestamptz)", n, filters, since=since)
 
 
 def similar_movies(bind: Bind, movie_id: str | int, n: int = 10) -> pd.DataFrame:
@@ -64,7 +169,7 @@ def find_movies(bind: Bind, query: str, n: int = 10) -> pd.DataFrame:
         SchemaError: The schema is absent or behind.
     """
     with database.begin(bind) as connection:
-        found = _frame(connection, "SELECT * FROM embrec.find_movies(:query, :n)", query=query, n=_count(n))
+        found = rows(connection, "SELECT * FROM embrec.find_movies(:query, :n)", query=query, n=whole(n))
     return found.astype({"release_year": "Int64"})
 
 
@@ -95,43 +200,15 @@ def resolve_movie(bind: Bind, movie: str) -> str:
 
 def _nearest(bind: Bind, side: str, outside_id: str, n: int) -> pd.DataFrame:
     with database.begin(bind) as connection:
-        frame = _frame(
-            connection, f"SELECT * FROM embrec.similar_{side}s(CAST(:id AS text), :n)", id=outside_id, n=_count(n)
+        found = rows(
+            connection, f"SELECT * FROM embrec.similar_{side}s(CAST(:id AS text), :n)", id=outside_id, n=whole(n)
         )
-        if frame.empty and n:
-            _explain_nothing(connection, side, outside_id)
-    return frame
+        if found.empty and n:
+            explain_nothing(connection, side, outside_id)
+    return found
 
 
-def _count(n: int) -> int:
-    """``n`` as the SQL functions take it, an integer."""
-    if n < 0:
-        raise ValueError(f"n is {n}; give 0 or more")
-    return min(n, 2**31 - 1)
-
-
-def _explain_nothing(connection: sa.Connection, side: str, outside_id: str) -> None:
-    """Say why there is no answer; return where there is just nobody else."""
-    error = UnknownMovieError if side == "movie" else UnknownUserError
-    known, published, has_vector = connection.execute(
-        sa.text(
-            f"SELECT EXISTS (SELECT FROM embrec.{side}s WHERE {side}_id = :id),"
-            " (SELECT model_run_id FROM embrec.published_run),"
-            f" EXISTS (SELECT FROM embrec.published_{side}_embeddings WHERE {side}_id = :id)"
-        ),
-        {"id": outside_id},
-    ).one()
-    if not known:
-        raise error(f"There is no {side} with the id {outside_id!r}.")
-    if published is None:
-        raise NoPublishedRunError("No model run is published yet. Run: embrec train")
-    if not has_vector:
-        raise error(
-            f"The {side} {outside_id!r} has no vector in model run {published}, which was trained without ratings "
-            "of it. Run: embrec train"
-        )
-
-
-def _frame(connection: sa.Connection, statement: str, /, **values: Any) -> pd.DataFrame:
-    result = connection.execute(sa.text(statement), values)
-    return pd.DataFrame(result.fetchall(), columns=list(result.keys()))
+def _share(diversity: float) -> float:
+    if not 0 <= diversity <= 1:
+        raise ValueError(f"diversity is {diversity}; give 0 for the best movies, up to 1 for the most different")
+    return diversity

@@ -8,6 +8,7 @@ import sqlalchemy as sa
 
 from embrec import loading, runs, sources
 from embrec.embeddings import Vectors, store
+from embrec.extraction import extract
 from embrec.movies import Movie
 
 FAKE_RUN = {
@@ -19,6 +20,18 @@ FAKE_RUN = {
     "movie_count": 0,
     "rating_count": 0,
     "ratings_sha256": "",
+}
+MOVIE_PARTS = ("rating", "preference", "profile", "similarity")
+# What a run of two parts says of itself for SQL.
+SERVING = {
+    "dimensions": 5,
+    "mean": 3.5,
+    "lowest_rating": 1.0,
+    "highest_rating": 5.0,
+    "rating_power": 1.5,
+    "bias_feature": 0.25,
+    "ridge_constant": 0.5,
+    "ridge_per_rating": 0.0,
 }
 
 
@@ -53,3 +66,26 @@ def stored_run(engine: sa.Engine, movie_vectors: np.ndarray, user_vectors: np.nd
             store(connection, run, side, {"rating": vectors})
         runs.finish(connection, run, "trained", dimensions=movie_vectors.shape[1])
     return run
+
+
+def two_part_run(engine: sa.Engine, seed: int = 1) -> dict[str, np.ndarray]:
+    """A published run of random vectors in all parts, for all that is rated; returns them by side and part."""
+    random = np.random.default_rng(seed)
+    arrays = extract(engine)
+    indexes = {"user": arrays.user_indexes, "movie": arrays.movie_indexes}
+    found = {
+        f"{side} {part}": random.normal(size=(len(indexes[side]), 5)).astype(np.float32)
+        for side, part in (*(("movie", part) for part in MOVIE_PARTS), ("user", "rating"), ("user", "preference"))
+    }
+    biases = {side: random.normal(size=len(indexes[side])).astype(np.float32) * 0.3 for side in indexes}
+    run = runs.start(engine, **{**FAKE_RUN, "architecture": "two-part"})
+    with engine.begin() as connection:
+        for side, numbers in indexes.items():
+            prints = arrays.fingerprints() if side == "user" else None
+            parts = {"rating": Vectors(numbers, found[f"{side} rating"], biases[side], prints)}
+            for part in MOVIE_PARTS[1:] if side == "movie" else ("preference",):
+                parts[part] = Vectors(numbers, found[f"{side} {part}"])
+            store(connection, run, side, parts)
+        runs.finish(connection, run, "trained", movie_similarity="similarity", user_similarity="preference", **SERVING)
+    runs.publish(engine, run)
+    return {**found, **{f"{side} bias": values for side, values in biases.items()}}

@@ -24,6 +24,13 @@ COMMANDS = {
     "tune": "tuning",
     "similar": "answers",
     "find": "answers",
+    "recommend": "recommending",
+    "popular": "recommending",
+    "trending": "recommending",
+    "predict": "predicting",
+    "explain": "predicting",
+    "rate": "rating",
+    "unrate": "rating",
     "doctor": "doctor",
 }
 

@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 import click
-import pandas as pd
 
 from embrec import recommend
-from embrec.cli.common import database_option, engine, json_option, print_rows
+from embrec.cli.common import count_option, database_option, engine, json_option, print_frame
 from embrec.database import begin
 from embrec.errors import NotFoundError
-
-count_option = click.option(
-    "-n", "count", type=click.IntRange(1, 2**31 - 1), default=10, show_default=True, help="How many."
-)
 
 
 @click.command()
@@ -36,7 +31,7 @@ def similar(movie: str | None, user: str | None, count: int, database_url: str |
             frame = recommend.similar_users(connection, user, count)
         else:
             frame = recommend.similar_movies(connection, recommend.resolve_movie(connection, str(movie)), count)
-    _print(frame, as_json)
+    print_frame(frame, as_json)
 
 
 @click.command()
@@ -50,13 +45,4 @@ def find(words: tuple[str, ...], count: int, database_url: str | None, as_json: 
     frame = recommend.find_movies(engine(database_url), query, count)
     if frame.empty:
         raise NotFoundError(f"No title has all the words {query!r}. Try fewer, or parts of words.")
-    _print(frame, as_json)
-
-
-def _print(frame: pd.DataFrame, as_json: bool) -> None:
-    plain = frame.astype(object).where(frame.notna(), None)
-    print_rows(
-        [{str(key): value for key, value in row.items()} for row in plain.to_dict("records")],
-        list(frame.columns),
-        as_json,
-    )
+    print_frame(frame, as_json)

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import click
+import pandas as pd
 import sqlalchemy as sa
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
@@ -24,6 +25,9 @@ database_option = click.option(
     "--database-url", metavar="URL", help="PostgreSQL to use, before DATABASE_URL and the others."
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+count_option = click.option(
+    "-n", "count", type=click.IntRange(1, 2**31 - 1), default=10, show_default=True, help="How many."
+)
 
 
 def engine(database_url: str | None) -> sa.Engine:
@@ -59,6 +63,13 @@ def print_rows(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], as_jso
     for row in rows:
         table.add_row(*(_cell(row[column]) for column in columns))
     stdout().print(table)
+
+
+def print_frame(frame: pd.DataFrame, as_json: bool) -> None:
+    """Print a DataFrame as :func:`print_rows` does; what is missing is nothing, or null."""
+    plain = frame.astype(object).where(frame.notna(), None)
+    rows = [{str(key): value for key, value in row.items()} for row in plain.to_dict("records")]
+    print_rows(rows, list(frame.columns), as_json)
 
 
 def _cell(value: Any) -> str:

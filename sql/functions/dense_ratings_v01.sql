@@ -16,6 +16,9 @@ DECLARE
     biases real[];
     head record;
 BEGIN
+    IF dense_ratings.user_vector IS NULL THEN
+        RETURN;
+    END IF;
     -- The user's part of each unit, once for all movies.
     SELECT array_agg(u.weights ORDER BY u.unit), array_agg(u.bias ORDER BY u.unit) INTO hidden, biases
     FROM (

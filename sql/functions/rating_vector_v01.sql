@@ -1,6 +1,6 @@
 -- A user's vector of the rating part, from ratings as they are now; its last coordinate is the user's bias, in units of
 -- the run's bias_feature. It is the ridge regression of the ratings, less the run's mean and the movies' biases, on the
--- movies' vectors, by conjugate gradients. NULL where the run knows none of the movies.
+-- movies' vectors, by conjugate gradients. NULL where the run knows none of the movies, or cannot solve for users.
 CREATE FUNCTION embrec.rating_vector(model_run_id integer, movie_indexes integer[], ratings real[])
 RETURNS vector
 LANGUAGE plpgsql STABLE PARALLEL SAFE
@@ -24,6 +24,9 @@ DECLARE
     before double precision;
 BEGIN
     SELECT * INTO run FROM embrec.model_runs AS r WHERE r.model_run_id = rating_vector.model_run_id;
+    IF run.bias_feature IS NULL THEN
+        RETURN NULL;
+    END IF;
     SELECT
         array_agg(e.embedding || ARRAY[run.bias_feature]::vector),
         array_agg(t.rating - run.mean - e.bias)
@@ -31,7 +34,7 @@ BEGIN
     FROM unnest(rating_vector.movie_indexes, rating_vector.ratings) AS t (movie_index, rating)
     JOIN embrec.movie_embeddings AS e
         ON e.model_run_id = run.model_run_id AND e.part = 'rating' AND e.movie_index = t.movie_index;
-    IF features IS NULL OR run.bias_feature IS NULL THEN
+    IF features IS NULL THEN
         RETURN NULL;
     END IF;
     width := ARRAY[vector_dims(features[1])];

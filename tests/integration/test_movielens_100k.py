@@ -15,11 +15,14 @@ import numpy as np
 import pytest
 import sqlalchemy as sa
 from conftest import _temporary_database
+from pgvector.psycopg import register_vector
 
-from embrec import config, database, embeddings, loading, metrics, recommend, resources, sources
+from embrec import config, database, embeddings, loading, metrics, recommend, resources, runs, sources
 from embrec.cli.demo import NEAREST_TO_600
+from embrec.extraction import extract
 from embrec.local import find_binaries
-from embrec.models import Ratings, matrix_factorization
+from embrec.models import Ratings, bayesian, matrix_factorization
+from embrec.models.fold_in import with_fold_in
 from embrec.train import TrainResult, train
 
 pytestmark = pytest.mark.movielens
@@ -127,6 +130,63 @@ def test_sql_python_and_the_command_line_give_the_same(ml_engine: sa.Engine, ml_
     for framed, dictionary, row in zip(frame.to_dict("records"), printed, rows, strict=True):
         assert framed == dictionary
         assert {key: str(value) for key, value in dictionary.items()} == row
+
+
+@pytest.fixture(scope="module")
+def two_parts(ml_engine: sa.Engine) -> TrainResult:
+    """The default model with few draws, not published."""
+    return train(ml_engine, options={"draws": 10}, publish=False)
+
+
+def test_all_users_live_vectors_are_numpys(ml_engine: sa.Engine, two_parts: TrainResult) -> None:
+    model, run = two_parts.model, runs.get_run(ml_engine, two_parts.model_run_id)
+    assert model.preference is not None
+    arrays = extract(ml_engine)
+    starts = np.searchsorted(arrays.users, np.arange(944))
+    query = (
+        "SELECT array_agg(embrec.{}_vector(:run, movies, ratings) ORDER BY user_index) FROM (SELECT user_index,"
+        " array_agg(movie_index) AS movies, array_agg(rating) AS ratings FROM embrec.ratings GROUP BY 1) AS each_user"
+    )
+    found = {}
+    with ml_engine.connect() as connection:
+        register_vector(connection.connection.driver_connection)
+        for kind in ("rating", "preference"):
+            vectors = connection.scalar(sa.text(query.format(kind)), {"run": run.model_run_id})
+            found[kind] = np.stack([vector.to_numpy() for vector in vectors]).astype(np.float64)
+    features = np.column_stack([model.movie_vectors, np.full(1682, run.bias_feature)]).astype(np.float64)
+    weighted = (0.2 + 0.8 * (arrays.ratings.astype(np.float64) - 1) / 4) ** 1.5
+    for user in range(943):
+        mine = slice(starts[user], starts[user + 1])
+        rows = features[arrays.movies[mine]]
+        unexplained = arrays.ratings[mine] - np.float64(run.mean) - model.movie_biases[arrays.movies[mine]]
+        penalty = run.ridge_constant * np.eye(rows.shape[1])
+        solution = np.linalg.solve(rows.T @ rows + penalty, rows.T @ unexplained)
+        assert np.abs(features @ (found["rating"][user] - solution)).max() < 1e-3
+        summed = weighted[mine] @ model.preference.movie_profiles[arrays.movies[mine]].astype(np.float64)
+        assert np.allclose(found["preference"][user], summed, rtol=1e-4, atol=1e-5)
+
+
+def test_live_predictions_are_about_as_good_as_stored_ones(ml_100k: Path) -> None:
+    """On the official fold u1, with few draws: within one per cent."""
+    table = np.loadtxt(ml_100k / "u.data", dtype=np.int32)
+    users, movies = table[:, 0] - 1, table[:, 1] - 1
+    training, test = (
+        Ratings(users[part], movies[part], table[part, 2].astype(np.float32), 943, 1682)
+        for part in (slice(20_000, None), slice(0, 20_000))
+    )
+    model = with_fold_in(bayesian.fit(training, None, bayesian.Options(draws=20), seed=0), training)
+    stored = metrics.rmse(model.predict(test.users, test.movies).clip(1, 5), test.ratings)
+    features = np.column_stack([model.movie_vectors, np.full(1682, model.fold_in.bias_feature)])
+    live = np.zeros((943, features.shape[1]))
+    for user in range(943):
+        mine = training.users == user
+        rows = features[training.movies[mine]]
+        unexplained = training.ratings[mine] - model.mean - model.movie_biases[training.movies[mine]]
+        gram = rows.T @ rows + model.fold_in.constant * np.eye(rows.shape[1])
+        live[user] = np.linalg.solve(gram, rows.T @ unexplained)
+    product = np.einsum("nd,nd->n", live[test.users], features[test.movies])
+    predicted = (model.mean + model.movie_biases[test.movies] + product).clip(1, 5)
+    assert metrics.rmse(predicted, test.ratings) < 1.01 * stored
 
 
 @pytest.mark.parametrize("page", ["README.md", "docs/sql.md"])

@@ -1,0 +1,77 @@
+"""What the data-access functions share: asking for rows, and saying why there are none."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+import sqlalchemy as sa
+
+from embrec.errors import NoPublishedRunError, UnknownMovieError, UnknownUserError
+
+
+def call(
+    connection: sa.Connection, beginning: str, n: int, arguments: Mapping[str, Any], /, **values: Any
+) -> pd.DataFrame:
+    """The rows of a function.
+
+    Args:
+        connection: The transaction to ask in.
+        beginning: The call up to its first argument.
+        n: How many rows.
+        arguments: The others, by name; None for the function's default.
+        **values: What the beginning's parameters are.
+    """
+    given = {"n": whole(n)} | {name: value for name, value in arguments.items() if value is not None}
+    named = ", ".join(f"{name} => :{name}" for name in given)
+    comma = "" if beginning.endswith("(") else ", "
+    return rows(connection, f"SELECT * FROM embrec.{beginning}{comma}{named})", **given, **values)
+
+
+def texts(ids: Sequence[str | int] | None) -> list[str] | None:
+    """Outside ids as the SQL functions take them."""
+    return None if ids is None else [str(each) for each in ids]
+
+
+def whole(n: int) -> int:
+    """``n`` as the SQL functions take it, an integer."""
+    if n < 0:
+        raise ValueError(f"n is {n}; give 0 or more")
+    return min(n, 2**31 - 1)
+
+
+def explain_nothing(connection: sa.Connection, side: str, outside_id: str) -> None:
+    """Say why there is no answer; return where there is just nobody else."""
+    error = UnknownMovieError if side == "movie" else UnknownUserError
+    known, published, has_vector = connection.execute(
+        sa.text(
+            f"SELECT EXISTS (SELECT FROM embrec.{side}s WHERE {side}_id = :id),"
+            " (SELECT model_run_id FROM embrec.published_run),"
+            f" EXISTS (SELECT FROM embrec.published_{side}_embeddings WHERE {side}_id = :id)"
+        ),
+        {"id": outside_id},
+    ).one()
+    if not known:
+        raise error(f"There is no {side} with the id {outside_id!r}.")
+    if published is None:
+        raise NoPublishedRunError("No model run is published yet. Run: embrec train")
+    if not has_vector:
+        raise error(
+            f"The {side} {outside_id!r} has no vector in model run {published}, which was trained without ratings "
+            "of it. Run: embrec train"
+        )
+
+
+def explain_no_pair(connection: sa.Connection, user: str, movie: str) -> None:
+    """Say why there is no answer for a user and a movie; return where both are known to the run."""
+    known = sa.text("SELECT EXISTS (SELECT FROM embrec.users WHERE user_id = :user)")
+    if not connection.scalar(known, {"user": user}):
+        raise UnknownUserError(f"There is no user with the id {user!r}.")
+    explain_nothing(connection, "movie", movie)
+
+
+def rows(connection: sa.Connection, statement: str, /, **values: Any) -> pd.DataFrame:
+    """The rows of a query, with its columns."""
+    result = connection.execute(sa.text(statement), values)
+    return pd.DataFrame(result.fetchall(), columns=list(result.keys()))

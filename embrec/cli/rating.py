@@ -1,0 +1,44 @@
+"""embrec rate and embrec unrate."""
+
+from __future__ import annotations
+
+import click
+
+from embrec import ratings
+from embrec.cli.common import database_option, engine, note
+from embrec.database import begin
+from embrec.errors import NotFoundError
+from embrec.recommend import resolve_movie
+
+
+@click.command()
+@click.argument("user")
+@click.argument("movie")
+@click.argument("rating", type=float)
+@click.option("--new-movie", is_flag=True, help="Take MOVIE in as a new id, rather than look for it.")
+@database_option
+def rate(user: str, movie: str, rating: float, new_movie: bool, database_url: str | None) -> None:
+    r"""Record that USER rates MOVIE, named by its id or title, with RATING, in place of an earlier rating.
+
+    The next recommendation knows it; a user that is new is taken in.
+
+    \b
+    embrec rate 196 "Star Wars (1977)" 5
+    """
+    with begin(engine(database_url)) as connection:
+        found = movie if new_movie else resolve_movie(connection, movie)
+        ratings.add_rating(connection, user, found, rating)
+    note(f"User {user} rates movie {found} with {rating:g}.")
+
+
+@click.command()
+@click.argument("user")
+@click.argument("movie")
+@database_option
+def unrate(user: str, movie: str, database_url: str | None) -> None:
+    """Take USER's rating of MOVIE, named by its id or title, back."""
+    with begin(engine(database_url)) as connection:
+        found = resolve_movie(connection, movie)
+        if not ratings.remove_rating(connection, user, found):
+            raise NotFoundError(f"User {user!r} has no rating of movie {found!r}.")
+    note(f"User {user}'s rating of movie {found} is gone.")

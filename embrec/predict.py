@@ -1,0 +1,90 @@
+"""The data-access module's predictions: what a user would rate, and why a movie is recommended.
+
+Every function takes an Engine, or a Connection whose transaction is the caller's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+import sqlalchemy as sa
+
+from embrec import database
+from embrec.answering import explain_no_pair, rows, texts, whole
+from embrec.database import Bind
+from embrec.errors import RunError, UnknownUserError
+
+
+def predict_rating(bind: Bind, user_id: str | int, movie_id: str | int) -> float:
+    """The rating that a user would give a movie, from the user's ratings as they are now.
+
+    Raises:
+        UnknownUserError: No user has this id.
+        UnknownMovieError: No movie has this id, or it has no vector in the run that serves the user.
+        NoPublishedRunError: No run is published.
+        SchemaError: The schema is absent or behind.
+    """
+    user, movie = str(user_id), str(movie_id)
+    with database.begin(bind) as connection:
+        statement = sa.text("SELECT embrec.predict_rating(CAST(:user AS text), CAST(:movie AS text))")
+        predicted = connection.scalar(statement, {"user": user, "movie": movie})
+        if predicted is None:
+            explain_no_pair(connection, user, movie)
+            raise UnknownUserError(f"The published run has no vector of the user {user!r}. Run: embrec train")
+    return float(predicted)
+
+
+def predict_ratings(bind: Bind, user_ids: Sequence[str | int], movie_ids: Sequence[str | int]) -> pd.DataFrame:
+    """The ratings that users would give movies, pair by pair, from the published run's stored vectors.
+
+    Args:
+        bind: An engine or a connection.
+        user_ids: The users' outside ids.
+        movie_ids: The movies' outside ids, as many.
+
+    Returns:
+        Columns user_id, movie_id, predicted_rating and model_run_id, in no order; pairs with an unknown id, or a
+        movie without a vector, are not in it.
+
+    Raises:
+        ValueError: There are not as many movies as users.
+        SchemaError: The schema is absent or behind.
+    """
+    if len(user_ids) != len(movie_ids):
+        raise ValueError(f"there are {len(user_ids)} users and {len(movie_ids)} movies; give as many of both")
+    with database.begin(bind) as connection:
+        statement = "SELECT * FROM embrec.predict_ratings(CAST(:users AS text[]), CAST(:movies AS text[]))"
+        return rows(connection, statement, users=texts(user_ids), movies=texts(movie_ids))
+
+
+def explain_recommendation(bind: Bind, user_id: str | int, movie_id: str | int, n: int | None = 10) -> pd.DataFrame:
+    """The user's ratings that add most to a movie's score, or take most away.
+
+    Args:
+        bind: An engine or a connection.
+        user_id: The user's outside id.
+        movie_id: The movie's outside id; one that the user rated is fine.
+        n: How many; None for all, whose contributions add up to the score.
+
+    Returns:
+        Columns rank, movie_id, title, rating, contribution, score and model_run_id, the largest first. Where the run
+        ranks by predicted ratings the first row, without a movie, has what no rating of the user's has a share in.
+
+    Raises:
+        UnknownUserError: No user has this id, or one without ratings.
+        UnknownMovieError: No movie has this id, or it has no vector in the run.
+        RunError: The run is of a kind that cannot be taken apart.
+        NoPublishedRunError: No run is published.
+    """
+    user, movie = str(user_id), str(movie_id)
+    with database.begin(bind) as connection:
+        statement = "SELECT * FROM embrec.explain_recommendation(CAST(:user AS text), CAST(:movie AS text), :n)"
+        found = rows(connection, statement, user=user, movie=movie, n=None if n is None else whole(n))
+        if found.empty and n != 0:
+            explain_no_pair(connection, user, movie)
+            run = sa.text("SELECT mean FROM embrec.model_runs WHERE model_run_id = embrec.serving_run(:user)")
+            if connection.scalar(run, {"user": user}) is None:
+                raise RunError("The published run is of the outer product, which cannot be taken apart.")
+            raise UnknownUserError(f"The user {user!r} has no ratings that the published run knows.")
+    return found
