@@ -1,4 +1,4 @@
-"""One run's vectors in the database: write, read, drop. A run's partitions are written once and never updated."""
+"""One run's vectors in the database: write, read, drop. What a training wrote is never updated."""
 
 from __future__ import annotations
 
@@ -70,7 +70,9 @@ def _fill(
     connection: sa.Connection, leaf: str, parent: str, side: Side, fixed: Mapping[str, str], found: Vectors
 ) -> None:
     """Make a table like the parent, whose fixed columns have one value each, and fill it."""
-    connection.execute(sa.text(f"CREATE TABLE {leaf} (LIKE {parent} INCLUDING STORAGE INCLUDING COMPRESSION)"))
+    connection.execute(
+        sa.text(f"CREATE TABLE {leaf} (LIKE {parent} INCLUDING STORAGE INCLUDING COMPRESSION INCLUDING DEFAULTS)")
+    )
     defaults = ", ".join(f"ALTER {column} SET DEFAULT {value}" for column, value in fixed.items())
     connection.execute(sa.text(f"ALTER TABLE {leaf} {defaults}"))  # so that they need not be sent
     order = np.argsort(found.indexes)

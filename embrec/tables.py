@@ -134,6 +134,8 @@ movie_embeddings = sa.Table(
     sa.Column("movie_index", sa.Integer, primary_key=True),
     sa.Column("bias", REAL),
     sa.Column("embedding", VECTOR(), nullable=False),
+    # Given to the run by refresh(), for a movie that came after its training.
+    sa.Column("folded_in", sa.Boolean, nullable=False, server_default=sa.false()),
     postgresql_partition_by="LIST (model_run_id)",
 )
 

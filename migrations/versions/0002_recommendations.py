@@ -26,6 +26,7 @@ FUNCTIONS = {
     "movies_within": (f"movies_within({FILTERS}, text[])",),
     "serving_run": ("serving_run(text)",),
     "preference_vector": ("preference_vector(integer, integer[], real[])",),
+    "ridge": ("ridge(vector[], vector, vector)",),
     "rating_vector": ("rating_vector(integer, integer[], real[])",),
     "user_rating_vector": ("user_rating_vector(integer, integer)",),
     "dense_ratings": ("dense_ratings(integer, vector, integer[])",),
@@ -46,6 +47,14 @@ FUNCTIONS = {
     "index_of": ("user_index_of(text)", "movie_index_of(text)"),
     "add_rating": ("add_rating(text, text, real, timestamptz)", "add_rating(bigint, bigint, real, timestamptz)"),
     "remove_rating": ("remove_rating(text, text)", "remove_rating(bigint, bigint)"),
+    "movies_like": ("movies_like(integer, integer)",),
+    "mean_movie": ("mean_movie(integer, embrec.part, integer[], double precision[])",),
+    "solved_movie": (
+        "solved_movie_rating(embrec.model_runs, vector, integer[], real[])",
+        "solved_movie_preference(embrec.model_runs, integer[], real[])",
+    ),
+    "folded_in_movie": ("folded_in_movie(integer, integer, integer[], real[])",),
+    "refresh": ("refresh()",),
 }
 RUN_COLUMNS = (
     "lowest_rating",
@@ -71,6 +80,8 @@ def upgrade() -> None:
         " FROM (SELECT min(rating) AS lowest, max(rating) AS highest FROM embrec.ratings) AS s".replace("::", r"\:\:")
     )
     op.add_column("user_embeddings", sa.Column("fingerprint", sa.BigInteger), schema=SCHEMA)
+    folded_in = sa.Column("folded_in", sa.Boolean, nullable=False, server_default=sa.false())
+    op.add_column("movie_embeddings", folded_in, schema=SCHEMA)
     op.create_table(
         "run_matrices",
         sa.Column("model_run_id", sa.Integer, nullable=False),
@@ -102,6 +113,8 @@ def downgrade() -> None:
     op.execute("DROP MATERIALIZED VIEW embrec.movie_statistics")
     op.drop_index("ratings_rated_at_idx", table_name="ratings", schema=SCHEMA)
     op.drop_table("run_matrices", schema=SCHEMA)
+    op.execute("DELETE FROM embrec.movie_embeddings WHERE folded_in")
+    op.drop_column("movie_embeddings", "folded_in", schema=SCHEMA)
     op.drop_column("user_embeddings", "fingerprint", schema=SCHEMA)
     for column in RUN_COLUMNS:
         op.drop_column("model_runs", column, schema=SCHEMA)

@@ -1,0 +1,45 @@
+-- Give the published run vectors of the movies it was trained without (folded_in_movie), in place of those that an
+-- earlier refresh gave it, and count the ratings anew. What was trained stays as it is. Returns the number of movies.
+-- Of a movie with very many ratings the newest thousand are enough.
+CREATE FUNCTION embrec.refresh()
+RETURNS integer
+LANGUAGE plpgsql
+SET search_path FROM CURRENT
+AS $$
+DECLARE
+    run integer := (SELECT p.model_run_id FROM embrec.published_run AS p);
+    added integer;
+BEGIN
+    IF run IS NULL THEN
+        RAISE EXCEPTION 'no model run is published that could be refreshed; train one first' USING ERRCODE = 'object_not_in_prerequisite_state';
+    END IF;
+    PERFORM pg_advisory_xact_lock(hashtext('embrec.refresh'));
+    DELETE FROM embrec.movie_embeddings AS e WHERE e.model_run_id = run AND e.folded_in;
+    WITH newcomers AS MATERIALIZED (
+        SELECT m.movie_index
+        FROM embrec.movies AS m
+        WHERE NOT EXISTS (
+            SELECT FROM embrec.movie_embeddings AS e
+            WHERE e.model_run_id = run AND e.part = 'rating' AND e.movie_index = m.movie_index
+        )
+    ),
+    rated AS MATERIALIZED (
+        SELECT
+            n.movie_index,
+            (array_agg(r.user_index ORDER BY r.rated_at DESC NULLS LAST, r.user_index) FILTER (WHERE r.user_index IS NOT NULL))[1 : 1000] AS users,
+            (array_agg(r.rating ORDER BY r.rated_at DESC NULLS LAST, r.user_index) FILTER (WHERE r.user_index IS NOT NULL))[1 : 1000] AS ratings
+        FROM newcomers AS n
+        LEFT JOIN embrec.ratings AS r ON r.movie_index = n.movie_index
+        GROUP BY n.movie_index
+    )
+    INSERT INTO embrec.movie_embeddings (model_run_id, part, movie_index, bias, embedding, folded_in)
+    SELECT run, v.part, rated.movie_index, v.bias, v.embedding, true
+    FROM rated
+    CROSS JOIN LATERAL embrec.folded_in_movie(run, rated.movie_index, rated.users, rated.ratings) AS v;
+    SELECT count(DISTINCT e.movie_index) INTO added
+    FROM embrec.movie_embeddings AS e
+    WHERE e.model_run_id = run AND e.folded_in;
+    PERFORM embrec.refresh_statistics();
+    RETURN added;
+END;
+$$;

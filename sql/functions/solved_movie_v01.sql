@@ -1,0 +1,101 @@
+-- What folded_in_movie solves for; NULL without ratings.
+CREATE FUNCTION embrec.solved_movie_rating(run embrec.model_runs, prior vector, user_indexes integer[], ratings real[])
+RETURNS vector
+LANGUAGE plpgsql STABLE PARALLEL SAFE
+SET search_path FROM CURRENT
+SET plan_cache_mode = force_generic_plan
+AS $$
+#variable_conflict use_column
+DECLARE
+    width integer := vector_dims(prior);
+    own_sweeps boolean := run.ridge_per_rating > 0;
+    feature real := CASE WHEN run.ridge_per_rating > 0 THEN run.bias_feature ELSE 1 END;
+    start vector := CASE WHEN run.ridge_per_rating > 0 THEN array_fill(0, ARRAY[width])::vector ELSE prior END;
+    features vector[];
+    moment vector;
+    penalty vector;
+    found vector;
+BEGIN
+    IF run.bias_feature IS NULL THEN
+        RETURN NULL;
+    END IF;
+    SELECT
+        array_agg(x.feature),
+        sum(x.feature * array_fill((x.rating - run.mean - x.bias + (x.feature <#> start))::real, ARRAY[width])::vector)
+    INTO features, moment
+    FROM (
+        SELECT
+            subvector(u.vector, 1, width - 1) || ARRAY[feature]::vector AS feature,
+            run.bias_feature * (subvector(u.vector, width, 1)::real[])[1] AS bias,
+            u.rating
+        FROM (
+            SELECT embrec.user_rating_vector(run.model_run_id, t.user_index) AS vector, t.rating
+            FROM unnest(user_indexes, ratings) AS t (user_index, rating)
+        ) AS u
+        WHERE u.vector IS NOT NULL
+    ) AS x;
+    IF features IS NULL THEN
+        RETURN NULL;
+    END IF;
+    IF own_sweeps THEN
+        penalty := array_fill((run.ridge_constant + run.ridge_per_rating * cardinality(features))::real, ARRAY[width])::vector;
+    ELSE
+        -- A user's coordinates vary by one, which is what ridge_constant is for; a movie's by as much as they do.
+        SELECT array_agg((run.ridge_constant / greatest(s.square - s.mean ^ 2, 1e-6))::real ORDER BY s.position)::vector INTO penalty
+        FROM (
+            SELECT avg(e.embedding || ARRAY[e.bias]::vector) AS mean, avg((e.embedding * e.embedding) || ARRAY[e.bias ^ 2]::vector) AS square
+            FROM embrec.movie_embeddings AS e
+            WHERE e.model_run_id = run.model_run_id AND e.part = 'rating' AND NOT e.folded_in
+        ) AS m
+        CROSS JOIN LATERAL unnest(m.mean::real[], m.square::real[]) WITH ORDINALITY AS s (mean, square, position);
+    END IF;
+    found := start + embrec.ridge(features, moment, penalty);
+    RETURN subvector(found, 1, width - 1) || ARRAY[feature * (subvector(found, width, 1)::real[])[1]]::vector;
+END;
+$$;
+
+CREATE FUNCTION embrec.solved_movie_preference(run embrec.model_runs, user_indexes integer[], ratings real[])
+RETURNS vector
+LANGUAGE plpgsql STABLE PARALLEL SAFE
+SET search_path FROM CURRENT
+SET plan_cache_mode = force_generic_plan
+AS $$
+#variable_conflict use_column
+DECLARE
+    user_count integer;
+    every integer;
+    users vector[];
+    moment vector;
+    mean_square double precision;
+BEGIN
+    -- A few thousand users tell as much as all of them of how users' vectors are spread.
+    user_count := run.user_count;
+    every := greatest(user_count / 2000, 1);
+    SELECT
+        array_agg(e.embedding * array_fill(sqrt(every)::real, ARRAY[vector_dims(e.embedding)])::vector),
+        avg(-(e.embedding <#> e.embedding))
+    INTO users, mean_square
+    FROM embrec.user_embeddings AS e
+    WHERE e.model_run_id = run.model_run_id AND e.part = 'preference' AND e.user_index % every = 0;
+    SELECT sum(u.vector * array_fill(u.weight::real, ARRAY[vector_dims(u.vector)])::vector) INTO moment
+    FROM (
+        SELECT
+            embrec.preference_vector(run.model_run_id, r.movies, r.ratings) AS vector,
+            (0.2 + 0.8 * coalesce((least(greatest(t.rating, run.lowest_rating), run.highest_rating) - run.lowest_rating)
+                / nullif(run.highest_rating - run.lowest_rating, 0), 1)) ^ run.rating_power AS weight
+        FROM unnest(user_indexes, ratings) AS t (user_index, rating)
+        CROSS JOIN LATERAL (
+            SELECT array_agg(o.movie_index) AS movies, array_agg(o.rating) AS ratings
+            FROM embrec.ratings AS o
+            WHERE o.user_index = t.user_index
+        ) AS r
+    ) AS u;
+    IF moment IS NULL OR users IS NULL THEN
+        RETURN NULL;
+    END IF;
+    -- Ten users of mean length, as in embrec.models.long_tail.
+    RETURN embrec.ridge(
+        users, moment, array_fill((10 * mean_square / vector_dims(moment))::real, ARRAY[vector_dims(moment)])::vector
+    );
+END;
+$$;
