@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from embrec.loading import LoadReport, load
     from embrec.movies import Movie
     from embrec.predict import explain_recommendation, predict_rating, predict_ratings
-    from embrec.ratings import add_rating, refresh_statistics, remove_rating
+    from embrec.ratings import add_rating, refresh, refresh_statistics, remove_rating
     from embrec.recommend import (
         find_movies,
         popular_movies,
@@ -48,6 +48,7 @@ __all__ = [
     "publish",
     "recommend_for",
     "recommend_movies",
+    "refresh",
     "refresh_statistics",
     "remove_rating",
     "rollback",
@@ -62,7 +63,7 @@ _MODULES = {
     "movies": ("Movie",),
     "loading": ("LoadReport", "load"),
     "predict": ("explain_recommendation", "predict_rating", "predict_ratings"),
-    "ratings": ("add_rating", "refresh_statistics", "remove_rating"),
+    "ratings": ("add_rating", "refresh", "refresh_statistics", "remove_rating"),
     "recommend": (
         "find_movies",
         "popular_movies",

@@ -113,7 +113,7 @@ def store_matrix(
 
 
 def read(bind: Bind, model_run_id: int, side: Side, part: Part = "rating") -> Vectors:
-    """Read one side's vectors of a part as they were written; none where the run has none."""
+    """Read one side's vectors of a part, those of movies that were folded in too; none where the run has none."""
     leaf = _partition(side, model_run_id, part)
     with database.begin(bind) as connection:
         if connection.scalar(sa.select(sa.func.to_regclass(leaf))) is None:
@@ -121,6 +121,9 @@ def read(bind: Bind, model_run_id: int, side: Side, part: Part = "rating") -> Ve
         columns = f"array_agg({side}_index), array_agg(embedding), array_agg(coalesce(bias, 'NaN'))"
         pieces = bulk.read_by_blocks(connection, leaf, columns)
     indexes, vectors, biases = (np.concatenate([piece[column] for piece in pieces]) for column in range(3))
+    if (indexes[1:] < indexes[:-1]).any():  # the rows of a training are in order, those folded in come after
+        order = np.argsort(indexes)
+        indexes, vectors, biases = indexes[order], vectors[order], biases[order]
     return Vectors(indexes, vectors, None if np.isnan(biases).any() else biases)
 
 

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from embrec import database
 from embrec.database import Bind
-from embrec.errors import DataError
+from embrec.errors import DataError, NoPublishedRunError
 
 
 def add_rating(
@@ -56,6 +56,23 @@ def remove_rating(bind: Bind, user_id: str | int, movie_id: str | int) -> bool:
     with database.begin(bind) as connection:
         statement = sa.text("SELECT embrec.remove_rating(CAST(:user AS text), CAST(:movie AS text))")
         return bool(connection.scalar(statement, {"user": str(user_id), "movie": str(movie_id)}))
+
+
+def refresh(bind: Bind) -> int:
+    """Give the published run vectors of the movies that came after its training, without training.
+
+    Returns:
+        How many movies those are.
+
+    Raises:
+        NoPublishedRunError: No run is published.
+        DatabaseError: This role does not own the schema.
+        SchemaError: The schema is absent or behind.
+    """
+    with database.begin(bind) as connection:
+        if connection.scalar(sa.text("SELECT model_run_id FROM embrec.published_run")) is None:
+            raise NoPublishedRunError("No model run is published yet. Run: embrec train")
+        return int(connection.execute(sa.text("SELECT embrec.refresh()")).scalar_one())
 
 
 def refresh_statistics(bind: Bind) -> bool:

@@ -31,6 +31,7 @@ COMMANDS = {
     "explain": "predicting",
     "rate": "rating",
     "unrate": "rating",
+    "refresh": "rating",
     "doctor": "doctor",
 }
 

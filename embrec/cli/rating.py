@@ -1,4 +1,4 @@
-"""embrec rate and embrec unrate."""
+"""embrec rate, embrec unrate and embrec refresh."""
 
 from __future__ import annotations
 
@@ -42,3 +42,11 @@ def unrate(user: str, movie: str, database_url: str | None) -> None:
         if not ratings.remove_rating(connection, user, found):
             raise NotFoundError(f"User {user!r} has no rating of movie {found!r}.")
     note(f"User {user}'s rating of movie {found} is gone.")
+
+
+@click.command()
+@database_option
+def refresh(database_url: str | None) -> None:
+    """Give the published run vectors of movies that came after its training, and count ratings anew."""
+    movies = ratings.refresh(engine(database_url))
+    note(f"{movies:,} movies that came after the training have vectors now; the ratings are counted.")

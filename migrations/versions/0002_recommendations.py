@@ -97,6 +97,7 @@ def upgrade() -> None:
     )
     op.create_index("ratings_rated_at_idx", "ratings", ["rated_at"], schema=SCHEMA, postgresql_using="brin")
     op.execute(executable("views/movie_statistics_v01"))
+    op.execute(executable("views/published_movie_preferences_v01"))
     for name in TYPES:
         op.execute(executable(f"types/{name}_v01"))
     for name in FUNCTIONS:
@@ -110,6 +111,7 @@ def downgrade() -> None:
             op.execute(f"DROP FUNCTION embrec.{function}")
     for name in TYPES:
         op.execute(f"DROP TYPE embrec.{name}")
+    op.execute("DROP VIEW embrec.published_movie_preferences")
     op.execute("DROP MATERIALIZED VIEW embrec.movie_statistics")
     op.drop_index("ratings_rated_at_idx", table_name="ratings", schema=SCHEMA)
     op.drop_table("run_matrices", schema=SCHEMA)

@@ -1,4 +1,5 @@
--- What folded_in_movie solves for; NULL without ratings.
+-- What folded_in_movie solves for; NULL without ratings. Users' stored vectors are as good as any: what they lack are
+-- ratings of movies that the run does not know. Those who have none are solved for.
 CREATE FUNCTION embrec.solved_movie_rating(run embrec.model_runs, prior vector, user_indexes integer[], ratings real[])
 RETURNS vector
 LANGUAGE plpgsql STABLE PARALLEL SAFE
@@ -29,8 +30,15 @@ BEGIN
             run.bias_feature * (subvector(u.vector, width, 1)::real[])[1] AS bias,
             u.rating
         FROM (
-            SELECT embrec.user_rating_vector(run.model_run_id, t.user_index) AS vector, t.rating
+            SELECT
+                CASE
+                    WHEN e.embedding IS NULL THEN embrec.user_rating_vector(run.model_run_id, t.user_index)
+                    ELSE e.embedding || ARRAY[e.bias / run.bias_feature]::vector
+                END AS vector,
+                t.rating
             FROM unnest(user_indexes, ratings) AS t (user_index, rating)
+            LEFT JOIN embrec.user_embeddings AS e
+                ON e.model_run_id = run.model_run_id AND e.part = 'rating' AND e.user_index = t.user_index
         ) AS u
         WHERE u.vector IS NOT NULL
     ) AS x;
@@ -80,15 +88,19 @@ BEGIN
     SELECT sum(u.vector * array_fill(u.weight::real, ARRAY[vector_dims(u.vector)])::vector) INTO moment
     FROM (
         SELECT
-            embrec.preference_vector(run.model_run_id, r.movies, r.ratings) AS vector,
+            CASE
+                WHEN e.embedding IS NULL THEN (
+                    SELECT embrec.preference_vector(run.model_run_id, array_agg(o.movie_index), array_agg(o.rating))
+                    FROM embrec.ratings AS o
+                    WHERE o.user_index = t.user_index
+                )
+                ELSE e.embedding
+            END AS vector,
             (0.2 + 0.8 * coalesce((least(greatest(t.rating, run.lowest_rating), run.highest_rating) - run.lowest_rating)
                 / nullif(run.highest_rating - run.lowest_rating, 0), 1)) ^ run.rating_power AS weight
         FROM unnest(user_indexes, ratings) AS t (user_index, rating)
-        CROSS JOIN LATERAL (
-            SELECT array_agg(o.movie_index) AS movies, array_agg(o.rating) AS ratings
-            FROM embrec.ratings AS o
-            WHERE o.user_index = t.user_index
-        ) AS r
+        LEFT JOIN embrec.user_embeddings AS e
+            ON e.model_run_id = run.model_run_id AND e.part = 'preference' AND e.user_index = t.user_index
     ) AS u;
     IF moment IS NULL OR users IS NULL THEN
         RETURN NULL;

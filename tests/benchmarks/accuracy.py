@@ -16,6 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import live
 import numpy as np
 import peers
 
@@ -122,10 +123,16 @@ def measure(tasks: Sequence[str], groups: dict[str, str], only: str) -> dict[str
     if "similar" in tasks:
         everybody = wanted(plain, with_movies, *rankers, *raters, quick)
         found["similar"] = evaluate.compare(data, everybody, SEEDS, groups, progress)
+    through_sql = {
+        task: make(lambda step: print(f"{time.perf_counter() - begin:.0f} s: {step}", file=sys.stderr, flush=True))
+        for task, make in live.TASKS.items()
+        if task in tasks and not only
+    }
     return {
         "chosen": chosen,
         "versions": peers.versions(),
         **{task: {each.contender: each.values for each in outcomes} for task, outcomes in found.items()},
+        **through_sql,
     }
 
 
@@ -150,7 +157,14 @@ def table(task: str, rows: dict[str, Any]) -> list[str]:
 def write(results: dict[str, Any]) -> None:
     """Write the document."""
     lines = [Path(__file__).with_name("accuracy.md").read_text().rstrip()]
-    titles = {"ratings": "Ratings", "top-n": "Lists", "similar": "Similar movies"}
+    titles = {
+        "ratings": "Ratings",
+        "top-n": "Lists",
+        "similar": "Similar movies",
+        "live": "Live vectors",
+        "newcomers": "Newcomers",
+        "diversity": "Diversity",
+    }
     for task, title in titles.items():
         if task in results:
             lines += ["", f"## {title}", "", *table(title, results[task])]
@@ -166,6 +180,7 @@ def main() -> None:
         "ratings",
         "top-n",
         "similar",
+        *live.TASKS,
     ]
     only = next((each.removeprefix("--only=") for each in sys.argv[1:] if each.startswith("--only=")), "")
     files = [each for each in sys.argv[1:] if each.endswith(".csv")]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import threading
 from collections.abc import Callable
@@ -10,13 +11,14 @@ import numpy as np
 import pandas as pd
 import pytest
 import sqlalchemy as sa
-from data import SERVING, load_frame, rating_frame, stored_run, two_part_run
+from data import MOVIE_PARTS, SERVING, load_frame, rating_frame, stored_run, two_part_run
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from psycopg.conninfo import make_conninfo
 
 from embrec import database, predict, ratings, recommend, runs
-from embrec.errors import DataError, NoPublishedRunError, RunError, UnknownMovieError, UnknownUserError
+from embrec.embeddings import read
+from embrec.errors import DatabaseError, DataError, NoPublishedRunError, RunError, UnknownMovieError, UnknownUserError
 from embrec.extraction import RatingArrays
 from embrec.movies import Movie
 from embrec.resources import sql_text
@@ -369,6 +371,73 @@ def test_what_is_unknown_says_why(engine: sa.Engine, vectors) -> None:
             ratings.add_rating(engine, user, movie, rating)
 
 
+def test_a_refresh_gives_new_movies_vectors(engine: sa.Engine, vectors) -> None:
+    known = Movie("like 101", "Like 101", ["Comedy"], 1983)
+    load_frame(
+        engine, pd.DataFrame({"user_id": ["u1", "u2", NEW_USER], "movie_id": NEW_MOVIE, "rating": [5.0, 4.0, 1.0]})
+    )
+    load_frame(engine, pd.DataFrame({"user_id": [NEW_USER], "movie_id": ["100"], "rating": [2.0]}), [known])
+    before = pd.read_sql("SELECT * FROM embrec.movie_embeddings ORDER BY part, movie_index", engine.connect())
+    assert ratings.refresh(engine) == 2
+    assert ratings.refresh(engine) == 2, "again, in place of the first"
+    after = pd.read_sql("SELECT * FROM embrec.movie_embeddings ORDER BY part, movie_index", engine.connect())
+    pd.testing.assert_frame_equal(after[~after.folded_in].reset_index(drop=True), before)
+    assert sorted(after[after.folded_in].part) == sorted([*MOVIE_PARTS] * 2)
+    rated, movies = tables(engine)
+    numbers = movies.reset_index().set_index("movie_id").movie_index
+    # The rating part: the ridge solution, drawn to the mean of movies of like genres and years.
+    trained = np.column_stack([vectors["movie rating"], vectors["movie bias"]]).astype(np.float64)
+    with engine.connect() as connection:
+        query = sa.text("SELECT near_index, weight FROM embrec.movies_like(1, :movie)")
+        near = pd.DataFrame(connection.execute(query, {"movie": int(numbers[NEW_MOVIE])}).all()).set_index("near_index")
+    prior = near.weight.to_numpy() @ trained[near.index] / near.weight.sum()
+    users = {user: rated[rated.user_id == user] for user in ("u1", "u2", NEW_USER)}
+    rows, targets = [], []
+    for user, own in users.items():
+        vector = ridge(vectors, own[own.movie_id != NEW_MOVIE])
+        if user != NEW_USER:
+            number = own.user_index.iloc[0]
+            vector = np.append(vectors["user rating"][number], vectors["user bias"][number] / SERVING["bias_feature"])
+        rows.append(np.append(vector[:-1], 1.0))
+        given_rating = own.rating[own.movie_id == NEW_MOVIE].iloc[0]
+        targets.append(given_rating - SERVING["mean"] - SERVING["bias_feature"] * vector[-1])
+    features = np.array(rows)
+    penalty = np.diag(SERVING["ridge_constant"] / trained.var(axis=0))
+    unexplained = np.array(targets) - features @ prior
+    expected = prior + np.linalg.solve(features.T @ features + penalty, features.T @ unexplained)
+    found = after[(after.movie_index == numbers[NEW_MOVIE]) & (after.part == "rating")].iloc[0]
+    assert np.allclose(np.append(np.array(json.loads(found.embedding)), found.bias), expected, atol=1e-4)
+    # And every function knows the movie.
+    assert recommend.similar_movies(engine, NEW_MOVIE, 5)["rank"].tolist() == [1, 2, 3, 4, 5]
+    assert NEW_MOVIE in set(recommend.recommend_movies(engine, "u5", 100).movie_id)
+    assert 1 <= predict.predict_rating(engine, "u5", "like 101") <= 5
+
+
+def test_a_refresh_of_matrix_factorisation_is_its_own_sweep(engine: sa.Engine) -> None:
+    """Folding a trained movie in gives about what the next sweep would."""
+    frame = rating_frame(60, 20, 800)
+    load_frame(engine, frame, MOVIES)
+    result = train(engine, "matrix-factorization", {"dimensions": 5, "epochs": 30})
+    with engine.begin() as connection:
+        connection.execute(sa.text("DELETE FROM embrec.movie_embeddings WHERE movie_index = 3"))
+    assert ratings.refresh(engine) == 1
+    vectors = read(engine, result.model_run_id, "movie")
+    assert np.allclose(vectors.vectors[3], result.model.movie_vectors[3], atol=0.02)
+    assert vectors.biases is not None
+    assert vectors.biases[3] == pytest.approx(result.model.movie_biases[3], abs=0.02)
+
+
+def test_a_refresh_needs_a_run_and_its_owner(engine: sa.Engine, url: str, role) -> None:
+    with pytest.raises(NoPublishedRunError, match="embrec train"):
+        ratings.refresh(engine)
+    load_frame(engine, rating_frame(), MOVIES)
+    two_part_run(engine)
+    reader = database.create_engine(make_conninfo(url, user=role(*READS), password="p"))
+    with pytest.raises(DatabaseError, match="permission denied"):
+        ratings.refresh(reader)
+    reader.dispose()
+
+
 def test_sql_takes_text_bigint_names_and_defaults(engine: sa.Engine) -> None:
     frame = rating_frame()
     load_frame(engine, frame.assign(user_id=frame.user_id.str[1:]), MOVIES)
@@ -441,7 +510,7 @@ def test_a_reader_is_served_and_changes_nothing(engine: sa.Engine, url: str, vec
     predict.predict_rating(reader, "u1", "100")
     assert len(predict.explain_recommendation(reader, "u1", "100", 3)) == 3
     assert not ratings.refresh_statistics(reader)
-    with pytest.raises(Exception, match="permission denied"):
+    with pytest.raises(DatabaseError, match="permission denied"):
         ratings.add_rating(reader, "u1", "100", 3)
     reader.dispose()
 

@@ -1,0 +1,168 @@
+"""How good the answers are that SQL gives from ratings as they are, on MovieLens 100K, through the database."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import sqlalchemy as sa
+from bulk_paths import server
+
+from embrec import evaluate, loading, metrics, predict, ratings, recommend, schema, sources, splits
+from embrec.movielens import fetch_ml_100k
+from embrec.sources import open_source
+from embrec.train import train
+
+SEEDS = (0, 1, 2)
+DIVERSITIES = (0.0, 0.1, 0.2, 0.3, 0.5, 0.7)
+NEW_SHARE = 0.1
+Table = dict[str, dict[str, list[float]]]
+
+
+@contextmanager
+def trained(frame: pd.DataFrame, movies: list[Any]) -> Iterator[sa.Engine]:
+    """A database with these ratings and the default model."""
+    with server() as postgres:
+        schema.upgrade(postgres.engine)
+        loading.load(postgres.engine, sources.from_frame(frame, movies))
+        train(postgres.engine)
+        yield postgres.engine
+
+
+def everything() -> tuple[pd.DataFrame, list[Any], evaluate.EvaluationData]:
+    """The ratings in the order of the file, the movies, and both as data to evaluate on."""
+    source = open_source(fetch_ml_100k())
+    data = evaluate.read_data(source)
+    frame = pd.DataFrame(
+        {
+            "user_id": data.ratings.users.astype(str),
+            "movie_id": np.array(data.movie_ids)[data.ratings.movies],
+            "rating": data.ratings.ratings.astype(float),
+        }
+    )
+    return frame, source.movies(), data
+
+
+def error(engine: sa.Engine, test: pd.DataFrame, predicted: Callable[[sa.Engine, pd.DataFrame], pd.Series]) -> float:
+    """RMSE of the pairs that have a prediction; a movie of no vector has none."""
+    joined = test.merge(predicted(engine, test).rename("predicted"), on=["user_id", "movie_id"])
+    return metrics.rmse(joined.predicted.to_numpy(np.float32), joined.rating.to_numpy(np.float32))
+
+
+def stored(engine: sa.Engine, test: pd.DataFrame) -> pd.Series:
+    """Predictions from the vectors that the training stored."""
+    found = predict.predict_ratings(engine, test.user_id, test.movie_id)
+    return found.set_index(["user_id", "movie_id"]).predicted_rating
+
+
+def live(engine: sa.Engine, test: pd.DataFrame) -> pd.Series:
+    """Predictions from vectors solved for: the runs' users are made to look changed."""
+    with engine.begin() as connection:
+        connection.execute(sa.text("UPDATE embrec.user_embeddings SET fingerprint = 0"))
+        rows = [
+            predict.predict_rating(connection, user, movie) if known else np.nan
+            for user, movie, known in zip(test.user_id, test.movie_id, known_movies(connection, test), strict=True)
+        ]
+        connection.rollback()
+    return pd.Series(rows, pd.MultiIndex.from_frame(test[["user_id", "movie_id"]])).dropna()
+
+
+def known_movies(connection: sa.Connection, test: pd.DataFrame) -> pd.Series:
+    """Which of the movies have a vector."""
+    return test.movie_id.isin(
+        list(connection.scalars(sa.text("SELECT movie_id FROM embrec.published_movie_embeddings")))
+    )
+
+
+def live_vectors(progress: Callable[[str], None]) -> Table:
+    """Errors of stored and of live vectors on the official folds."""
+    frame, movies, data = everything()
+    found: Table = {"stored": {"RMSE": []}, "live": {"RMSE": []}}
+    for number, (kept, held) in enumerate(evaluate.rating_splits(data, "official")):
+        progress(f"live vectors, fold {number + 1}")
+        with trained(frame.iloc[kept], movies) as engine:
+            test = frame.iloc[held]
+            found["stored"]["RMSE"].append(error(engine, test, stored))
+            found["live"]["RMSE"].append(error(engine, test, live))
+    return found
+
+
+def newcomers(progress: Callable[[str], None]) -> Table:
+    """Errors for a tenth of the users, and of the movies, of whom nothing was known at training.
+
+    Half of their ratings come after it, and the other half is predicted; beside it a training with that half.
+    """
+    frame, movies, _ = everything()
+    found: Table = {}
+    for seed in SEEDS:
+        random = np.random.default_rng(seed)
+        for side in ("user", "movie"):
+            names = np.sort(frame[f"{side}_id"].unique())
+            new = frame[f"{side}_id"].isin(random.permutation(names)[: int(NEW_SHARE * len(names))])
+            late, test = new & (random.random(len(frame)) < 0.5), new
+            test &= ~late
+            progress(f"new {side}s, seed {seed}")
+            with trained(frame[~new], movies) as engine:
+                if side == "movie":
+                    ratings.refresh(engine)
+                    add(found, "new movies, by genres and year", error(engine, frame[test], stored))
+                loading.load(engine, sources.from_frame(frame[late], []))
+                if side == "movie":
+                    ratings.refresh(engine)
+                add(found, f"new {side}s, without training", error(engine, frame[test], stored))
+            with trained(frame[~test], movies) as engine:
+                add(found, f"new {side}s, trained with", error(engine, frame[test], stored))
+    return found
+
+
+def add(found: Table, name: str, value: float) -> None:
+    """Take note of an error."""
+    found.setdefault(name, {"RMSE": []})["RMSE"].append(value)
+
+
+def diversity(progress: Callable[[str], None]) -> Table:
+    """Quality of lists, and how alike the movies in them are, for each diversity."""
+    frame, movies, data = everything()
+    found: Table = {}
+    for seed in SEEDS:
+        kept, held = splits.per_user(data.ratings.users, 0.2, seed)
+        progress(f"diversity, seed {seed}")
+        liked = frame.iloc[held][data.liked[held]].groupby("user_id").movie_id.agg(set)
+        with trained(frame.iloc[kept], movies) as engine, engine.connect() as connection:
+            query = "SELECT movie_id, embedding FROM embrec.published_movie_embeddings"
+            vectors = {
+                row.movie_id: np.fromstring(row.embedding[1:-1], sep=",") for row in connection.execute(sa.text(query))
+            }
+            for share in DIVERSITIES:
+                lists = [
+                    recommend.recommend_movies(connection, user, 10, diversity=share).movie_id.tolist()
+                    for user in liked.index
+                ]
+                of_share = found.setdefault(f"diversity {share:g}", {})
+                for name, value in quality(lists, list(liked), vectors, len(movies)).items():
+                    of_share.setdefault(name, []).append(value)
+    return found
+
+
+def quality(
+    lists: list[list[str]], liked: list[set[str]], vectors: dict[str, np.ndarray], movie_count: int
+) -> dict[str, float]:
+    """NDCG@10, mean cosine of a list's movies, and the share of movies that are in any list."""
+    gains = 1 / np.log2(np.arange(2, 12))
+    scores, similarities = [], []
+    for mine, wanted in zip(lists, liked, strict=True):
+        hits = np.array([movie in wanted for movie in mine])
+        scores.append(gains[hits].sum() / gains[: min(len(wanted), 10)].sum())
+        cosines = metrics.cosines(np.array([vectors[movie] for movie in mine]))
+        similarities.append((cosines.sum() - len(mine)) / (len(mine) * (len(mine) - 1)))
+    return {
+        "NDCG@10": float(np.mean(scores)),
+        "similarity within a list": float(np.mean(similarities)),
+        "coverage": len(set().union(*map(set, lists))) / movie_count,
+    }
+
+
+TASKS = {"live": live_vectors, "newcomers": newcomers, "diversity": diversity}
