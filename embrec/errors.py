@@ -14,6 +14,7 @@
     │   └── DownloadError        a data set cannot be fetched or is not what it should be
     ├── TrainingError            a fit went wrong
     ├── RunError                 a model run cannot be published, rolled back or deleted
+    ├── ExperimentError          an experiment cannot be started or ended
     └── NotFoundError            what was asked for is not there
         ├── UnknownMovieError
         ├── UnknownUserError
@@ -90,6 +91,10 @@ class TrainingError(EmbrecError):
 
 class RunError(EmbrecError):
     """A model run cannot be published, rolled back to, or deleted."""
+
+
+class ExperimentError(EmbrecError):
+    """An experiment cannot be started or ended."""
 
 
 class NotFoundError(EmbrecError):

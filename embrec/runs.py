@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from embrec import database, embeddings
 from embrec.database import Bind
 from embrec.errors import RunError, UnknownRunError
-from embrec.tables import model_runs, publications
+from embrec.tables import experiments, model_runs, publications
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,7 @@ def publish(bind: Bind, model_run_id: int) -> None:
         RunError: The run did not finish training, or was deleted.
     """
     with database.begin(bind) as connection:
-        _one_at_a_time(connection)
+        one_at_a_time(connection)
         run = get_run(connection, model_run_id)
         if run.status != "trained":
             raise RunError(
@@ -128,7 +128,7 @@ def rollback(bind: Bind) -> int:
         RunError: No earlier run is left.
     """
     with database.begin(bind) as connection:
-        _one_at_a_time(connection)
+        one_at_a_time(connection)
         earlier = _published_before(connection)
         if earlier is None:
             raise RunError("No earlier published run is left to go back to. See the runs with: embrec runs list --all")
@@ -161,15 +161,20 @@ def delete(engine: sa.Engine, model_run_id: int, force: bool = False) -> None:
 
     Raises:
         UnknownRunError: There is no such run.
-        RunError: The run is published, or is training.
+        RunError: The run is published, answers in a running experiment, or is training.
     """
     with database.begin(engine) as connection:
-        _one_at_a_time(connection)
+        one_at_a_time(connection)
         run = get_run(connection, model_run_id)
         if run.published:
             raise RunError(
                 f"Model run {model_run_id} is published. Publish another first: embrec runs publish RUN, "
                 "or embrec runs rollback"
+            )
+        if (experiment := _experiment_with(connection, model_run_id)) is not None:
+            raise RunError(
+                f"Model run {model_run_id} answers in the experiment {experiment!r}. "
+                "End that first: embrec experiments end"
             )
         if run.status == "training" and not force:
             raise RunError(
@@ -184,8 +189,17 @@ def delete(engine: sa.Engine, model_run_id: int, force: bool = False) -> None:
         embeddings.drop(engine, model_run_id)
 
 
-def _one_at_a_time(connection: sa.Connection) -> None:
-    """Let one transaction at a time change what is published; readers are not held up."""
+def _experiment_with(connection: sa.Connection, model_run_id: int) -> str | None:
+    """The name of the running experiment that a run answers in, or None."""
+    query = sa.select(experiments.c.name).where(
+        experiments.c.ended_at.is_(None),
+        sa.or_(experiments.c.control_run == model_run_id, experiments.c.treatment_run == model_run_id),
+    )
+    return cast("str | None", connection.scalar(query))
+
+
+def one_at_a_time(connection: sa.Connection) -> None:
+    """Let one transaction at a time change which runs answer; readers are not held up."""
     connection.execute(sa.text("LOCK TABLE embrec.publications IN SHARE ROW EXCLUSIVE MODE"))
 
 

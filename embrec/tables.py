@@ -163,6 +163,65 @@ run_matrices = sa.Table(
     sa.Column("embedding", VECTOR(), nullable=False),
 )
 
+experiments = sa.Table(
+    "experiments",
+    metadata,
+    sa.Column("experiment_id", sa.Integer, sa.Identity(always=True), primary_key=True),
+    sa.Column("name", sa.Text, nullable=False, unique=True),
+    sa.Column("control_run", sa.Integer, sa.ForeignKey(model_runs.c.model_run_id), nullable=False),
+    sa.Column("treatment_run", sa.Integer, sa.ForeignKey(model_runs.c.model_run_id), nullable=False),
+    sa.Column(
+        "treatment_share",
+        sa.Double,
+        sa.CheckConstraint("treatment_share > 0 AND treatment_share < 1", name="treatment_share"),
+        nullable=False,
+    ),
+    sa.Column("started_at", timestamptz, nullable=False, server_default=sa.func.now()),
+    sa.Column("ended_at", timestamptz),  # NULL while it runs
+)
+# One at a time.
+sa.Index(
+    "experiments_running_idx",
+    experiments.c.ended_at,
+    unique=True,
+    postgresql_where=experiments.c.ended_at.is_(None),
+    postgresql_nulls_not_distinct=True,
+)
+
+# The first time that a user was shown what an experiment has for them. Visitors are no users before they rate, so the
+# id need not be one of embrec.users.
+exposures = sa.Table(
+    "exposures",
+    metadata,
+    sa.Column("experiment_id", sa.Integer, sa.ForeignKey(experiments.c.experiment_id), primary_key=True),
+    sa.Column("user_id", sa.Text, primary_key=True),
+    sa.Column(
+        "variant",
+        sa.Text,
+        sa.CheckConstraint("variant IN ('control', 'treatment')", name="variant"),
+        nullable=False,
+    ),
+    sa.Column("model_run_id", sa.Integer, sa.ForeignKey(model_runs.c.model_run_id), nullable=False),
+    sa.Column("exposed_at", timestamptz, nullable=False, server_default=sa.func.now()),
+)
+
+# What users did whom an experiment was shown to.
+outcomes = sa.Table(
+    "outcomes",
+    metadata,
+    sa.Column("experiment_id", sa.Integer, primary_key=True),
+    sa.Column("user_id", sa.Text, primary_key=True),
+    sa.Column("outcome_id", sa.BigInteger, sa.Identity(always=True), primary_key=True),
+    sa.Column(
+        "value",
+        sa.Double,
+        sa.CheckConstraint("value > '-Infinity' AND value < 'Infinity'", name="value"),
+        nullable=False,
+    ),
+    sa.Column("occurred_at", timestamptz, nullable=False, server_default=sa.func.now()),
+    sa.ForeignKeyConstraint(["experiment_id", "user_id"], [exposures.c.experiment_id, exposures.c.user_id]),
+)
+
 # How Alembic compares a database with this metadata: our schema alone, and not the partitions of the
 # runs, which are data.
 COMPARISON = {

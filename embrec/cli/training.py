@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 import sqlalchemy as sa
 
+from embrec import experiments
 from embrec import runs as model_runs
 from embrec.cli.common import (
     database_option,
@@ -163,15 +164,26 @@ def show(run: int, database_url: str | None) -> None:
 @database_option
 def publish(run: int, database_url: str | None) -> None:
     """Make RUN the published one."""
-    model_runs.publish(engine(database_url), run)
-    note(f"Model run {run} is published.")
+    bind = engine(database_url)
+    model_runs.publish(bind, run)
+    _note_published(bind, run)
 
 
 @runs.command()
 @database_option
 def rollback(database_url: str | None) -> None:
     """Go back to the run that was published before."""
-    note(f"Model run {model_runs.rollback(engine(database_url))} is published.")
+    bind = engine(database_url)
+    _note_published(bind, model_runs.rollback(bind))
+
+
+def _note_published(bind: sa.Engine, run: int) -> None:
+    note(f"Model run {run} is published.")
+    if (experiment := experiments.running(bind)) is not None:
+        note(
+            f"Experiment {experiment.name!r} goes on with its model runs {experiment.control_run} and "
+            f"{experiment.treatment_run}. To end it: embrec experiments end"
+        )
 
 
 @runs.command()

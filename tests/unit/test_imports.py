@@ -26,7 +26,7 @@ LEVELS = [
     {"models", "movielens", "ids", "embeddings", "schema", "answering", "ratings"},
     {"recommend", "predict"},
     {"reading", "runs", "extraction"},
-    {"loading", "train", "evaluate"},
+    {"loading", "train", "evaluate", "experiments"},
     {"contenders", "tuning"},
     {"cli"},
 ]

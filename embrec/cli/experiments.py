@@ -1,0 +1,61 @@
+"""embrec experiments."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import click
+
+from embrec import experiments as model_experiments
+from embrec.cli.common import database_option, engine, json_option, note, print_frame, print_rows
+
+
+@click.group()
+def experiments() -> None:
+    """Two runs at once, each for its share of the users: start, end, list, results."""
+
+
+@experiments.command()
+@click.argument("name")
+@click.option("--control", type=int, metavar="RUN", required=True, help="The run to compare with.")
+@click.option("--treatment", type=int, metavar="RUN", required=True, help="The run that may be better.")
+@click.option("--share", type=float, default=0.5, show_default=True, help="Of the users that get the treatment.")
+@database_option
+def start(name: str, control: int, treatment: int, share: float, database_url: str | None) -> None:
+    """Start the experiment NAME; until it ends, its two runs answer instead of the published one."""
+    model_experiments.start(engine(database_url), name, control, treatment, share)
+    note(f"Experiment {name!r} is running: model run {treatment} for {share:.4g} of the users, {control} for the rest.")
+
+
+@experiments.command()
+@database_option
+def end(database_url: str | None) -> None:
+    """End the running experiment; the published run answers for everybody again."""
+    ended = model_experiments.end(engine(database_url))
+    note(f"Experiment {ended.name!r} is ended. To keep its treatment: embrec runs publish {ended.treatment_run}")
+
+
+@experiments.command(name="list")
+@database_option
+@json_option
+def list_command(database_url: str | None, as_json: bool) -> None:
+    """List the experiments, newest first; the one that has no end is running."""
+    rows = [dataclasses.asdict(experiment) for experiment in model_experiments.list_experiments(engine(database_url))]
+    if not as_json:
+        for row in rows:
+            for moment in ("started_at", "ended_at"):
+                row[moment] = row[moment] and f"{row[moment]:%Y-%m-%d %H:%M}"
+    columns = [field.name for field in dataclasses.fields(model_experiments.Experiment)]
+    print_rows(rows, columns, as_json)
+
+
+@experiments.command()
+@database_option
+@json_option
+def results(database_url: str | None, as_json: bool) -> None:
+    """Compare the variants of each experiment, newest first.
+
+    The outcome is what the application recorded, added up for each user it was shown to; the difference is the
+    treatment's from the control's, with its 95 % interval.
+    """
+    print_frame(model_experiments.results(engine(database_url)), as_json)

@@ -1,0 +1,25 @@
+-- Record that a user was shown what the running experiment has for them; the first time counts. The serving functions
+-- only read, and not all that is computed is shown, so the application says what was. Returns the user's variant, NULL
+-- where no experiment runs.
+CREATE FUNCTION embrec.record_exposure(user_id text)
+RETURNS text
+LANGUAGE sql
+BEGIN ATOMIC
+    INSERT INTO embrec.exposures (experiment_id, user_id, variant, model_run_id)
+    SELECT
+        e.experiment_id,
+        record_exposure.user_id,
+        embrec.assign_variant(record_exposure.user_id),
+        embrec.serving_run(record_exposure.user_id)
+    FROM embrec.experiments AS e
+    WHERE e.ended_at IS NULL
+    ON CONFLICT DO NOTHING;
+    SELECT embrec.assign_variant(record_exposure.user_id);
+END;
+
+CREATE FUNCTION embrec.record_exposure(user_id bigint)
+RETURNS text
+LANGUAGE sql
+BEGIN ATOMIC
+    SELECT embrec.record_exposure(record_exposure.user_id::text);
+END;

@@ -1,0 +1,18 @@
+-- The run that answers for a user: while an experiment runs that of the user's variant, otherwise the published one.
+-- With the owner's rights, so that a role that was granted the tables before there were experiments is still served.
+CREATE OR REPLACE FUNCTION embrec.serving_run(user_id text)
+RETURNS integer
+LANGUAGE sql STABLE PARALLEL SAFE SECURITY DEFINER
+BEGIN ATOMIC
+    SELECT coalesce(
+        (
+            SELECT CASE embrec.assign_variant(serving_run.user_id)
+                WHEN 'control' THEN e.control_run
+                WHEN 'treatment' THEN e.treatment_run
+            END
+            FROM embrec.experiments AS e
+            WHERE e.ended_at IS NULL
+        ),
+        (SELECT p.model_run_id FROM embrec.published_run AS p)
+    );
+END;
