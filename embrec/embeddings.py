@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from embrec import bulk, database
 from embrec.database import Bind
-from embrec.errors import RunError
+from embrec.errors import DatabaseError, RunError
 from embrec.tables import run_matrices
 
 Side = Literal["user", "movie"]
@@ -34,6 +34,9 @@ class Vectors(NamedTuple):
     fingerprints: NDArray[np.int64] | None = None
 
 
+# Comparing so many takes some 5 ms; the functions that look for the nearest use an index where there is one.
+INDEXED_FROM = 50_000
+_INDEX_MEMORY_MB = 2_048
 # Held by whoever attaches or detaches partitions.
 _PARTITIONS_LOCK = 0x656D62727061
 
@@ -92,6 +95,42 @@ def _fill(
             f" ADD CHECK ({database.extension_schema(connection)}.vector_dims(embedding) = {found.vectors.shape[1]})"
         )
     )
+
+
+def index(engine: sa.Engine, model_run_id: int, side: Side, part: Part) -> bool:
+    """Give a part of a run an approximate index for cosine similarity, where comparing all takes long.
+
+    Readers are not held up. The graph is made in memory, two kilobytes a vector.
+
+    Returns:
+        Whether there are so many vectors.
+    """
+    leaf = _partition(side, model_run_id, part)
+    with database.begin(engine) as connection:
+        schema = database.extension_schema(connection)
+        rows, width = connection.execute(
+            sa.text(f"SELECT count(*), max({schema}.vector_dims(embedding)) FROM {leaf}")
+        ).one()
+    if rows < INDEXED_FROM:
+        return False
+    megabytes = min(64 + rows // 500, _INDEX_MEMORY_MB)
+    statement = (
+        f"CREATE INDEX IF NOT EXISTS {leaf.removeprefix('embrec.')}_hnsw ON {leaf}"
+        f" USING hnsw ((embedding::{schema}.vector({width})) {schema}.vector_cosine_ops)"
+    ).replace("::", r"\:\:")
+
+    def make(*settings: str) -> None:
+        with database.begin(engine) as connection:
+            for setting in (f"maintenance_work_mem = '{megabytes}MB'", *settings):
+                connection.execute(sa.text(f"SET LOCAL {setting}"))
+            connection.execute(sa.text(statement))
+
+    try:
+        make()
+    except DatabaseError:
+        # Workers share the graph through /dev/shm, which is small in many containers.
+        make("max_parallel_maintenance_workers = 0")
+    return True
 
 
 def store_matrix(

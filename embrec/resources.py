@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -29,6 +30,15 @@ def sql_text(name: str) -> str:
     return (_directory("sql") / f"{name}.sql").read_text(encoding="utf-8")
 
 
-def executable(name: str) -> sa.TextClause:
-    """One file under sql/ as a statement for SQLAlchemy, its colons kept from being read as parameters."""
-    return sa.text(sql_text(name).rstrip().removesuffix(";").replace(":", r"\:"))
+def executable(name: str, replacing: bool = False) -> sa.TextClause:
+    """One file under sql/ as a statement for SQLAlchemy, its colons kept from being read as parameters.
+
+    Args:
+        name: As for :func:`sql_text`.
+        replacing: Whether its functions take the place of ones that are there: a downgrade goes back to the first
+            version of a function that others are made of.
+    """
+    text = sql_text(name).rstrip().removesuffix(";").replace(":", r"\:")
+    return sa.text(
+        re.sub("^CREATE FUNCTION", "CREATE OR REPLACE FUNCTION", text, flags=re.MULTILINE) if replacing else text
+    )

@@ -109,6 +109,10 @@ def train(
         database.retrying(lambda: runs.publish(engine, model_run_id))
         refresh_statistics(engine)
         clock.lap("publish")
+    # Last, for among very many it takes minutes, and answers are right without.
+    embeddings.index(engine, model_run_id, "movie", _compared(model)["movie_similarity"])
+    embeddings.index(engine, model_run_id, "user", _compared(model)["user_similarity"])
+    clock.lap("index")
     return TrainResult(model_run_id, publish, model, errors, clock.seconds)
 
 
@@ -247,12 +251,18 @@ def _serving(model: FittedModel, training: Ratings) -> dict[str, float]:
     return found
 
 
+def _compared(model: FittedModel) -> dict[str, Part]:
+    """The parts by which movies and users are compared."""
+    if model.preference:
+        return {"movie_similarity": "similarity", "user_similarity": "preference"}
+    return {"movie_similarity": "rating", "user_similarity": "rating"}
+
+
 def _outcome(model: FittedModel, errors: Mapping[str, float]) -> dict[str, Any]:
     return {
         "dimensions": model.movie_vectors.shape[1],
         "mean": model.mean,
-        "movie_similarity": "similarity" if model.preference else "rating",
-        "user_similarity": "preference" if model.preference else "rating",
+        **_compared(model),
         "parameters": model.parameters,
         "metrics": {**errors, "kept_epoch": model.kept_epoch},
         "history": [

@@ -89,8 +89,7 @@ def upgrade() -> None:
 def downgrade() -> None:
     op.execute("DROP VIEW embrec.experiment_results")
     # Functions that stay are made of this one, so it is put back in place; its file was the first of its name.
-    before = executable("functions/serving_run_v01").text
-    op.execute(sa.text(before.replace("CREATE FUNCTION", "CREATE OR REPLACE FUNCTION")))
+    op.execute(executable("functions/serving_run_v01", replacing=True))
     for function, others in (("record_outcome", ", double precision"), ("record_exposure", ""), ("assign_variant", "")):
         # The one that takes a bigint is made of the one that takes a text.
         for kind in ("bigint", "text"):
