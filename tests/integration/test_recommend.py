@@ -92,15 +92,18 @@ def test_sql_takes_text_bigint_names_and_defaults(engine: sa.Engine, published) 
     assert ask("similar_movies(102) WHERE similarity > 2") == []
 
 
-def test_the_function_is_inlined_and_reads_one_partition(engine: sa.Engine, published) -> None:
+def test_the_function_reads_one_partition(engine: sa.Engine, published) -> None:
     stored_run(engine, np.random.default_rng(0).normal(size=(20, 3)))
-    with engine.connect() as connection:
-        plan = "\n".join(
-            connection.scalars(sa.text("EXPLAIN (ANALYZE, COSTS OFF) SELECT * FROM embrec.similar_movies(102)"))
+    engine.dispose()  # a session's counts may be of an earlier transaction
+    with engine.begin() as connection:
+        connection.execute(sa.text("SELECT * FROM embrec.similar_movies(102)")).all()
+        read = connection.scalars(
+            sa.text(
+                "SELECT relname FROM pg_stat_xact_user_tables"
+                " WHERE relname LIKE 'movie_embeddings_run%' AND seq_scan + coalesce(idx_scan, 0) > 0"
+            )
         )
-    assert "Function Scan" not in plan
-    scans = [line for line in plan.splitlines() if "movie_embeddings_run_2" in line]
-    assert all("never executed" in line for line in scans)
+        assert read.all() == ["movie_embeddings_run_1_rating"]
 
 
 def test_answers_do_not_depend_on_the_search_path(engine: sa.Engine, published) -> None:
