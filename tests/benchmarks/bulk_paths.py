@@ -8,7 +8,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -54,8 +54,11 @@ class Server:
     def cpu_seconds(self) -> float:
         """Processor time of the server's processes, those that have ended among them."""
         postmaster = psutil.Process(int((self.local.data / "postmaster.pid").read_text().split()[0]))
-        times = [process.cpu_times() for process in (postmaster, *postmaster.children())]
-        return times[0].children_user + times[0].children_system + sum(each.user + each.system for each in times)
+        while True:
+            with suppress(psutil.NoSuchProcess):  # one has ended meanwhile; then its parent has its time
+                times = [process.cpu_times() for process in (postmaster, *postmaster.children())]
+                own = sum(each.user + each.system for each in times)
+                return own + times[0].children_user + times[0].children_system
 
 
 @contextmanager
