@@ -87,11 +87,11 @@ def questions(size: str, columns: Columns) -> Iterator[Question]:
     yield Question("embrec", "add a rating and recommend", f"{add};\n{recommend}", stars, 5)
 
 
-# As pgvector's README has it.
+# As pgvector's README has it. In public: for a role called embrec, our own schema would come first.
 PLAIN = """SELECT id FROM {table} WHERE {where}
 ORDER BY embedding {distance} (SELECT embedding FROM {other} WHERE id = :{index}) LIMIT 10"""
 PLAIN_TABLES = """
-CREATE TABLE items (
+CREATE TABLE public.items (
     id bigint PRIMARY KEY, embedding vector(64), genres text[], release_year integer, rating_count integer
 );
 INSERT INTO items
@@ -99,7 +99,7 @@ SELECT m.movie_id::bigint, e.embedding, m.genres, m.release_year, s.rating_count
 FROM embrec.movie_embeddings AS e JOIN embrec.movies AS m USING (movie_index)
 JOIN embrec.movie_statistics AS s USING (movie_index)
 WHERE e.part = 'preference';
-CREATE TABLE people (id bigint PRIMARY KEY, embedding vector(64));
+CREATE TABLE public.people (id bigint PRIMARY KEY, embedding vector(64));
 INSERT INTO people
 SELECT u.user_id::bigint, e.embedding
 FROM embrec.user_embeddings AS e JOIN embrec.users AS u USING (user_index)
