@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test check lint types bench bench-scale bench-accuracy wheel clean
+.PHONY: demo test check lint types bench bench-scale bench-serving bench-accuracy wheel clean
 
 # Load MovieLens 100K, train the article's model, and ask for similar movies.
 demo: $(VENV)/.demo
@@ -23,13 +23,17 @@ lint: $(VENV)/.dev
 types: $(VENV)/.dev
 	$(BIN)/mypy
 
-# Measure the fits beside other libraries and the bulk paths beside raw COPY; writes docs/benchmarks.md.
+# Measure the fits beside other libraries, the bulk paths beside raw COPY, and answers; writes docs/benchmarks.md.
 bench: $(VENV)/.bench
 	$(BIN)/python tests/benchmarks/run.py small
 
 # The same for a million users and up to a hundred million ratings; takes an hour and 16 GB.
 bench-scale: $(VENV)/.bench
 	$(BIN)/python tests/benchmarks/run.py scale
+
+# Measure answers to many clients, beside plain pgvector and implicit; takes half an hour, 10 GB of memory and of disk.
+bench-serving: $(VENV)/.bench
+	$(BIN)/python tests/benchmarks/run.py serving
 
 # Measure accuracy beside other libraries on MovieLens 100K; writes docs/accuracy.md. Takes half an hour.
 bench-accuracy: $(VENV)/.bench $(VENV)-lenskit/.made $(VENV)-lightfm/.made

@@ -10,37 +10,41 @@ BEGIN ATOMIC
         FROM embrec.model_runs AS r
         WHERE r.model_run_id = (SELECT p.model_run_id FROM embrec.published_run AS p)
     ),
-    pairs AS MATERIALIZED (
-        SELECT u.user_index, u.user_id, m.movie_index, m.movie_id
-        FROM unnest(predict_ratings.user_ids, predict_ratings.movie_ids) AS asked (user_id, movie_id)
-        JOIN embrec.users AS u ON u.user_id = asked.user_id
-        JOIN embrec.movies AS m ON m.movie_id = asked.movie_id
-    ),
-    stored AS (
+    stored AS NOT MATERIALIZED (
         SELECT e.user_index, e.embedding, e.bias
         FROM embrec.user_embeddings AS e
         WHERE e.model_run_id = (SELECT p.model_run_id FROM embrec.published_run AS p) AND e.part = 'rating'
     ),
-    solved AS MATERIALIZED (
-        SELECT other.user_index, embrec.user_rating_vector(run.model_run_id, other.user_index) AS vector
-        FROM run
-        CROSS JOIN (
-            SELECT DISTINCT pairs.user_index FROM pairs
-            WHERE NOT EXISTS (SELECT FROM stored WHERE stored.user_index = pairs.user_index)
-        ) AS other
-    ),
-    movie AS (
+    movie AS NOT MATERIALIZED (
         SELECT e.movie_index, e.embedding, e.bias
         FROM embrec.movie_embeddings AS e
         WHERE e.model_run_id = (SELECT p.model_run_id FROM embrec.published_run AS p) AND e.part = 'rating'
     ),
-    predicted AS (
-        SELECT pairs.user_id, pairs.movie_id, run.mean + s.bias + movie.bias - (s.embedding <#> movie.embedding) AS value
+    -- One pass over the pairs, through tables whose sizes the planner knows; what few it leaves is done after it.
+    pairs AS MATERIALIZED (
+        SELECT
+            u.user_index,
+            u.user_id,
+            m.movie_index,
+            m.movie_id,
+            s.user_index IS NOT NULL AS is_stored,
+            run.mean + s.bias + movie.bias - (s.embedding <#> movie.embedding) AS value
         FROM run
-        CROSS JOIN pairs
-        JOIN stored AS s ON s.user_index = pairs.user_index
-        JOIN movie ON movie.movie_index = pairs.movie_index
-        WHERE run.mean IS NOT NULL
+        CROSS JOIN unnest(predict_ratings.user_ids, predict_ratings.movie_ids) AS asked (user_id, movie_id)
+        JOIN embrec.users AS u ON u.user_id = asked.user_id
+        JOIN embrec.movies AS m ON m.movie_id = asked.movie_id
+        JOIN movie ON movie.movie_index = m.movie_index
+        LEFT JOIN stored AS s ON s.user_index = u.user_index
+    ),
+    solved AS MATERIALIZED (
+        SELECT other.user_index, embrec.user_rating_vector(run.model_run_id, other.user_index) AS vector
+        FROM run
+        CROSS JOIN (SELECT DISTINCT pairs.user_index FROM pairs WHERE NOT pairs.is_stored) AS other
+    ),
+    predicted AS (
+        SELECT pairs.user_id, pairs.movie_id, pairs.value
+        FROM pairs
+        WHERE pairs.value IS NOT NULL
         UNION ALL
         SELECT
             pairs.user_id,
@@ -50,7 +54,7 @@ BEGIN ATOMIC
         CROSS JOIN pairs
         JOIN solved AS s ON s.user_index = pairs.user_index
         JOIN movie ON movie.movie_index = pairs.movie_index
-        WHERE run.mean IS NOT NULL
+        WHERE NOT pairs.is_stored AND run.mean IS NOT NULL
         UNION ALL
         SELECT pairs.user_id, pairs.movie_id, dense.rating
         FROM run

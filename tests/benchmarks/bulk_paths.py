@@ -7,8 +7,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -40,9 +40,9 @@ def write_csv(path: Path, size: str, seed: int) -> int:
 class Server:
     """An embedded server in a directory that is removed afterwards."""
 
-    def __init__(self, directory: str) -> None:
+    def __init__(self, directory: str, settings: Mapping[str, str]) -> None:
         Path(directory).chmod(0o711)
-        self.local = LocalServer(Path(directory) / "home")
+        self.local = LocalServer(Path(directory) / "home", settings)
         self.url = self.local.start()
         self.engine = database.create_engine(self.url)
 
@@ -52,17 +52,20 @@ class Server:
         subprocess.run(psql, stdin=stdin, stdout=stdout, check=True, env=config.server_environment())
 
     def cpu_seconds(self) -> float:
-        """Processor time of the server's processes that still run."""
+        """Processor time of the server's processes, those that have ended among them."""
         postmaster = psutil.Process(int((self.local.data / "postmaster.pid").read_text().split()[0]))
-        times = [process.cpu_times() for process in (postmaster, *postmaster.children())]
-        return sum(each.user + each.system for each in times)
+        while True:
+            with suppress(psutil.NoSuchProcess):  # one has ended meanwhile; then its parent has its time
+                times = [process.cpu_times() for process in (postmaster, *postmaster.children())]
+                own = sum(each.user + each.system for each in times)
+                return own + times[0].children_user + times[0].children_system
 
 
 @contextmanager
-def server() -> Iterator[Server]:
+def server(settings: Mapping[str, str] | None = None) -> Iterator[Server]:
     """A server for one measurement after another."""
     with tempfile.TemporaryDirectory(prefix="embrec-bench-") as directory:
-        running = Server(directory)
+        running = Server(directory, settings or {})
         try:
             yield running
         finally:

@@ -39,6 +39,8 @@ def write(results: dict[str, Any]) -> None:
             lines += ["", f"![Test RMSE by seconds of fitting, {title}]({name})", "", *curves(result)]
     for title in sorted(title for title in results if title.startswith("bulk")):
         lines += ["", f"## {title}", "", f"{results[title]['ratings']:,} ratings.", "", *bulk_table(results[title])]
+    for title in sorted(title for title in results if title.startswith("serving")):
+        lines += ["", f"## {title}", "", *serving_table(results[title])]
     machine = results["machine"]
     lines += ["", "## Machine", "", f"{machine['name']}.", *limits(results)]
     (DOCS / "benchmarks.md").write_text("\n".join(lines) + "\n")
@@ -115,6 +117,29 @@ def target_rows(results: dict[str, Any]) -> Iterator[str]:
         )
         answer = bulk["from_csv_to_answer"]
         yield row("CSV file to first similar movies, 20M", "under 2 minutes", f"{answer:.0f} s", answer < 120)
+    if "serving 20m" in results:
+        yield from (row(*each) for each in serving_targets(results["serving 20m"]))
+
+
+def serving_targets(result: dict[str, Any]) -> Iterator[tuple[str, str, str, bool]]:
+    """What is asked, the target, what was measured with one client, and whether that meets it."""
+    for asked in result["rows"]:
+        if asked["target"] is not None:
+            median, recall = asked["clients"]["1"]["p50"], asked["recall"]
+            target, found, met = f"p50 under {asked['target']} ms", f"{median:.2f} ms", median < asked["target"]
+            if recall is not None:
+                target, found = f"{target}, recall@10 at least .99", f"{found}, {recall:.3f}"
+                met = met and recall >= 0.99
+            yield f"{asked['what']}, 1M users, 10k movies", target, found, met
+    seconds = result["a million predictions"]
+    yield "predict a million ratings", "under 5 s", f"{seconds:.1f} s", seconds < 5
+    if (seconds := result["all lists"]) is not None:
+        yield (
+            "the ten best movies of each of 1M users",
+            "under 10 minutes",
+            f"{seconds / 60:.1f} minutes",
+            seconds < 600,
+        )
 
 
 def at_its_best(contender: dict[str, Any]) -> tuple[float, float]:
@@ -203,6 +228,29 @@ def bulk_table(result: dict[str, Any]) -> list[str]:
         f"| publish | {result['train']['publish']:.4f} | | | | |",
         f"| CSV file to first similar_movies answer | {result['from_csv_to_answer']:.1f} | | | | |",
     ]
+
+
+def serving_table(result: dict[str, Any]) -> list[str]:
+    """Answers by numbers of clients, and what was timed once."""
+    lines = [
+        f"{result['ratings']:,} ratings; each for {result['seconds']} s; shared_buffers {result['shared_buffers']}.",
+        "",
+        "| who | what | clients | p50 ms | p95 | p99 | a second | CPU ms | not prepared, p50 | recall@10 |",
+        "|---|---|---|---|---|---|---|---|---|---|",
+    ]
+    for asked in result["rows"]:
+        for clients, each in asked["clients"].items():
+            first = clients == "1"
+            unprepared = f"{asked['not prepared']['p50']:.2f}" if first and "not prepared" in asked else ""
+            recall = f"{asked['recall']:.3f}" if first and asked["recall"] is not None else ""
+            lines.append(
+                f"| {asked['who']} | {asked['what']} | {clients} | {each['p50']:.2f} | {each['p95']:.2f} |"
+                f" {each['p99']:.2f} | {each['rate']:,.0f} | {each['cpu']:.2f} | {unprepared} | {recall} |"
+            )
+    lines += ["", f"A million predicted ratings in one statement: {result['a million predictions']:.1f} s."]
+    if result["all lists"] is not None:
+        lines[-1] += f" The ten best movies of every user: {result['all lists']:.0f} s."
+    return lines
 
 
 def limits(results: dict[str, Any]) -> list[str]:

@@ -1,4 +1,4 @@
-"""Runs the benchmarks and writes docs/benchmarks.md: ``python run.py small``, ``scale`` or ``tune``.
+"""Runs the benchmarks and writes docs/benchmarks.md: ``python run.py small``, ``scale``, ``serving`` or ``tune``.
 
 Results are kept in a JSON file beside the document, so that each can be run apart. Tuning takes half an hour, and what
 it chose is in options.json, so that measuring does not wait for it.
@@ -18,6 +18,7 @@ from typing import Any
 import bulk_paths
 import fits
 import page
+import serving as answers
 
 RESULTS = page.DOCS / "benchmarks.json"
 
@@ -31,6 +32,7 @@ def small() -> dict[str, Any]:
         "1m": fits.measure("1m", ["embrec", "libmf", "cmfrec", "implicit"], seeds, curves=True),
         "1m, two cores": fits.measure("1m", ["embrec", "libmf"], cores="0,1"),
         "bulk 1m": bulk_paths.measure("1m"),
+        "serving 1m": answers.measure("1m", seconds=1),
     }
 
 
@@ -42,6 +44,14 @@ def scale() -> dict[str, Any]:
         "100m, two cores": fits.measure("100m", ["embrec"], cores="0,1", options_of="20m"),
         "bulk 20m": bulk_paths.measure("20m"),
         "u1, the article in full": fits.measure("u1", ["article"], curves=True),
+    }
+
+
+def serving() -> dict[str, Any]:
+    """Half an hour: answers from a million ratings and from twenty million."""
+    return {
+        "serving 1m": answers.measure("1m", seconds=1),
+        "serving 20m": answers.measure("20m", seconds=5, shared_buffers="2GB"),
     }
 
 
@@ -76,9 +86,9 @@ def main() -> None:
         tune()
         return
     results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
-    results |= {"machine": machine(), **{"small": small, "scale": scale}[sys.argv[1]]()}
+    results |= {"machine": machine(), **{"small": small, "scale": scale, "serving": serving}[sys.argv[1]]()}
     RESULTS.write_text(json.dumps(results, indent=1) + "\n")
-    page.write(results)
+    page.write(json.loads(RESULTS.read_text()))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,210 @@
+"""Times answers as an application asks for them: pgbench's connections with random ids, from 1, 4 and 16 clients.
+
+Beside embrec, on the same server, what pgvector's README shows; in memory, implicit; and as the limit, SELECT 1.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import in_memory
+import made_up
+import numpy as np
+import sqlalchemy as sa
+from bulk_paths import Server, timed
+from data import SIZES, Columns
+
+from embrec import config
+from embrec.local import find_binaries
+
+CLIENTS = (1, 4, 16)
+RATED = 100  # ratings of the users whom movies are recommended to
+FILTERS = "genres => '{Comedy,Drama}', released_from => 1990, min_ratings => 50"
+PLAIN_FILTERS = "genres && '{Comedy,Drama}' AND release_year >= 1990 AND rating_count >= 50"
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is asked again and again.
+
+    Attributes:
+        who: Who answers.
+        what: What is asked for.
+        statement: SQL, with variables as :user.
+        ids: Each variable's range, the end not in it.
+        target: Milliseconds that half of the answers may take, or None.
+        before: SQL to do first.
+        exact: SQL whose first column is the right answer's, to count how much of it is found.
+    """
+
+    who: str
+    what: str
+    statement: str
+    ids: dict[str, range]
+    target: float | None = None
+    before: str = ""
+    exact: str = ""
+
+
+def questions(size: str, columns: Columns) -> Iterator[Question]:
+    """All questions to the server, in the order to ask them: some of those before change what the next ask about."""
+    movies, count = range(SIZES[size].movies), SIZES[size].users
+    active = range(count // 2, count)  # who rated one movie or two has equals, and which are nearest is no question
+    middle, around = int(np.searchsorted(np.bincount(columns[0]), RATED)), count // 50
+    trained, changed = range(middle - around, middle), range(middle, middle + around)
+    recommend = f"SELECT * FROM embrec.recommend_movies(CAST(:user AS text), {FILTERS})"
+    predict = "SELECT embrec.predict_rating(CAST(:user AS text), CAST(:movie AS text))"
+    add = "SELECT embrec.add_rating(CAST(:user AS text), CAST(:movie AS text), CAST(:stars AS real))"
+    add_to_each = (
+        f"SELECT embrec.add_rating(CAST(u AS text), CAST(mod(u, {len(movies)}) AS text), 4.5)"
+        f" FROM generate_series({changed[0]}, {changed[-1]}) AS u"
+    )
+    near_users = "SELECT * FROM embrec.similar_users(CAST(:user AS text))"
+    plain = PLAIN.format(table="people", index="user", other="people", distance="<=>", where="id <> :user")
+    index = "SET maintenance_work_mem = '2GB'; CREATE INDEX ON people USING hnsw (embedding vector_cosine_ops)"
+    yield Question("PostgreSQL", "round trip (SELECT 1)", "SELECT 1", {})
+    similar = "SELECT * FROM embrec.similar_movies(CAST(:movie AS text))"
+    yield Question("embrec", "similar movies", similar, {"movie": movies}, 1)
+    yield Question("embrec", "recommend, filters, seen left out", recommend, {"user": trained}, 3)
+    yield Question("embrec", "predict a rating", predict, {"user": trained, "movie": movies}, 0.5)
+    yield from plain_pgvector(movies, trained)
+    yield Question("embrec", "similar users", near_users, {"user": active}, 3, exact=plain)
+    yield Question("plain pgvector", "similar users", plain, {"user": active})
+    yield Question("plain pgvector", "similar users, HNSW", plain, {"user": active}, before=index, exact=plain)
+    pair = {"user": changed, "movie": movies}
+    yield Question("embrec", "predict a rating, user's ratings changed", predict, pair, 0.5, before=add_to_each)
+    stars = {"user": trained, "movie": movies, "stars": range(1, 6)}
+    yield Question("embrec", "add a rating and recommend", f"{add};\n{recommend}", stars, 5)
+
+
+# As pgvector's README has it. In public: for a role called embrec, our own schema would come first.
+PLAIN = """SELECT id FROM {table} WHERE {where}
+ORDER BY embedding {distance} (SELECT embedding FROM {other} WHERE id = :{index}) LIMIT 10"""
+PLAIN_TABLES = """
+CREATE TABLE public.items (
+    id bigint PRIMARY KEY, embedding vector(64), genres text[], release_year integer, rating_count integer
+);
+INSERT INTO items
+SELECT m.movie_id::bigint, e.embedding, m.genres, m.release_year, s.rating_count
+FROM embrec.movie_embeddings AS e JOIN embrec.movies AS m USING (movie_index)
+JOIN embrec.movie_statistics AS s USING (movie_index)
+WHERE e.part = 'preference';
+CREATE TABLE public.people (id bigint PRIMARY KEY, embedding vector(64));
+INSERT INTO people
+SELECT u.user_id::bigint, e.embedding
+FROM embrec.user_embeddings AS e JOIN embrec.users AS u USING (user_index)
+WHERE e.part = 'preference';
+ANALYZE items, people"""
+
+
+def plain_pgvector(movies: range, users: range) -> Iterator[Question]:
+    """What one writes after reading pgvector's README: filters by WHERE, and nothing that leaves out what was seen."""
+    similar = PLAIN.format(table="items", index="movie", other="items", distance="<=>", where="id <> :movie")
+    recommend = PLAIN.format(table="items", index="user", other="people", distance="<#>", where=PLAIN_FILTERS)
+    yield Question("plain pgvector", "similar movies", similar, {"movie": movies}, before=PLAIN_TABLES)
+    yield Question("plain pgvector", "recommend, filters", recommend, {"user": users})
+    for operator, what, statement, ids in (
+        ("cosine", "similar movies, HNSW", similar, {"movie": movies}),
+        ("ip", "recommend, filters, HNSW", recommend, {"user": users}),
+    ):
+        index = f"CREATE INDEX ON items USING hnsw (embedding vector_{operator}_ops)"
+        yield Question("plain pgvector", what, statement, ids, before=index, exact=statement)
+
+
+def ask(postgres: Server, question: Question, clients: int, seconds: float, protocol: str = "prepared") -> Any:
+    """Ask from some connections at once; milliseconds, answers a second, and the server's CPU milliseconds for one."""
+    chosen = [f"\\set {name} random({ids[0]}, {ids[-1]})" for name, ids in question.ids.items()]
+    # The last line has pgbench look at its clock again; an answer that is there at once would seem to take no time.
+    script = "\n".join([*chosen, question.statement + ";", "\\set answered 1\n"])
+    with tempfile.TemporaryDirectory(prefix="embrec-bench-") as directory:
+        (Path(directory) / "script").write_text(script)
+        command = [str(find_binaries() / "pgbench"), "-n", "-M", protocol, "-c", str(clients), "-j", "1"]
+        command += ["-T", str(seconds), "--exit-on-abort", "-l", "-f", "script", postgres.url]
+        before = postgres.cpu_seconds()
+        subprocess.run(command, cwd=directory, env=config.server_environment(), check=True, capture_output=True)
+        time.sleep(0.2)  # its last processes end
+        cpu = postgres.cpu_seconds() - before
+        log = np.concatenate([np.loadtxt(path, ndmin=2) for path in Path(directory).glob("pgbench_log*")])
+    return in_memory.figures(log[:, 2] / 1e6, log[:, 4] + log[:, 5] / 1e6, cpu)
+
+
+def answers(postgres: Server, question: Question, seconds: float) -> dict[str, Any]:
+    """A row of results: one question, from different numbers of clients."""
+    with postgres.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        preparing = 0.0
+        if question.before:
+            preparing = timed(lambda: connection.exec_driver_sql(question.before))
+        found = recall(connection, question, min(100, int(20 * seconds))) if question.exact else None
+    row = {"who": question.who, "what": question.what, "target": question.target, "recall": found}
+    row["clients"] = {clients: ask(postgres, question, clients, seconds) for clients in CLIENTS}
+    if question.who == "embrec":
+        row["not prepared"] = ask(postgres, question, 1, seconds, "extended")
+    print(json.dumps(row | {"preparing": round(preparing, 1)}), file=sys.stderr, flush=True)
+    return row
+
+
+def recall(connection: sa.Connection, question: Question, times: int) -> float:
+    """How much of the right answer is found, on average."""
+    random, shares = np.random.default_rng(0), []
+    for _ in range(times):
+        values = {name: str(random.choice(ids)) for name, ids in question.ids.items()}
+        found, right = (
+            {str(getattr(row, "user_id", row[0])) for row in answer}
+            for answer in (
+                connection.execute(sa.text(question.statement), values).all(),
+                exactly(connection, question.exact, values),
+            )
+        )
+        shares.append(len(found & right) / len(right))
+    return float(np.mean(shares))
+
+
+def exactly(connection: sa.Connection, statement: str, values: dict[str, str]) -> Any:
+    """The rows of a statement without the help of an index that may miss some."""
+    connection.execute(sa.text("SET enable_indexscan = off"))
+    rows = connection.execute(sa.text(statement), values).all()
+    connection.execute(sa.text("RESET enable_indexscan"))
+    return rows
+
+
+def a_million_predictions(postgres: Server, size: str, seed: int = 0) -> float:
+    """Seconds of one statement that predicts a million ratings of random pairs, to its last row."""
+    random = np.random.default_rng(seed)
+    pairs = [
+        [str(each) for each in random.integers(0, count, 1_000_000)]
+        for count in (SIZES[size].users, SIZES[size].movies)
+    ]
+    with postgres.engine.connect() as connection, connection.connection.driver_connection.cursor(binary=True) as cursor:
+        statement = "SELECT user_id, movie_id, predicted_rating FROM embrec.predict_ratings(%s, %s)"
+        return timed(lambda: cursor.execute(statement, pairs).fetchall())
+
+
+def all_lists(postgres: Server) -> float | None:
+    """Seconds of every user's ten best movies; None where this embrec does not make them at once."""
+    if importlib.util.find_spec("embrec.batch") is None:
+        return None
+    batch = importlib.import_module("embrec.batch")
+    return timed(lambda: batch.recommend_all(postgres.engine, n=10))
+
+
+def measure(size: str, seconds: int, shared_buffers: str = "256MB") -> dict[str, Any]:
+    """All questions, each for some seconds from each number of clients."""
+    with made_up.database(size, shared_buffers) as (postgres, columns):
+        found: dict[str, Any] = {"ratings": len(columns[0]), "seconds": seconds, "shared_buffers": shared_buffers}
+        asked = list(questions(size, columns))
+        found["rows"] = [answers(postgres, question, seconds) for question in asked]
+        found["a million predictions"] = a_million_predictions(postgres, size)
+        found["all lists"] = all_lists(postgres)
+    found["rows"] += in_memory.measure(columns, asked[2].ids["user"], CLIENTS, seconds)
+    print("serving", size, json.dumps(found), file=sys.stderr, flush=True)
+    return found
