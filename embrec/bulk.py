@@ -9,6 +9,7 @@ import numpy as np
 import psycopg
 import psycopg.copy
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv
 import sqlalchemy as sa
 from numpy.typing import NDArray
@@ -20,6 +21,7 @@ _POSTGRES_EPOCH = 946_684_800_000_000
 _COPY_SIGNATURE = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 _COPY_TRAILER = b"\xff\xff"
 _COPY_BLOCK_ROWS = 1 << 16
+_TYPES = {pa.int32(): "int4", pa.float64(): "float8", pa.string(): "text"}
 _BLOCKS_PER_ARRAY = 128  # some 20,000 ratings
 
 
@@ -92,8 +94,14 @@ def copy_table(connection: sa.Connection, target: str, rows: pa.Table) -> None:
     Args:
         connection: The transaction to write in.
         target: Table and columns, such as ``embrec.users (user_index, user_id)``.
-        rows: One column for each; texts are not empty.
+        rows: One column for each, of int32, float64 or text.
     """
+    texts = [column for column in rows.columns if pa.types.is_string(column.type)]
+    if any(pc.any(pc.match_substring(text, "\n")).as_py() for text in texts):
+        # A line of backslash and dot ends CSV data before PostgreSQL 18.
+        types = [_TYPES[column.type] for column in rows.columns]
+        copy_rows(connection, target, types, zip(*(column.to_pylist() for column in rows.columns), strict=True))
+        return
     with (
         _cursor(connection) as cursor,
         cursor.copy(

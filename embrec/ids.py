@@ -107,11 +107,8 @@ def map_ids(connection: sa.Connection, side: str, ids: pa.StringArray) -> tuple[
 
 def _send(connection: sa.Connection, target: str, ids: pa.StringArray) -> None:
     """Write positions and ids."""
-    if pc.any(pc.match_substring(ids, "\n")).as_py():  # a line of backslash and dot ends CSV data before PostgreSQL 18
-        bulk.copy_rows(connection, target, ["int4", "text"], enumerate(ids.to_pylist()))
-    else:
-        positions = pa.array(np.arange(len(ids), dtype=np.int32))
-        bulk.copy_table(connection, target, pa.table({"position": positions, "id": ids}))
+    positions = pa.array(np.arange(len(ids), dtype=np.int32))
+    bulk.copy_table(connection, target, pa.table({"position": positions, "id": ids}))
 
 
 def key_order(users: NDArray[np.int32], movies: NDArray[np.int32]) -> NDArray[np.int64] | slice:

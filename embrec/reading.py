@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -12,8 +13,10 @@ from numpy.typing import NDArray
 
 from embrec.errors import BadRowError, DataError
 from embrec.ids import FirstAppearance
-from embrec.rows import RawRows, RejectedRow, check_ratings
+from embrec.rows import RejectedRow, check_ratings
 from embrec.sources import Source
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -54,7 +57,7 @@ def read_ratings(
     users, movies = FirstAppearance(), FirstAppearance()
     ratings, times = [], []
     rejected: list[RejectedRow] = []
-    for raw in _ahead(source.ratings(progress)):
+    for raw in ahead(source.ratings(progress)):
         chunk = check_ratings(raw)
         if chunk.rejected and not may_reject:
             bad = chunk.rejected[0]
@@ -72,10 +75,10 @@ def read_ratings(
     return rows, rejected
 
 
-def _ahead(chunks: Iterator[RawRows]) -> Iterator[RawRows]:
-    """The same chunks, of which the next is read in another thread while one is worked on."""
-    with ThreadPoolExecutor(max_workers=1) as reader:
-        coming = reader.submit(next, chunks, None)
+def ahead(chunks: Iterator[T]) -> Iterator[T]:
+    """The same chunks, of which the next is made in another thread while one is worked on."""
+    with ThreadPoolExecutor(max_workers=1) as maker:
+        coming = maker.submit(next, chunks, None)
         while (chunk := coming.result()) is not None:
-            coming = reader.submit(next, chunks, None)
+            coming = maker.submit(next, chunks, None)
             yield chunk

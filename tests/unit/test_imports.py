@@ -23,10 +23,10 @@ LEVELS = [
     {"columns", "delimited", "database"},
     {"movies"},
     {"sources", "metrics", "splits", "features", "bulk"},
-    {"models", "movielens", "ids", "embeddings", "schema", "answering", "ratings"},
+    {"models", "movielens", "ids", "embeddings", "schema", "answering", "ratings", "outputs"},
     {"recommend", "predict"},
     {"reading", "runs", "extraction"},
-    {"loading", "train", "evaluate", "experiments"},
+    {"loading", "train", "evaluate", "experiments", "batch"},
     {"contenders", "tuning"},
     {"cli"},
 ]
