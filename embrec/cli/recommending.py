@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -10,7 +11,17 @@ from typing import Any
 import click
 
 from embrec import recommend as answers
-from embrec.cli.common import count_option, database_option, engine, json_option, print_frame
+from embrec.batch import recommend_all
+from embrec.cli.common import (
+    count_option,
+    database_option,
+    engine,
+    json_option,
+    note,
+    print_frame,
+    print_json,
+    progress_bar,
+)
 
 _FILTERS = (
     click.option("--genre", "genres", multiple=True, metavar="GENRE", help="At least one of these. Repeatable."),
@@ -41,6 +52,8 @@ def _given(filters: dict[str, Any]) -> answers.Filters:
 @filter_options
 @click.option("--movie", "movie_ids", multiple=True, metavar="ID", help="Choose from these alone. Repeatable.")
 @click.option("--include-rated", is_flag=True, help="Also movies that the user rated.")
+@click.option("--all", "everybody", is_flag=True, help="Every user who has ratings, to --output.")
+@click.option("--output", metavar="FILE|TABLE", help="With --all: a .parquet or .csv file, or a table as schema.table.")
 @click.option(
     "--diversity", type=click.FloatRange(0, 1), default=0.0, help="0 for the best, up to 1 for different ones."
 )
@@ -52,6 +65,8 @@ def recommend(
     visitor: str | None,
     movie_ids: tuple[str, ...],
     include_rated: bool,
+    everybody: bool,
+    output: str | None,
     diversity: float,
     count: int,
     database_url: str | None,
@@ -64,9 +79,16 @@ def recommend(
     embrec recommend 196
     embrec recommend 196 --genre Comedy --from 1990 --min-ratings 50 --diversity 0.3
     embrec recommend --for '{"50": 5, "172": 4}'
+    embrec recommend --all --output recommendations.parquet
     """
-    if (user is None) == (visitor is None):
-        raise click.UsageError("Name a user, or give a visitor's ratings with --for.")
+    if [user is not None, visitor is not None, everybody].count(True) != 1:
+        raise click.UsageError("Name a user, give a visitor's ratings with --for, or take --all.")
+    if everybody != (output is not None):
+        raise click.UsageError("--all and --output go together: where to write everybody's recommendations.")
+    if output is not None:
+        if movie_ids or diversity or _given(filters):
+            raise click.UsageError("--all takes no filters, no --movie and no --diversity.")
+        return _recommend_all(database_url, output, count, include_rated, as_json)
     more: dict[str, Any] = {
         "movie_ids": list(movie_ids) or None,
         "include_rated": include_rated,
@@ -78,6 +100,17 @@ def recommend(
     else:
         frame = answers.recommend_movies(bind, str(user), count, **more, **_given(filters))
     print_frame(frame, as_json)
+    return None
+
+
+def _recommend_all(database_url: str | None, output: str, count: int, include_rated: bool, as_json: bool) -> None:
+    with progress_bar("recommend") as show:
+        report = recommend_all(engine(database_url), output, count, include_rated, lambda share: show(share, "", 1.0))
+    if as_json:
+        print_json(dataclasses.asdict(report))
+    note(f"{report.rows:,} recommendations for {report.users:,} users are in {output}.")
+    if report.without:
+        note(f"{report.without:,} users got none: the run knows no movie they rated, or they rated all there are.")
 
 
 def _ratings(visitor: str) -> dict[str, float]:

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import sqlalchemy as sa
-from data import load_frame, rating_frame, stored_run
+from data import load_frame, rating_frame, stored_run, two_part_run
 
 from embrec import recommend, runs
 from embrec.cli import main
@@ -305,3 +305,68 @@ def test_a_table_keeps_its_rows_whole_in_a_pipe(published: list[str]) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert len(done.stdout.splitlines()) == 11
+
+
+def test_recommendations_and_ratings_from_the_shell(
+    embrec: Run, engine: sa.Engine, at: list[str], tmp_path: Path
+) -> None:
+    load_frame(engine, rating_frame(), [Movie("100", "The Hundredth", ["Comedy"], 1990)])
+    two_part_run(engine)
+
+    def rows(*arguments: str) -> list[dict[str, object]]:
+        status, out, err = embrec(*arguments, *at, "--json")
+        assert status == 0, err
+        return list(json.loads(out))
+
+    best = rows("recommend", "u1", "-n", "3")
+    assert [row["rank"] for row in best] == [1, 2, 3]
+    assert set(best[0]) == {"rank", "movie_id", "title", "score", "basis", "model_run_id"}
+    only = rows("recommend", "u1", "--genre", "Comedy", "--from", "1980", "--to", "1995", "--include-rated")
+    assert [row["movie_id"] for row in only] == ["100"]
+    assert rows("recommend", "u1", "--without-genre", "Comedy", "--min-ratings", "999") == []
+    assert (
+        len(rows("recommend", "u1", "--movie", "100", "--movie", "101", "--include-rated", "--diversity", "0.5")) == 2
+    )
+    assert len(rows("recommend", "--for", '{"100": 5}', "-n", "4")) == 4
+    assert rows("popular", "-n", "1")[0]["rating_count"] > 0
+    assert len(rows("trending", "2000-01-01", "-n", "2")) == 2
+    assert [row["movie_id"] for row in rows("predict", "u1", "the hundredth", "101")] == ["100", "101"]
+    assert len(rows("explain", "u1", "100", "-n", "2")) == 2
+
+    assert embrec("rate", "new user", "the hundredth", "4.5", *at)[0] == 0
+    assert rows("recommend", "new user")[0]["basis"] == "ratings"
+    status, _, err = embrec("rate", "new user", "no such movie", "3", *at)
+    assert status == 1
+    assert "No movie has the id or title" in err
+    assert embrec("rate", "new user", "brand new", "3", "--new-movie", *at)[0] == 0
+    assert "1 movies" in embrec("refresh", *at)[2]
+    assert embrec("unrate", "new user", "100", *at)[0] == 0
+    assert embrec("unrate", "new user", "100", *at)[0] == 1
+
+    path = tmp_path / "best.csv"
+    assert rows_of_all(embrec, at, path) == len(path.read_text().splitlines()) - 1
+
+
+def rows_of_all(embrec: Run, at: list[str], path: Path) -> int:
+    status, out, err = embrec("recommend", "--all", "--output", str(path), "-n", "3", *at, "--json")
+    assert status == 0, err
+    return int(json.loads(out)["rows"])
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["recommend"],
+        ["recommend", "1", "--for", "{}"],
+        ["recommend", "--all"],
+        ["recommend", "1", "--output", "x.csv"],
+        ["recommend", "--all", "--output", "x.csv", "--genre", "Drama"],
+        ["recommend", "--for", "[1]"],
+        ["recommend", "--for", '{"1": "good"}'],
+        ["recommend", "1", "--diversity", "2"],
+        ["trending", "yesterday"],
+        ["rate", "1", "2", "good"],
+    ],
+)
+def test_wrong_usage_of_recommendations_is_status_2(embrec: Run, at: list[str], arguments: list[str]) -> None:
+    assert embrec(*arguments, *at)[0] == 2
