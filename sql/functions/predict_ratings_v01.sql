@@ -1,6 +1,7 @@
 -- The ratings that users would give movies, pair by pair, from the published run's stored vectors: for many pairs at
 -- once, where predict_rating would look at each user's ratings again. Users that the run has no vector of are solved
--- for. Rows come for pairs of known users and movies that have a vector, in no order.
+-- for. Rows come for pairs of known users and movies that have a vector, in no order. The uncertainty is as
+-- rating_uncertainty has it.
 CREATE FUNCTION embrec.predict_ratings(user_ids text[], movie_ids text[])
 RETURNS SETOF embrec.predicted_rating
 LANGUAGE sql STABLE PARALLEL SAFE
@@ -17,7 +18,7 @@ BEGIN ATOMIC
         JOIN embrec.movies AS m ON m.movie_id = asked.movie_id
     ),
     stored AS (
-        SELECT e.user_index, e.embedding, e.bias
+        SELECT e.user_index, e.embedding, e.bias, e.spread
         FROM embrec.user_embeddings AS e
         WHERE e.model_run_id = (SELECT p.model_run_id FROM embrec.published_run AS p) AND e.part = 'rating'
     ),
@@ -30,12 +31,17 @@ BEGIN ATOMIC
         ) AS other
     ),
     movie AS (
-        SELECT e.movie_index, e.embedding, e.bias
+        SELECT e.movie_index, e.embedding, e.bias, e.spread
         FROM embrec.movie_embeddings AS e
         WHERE e.model_run_id = (SELECT p.model_run_id FROM embrec.published_run AS p) AND e.part = 'rating'
     ),
     predicted AS (
-        SELECT pairs.user_id, pairs.movie_id, run.mean + s.bias + movie.bias - (s.embedding <#> movie.embedding) AS value
+        SELECT
+            pairs.user_id,
+            pairs.movie_id,
+            run.mean + s.bias + movie.bias - (s.embedding <#> movie.embedding) AS value,
+            s.spread AS user_spread,
+            movie.spread AS movie_spread
         FROM run
         CROSS JOIN pairs
         JOIN stored AS s ON s.user_index = pairs.user_index
@@ -45,14 +51,16 @@ BEGIN ATOMIC
         SELECT
             pairs.user_id,
             pairs.movie_id,
-            run.mean + movie.bias - coalesce(s.vector <#> (movie.embedding || ARRAY[run.feature]::vector), 0)
+            run.mean + movie.bias - coalesce(s.vector <#> (movie.embedding || ARRAY[run.feature]::vector), 0),
+            NULL,
+            movie.spread
         FROM run
         CROSS JOIN pairs
         JOIN solved AS s ON s.user_index = pairs.user_index
         JOIN movie ON movie.movie_index = pairs.movie_index
         WHERE run.mean IS NOT NULL
         UNION ALL
-        SELECT pairs.user_id, pairs.movie_id, dense.rating
+        SELECT pairs.user_id, pairs.movie_id, dense.rating, NULL, NULL
         FROM run
         CROSS JOIN (SELECT p.user_index, array_agg(p.movie_index) AS movies FROM pairs AS p GROUP BY p.user_index) AS grouped
         JOIN stored AS s ON s.user_index = grouped.user_index
@@ -64,6 +72,8 @@ BEGIN ATOMIC
         predicted.user_id,
         predicted.movie_id,
         greatest(least(predicted.value, run.highest_rating), run.lowest_rating)::double precision,
+        coalesce(predicted.user_spread, run.user_spread)::double precision
+            * coalesce(predicted.movie_spread, run.movie_spread),
         run.model_run_id
     FROM run
     CROSS JOIN predicted;
