@@ -25,12 +25,14 @@ class Vectors(NamedTuple):
         indexes: int32 of shape (n,), the database's user or movie indexes; ascending where they were read.
         vectors: float32 of shape (n, dimensions).
         biases: float32 of shape (n,), or None for a part without them.
+        spreads: float32 of shape (n,), or None; a user's times a movie's is the standard deviation of the rating.
         fingerprints: Of the ratings that each user's vector was learned from, int64 of shape (n,), or None.
     """
 
     indexes: NDArray[np.int32]
     vectors: NDArray[np.float32]
     biases: NDArray[np.float32] | None = None
+    spreads: NDArray[np.float32] | None = None
     fingerprints: NDArray[np.int64] | None = None
 
 
@@ -79,13 +81,15 @@ def _fill(
     defaults = ", ".join(f"ALTER {column} SET DEFAULT {value}" for column, value in fixed.items())
     connection.execute(sa.text(f"ALTER TABLE {leaf} {defaults}"))  # so that they need not be sent
     order = np.argsort(found.indexes)
-    columns: dict[str, NDArray[Any]] = {f"{side}_index": found.indexes[order]}
-    if found.biases is not None:
-        columns["bias"] = found.biases[order]
-    if found.fingerprints is not None:
-        columns["fingerprint"] = found.fingerprints[order]
-    columns["embedding"] = found.vectors[order]
-    bulk.copy_arrays(connection, f"{leaf} ({', '.join(columns)})", list(columns.values()), freeze=True)
+    columns: dict[str, NDArray[Any] | None] = {
+        f"{side}_index": found.indexes,
+        "bias": found.biases,
+        "spread": found.spreads,
+        "fingerprint": found.fingerprints,
+        "embedding": found.vectors,
+    }
+    given = {name: values[order] for name, values in columns.items() if values is not None}
+    bulk.copy_arrays(connection, f"{leaf} ({', '.join(given)})", list(given.values()), freeze=True)
     checks = " AND ".join(f"{column} = {value}" for column, value in fixed.items())
     connection.execute(
         sa.text(
@@ -203,8 +207,9 @@ def _check_vectors(kind: str, found: Vectors) -> None:
     with np.errstate(over="ignore", under="ignore"):
         squares = np.einsum("nd,nd->n", found.vectors, found.vectors, dtype=np.float32)
     wrong = ~np.isfinite(squares) | (squares < np.finfo(np.float32).tiny)
-    if found.biases is not None:
-        wrong |= ~np.isfinite(found.biases)
+    for values in (found.biases, found.spreads):
+        if values is not None:
+            wrong |= ~np.isfinite(values)
     bad = np.flatnonzero(wrong)
     if len(bad):
         raise RunError(

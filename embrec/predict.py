@@ -44,8 +44,9 @@ def predict_ratings(bind: Bind, user_ids: Sequence[str | int], movie_ids: Sequen
         movie_ids: The movies' outside ids, as many.
 
     Returns:
-        Columns user_id, movie_id, predicted_rating and model_run_id, in no order; pairs with an unknown id, or a
-        movie without a vector, are not in it.
+        Columns user_id, movie_id, predicted_rating, uncertainty (the standard deviation of the rating around that;
+        missing for a run that does not know it) and model_run_id, in no order; pairs with an unknown id, or a movie
+        without a vector, are not in it.
 
     Raises:
         ValueError: There are not as many movies as users.

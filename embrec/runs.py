@@ -36,6 +36,8 @@ class ModelRun:
     bias_feature: float | None
     ridge_constant: float | None
     ridge_per_rating: float | None
+    user_spread: float | None
+    movie_spread: float | None
     movie_similarity: str
     user_similarity: str
     parameters: dict[str, int]

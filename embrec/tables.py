@@ -84,6 +84,9 @@ model_runs = sa.Table(
     sa.Column("bias_feature", REAL),
     sa.Column("ridge_constant", REAL),
     sa.Column("ridge_per_rating", REAL),
+    # Of a user or a movie that has none of its own; NULL for a run that does not know how sure it is.
+    sa.Column("user_spread", REAL),
+    sa.Column("movie_spread", REAL),
     # The parts whose vectors are compared for similar movies and similar users.
     sa.Column("movie_similarity", part, nullable=False, server_default="rating"),
     sa.Column("user_similarity", part, nullable=False, server_default="rating"),
@@ -125,7 +128,8 @@ tuning_trials = sa.Table(
 )
 
 # One partition per model run, in it one per part, written once and never updated. The column has no dimension of
-# its own, so runs of different dimensions stand side by side; each partition checks its own.
+# its own, so runs of different dimensions stand side by side; each partition checks its own. In the part 'rating', a
+# user's spread times a movie's is the standard deviation of the rating around its prediction.
 movie_embeddings = sa.Table(
     "movie_embeddings",
     metadata,
@@ -136,6 +140,7 @@ movie_embeddings = sa.Table(
     sa.Column("embedding", VECTOR(), nullable=False),
     # Given to the run by refresh(), for a movie that came after its training.
     sa.Column("folded_in", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.Column("spread", REAL),
     postgresql_partition_by="LIST (model_run_id)",
 )
 
@@ -149,6 +154,7 @@ user_embeddings = sa.Table(
     sa.Column("embedding", VECTOR(), nullable=False),
     # Of the ratings that the vector was learned from, as embrec.ratings_fingerprint(user_index) has it.
     sa.Column("fingerprint", sa.BigInteger),
+    sa.Column("spread", REAL),
     postgresql_partition_by="LIST (model_run_id)",
 )
 

@@ -125,8 +125,10 @@ def _store(
     serving: Mapping[str, float],
 ) -> None:
     prints = arrays.fingerprints()
-    users: dict[Part, Vectors] = {"rating": Vectors(arrays.user_indexes, model.user_vectors, model.user_biases, prints)}
-    movies: dict[Part, Vectors] = {"rating": Vectors(arrays.movie_indexes, model.movie_vectors, model.movie_biases)}
+    rating_users = model.user_vectors, model.user_biases, model.user_spreads, prints
+    rating_movies = model.movie_vectors, model.movie_biases, model.movie_spreads
+    users: dict[Part, Vectors] = {"rating": Vectors(arrays.user_indexes, *rating_users)}
+    movies: dict[Part, Vectors] = {"rating": Vectors(arrays.movie_indexes, *rating_movies)}
     if model.preference:
         users["preference"] = Vectors(arrays.user_indexes, model.preference.user_vectors)
         movies["preference"] = Vectors(arrays.movie_indexes, model.preference.movie_vectors)
@@ -248,6 +250,11 @@ def _serving(model: FittedModel, training: Ratings) -> dict[str, float]:
     if model.fold_in:
         found["bias_feature"] = model.fold_in.bias_feature
         found["ridge_constant"], found["ridge_per_rating"] = model.fold_in.constant, model.fold_in.per_rating
+    for name, spreads in (("user_spread", model.user_spreads), ("movie_spread", model.movie_spreads)):
+        if spreads is not None:
+            # Who comes later is like one of those who came before, each counted once, not each of their ratings: those
+            # who rate much, and are rated much, are known better than a newcomer will be.
+            found[name] = float(np.sqrt(np.mean(np.square(spreads, dtype=np.float64))))
     return found
 
 

@@ -32,6 +32,8 @@ SERVING = {
     "bias_feature": 0.25,
     "ridge_constant": 0.5,
     "ridge_per_rating": 0.0,
+    "user_spread": 1.25,
+    "movie_spread": 0.75,
 }
 
 
@@ -78,14 +80,17 @@ def two_part_run(engine: sa.Engine, seed: int = 1) -> dict[str, np.ndarray]:
         for side, part in (*(("movie", part) for part in MOVIE_PARTS), ("user", "rating"), ("user", "preference"))
     }
     biases = {side: random.normal(size=len(indexes[side])).astype(np.float32) * 0.3 for side in indexes}
+    spreads = {side: random.uniform(0.5, 2, len(indexes[side])).astype(np.float32) for side in indexes}
     run = runs.start(engine, **{**FAKE_RUN, "architecture": "two-part"})
     with engine.begin() as connection:
         for side, numbers in indexes.items():
             prints = arrays.fingerprints() if side == "user" else None
-            parts = {"rating": Vectors(numbers, found[f"{side} rating"], biases[side], prints)}
+            parts = {"rating": Vectors(numbers, found[f"{side} rating"], biases[side], spreads[side], prints)}
             for part in MOVIE_PARTS[1:] if side == "movie" else ("preference",):
                 parts[part] = Vectors(numbers, found[f"{side} {part}"])
             store(connection, run, side, parts)
         runs.finish(connection, run, "trained", movie_similarity="similarity", user_similarity="preference", **SERVING)
     runs.publish(engine, run)
-    return {**found, **{f"{side} bias": values for side, values in biases.items()}}
+    for name, values in (("bias", biases), ("spread", spreads)):
+        found |= {f"{side} {name}": values[side] for side in indexes}
+    return found

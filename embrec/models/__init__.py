@@ -157,6 +157,9 @@ class FittedModel:
         user_biases: float32 of shape (user_count,), or None for an architecture without biases.
         movie_biases: float32 of shape (movie_count,), or None.
         mean: What the biases are relative to, or None.
+        user_spreads: float32 of shape (user_count,), or None for an architecture that does not know how sure it is. A
+            user's times a movie's is the standard deviation of the rating around its prediction.
+        movie_spreads: float32 of shape (movie_count,), or None.
         preference: The preference part, or None for an architecture without one.
         fold_in: How a user's vector is had from ratings, or None where it cannot be.
         head: Dense layers on the outer product of a user's and a movie's vector (row-major), the first with a
@@ -172,6 +175,8 @@ class FittedModel:
     user_biases: NDArray[np.float32] | None = None
     movie_biases: NDArray[np.float32] | None = None
     mean: float | None = None
+    user_spreads: NDArray[np.float32] | None = None
+    movie_spreads: NDArray[np.float32] | None = None
     preference: Preference | None = None
     fold_in: FoldIn | None = None
     head: Mapping[str, DenseLayer] = field(default_factory=dict)

@@ -1,7 +1,8 @@
 """Bayesian matrix factorisation by block Gibbs sampling, as a Keras model.
 
-A rating is mean + user bias + movie bias + user vector . movie vector + noise. Instead of the one best pair of factors,
-as in :mod:`embrec.models.matrix_factorization`, many pairs are drawn from what the ratings leave possible, and their
+A rating is mean + user bias + movie bias + user vector . movie vector + noise, and how much noise depends on the user
+and the movie (:mod:`embrec.models.spread`). Instead of the one best pair of factors, as in
+:mod:`embrec.models.matrix_factorization`, many pairs are drawn from what the ratings leave possible, and their
 mean predicts: it does not overfit, and there is nothing to tune, for the priors and the noise are drawn too. An epoch
 is a sweep: all users' vectors and biases given the movies', then all movies' given the users', by the same block
 solver with noise (:func:`embrec.models.ridge.draw`).
@@ -30,6 +31,7 @@ from embrec.models.following import Following
 from embrec.models.linked_prior import LinkedPrior
 from embrec.models.posterior_mean import PosteriorMean
 from embrec.models.ridge import Rows, draw
+from embrec.models.spread import Scales, Spreads
 
 _BURN_IN = 20
 # Deviation of the vectors to begin with. From small ones the factors grow slowly, which in the mean of many draws
@@ -63,34 +65,54 @@ class Options:
 
 
 class _Side:
-    """Users or movies: their vectors with the bias in the last column, their ratings, their prior."""
+    """Users or movies: their vectors with the bias in the last column, their ratings, their prior, their noise."""
 
     def __init__(
-        self, rows: Rows, start: NDArray[np.float32], features: scipy.sparse.csr_array, random: np.random.Generator
+        self,
+        rows: Rows,
+        counts: NDArray[np.int64],
+        start: NDArray[np.float32],
+        features: scipy.sparse.csr_array,
+        random: np.random.Generator,
     ) -> None:
         self.rows, self.vectors, self._random = rows, start, random
         self.prior = LinkedPrior(features, start.shape[1], random)
-        self._target = tf.Variable(self.vectors, trainable=False)
+        self.scales = Scales(counts, random)
+        self._squares = np.zeros(len(counts))
+        self._target = tf.Variable(_with_column(start), trainable=False)
 
     def draw(self, other: _Side, noise: float) -> None:
-        """Draw the prior, then the vectors given the other side's; rows without ratings are drawn from the prior."""
+        """Draw the prior, the vectors given the other side's, the scales; rows without ratings are from the priors."""
         self.prior.update(self.vectors)
         # In coordinates where the prior's precision is the identity, all rows are plain ridge regressions.
         lower = np.linalg.cholesky(self.prior.precision)
         inverse = np.linalg.inv(lower)
         priors = (self.prior.means() @ lower + self._random.standard_normal(self.vectors.shape)).astype(np.float32)
         features = np.column_stack([other.vectors[:, :-1], np.ones(len(other.vectors), np.float32)])
-        self._target.assign(priors)
+        self._target.assign(_with_column(priors))
         draw(
             self._target,
             tf.constant(features @ inverse.T.astype(np.float32)),
             tf.constant(other.vectors[:, -1]),
+            tf.constant(other.scales.values),
             self.rows,
             tf.constant(priors),
-            tf.constant(noise, tf.float32),
+            tf.constant(noise * self.scales.values, tf.float32),
             tf.constant([self._random.integers(2**31), 0], tf.int32),
         )
-        self.vectors = self._target.numpy() @ inverse.astype(np.float32)
+        drawn = self._target.numpy()
+        self.vectors = drawn[:, :-1] @ inverse.astype(np.float32)
+        self._squares = drawn[:, -1].astype(np.float64)
+        self.scales.draw(self._squares / noise**2)
+
+    def mean_square(self) -> float:
+        """Of all residuals, each over its scales."""
+        return float(np.sum(self._squares / self.scales.values.astype(np.float64) ** 2)) / len(self.rows.ratings)
+
+
+def _with_column(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Vectors, and in one more column zeros."""
+    return np.pad(vectors, ((0, 0), (0, 1)))
 
 
 class BayesianFactorization(keras.Model):  # type: ignore[misc]  # keras has no types
@@ -118,11 +140,14 @@ class BayesianFactorization(keras.Model):  # type: ignore[misc]  # keras has no 
             * self._random.standard_normal((count, options.draw_dimensions + 1)).astype(np.float32)
             for count in (training.user_count, training.movie_count)
         )
-        self._users = _Side(by_user(training), users, user_features, self._random)
-        self._movies = _Side(by_movie(training), movies, movie_features, self._random)
+        user_counts = np.bincount(training.users, minlength=training.user_count)
+        movie_counts = np.bincount(training.movies, minlength=training.movie_count)
+        self._users = _Side(by_user(training), user_counts, users, user_features, self._random)
+        self._movies = _Side(by_movie(training), movie_counts, movies, movie_features, self._random)
         self._noise = 1.0
         self._sweep = 0
         self.posterior = PosteriorMean(options.dimensions)
+        self.spreads = Spreads(user_counts, movie_counts)
         self.biases = [np.zeros(count) for count in (training.user_count, training.movie_count)]
         self._reported = {"": sample(training)} | (
             {} if held_out is None else {"val_": sample(self._standardised(held_out))}
@@ -153,15 +178,16 @@ class BayesianFactorization(keras.Model):  # type: ignore[misc]  # keras has no 
         self._sweep += 1
         self._users.draw(self._movies, self._noise)
         self._movies.draw(self._users, self._noise)
+        self._draw_noise(self._movies.mean_square())
         draws = max(self._sweep - _BURN_IN, 0)
         if draws:
             self.posterior.add(self._users.vectors[:, :-1], self._movies.vectors[:, :-1])
             for biases, side in zip(self.biases, (self._users, self._movies), strict=True):
                 biases += side.vectors[:, -1]
+            scales = self._users.scales, self._movies.scales
+            self.spreads.add(self._users.vectors, self._movies.vectors, self._noise, scales)
         for prefix, (users, movies, ratings) in self._reported.items():
             predicted = self.call((users, movies))
-            if not prefix:
-                self._draw_noise(float(np.mean((predicted - ratings) ** 2, dtype=np.float64)))
             if draws:
                 self._sums[prefix] += predicted
                 predicted = self._sums[prefix] / draws
@@ -217,10 +243,13 @@ def fit(
     model = BayesianFactorization(training, held_out, options, seed)
     following = Following(on_epoch, False, "Look for ratings that are not finite, or far out of scale.")
     sweep(model, options.epochs_for(len(training.ratings)), [following], run_eagerly=True)
-    users, movies = (each * np.float32(model.unit**0.5) for each in model.posterior.factors())
-    user_biases, movie_biases = (
-        (biases * (model.unit / model.posterior.draws)).astype(np.float32) for biases in model.biases
+    factors, biases = model.posterior.factors(), [each / model.posterior.draws for each in model.biases]
+    means = [np.column_stack(each).astype(np.float32) for each in zip(factors, biases, strict=True)]
+    spreads = model.spreads.values(means[0], means[1])
+    users, movies, user_spreads, movie_spreads = (
+        (each * model.unit**0.5).astype(np.float32) for each in (*factors, *spreads)
     )
+    user_biases, movie_biases = ((each * model.unit).astype(np.float32) for each in biases)
     return FittedModel(
         user_vectors=users,
         movie_vectors=movies,
@@ -231,4 +260,6 @@ def fit(
         user_biases=user_biases,
         movie_biases=movie_biases,
         mean=model.mean,
+        user_spreads=user_spreads,
+        movie_spreads=movie_spreads,
     )

@@ -116,27 +116,31 @@ def draw(
     target: tf.Variable,
     features: tf.Tensor,
     offsets: tf.Tensor,
+    scales: tf.Tensor,
     side: Rows,
     priors: tf.Tensor,
-    noise: tf.Tensor,
+    noises: tf.Tensor,
     seed: tf.Tensor,
 ) -> None:
-    """Set every row of ``target`` that has ratings to a draw from its posterior.
+    """Set every row of ``target`` that has ratings to a draw from its posterior, and how well that explains them.
 
-    Row p has the prior N(its mean, I); its ratings are offset + feature . p + N(0, noise^2). Given a draw from the
-    prior, the ridge solution on what that draw leaves unexplained, with noise of its own, is a draw from the posterior
-    (Papandreou, Yuille, Gaussian sampling by local perturbations, NIPS 2010), whichever way the solution is had.
+    Row p has the prior N(its mean, I); its ratings are offset + feature . p + N(0, (the row's noise * the other's
+    scale)^2). Given a draw from the prior, the ridge solution on what that draw leaves unexplained, with noise of its
+    own, is a draw from the posterior (Papandreou, Yuille, Gaussian sampling by local perturbations, NIPS 2010),
+    whichever way the solution is had.
 
     Args:
-        target: float32 of shape (row_count, width).
+        target: float32 of shape (row_count, width + 1); last in a row is the sum of what the draw leaves unexplained
+            of each rating, over the other's scale, squared.
         features: float32 of shape (other_count, width): what a rating of each other one is explained by.
         offsets: float32 of shape (other_count,): what is known of a rating of each other one.
+        scales: float32 of shape (other_count,).
         side: The target's ratings.
         priors: float32 of shape (row_count, width): a draw from each row's prior.
-        noise: Standard deviation of a rating, float32.
+        noises: float32 of shape (row_count,).
         seed: int32 of shape (2,). The same seed gives the same draws on any number of threads.
     """
-    _draw(target.handle, features, offsets, *side.arrays, priors, noise, seed)
+    _draw(target.handle, features, offsets, *side.arrays, scales, priors, noises, seed)
 
 
 _ROWS = (
@@ -175,30 +179,39 @@ def _solve(target: tf.Tensor, source: tf.Tensor, *arrays: tf.Tensor) -> None:
         _MATRIX,
         _VECTOR,
         *_ROWS,
+        _VECTOR,
         _MATRIX,
-        _NUMBER,
+        _VECTOR,
         tf.TensorSpec([2], tf.int32),
     ],
 )
 def _draw(target: tf.Tensor, features: tf.Tensor, offsets: tf.Tensor, *arrays: tf.Tensor) -> None:
-    *rows, priors, noise, seed = arrays
+    *rows, scales, priors, noises, seed = arrays
+    # Over its scale, every other one's rating has the row's noise.
+    weights = tf.concat([1 / scales, [0.0]], axis=0)
 
     def solution(chunk: _Chunk) -> tf.Tensor:
-        prior = tf.gather(priors, chunk.rows)
-        own = tf.random.stateless_normal(tf.shape(chunk.y), tf.stack([seed[0], seed[1] + chunk.number])) * noise
-        y = chunk.y + tf.where(chunk.used, own, 0.0) - tf.linalg.matvec(chunk.x, prior)
-        return prior + _ridge(chunk, y, tf.fill(tf.shape(chunk.counts), noise * noise))
+        prior, noise = tf.gather(priors, chunk.rows), tf.gather(noises, chunk.rows)
+        y = chunk.y * tf.gather(weights, chunk.near)
+        own = tf.random.stateless_normal(tf.shape(y), tf.stack([seed[0], seed[1] + chunk.number]))
+        own = tf.where(chunk.near < tf.shape(scales)[0], own * noise[:, tf.newaxis], 0.0)
+        drawn = prior + _ridge(chunk, y + own - tf.linalg.matvec(chunk.x, prior), noise * noise)
+        squares = _squares(y - tf.linalg.matvec(chunk.x, drawn), chunk.pieces)
+        return tf.concat([drawn, squares], axis=1)
 
-    _each_chunk(target, features, offsets, rows, solution)
+    _each_chunk(target, features * weights[:-1, tf.newaxis], offsets, rows, solution)
 
 
 class _Chunk(NamedTuple):
-    """Some rows' ratings, padded to the longest: x is (rows, slots, width), zeros where a slot is not used."""
+    """Some rows' ratings, padded to the longest: x is (rows, slots, width), zeros where a slot is not used.
+
+    near is (rows, slots), the other one of each rating, or how many others there are where a slot is not used.
+    """
 
     number: tf.Tensor
     rows: tf.Tensor
     counts: tf.Tensor
-    used: tf.Tensor
+    near: tf.Tensor
     x: tf.Tensor
     y: tf.Tensor
     pieces: tf.Tensor
@@ -226,7 +239,7 @@ def _each_chunk(
         positions = tf.where(used, starts[begin:end][:, tf.newaxis] + tf.cast(within, tf.int64), 0)
         near = tf.where(used, tf.gather(others, positions), padding)
         y = tf.where(used, tf.gather(ratings, positions) - tf.gather(offsets, near), 0.0)
-        chunk = _Chunk(number, rows[begin:end], each, used, tf.gather(features, near), y, pieces)
+        chunk = _Chunk(number, rows[begin:end], each, near, tf.gather(features, near), y, pieces)
         tf.raw_ops.ResourceScatterUpdate(resource=target, indices=chunk.rows, updates=solution(chunk))
         return (number + 1,)
 
@@ -265,6 +278,12 @@ def _primal(x: tf.Tensor, y: tf.Tensor, penalty: tf.Tensor, pieces: tf.Tensor) -
     )
     factor = tf.linalg.cholesky(gram + penalty[:, tf.newaxis, tf.newaxis] * tf.eye(width))
     return tf.linalg.cholesky_solve(factor, moment)[:, :, 0]
+
+
+def _squares(values: tf.Tensor, pieces: tf.Tensor) -> tf.Tensor:
+    """The sum of squares of each row, (rows, 1), by pieces like every long sum."""
+    values = tf.reshape(values, [-1, tf.shape(values)[1] // pieces, 1])
+    return tf.reduce_sum(tf.reshape(tf.matmul(values, values, transpose_a=True), [-1, pieces, 1]), axis=1)
 
 
 def _dual(x: tf.Tensor, y: tf.Tensor, penalty: tf.Tensor) -> tf.Tensor:

@@ -31,6 +31,7 @@ FUNCTIONS = {
     "user_rating_vector": ("user_rating_vector(integer, integer)",),
     "dense_ratings": ("dense_ratings(integer, vector, integer[])",),
     "predict_rating": ("predict_rating(text, text)", "predict_rating(bigint, bigint)"),
+    "rating_uncertainty": ("rating_uncertainty(text, text)", "rating_uncertainty(bigint, bigint)"),
     "predict_ratings": ("predict_ratings(text[], text[])",),
     "diversified": ("diversified(integer, integer[], double precision[], integer, double precision)",),
     "ranked_movies": (
@@ -63,6 +64,8 @@ RUN_COLUMNS = (
     "bias_feature",
     "ridge_constant",
     "ridge_per_rating",
+    "user_spread",
+    "movie_spread",
 )
 
 
@@ -82,6 +85,8 @@ def upgrade() -> None:
     op.add_column("user_embeddings", sa.Column("fingerprint", sa.BigInteger), schema=SCHEMA)
     folded_in = sa.Column("folded_in", sa.Boolean, nullable=False, server_default=sa.false())
     op.add_column("movie_embeddings", folded_in, schema=SCHEMA)
+    for side in ("user", "movie"):
+        op.add_column(f"{side}_embeddings", sa.Column("spread", REAL), schema=SCHEMA)
     op.create_table(
         "run_matrices",
         sa.Column("model_run_id", sa.Integer, nullable=False),
@@ -117,6 +122,8 @@ def downgrade() -> None:
     op.drop_table("run_matrices", schema=SCHEMA)
     op.execute("DELETE FROM embrec.movie_embeddings WHERE folded_in")
     op.drop_column("movie_embeddings", "folded_in", schema=SCHEMA)
+    for side in ("user", "movie"):
+        op.drop_column(f"{side}_embeddings", "spread", schema=SCHEMA)
     op.drop_column("user_embeddings", "fingerprint", schema=SCHEMA)
     for column in RUN_COLUMNS:
         op.drop_column("model_runs", column, schema=SCHEMA)

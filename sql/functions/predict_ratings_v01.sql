@@ -1,6 +1,7 @@
 -- The ratings that users would give movies, pair by pair, from the published run's stored vectors: for many pairs at
 -- once, where predict_rating would look at each user's ratings again. Users that the run has no vector of are solved
--- for. Rows come for pairs of known users and movies that have a vector, in no order.
+-- for. Rows come for pairs of known users and movies that have a vector, in no order. The uncertainty is as
+-- rating_uncertainty has it.
 CREATE FUNCTION embrec.predict_ratings(user_ids text[], movie_ids text[])
 RETURNS SETOF embrec.predicted_rating
 LANGUAGE sql STABLE PARALLEL SAFE
@@ -11,12 +12,12 @@ BEGIN ATOMIC
         WHERE r.model_run_id = (SELECT p.model_run_id FROM embrec.published_run AS p)
     ),
     stored AS NOT MATERIALIZED (
-        SELECT e.user_index, e.embedding, e.bias
+        SELECT e.user_index, e.embedding, e.bias, e.spread
         FROM embrec.user_embeddings AS e
         WHERE e.model_run_id = (SELECT p.model_run_id FROM embrec.published_run AS p) AND e.part = 'rating'
     ),
     movie AS NOT MATERIALIZED (
-        SELECT e.movie_index, e.embedding, e.bias
+        SELECT e.movie_index, e.embedding, e.bias, e.spread
         FROM embrec.movie_embeddings AS e
         WHERE e.model_run_id = (SELECT p.model_run_id FROM embrec.published_run AS p) AND e.part = 'rating'
     ),
@@ -28,7 +29,8 @@ BEGIN ATOMIC
             m.movie_index,
             m.movie_id,
             s.user_index IS NOT NULL AS is_stored,
-            run.mean + s.bias + movie.bias - (s.embedding <#> movie.embedding) AS value
+            run.mean + s.bias + movie.bias - (s.embedding <#> movie.embedding) AS value,
+            coalesce(s.spread, run.user_spread)::double precision * coalesce(movie.spread, run.movie_spread) AS uncertainty
         FROM run
         CROSS JOIN unnest(predict_ratings.user_ids, predict_ratings.movie_ids) AS asked (user_id, movie_id)
         JOIN embrec.users AS u ON u.user_id = asked.user_id
@@ -42,21 +44,22 @@ BEGIN ATOMIC
         CROSS JOIN (SELECT DISTINCT pairs.user_index FROM pairs WHERE NOT pairs.is_stored) AS other
     ),
     predicted AS (
-        SELECT pairs.user_id, pairs.movie_id, pairs.value
+        SELECT pairs.user_id, pairs.movie_id, pairs.value, pairs.uncertainty
         FROM pairs
         WHERE pairs.value IS NOT NULL
         UNION ALL
         SELECT
             pairs.user_id,
             pairs.movie_id,
-            run.mean + movie.bias - coalesce(s.vector <#> (movie.embedding || ARRAY[run.feature]::vector), 0)
+            run.mean + movie.bias - coalesce(s.vector <#> (movie.embedding || ARRAY[run.feature]::vector), 0),
+            pairs.uncertainty
         FROM run
         CROSS JOIN pairs
         JOIN solved AS s ON s.user_index = pairs.user_index
         JOIN movie ON movie.movie_index = pairs.movie_index
         WHERE NOT pairs.is_stored AND run.mean IS NOT NULL
         UNION ALL
-        SELECT pairs.user_id, pairs.movie_id, dense.rating
+        SELECT pairs.user_id, pairs.movie_id, dense.rating, pairs.uncertainty
         FROM run
         CROSS JOIN (SELECT p.user_index, array_agg(p.movie_index) AS movies FROM pairs AS p GROUP BY p.user_index) AS grouped
         JOIN stored AS s ON s.user_index = grouped.user_index
@@ -68,6 +71,7 @@ BEGIN ATOMIC
         predicted.user_id,
         predicted.movie_id,
         greatest(least(predicted.value, run.highest_rating), run.lowest_rating)::double precision,
+        predicted.uncertainty,
         run.model_run_id
     FROM run
     CROSS JOIN predicted;

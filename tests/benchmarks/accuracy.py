@@ -1,6 +1,7 @@
 """Measures accuracy on MovieLens 100K beside other libraries and writes docs/accuracy.md: ``python accuracy.py``.
 
-``python accuracy.py ratings``, ``top-n`` or ``similar`` make one table anew; results are kept in docs/accuracy.json.
+``python accuracy.py ratings``, ``top-n``, ``similar`` or ``uncertainty`` make one table anew; results are kept in
+docs/accuracy.json.
 A CSV file of movies that belong together (group, movie_id) may follow, for the table of similar movies, and
 ``--only=NAME`` to add or renew the rows of contenders with that in their name.
 """
@@ -19,6 +20,7 @@ from typing import Any
 import live
 import numpy as np
 import peers
+import uncertainty
 
 from embrec import contenders, evaluate, metrics, splits
 from embrec.evaluate import Contender, EvaluationData, Outcome
@@ -123,16 +125,18 @@ def measure(tasks: Sequence[str], groups: dict[str, str], only: str) -> dict[str
     if "similar" in tasks:
         everybody = wanted(plain, with_movies, *rankers, *raters, quick)
         found["similar"] = evaluate.compare(data, everybody, SEEDS, groups, progress)
-    through_sql = {
+    of_ours = {
         task: make(lambda step: print(f"{time.perf_counter() - begin:.0f} s: {step}", file=sys.stderr, flush=True))
         for task, make in live.TASKS.items()
         if task in tasks and not only
     }
+    if "uncertainty" in tasks and only in plain.name:
+        of_ours["uncertainty"] = {plain.name: uncertainty.measure(data, progress)}
     return {
         "chosen": chosen,
         "versions": peers.versions(),
         **{task: {each.contender: each.values for each in outcomes} for task, outcomes in found.items()},
-        **through_sql,
+        **of_ours,
     }
 
 
@@ -168,6 +172,8 @@ def write(results: dict[str, Any]) -> None:
     for task, title in titles.items():
         if task in results:
             lines += ["", f"## {title}", "", *table(title, results[task])]
+    if "uncertainty" in results:
+        lines += ["", "## Uncertainty", "", *uncertainty.table(results["uncertainty"]["embrec"])]
     lines += ["", "## What was chosen for the peers", ""]
     lines += [f"- {name}: {options}" for name, options in results["chosen"].items()]
     lines += ["", "Versions: " + ", ".join(f"{name} {number}" for name, number in results["versions"].items()) + "."]
@@ -181,6 +187,7 @@ def main() -> None:
         "top-n",
         "similar",
         *live.TASKS,
+        "uncertainty",
     ]
     only = next((each.removeprefix("--only=") for each in sys.argv[1:] if each.startswith("--only=")), "")
     files = [each for each in sys.argv[1:] if each.endswith(".csv")]

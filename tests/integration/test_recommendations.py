@@ -166,6 +166,63 @@ def test_pairs_are_predicted_from_stored_vectors_and_the_new_are_solved_for(engi
         predict.predict_ratings(engine, ["u1", "u2"], ["100"])
 
 
+def test_the_uncertainty_is_the_product_of_the_spreads(engine: sa.Engine, vectors) -> None:
+    rated, movies = tables(engine)
+    users = rated.drop_duplicates("user_id").set_index("user_id").user_index
+    expected = np.outer(vectors["user spread"][users].astype(np.float64), vectors["movie spread"].astype(np.float64))
+    pairs = pd.DataFrame(
+        [(user, movie) for user in users.index for movie in movies.movie_id], columns=["user", "movie"]
+    )
+    frame = predict.predict_ratings(engine, pairs.user, pairs.movie).set_index(["user_id", "movie_id"])
+    assert np.allclose(frame.uncertainty[pd.MultiIndex.from_frame(pairs)], expected.ravel(), rtol=1e-12)
+    query = (
+        "SELECT embrec.rating_uncertainty(u.user_id, m.movie_id) FROM embrec.users AS u, embrec.movies AS m"
+        " ORDER BY u.user_index, m.movie_index"
+    )
+    with engine.connect() as connection:
+        found = np.array(list(connection.scalars(sa.text(query))))
+    assert np.allclose(found, expected[np.argsort(users)].ravel(), rtol=1e-12)
+
+
+def test_the_uncertainty_of_newcomers_is_the_runs(engine: sa.Engine, vectors) -> None:
+    ratings.add_rating(engine, "9000", "100", 5)
+    ratings.add_rating(engine, "u1", "9001", 4)
+    mine = {name: float(vectors[f"{name} spread"][0]) for name in ("user", "movie")}
+    with engine.connect() as connection:
+        first = connection.scalar(sa.text("SELECT user_id FROM embrec.users WHERE user_index = 0"))
+        known = connection.scalar(sa.text("SELECT movie_id FROM embrec.movies WHERE movie_index = 0"))
+
+    def uncertainty(user: str, movie: str) -> float | None:
+        statement = "SELECT embrec.rating_uncertainty(CAST(:user AS text), CAST(:movie AS text))"
+        with engine.connect() as connection:
+            alone = connection.scalar(sa.text(statement), {"user": user, "movie": movie})
+        frame = predict.predict_ratings(engine, [user], [movie])
+        assert frame.uncertainty.tolist() == ([] if alone is None else [alone])
+        return alone
+
+    assert uncertainty("9000", known) == pytest.approx(1.25 * mine["movie"], rel=1e-12)
+    assert uncertainty(first, "9001") is None, "it has no vector yet"
+    with engine.begin() as connection:
+        connection.execute(sa.text("SELECT embrec.refresh()"))
+    assert uncertainty(first, "9001") == pytest.approx(mine["user"] * 0.75, rel=1e-12)
+    assert uncertainty("9000", "9001") == 1.25 * 0.75
+    assert uncertainty("nobody", known) is None
+    assert uncertainty(first, "nothing") is None
+    with engine.connect() as connection:
+        assert connection.scalar(sa.text("SELECT embrec.rating_uncertainty(9000, 9001)")) == 1.25 * 0.75
+
+
+def test_a_run_without_spreads_does_not_know_how_sure_it_is(engine: sa.Engine) -> None:
+    load_frame(engine, rating_frame())
+    for architecture in ("matrix-factorization", "outer-product"):
+        train(engine, architecture, {"epochs": 1})
+        frame = predict.predict_ratings(engine, ["u1", "u2"], ["100", "101"])
+        assert len(frame) == 2
+        assert frame.uncertainty.isna().all()
+        with engine.connect() as connection:
+            assert connection.scalar(sa.text("SELECT embrec.rating_uncertainty('u1', '100')")) is None
+
+
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     genres=st.none() | st.lists(st.sampled_from(["Comedy", "Drama", "War", "Horror", "None such"]), max_size=2),

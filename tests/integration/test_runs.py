@@ -90,6 +90,16 @@ def test_the_default_model_has_two_parts_and_answers_by_both(engine: sa.Engine) 
     }
     for (side, part), vectors in stored.items():
         assert embeddings.read(engine, result.model_run_id, side, part).vectors.tobytes() == vectors.tobytes()
+    assert (run.user_spread, run.movie_spread) == pytest.approx(
+        tuple(np.sqrt(np.mean(each**2)) for each in (result.model.user_spreads, result.model.movie_spreads))
+    )
+    query = """
+        SELECT embrec.rating_uncertainty(u.user_id, m.movie_id) FROM embrec.users AS u, embrec.movies AS m
+        ORDER BY u.user_index, m.movie_index"""
+    with engine.connect() as connection:
+        found = np.array(list(connection.scalars(sa.text(query)))).reshape(30, 20)
+    expected = np.outer(result.model.user_spreads.astype(np.float64), result.model.movie_spreads.astype(np.float64))
+    assert np.allclose(found, expected, rtol=1e-12)
     similarity = result.model.preference.similarity.astype(np.float64)
     unit = similarity / np.linalg.norm(similarity, axis=1, keepdims=True)
     with engine.connect() as connection:

@@ -20,25 +20,45 @@ def test_draws_have_the_posteriors_mean_and_covariance(count: int) -> None:
     width, rows, noise = 4, 4000, 0.7
     features = random.normal(size=(count, width)).astype(np.float32)
     offsets, ratings = random.normal(size=(2, count)).astype(np.float32)
+    scales = random.uniform(0.5, 2, count).astype(np.float32)
     prior_mean = random.normal(size=width)
     # Every row has the same ratings and the same prior, so that the rows' draws are draws from one posterior.
     side = ridge.Rows.of(np.full(rows, count), np.tile(np.arange(count, dtype=np.int32), rows), np.tile(ratings, rows))
     priors = (prior_mean + random.standard_normal((rows, width))).astype(np.float32)
-    target = tf.Variable(tf.zeros([rows, width]))
-    numbers = tf.constant(noise, tf.float32), tf.constant([5, 0])
-    ridge.draw(target, tf.constant(features), tf.constant(offsets), side, tf.constant(priors), *numbers)
+    target = tf.Variable(tf.zeros([rows, width + 1]))
+    others = tf.constant(features), tf.constant(offsets), tf.constant(scales)
+    ridge.draw(target, *others, side, tf.constant(priors), tf.fill([rows], noise), tf.constant([5, 0]))
     x = features.astype(np.float64)
-    covariance = np.linalg.inv(np.eye(width) + x.T @ x / noise**2)
-    mean = covariance @ (prior_mean + x.T @ (ratings - offsets) / noise**2)
-    draws = target.numpy()
+    precisions = 1 / (noise * scales) ** 2
+    covariance = np.linalg.inv(np.eye(width) + (x.T * precisions) @ x)
+    mean = covariance @ (prior_mean + x.T @ (precisions * (ratings - offsets)))
+    draws, squares = target.numpy()[:, :-1], target.numpy()[:, -1]
+    left = ratings - offsets - draws @ features.T
+    assert np.allclose(squares, ((left / scales) ** 2).sum(axis=1), rtol=1e-3, atol=1e-4)
     assert np.allclose(draws.mean(axis=0), mean, atol=5 * np.sqrt(covariance.max() / rows))
     assert np.allclose(np.cov(draws.T), covariance, atol=0.08 * covariance.max())
 
 
+def test_each_row_is_drawn_with_its_own_noise() -> None:
+    rows, noises = 4000, np.array([0.2, 2.0], np.float32)
+    side = ridge.Rows.of(np.full(rows, 1), np.zeros(rows, np.int32), np.full(rows, 3.0, np.float32))
+    random = np.random.default_rng(0)
+    priors = tf.constant(random.standard_normal((rows, 1)), tf.float32)
+    target = tf.Variable(tf.zeros([rows, 2]))
+    of_rows = tf.constant(np.tile(noises, rows // 2))
+    ridge.draw(target, tf.ones([1, 1]), tf.zeros([1]), tf.ones([1]), side, priors, of_rows, tf.constant([1, 0]))
+    for number, noise in enumerate(noises):
+        found = target.numpy()[number::2, 0]
+        variance = noise**2 / (1 + noise**2)
+        assert found.mean() == pytest.approx(3 / (1 + noise**2), abs=float(5 * np.sqrt(variance / len(found))))
+        assert found.var() == pytest.approx(variance, rel=0.12)
+
+
 def test_a_row_without_ratings_keeps_what_the_target_had() -> None:
     side = ridge.Rows.of(np.array([0, 1]), np.array([0], np.int32), np.array([3.0], np.float32))
-    target = tf.Variable(tf.fill([2, 2], 7.0))
-    ridge.draw(target, tf.ones([1, 2]), tf.zeros([1]), side, tf.zeros([2, 2]), tf.constant(1.0), tf.constant([0, 0]))
+    target = tf.Variable(tf.fill([2, 3], 7.0))
+    others = tf.ones([1, 2]), tf.zeros([1]), tf.ones([1])
+    ridge.draw(target, *others, side, tf.zeros([2, 2]), tf.ones([2]), tf.constant([0, 0]))
     assert (target[0] == 7).numpy().all()
     assert (target[1] != 7).numpy().all()
 

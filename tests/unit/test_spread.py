@@ -1,0 +1,152 @@
+"""The noise of users and movies: scales against what they were made with, and spreads against ratings not seen."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from test_matrix_factorization import made_up
+
+from embrec import splits
+from embrec.models import FittedModel, Ratings, bayesian, matrix_factorization
+from embrec.models.spread import Scales, Spreads
+
+OPTIONS = bayesian.Options(dimensions=16, draw_dimensions=3, draws=40)
+
+
+def uneven(of_users: np.ndarray, of_movies: np.ndarray, count: int = 12_000) -> Ratings:
+    """Ratings whose noise is 0.5 * the user's scale * the movie's."""
+    quiet = made_up(len(of_users), len(of_movies), count, noise=0.0)
+    noise = np.random.default_rng(1).normal(0, 0.5, len(quiet.ratings))
+    noise *= of_users[quiet.users] * of_movies[quiet.movies]
+    return replace(quiet, ratings=(quiet.ratings + noise).astype(np.float32))
+
+
+def errors(fitted: FittedModel, held_out: Ratings) -> tuple[np.ndarray, np.ndarray]:
+    """What was wrong with predictions, and the standard deviations that were claimed for it."""
+    wrong = held_out.ratings - fitted.predict(held_out.users, held_out.movies)
+    assert fitted.user_spreads is not None
+    assert fitted.movie_spreads is not None
+    return wrong, fitted.user_spreads[held_out.users] * fitted.movie_spreads[held_out.movies]
+
+
+def test_scales_are_found_and_shrunk_where_ratings_are_few() -> None:
+    random = np.random.default_rng(0)
+    counts = np.repeat([0, 5, 400], 500)
+    made = 1 / np.sqrt(random.gamma(6, 1 / 6, len(counts)))
+    scales = Scales(counts, random)
+    drawn = []
+    for _ in range(60):
+        scales.draw(made**2 * random.chisquare(counts.clip(1)) * (counts > 0))
+        drawn.append(scales.expected_squares)
+    found = np.mean(drawn, axis=0)
+    assert scales.values.dtype == np.float32
+    assert np.corrcoef(found[1000:], made[1000:] ** 2)[0, 1] > 0.99
+    assert found[:500].std() < 1e-9, "nothing is known of those without ratings"
+    # The prior of weight 12 has the mean square 12 / 10; the grid is half an octave.
+    assert found[0] == pytest.approx(1.2, abs=0.1)
+    middle = np.polyfit(made[500:1000] ** 2, found[500:1000], 1)[0]
+    assert middle == pytest.approx(5 / (12 + 5 - 2), rel=0.35)
+
+
+def test_spreads_tell_how_wrong_predictions_are() -> None:
+    random = np.random.default_rng(3)
+    of_users, of_movies = np.exp(random.normal(0, 0.5, 150)), np.exp(random.normal(0, 0.3, 100))
+    everything = uneven(of_users, of_movies)
+    training, held_out = (everything.part(each) for each in splits.random_split(len(everything.ratings), 0.3, 0))
+    fitted = bayesian.fit(training, None, OPTIONS, seed=0)
+    wrong, claimed = errors(fitted, held_out)
+    assert fitted.user_spreads.dtype == fitted.movie_spreads.dtype == np.float32
+    for share, width in ((0.5, 0.6745), (0.8, 1.2816), (0.95, 1.96)):
+        assert np.mean(np.abs(wrong) < width * claimed) == pytest.approx(share, abs=0.03)
+    order = np.argsort(claimed)
+    for part in np.array_split(order, 5):
+        assert np.sqrt(np.mean(wrong[part] ** 2)) == pytest.approx(np.sqrt(np.mean(claimed[part] ** 2)), rel=0.15)
+    truth = 0.5 * of_users[held_out.users] * of_movies[held_out.movies]
+    assert np.corrcoef(np.log(claimed), np.log(truth))[0, 1] > 0.9
+    # The least certain fifth is wrong several times as much, so one deviation for all would not pass the above.
+    assert np.std(wrong[order[-len(order) // 5 :]]) > 3 * np.std(wrong[order[: len(order) // 5]])
+
+
+def test_even_noise_is_found_to_be_even() -> None:
+    training = made_up(150, 100, 9000, noise=0.5)
+    fitted = bayesian.fit(training, None, OPTIONS, seed=0)
+    rated = np.bincount(training.users, minlength=150) > 20
+    assert np.std(np.log(fitted.user_spreads[rated])) < 0.1
+
+
+def test_uneven_noise_is_weighed() -> None:
+    """A third of the users rates almost at random; the others' ratings are still predicted well."""
+    of_users = np.where(np.arange(150) % 3 == 0, 8.0, 0.5)
+    everything = uneven(of_users, np.ones(100))
+    training, held_out = (everything.part(each) for each in splits.random_split(len(everything.ratings), 0.3, 0))
+    calm = held_out.part(np.flatnonzero(held_out.users % 3 > 0))
+    wrong, _ = errors(bayesian.fit(training, None, OPTIONS, seed=0), calm)
+    quick = matrix_factorization.fit(training, None, matrix_factorization.Options(dimensions=3), seed=0)
+    assert np.std(wrong) < 0.35, "the noise is 0.25"
+    assert np.std(wrong) < 0.5 * np.std(calm.ratings - quick.predict(calm.users, calm.movies))
+
+
+def test_few_ratings_make_a_prediction_uncertain() -> None:
+    """The noise is even; what differs is how well the movies are known."""
+    everything = made_up(200, 100, 9000, noise=0.3)
+    rare = np.flatnonzero((everything.movies >= 20) | (np.random.default_rng(0).random(len(everything.movies)) < 0.05))
+    fitted = bayesian.fit(everything.part(rare), None, OPTIONS, seed=0)
+    assert np.median(fitted.movie_spreads[:20]) > 1.5 * np.median(fitted.movie_spreads[20:])
+
+
+def test_one_draw_and_rows_without_ratings_have_spreads_too() -> None:
+    known = made_up(40, 30, 500)
+    wider = Ratings(known.users, known.movies, known.ratings, 42, 33)
+    fitted = bayesian.fit(wider, None, replace(OPTIONS, draws=1), seed=0)
+    for spreads in (fitted.user_spreads, fitted.movie_spreads):
+        assert np.isfinite(spreads).all()
+        assert (spreads > 0).all()
+    equal = replace(known, ratings=np.full(len(known.ratings), 3.0, np.float32))
+    assert np.isfinite(bayesian.fit(equal, None, replace(OPTIONS, draws=5), seed=0).user_spreads).all()
+
+
+def test_the_variance_of_draws_is_added_to_the_noises() -> None:
+    random = np.random.default_rng(0)
+    counts = np.full(6, 4), np.full(4, 6)
+    scales = Scales(counts[0], random), Scales(counts[1], random)
+    spreads = Spreads(*counts)
+    draws = [
+        (random.normal(size=(6, 3)).astype(np.float32), random.normal(size=(4, 3)).astype(np.float32))
+        for _ in range(2000)
+    ]
+    for users, movies in draws:
+        spreads.add(users, movies, 0.7, scales)
+    mean = np.zeros((6, 3), np.float32), np.zeros((4, 3), np.float32)  # nothing but noise is left of the mean
+    of_users, of_movies = spreads.values(*mean)
+    predicted = np.array([u[:, :2] @ m[:, :2].T + u[:, 2:] + m[:, 2] for u, m in draws])
+    expected = 0.7**2 + np.mean(predicted**2)
+    assert np.outer(of_users, of_movies) ** 2 == pytest.approx(np.full((6, 4), expected), rel=0.15)
+    assert of_users**2 * np.mean(of_movies**2) == pytest.approx(0.49 + (predicted**2).mean(axis=(0, 2)), rel=1e-2)
+
+
+def test_draws_are_the_same_bits_on_any_number_of_threads() -> None:
+    code = (
+        "import sys, hashlib, tensorflow as tf; threads = int(sys.argv[1]);"
+        "tf.config.threading.set_intra_op_parallelism_threads(threads);"
+        "tf.config.threading.set_inter_op_parallelism_threads(threads);"
+        "sys.path.insert(0, sys.argv[2]);"
+        "from test_spread import OPTIONS, bayesian, made_up, replace;"
+        "fitted = bayesian.fit(made_up(3000, 4, 10_000), None, replace(OPTIONS, draws=3), 1);"
+        "arrays = fitted.user_vectors, fitted.movie_vectors, fitted.user_spreads, fitted.movie_spreads;"
+        "print(hashlib.sha256(b''.join(each.tobytes() for each in arrays)).hexdigest())"
+    )
+    digests = [
+        subprocess.run(
+            [sys.executable, "-c", code, threads, __file__.rsplit("/", 1)[0]],
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout.splitlines()[-1]
+        for threads in ("1", "2", "4", "1")
+    ]
+    assert len(digests[0]) == 64
+    assert len(set(digests)) == 1
