@@ -12,9 +12,8 @@ LANGUAGE sql STABLE PARALLEL SAFE
 BEGIN ATOMIC
     SELECT m.movie_index
     FROM embrec.movies AS m
-    WHERE (movies_within.genres IS NULL OR m.genres && movies_within.genres)
-        AND (movies_within.without_genres IS NULL OR NOT m.genres && movies_within.without_genres)
-        AND (movies_within.released_from IS NULL OR m.release_year >= movies_within.released_from)
+    -- The quick ones first.
+    WHERE (movies_within.released_from IS NULL OR m.release_year >= movies_within.released_from)
         AND (movies_within.released_to IS NULL OR m.release_year <= movies_within.released_to)
         AND (
             movies_within.min_ratings IS NULL
@@ -27,5 +26,7 @@ BEGIN ATOMIC
         AND (
             movies_within.movie_ids IS NULL
             OR m.movie_id IN (SELECT candidate FROM unnest(movies_within.movie_ids) AS candidate)
-        );
+        )
+        AND (movies_within.genres IS NULL OR m.genres && movies_within.genres)
+        AND (movies_within.without_genres IS NULL OR NOT m.genres && movies_within.without_genres);
 END;

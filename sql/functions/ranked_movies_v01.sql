@@ -87,10 +87,11 @@ BEGIN
             LIMIT wanted
         ) AS c;
     ELSE
-        SELECT array_agg(c.movie_index ORDER BY c.score DESC, c.movie_index), array_agg(c.score ORDER BY c.score DESC, c.movie_index)
+        -- What is sorted by is as little as can be: it is computed for every movie.
+        SELECT array_agg(c.movie_index ORDER BY c.lack, c.movie_index), array_agg(base - c.lack ORDER BY c.lack, c.movie_index)
         INTO best, scores
         FROM (
-            SELECT e.movie_index, base + coalesce(e.bias, 0) - (e.embedding <#> user_vector) AS score
+            SELECT e.movie_index, (e.embedding <#> user_vector) - coalesce(e.bias, 0) AS lack
             FROM embrec.movie_embeddings AS e
             WHERE e.model_run_id = run.model_run_id AND e.part = ranked_part
                 AND e.movie_index NOT IN (SELECT unnest(excluded))
@@ -98,7 +99,7 @@ BEGIN
                     SELECT w.movie_index
                     FROM embrec.movies_within(genres, without_genres, released_from, released_to, min_ratings, movie_ids) AS w
                 ))
-            ORDER BY score DESC, e.movie_index
+            ORDER BY lack, e.movie_index
             LIMIT wanted
         ) AS c;
     END IF;

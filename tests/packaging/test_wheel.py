@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from embrec import resources
+from embrec.database import SCHEMA_REVISION
 
 ROOT = Path(resources.__file__).parent.parent
 
@@ -50,4 +51,4 @@ def test_an_installed_embrec_migrates_without_a_checkout(wheel: Path, tmp_path: 
         capture_output=True,
         text=True,
     )
-    assert (done.returncode, done.stdout) == (0, "0001 []\n"), done.stderr
+    assert (done.returncode, done.stdout) == (0, f"{SCHEMA_REVISION} []\n"), done.stderr
