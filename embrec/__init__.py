@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from embrec.errors import EmbrecError
     from embrec.loading import LoadReport, load
     from embrec.movies import Movie
-    from embrec.predict import explain_recommendation, predict_rating, predict_ratings
+    from embrec.predict import explain_recommendation, predict_rating, predict_ratings, rating_uncertainty
     from embrec.ratings import add_rating, refresh, refresh_statistics, remove_rating
     from embrec.recommend import (
         find_movies,
@@ -46,6 +46,7 @@ __all__ = [
     "predict_rating",
     "predict_ratings",
     "publish",
+    "rating_uncertainty",
     "recommend_for",
     "recommend_movies",
     "refresh",
@@ -62,7 +63,7 @@ _MODULES = {
     "errors": ("EmbrecError",),
     "movies": ("Movie",),
     "loading": ("LoadReport", "load"),
-    "predict": ("explain_recommendation", "predict_rating", "predict_ratings"),
+    "predict": ("explain_recommendation", "predict_rating", "predict_ratings", "rating_uncertainty"),
     "ratings": ("add_rating", "refresh", "refresh_statistics", "remove_rating"),
     "recommend": (
         "find_movies",

@@ -35,6 +35,27 @@ def predict_rating(bind: Bind, user_id: str | int, movie_id: str | int) -> float
     return float(predicted)
 
 
+def rating_uncertainty(bind: Bind, user_id: str | int, movie_id: str | int) -> float | None:
+    """The standard deviation of the rating around what :func:`predict_rating` says, in the ratings' unit.
+
+    Returns:
+        None for a run that does not know how sure it is.
+
+    Raises:
+        UnknownUserError: No user has this id.
+        UnknownMovieError: No movie has this id, or it has no vector in the run that serves the user.
+        NoPublishedRunError: No run is published.
+        SchemaError: The schema is absent or behind.
+    """
+    user, movie = str(user_id), str(movie_id)
+    with database.begin(bind) as connection:
+        statement = sa.text("SELECT embrec.rating_uncertainty(CAST(:user AS text), CAST(:movie AS text))")
+        found = connection.scalar(statement, {"user": user, "movie": movie})
+        if found is None:
+            explain_no_pair(connection, user, movie)
+    return None if found is None else float(found)
+
+
 def predict_ratings(bind: Bind, user_ids: Sequence[str | int], movie_ids: Sequence[str | int]) -> pd.DataFrame:
     """The ratings that users would give movies, pair by pair, from the published run's stored vectors.
 

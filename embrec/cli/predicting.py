@@ -17,7 +17,9 @@ from embrec.recommend import resolve_movie
 @database_option
 @json_option
 def predict(user: str, movies: tuple[str, ...], database_url: str | None, as_json: bool) -> None:
-    r"""The rating that USER would give each of the MOVIES, named by id or title.
+    r"""The rating that USER would give each of the MOVIES, named by id or title, and how sure that is.
+
+    The uncertainty is a standard deviation; a run that does not know it leaves it out.
 
     \b
     embrec predict 196 50 "Fargo (1996)"
@@ -26,8 +28,9 @@ def predict(user: str, movies: tuple[str, ...], database_url: str | None, as_jso
     with begin(engine(database_url)) as connection:
         for movie in movies:
             found = resolve_movie(connection, movie)
-            rows.append((user, found, answers.predict_rating(connection, user, found)))
-    print_frame(pd.DataFrame(rows, columns=["user_id", "movie_id", "predicted_rating"]), as_json)
+            predicted = answers.predict_rating(connection, user, found)
+            rows.append((user, found, predicted, answers.rating_uncertainty(connection, user, found)))
+    print_frame(pd.DataFrame(rows, columns=["user_id", "movie_id", "predicted_rating", "uncertainty"]), as_json)
 
 
 @click.command()

@@ -55,7 +55,7 @@ FUNCTIONS = {
         "solved_movie_preference(embrec.model_runs, integer[], real[])",
     ),
     "folded_in_movie": ("folded_in_movie(integer, integer, integer[], real[])",),
-    "refresh": ("refresh()",),
+    "refresh": ("refresh_run(integer)", "refresh()"),
 }
 RUN_COLUMNS = (
     "lowest_rating",

@@ -15,7 +15,7 @@ branch_labels = None
 depends_on = None
 
 SCHEMA = "embrec"
-FUNCTIONS = ("assign_variant_v01", "serving_run_v02", "record_exposure_v01", "record_outcome_v01")
+FUNCTIONS = ("assign_variant_v01", "serving_run_v02", "record_exposure_v01", "record_outcome_v01", "refresh_v02")
 
 
 def upgrade() -> None:
@@ -88,6 +88,7 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     op.execute("DROP VIEW embrec.experiment_results")
+    op.execute(executable("functions/refresh_v01", replacing=True))
     # Functions that stay are made of this one, so it is put back in place; its file was the first of its name.
     op.execute(executable("functions/serving_run_v01", replacing=True))
     for function, others in (("record_outcome", ", double precision"), ("record_exposure", ""), ("assign_variant", "")):

@@ -1,18 +1,14 @@
--- Give the published run vectors of the movies it was trained without (folded_in_movie), in place of those that an
--- earlier refresh gave it, and count the ratings anew. What was trained stays as it is. Returns the number of movies.
--- Of a movie with very many ratings the newest thousand are enough.
-CREATE FUNCTION embrec.refresh()
+-- Give a run vectors of the movies it was trained without (folded_in_movie), in place of those that an earlier refresh
+-- gave it. What was trained stays as it is. Returns the number of movies. Of a movie with very many ratings the newest
+-- thousand are enough.
+CREATE FUNCTION embrec.refresh_run(run integer)
 RETURNS integer
 LANGUAGE plpgsql
 SET search_path FROM CURRENT
 AS $$
 DECLARE
-    run integer := (SELECT p.model_run_id FROM embrec.published_run AS p);
     added integer;
 BEGIN
-    IF run IS NULL THEN
-        RAISE EXCEPTION 'no model run is published that could be refreshed; train one first' USING ERRCODE = 'object_not_in_prerequisite_state';
-    END IF;
     PERFORM pg_advisory_xact_lock(hashtext('embrec.refresh'));
     DELETE FROM embrec.movie_embeddings AS e WHERE e.model_run_id = run AND e.folded_in;
     WITH newcomers AS MATERIALIZED (
@@ -39,7 +35,23 @@ BEGIN
     SELECT count(DISTINCT e.movie_index) INTO added
     FROM embrec.movie_embeddings AS e
     WHERE e.model_run_id = run AND e.folded_in;
-    PERFORM embrec.refresh_statistics();
     RETURN added;
+END;
+$$;
+
+-- Refresh the published run, and count the ratings anew. Returns the number of movies that came after its training.
+CREATE FUNCTION embrec.refresh()
+RETURNS integer
+LANGUAGE plpgsql
+SET search_path FROM CURRENT
+AS $$
+DECLARE
+    run integer := (SELECT p.model_run_id FROM embrec.published_run AS p);
+BEGIN
+    IF run IS NULL THEN
+        RAISE EXCEPTION 'no model run is published that could be refreshed; train one first' USING ERRCODE = 'object_not_in_prerequisite_state';
+    END IF;
+    PERFORM embrec.refresh_statistics();
+    RETURN embrec.refresh_run(run);
 END;
 $$;

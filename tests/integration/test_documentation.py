@@ -11,7 +11,7 @@ import pytest
 import sqlalchemy as sa
 from conftest import _temporary_database
 
-from embrec import config, database, loading, resources, sources
+from embrec import config, database, experiments, loading, resources, sources
 from embrec.local import find_binaries
 from embrec.train import train
 
@@ -43,11 +43,12 @@ def alike(shown: str, found: str) -> bool:
 
 @pytest.fixture(scope="module")
 def page_url(admin: sa.Engine, server_url: str, migrated_template: str, ml_100k: Path) -> Iterator[str]:
-    """MovieLens 100K, and the default model with the draws that the page names."""
+    """MovieLens 100K, the default model with the draws that the page names, and another run to compare it with."""
     with _temporary_database(admin, server_url, migrated_template) as url:
         engine = database.create_engine(url)
         loading.load(engine, sources.open_source(ml_100k))
         train(engine, options={"draws": DRAWS})
+        train(engine, "matrix-factorization", publish=False)
         engine.dispose()
         yield url
 
@@ -58,5 +59,10 @@ def test_the_sql_page_shows_what_psql_prints(page_url: str) -> None:
     blocks = BLOCKS.findall(text)
     assert len(blocks) > 20
     for statements, shown in blocks:
+        if "assign_variant" in statements:
+            assert 'embrec experiments start "new vectors" --control 1 --treatment 2' in text
+            engine = database.create_engine(page_url)
+            experiments.start(engine, "new vectors", 1, 2)
+            engine.dispose()
         found = printed(page_url, statements)
         assert not shown or alike(shown, found), f"{statements}\nshows\n{shown}\nprints\n{found}"

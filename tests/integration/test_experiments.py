@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from data import FAKE_RUN, load_frame, rating_frame, stored_run
 from psycopg.conninfo import make_conninfo
 
-from embrec import database, experiments, recommend, runs, schema
+from embrec import database, experiments, ratings, recommend, runs, schema
 from embrec.embeddings import Vectors, store
 from embrec.errors import DatabaseError, ExperimentError, RunError, UnknownRunError
 
@@ -359,3 +359,16 @@ def test_the_command_line(
     (listed,) = json.loads(embrec("experiments", "list", "--json", *at)[1])
     assert (listed["treatment_share"], listed["ended_at"] > listed["started_at"]) == (0.25, True)
     assert "0.2500" in embrec("experiments", "list", *at)[1]
+
+
+def test_a_refresh_takes_new_movies_into_all_runs_that_answer(engine: sa.Engine, two_runs: tuple[int, int]) -> None:
+    third = rating_run(engine, 3)
+    experiments.start(engine, "refreshed", two_runs[1], third)
+    load_frame(engine, pd.DataFrame({"user_id": ["u1", "u2"], "movie_id": ["new", "new"], "rating": [5.0, 4.0]}))
+    assert ratings.refresh(engine) == 1
+    query = "SELECT model_run_id FROM embrec.movie_embeddings WHERE folded_in ORDER BY 1"
+    assert column(engine, query) == [*two_runs, third]
+    experiments.end(engine)
+    load_frame(engine, pd.DataFrame({"user_id": ["u1"], "movie_id": ["newer"], "rating": [5.0]}))
+    assert ratings.refresh(engine) == 2
+    assert column(engine, query) == [two_runs[0], *two_runs, third]
