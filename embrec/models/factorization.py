@@ -55,6 +55,10 @@ def sweep(
     model.compile(jit_compile=False, run_eagerly=run_eagerly)  # XLA's scatter is many times slower on processors
     # An endless data set of nothing: a new iterator for each sweep would take longer than a sweep of a small one.
     nothing = tf.data.Dataset.from_tensors(0).repeat()
+    # There is nothing to tune, and ending the thread that would may wait for as long again as the fit took.
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    nothing = nothing.with_options(options)
     model.fit(nothing, steps_per_epoch=1, epochs=epochs, shuffle=False, verbose=0, callbacks=callbacks)
 
 

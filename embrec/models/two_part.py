@@ -69,7 +69,7 @@ def fit(
             bayes = bayesian.Options(dimensions=options.dimensions, draws=options.draws)
             rating = bayesian.fit(training, held_out, bayes, seed, on_epoch)
         preference = begun.result()(rating.movie_vectors)
-    if rating.fold_in is None:
-        rating = with_fold_in(rating, training)
+        if rating.fold_in is None:
+            rating = with_fold_in(rating, training)
     sizes = {"preferences": preference.user_vectors.size + 3 * preference.movie_vectors.size}
     return dataclasses.replace(rating, preference=preference, parameters={**rating.parameters, **sizes})
