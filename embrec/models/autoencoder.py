@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 
 from embrec.metrics import liked_from, ndcg
 from embrec.models import Preference, Ratings, RatingWeights, long_tail
+from embrec.models.factorization import untuned
 
 # A user's row is scaled by its number of ratings to this power.
 _ROW_POWER = -0.25
@@ -99,7 +100,7 @@ def gram_matrix(rows: scipy.sparse.csr_array) -> NDArray[np.float64]:
     model = GramMatrix(rows)
     model.compile(jit_compile=False)
     batches = tf.data.Dataset.range(-(-rows.shape[0] // _USERS_PER_BATCH)).batch(1)
-    model.fit(batches, epochs=1, verbose=0, shuffle=False)
+    model.fit(untuned(batches), epochs=1, verbose=0, shuffle=False)
     return np.asarray(model.gram.numpy(), np.float64)
 
 

@@ -53,13 +53,25 @@ def sweep(
 ) -> None:
     """Call the model's train_step once an epoch; the ratings are its own."""
     model.compile(jit_compile=False, run_eagerly=run_eagerly)  # XLA's scatter is many times slower on processors
-    # An endless data set of nothing: a new iterator for each sweep would take longer than a sweep of a small one.
-    nothing = tf.data.Dataset.from_tensors(0).repeat()
-    # There is nothing to tune, and ending the thread that would may wait for as long again as the fit took.
+    # Endless: a new iterator for each sweep would take longer than a sweep of a small data set.
+    model.fit(
+        untuned(tf.data.Dataset.from_tensors(0).repeat()),
+        steps_per_epoch=1,
+        epochs=epochs,
+        shuffle=False,
+        verbose=0,
+        callbacks=callbacks,
+    )
+
+
+def untuned(dataset: tf.data.Dataset) -> tf.data.Dataset:
+    """The data set without TensorFlow's tuning of it.
+
+    There is nothing to tune, and ending the thread that would may wait for as long again as the fit took.
+    """
     options = tf.data.Options()
     options.autotune.enabled = False
-    nothing = nothing.with_options(options)
-    model.fit(nothing, steps_per_epoch=1, epochs=epochs, shuffle=False, verbose=0, callbacks=callbacks)
+    return dataset.with_options(options)
 
 
 def predictor(
