@@ -102,8 +102,8 @@ def newcomers(progress: Callable[[str], None]) -> Table:
         for side in ("user", "movie"):
             names = np.sort(frame[f"{side}_id"].unique())
             new = frame[f"{side}_id"].isin(random.permutation(names)[: int(NEW_SHARE * len(names))])
-            late, test = new & (random.random(len(frame)) < 0.5), new
-            test &= ~late
+            late = new & (random.random(len(frame)) < 0.5)
+            test = new & ~late
             progress(f"new {side}s, seed {seed}")
             with trained(frame[~new], movies) as engine:
                 if side == "movie":
