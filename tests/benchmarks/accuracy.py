@@ -167,7 +167,8 @@ def write(results: dict[str, Any]) -> None:
         "top-n": "Lists",
         "similar": "Similar movies",
         "live": "Live vectors",
-        "newcomers": "Newcomers",
+        "new-users": "New users",
+        "new-movies": "New movies",
         "diversity": "Diversity",
     }
     for task, title in titles.items():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -90,8 +91,8 @@ def live_vectors(progress: Callable[[str], None]) -> Table:
     return found
 
 
-def newcomers(progress: Callable[[str], None]) -> Table:
-    """Errors for a tenth of the users, and of the movies, of whom nothing was known at training.
+def newcomers(side: str, progress: Callable[[str], None]) -> Table:
+    """Errors for a tenth of the users, or of the movies, of whom nothing was known at training.
 
     Half of their ratings come after it, and the other half is predicted; beside it a training with that half.
     """
@@ -99,22 +100,21 @@ def newcomers(progress: Callable[[str], None]) -> Table:
     found: Table = {}
     for seed in SEEDS:
         random = np.random.default_rng(seed)
-        for side in ("user", "movie"):
-            names = np.sort(frame[f"{side}_id"].unique())
-            new = frame[f"{side}_id"].isin(random.permutation(names)[: int(NEW_SHARE * len(names))])
-            late = new & (random.random(len(frame)) < 0.5)
-            test = new & ~late
-            progress(f"new {side}s, seed {seed}")
-            with trained(frame[~new], movies) as engine:
-                if side == "movie":
-                    ratings.refresh(engine)
-                    add(found, "new movies, by genres and year", error(engine, frame[test], stored))
-                loading.load(engine, sources.from_frame(frame[late], []))
-                if side == "movie":
-                    ratings.refresh(engine)
-                add(found, f"new {side}s, without training", error(engine, frame[test], stored))
-            with trained(frame[~test], movies) as engine:
-                add(found, f"new {side}s, trained with", error(engine, frame[test], stored))
+        names = np.sort(frame[f"{side}_id"].unique())
+        new = frame[f"{side}_id"].isin(random.permutation(names)[: int(NEW_SHARE * len(names))])
+        late = new & (random.random(len(frame)) < 0.5)
+        test = frame[new & ~late]
+        progress(f"new {side}s, seed {seed}")
+        with trained(frame[~new | late], movies) as engine:
+            add(found, "trained with them", error(engine, test, stored))
+        with trained(frame[~new], movies) as engine:
+            if side == "movie":
+                ratings.refresh(engine)
+                add(found, "before any rating", error(engine, test, stored))
+            loading.load(engine, sources.from_frame(frame[late], []))
+            if side == "movie":
+                ratings.refresh(engine)
+            add(found, "without training", error(engine, test, stored))
     return found
 
 
@@ -165,4 +165,9 @@ def quality(
     }
 
 
-TASKS = {"live": live_vectors, "newcomers": newcomers, "diversity": diversity}
+TASKS = {
+    "live": live_vectors,
+    "new-users": partial(newcomers, "user"),
+    "new-movies": partial(newcomers, "movie"),
+    "diversity": diversity,
+}
