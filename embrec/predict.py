@@ -25,14 +25,10 @@ def predict_rating(bind: Bind, user_id: str | int, movie_id: str | int) -> float
         NoPublishedRunError: No run is published.
         SchemaError: The schema is absent or behind.
     """
-    user, movie = str(user_id), str(movie_id)
-    with database.begin(bind) as connection:
-        statement = sa.text("SELECT embrec.predict_rating(CAST(:user AS text), CAST(:movie AS text))")
-        predicted = connection.scalar(statement, {"user": user, "movie": movie})
-        if predicted is None:
-            explain_no_pair(connection, user, movie)
-            raise UnknownUserError(f"The published run has no vector of the user {user!r}. Run: embrec train")
-    return float(predicted)
+    predicted = _of_pair(bind, "predict_rating", str(user_id), str(movie_id))
+    if predicted is None:
+        raise UnknownUserError(f"The published run has no vector of the user {str(user_id)!r}. Run: embrec train")
+    return predicted
 
 
 def rating_uncertainty(bind: Bind, user_id: str | int, movie_id: str | int) -> float | None:
@@ -47,13 +43,7 @@ def rating_uncertainty(bind: Bind, user_id: str | int, movie_id: str | int) -> f
         NoPublishedRunError: No run is published.
         SchemaError: The schema is absent or behind.
     """
-    user, movie = str(user_id), str(movie_id)
-    with database.begin(bind) as connection:
-        statement = sa.text("SELECT embrec.rating_uncertainty(CAST(:user AS text), CAST(:movie AS text))")
-        found = connection.scalar(statement, {"user": user, "movie": movie})
-        if found is None:
-            explain_no_pair(connection, user, movie)
-    return None if found is None else float(found)
+    return _of_pair(bind, "rating_uncertainty", str(user_id), str(movie_id))
 
 
 def predict_ratings(bind: Bind, user_ids: Sequence[str | int], movie_ids: Sequence[str | int]) -> pd.DataFrame:
@@ -110,3 +100,13 @@ def explain_recommendation(bind: Bind, user_id: str | int, movie_id: str | int, 
                 raise RunError("The published run is of the outer product, which cannot be taken apart.")
             raise UnknownUserError(f"The user {user!r} has no ratings that the published run knows.")
     return found
+
+
+def _of_pair(bind: Bind, function: str, user: str, movie: str) -> float | None:
+    """What a function says of a user and a movie; None where it says nothing though both are known to the run."""
+    with database.begin(bind) as connection:
+        statement = sa.text(f"SELECT embrec.{function}(CAST(:user AS text), CAST(:movie AS text))")
+        found = connection.scalar(statement, {"user": user, "movie": movie})
+        if found is None:
+            explain_no_pair(connection, user, movie)
+    return None if found is None else float(found)

@@ -25,6 +25,7 @@ FUNCTIONS = {
     "refresh_statistics": ("refresh_statistics()",),
     "movies_within": (f"movies_within({FILTERS}, text[])",),
     "serving_run": ("serving_run(text)",),
+    "rating_weight": ("rating_weight(embrec.model_runs, real)",),
     "preference_vector": ("preference_vector(integer, integer[], real[])",),
     "ridge": ("ridge(vector[], vector, vector)",),
     "rating_vector": ("rating_vector(integer, integer[], real[])",),

@@ -1,6 +1,5 @@
--- A user's vector of the preference part, from ratings as they are now: the weighted sum of the profiles of the movies.
--- A rating's weight is (0.2 + 0.8 s) to the run's rating_power, where s is its place on the run's scale. NULL where the
--- run knows none of the movies.
+-- A user's vector of the preference part, from ratings as they are now: the sum of the profiles of the movies, each
+-- times its rating_weight. NULL where the run knows none of the movies.
 CREATE FUNCTION embrec.preference_vector(model_run_id integer, movie_indexes integer[], ratings real[])
 RETURNS vector
 LANGUAGE plpgsql STABLE PARALLEL SAFE
@@ -21,15 +20,7 @@ BEGIN
             GROUP BY t.rating
         ),
         weighted AS (
-            SELECT
-                s.profiles,
-                (0.2 + 0.8 * CASE
-                    WHEN run.highest_rating > run.lowest_rating
-                    THEN (greatest(least(s.rating, run.highest_rating), run.lowest_rating)::double precision - run.lowest_rating)
-                        / (run.highest_rating::double precision - run.lowest_rating)
-                    ELSE 1
-                END) ^ run.rating_power AS weight
-            FROM sums AS s
+            SELECT s.profiles, embrec.rating_weight(run, s.rating) AS weight FROM sums AS s
         )
         SELECT sum(w.profiles * array_fill(w.weight::real, ARRAY[vector_dims(w.profiles)])::vector) FROM weighted AS w
     );

@@ -10,8 +10,8 @@ AS $$
 DECLARE
     width integer := vector_dims(prior);
     own_sweeps boolean := run.ridge_per_rating > 0;
-    feature real := CASE WHEN run.ridge_per_rating > 0 THEN run.bias_feature ELSE 1 END;
-    start vector := CASE WHEN run.ridge_per_rating > 0 THEN array_fill(0, ARRAY[width])::vector ELSE prior END;
+    feature real := CASE WHEN own_sweeps THEN run.bias_feature ELSE 1 END;
+    start vector := CASE WHEN own_sweeps THEN array_fill(0, ARRAY[width])::vector ELSE prior END;
     features vector[];
     moment vector;
     penalty vector;
@@ -96,8 +96,7 @@ BEGIN
                 )
                 ELSE e.embedding
             END AS vector,
-            (0.2 + 0.8 * coalesce((least(greatest(t.rating, run.lowest_rating), run.highest_rating) - run.lowest_rating)
-                / nullif(run.highest_rating - run.lowest_rating, 0), 1)) ^ run.rating_power AS weight
+            embrec.rating_weight(run, t.rating) AS weight
         FROM unnest(user_indexes, ratings) AS t (user_index, rating)
         LEFT JOIN embrec.user_embeddings AS e
             ON e.model_run_id = run.model_run_id AND e.part = 'preference' AND e.user_index = t.user_index
