@@ -112,6 +112,8 @@ def train(
     # Last, for among very many it takes minutes, and answers are right without.
     embeddings.index(engine, model_run_id, "movie", _compared(model)["movie_similarity"])
     embeddings.index(engine, model_run_id, "user", _compared(model)["user_similarity"])
+    if model.preference:
+        embeddings.index_ranking(engine, model_run_id)
     clock.lap("index")
     return TrainResult(model_run_id, publish, model, errors, clock.seconds)
 

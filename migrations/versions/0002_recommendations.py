@@ -35,6 +35,7 @@ FUNCTIONS = {
     "rating_uncertainty": ("rating_uncertainty(text, text)", "rating_uncertainty(bigint, bigint)"),
     "predict_ratings": ("predict_ratings(text[], text[])",),
     "diversified": ("diversified(integer, integer[], double precision[], integer, double precision)",),
+    "best_movies": (f"best_movies(integer, embrec.part, vector, integer[], boolean, {FILTERS}, text[], bigint)",),
     "ranked_movies": (
         f"ranked_movies(integer, integer, integer[], real[], integer, {FILTERS}, text[], boolean, double precision)",
     ),

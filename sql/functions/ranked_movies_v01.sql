@@ -20,7 +20,7 @@ CREATE FUNCTION embrec.ranked_movies(
     diversity double precision
 )
 RETURNS SETOF embrec.recommended_movie
-LANGUAGE plpgsql STABLE PARALLEL SAFE
+LANGUAGE plpgsql STABLE -- not parallel: best_movies may set parameters
 SET search_path FROM CURRENT
 SET plan_cache_mode = force_generic_plan
 AS $$
@@ -87,20 +87,11 @@ BEGIN
             LIMIT wanted
         ) AS c;
     ELSE
-        -- What is sorted by is as little as can be: it is computed for every movie.
         SELECT array_agg(c.movie_index ORDER BY c.lack, c.movie_index), array_agg(base - c.lack ORDER BY c.lack, c.movie_index)
         INTO best, scores
-        FROM (
-            SELECT e.movie_index, (e.embedding <#> user_vector) - coalesce(e.bias, 0) AS lack
-            FROM embrec.movie_embeddings AS e
-            WHERE e.model_run_id = run.model_run_id AND e.part = ranked_part
-                AND e.movie_index NOT IN (SELECT unnest(excluded))
-                AND (NOT filtered OR e.movie_index IN (
-                    SELECT w.movie_index
-                    FROM embrec.movies_within(genres, without_genres, released_from, released_to, min_ratings, movie_ids) AS w
-                ))
-            ORDER BY lack, e.movie_index
-            LIMIT wanted
+        FROM embrec.best_movies(
+            run.model_run_id, ranked_part, user_vector, excluded, filtered, genres, without_genres, released_from,
+            released_to, min_ratings, movie_ids, wanted
         ) AS c;
     END IF;
     IF diversity > 0 AND best IS NOT NULL THEN

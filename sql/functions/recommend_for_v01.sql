@@ -13,7 +13,7 @@ CREATE FUNCTION embrec.recommend_for(
     diversity double precision DEFAULT 0
 )
 RETURNS SETOF embrec.recommended_movie
-LANGUAGE sql STABLE PARALLEL SAFE
+LANGUAGE sql STABLE
 BEGIN ATOMIC
     SELECT ranked.*
     FROM (

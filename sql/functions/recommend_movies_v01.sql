@@ -14,7 +14,7 @@ CREATE FUNCTION embrec.recommend_movies(
     diversity double precision DEFAULT 0
 )
 RETURNS SETOF embrec.recommended_movie
-LANGUAGE sql STABLE PARALLEL SAFE
+LANGUAGE sql STABLE
 BEGIN ATOMIC
     SELECT ranked.*
     FROM (
@@ -43,7 +43,7 @@ CREATE FUNCTION embrec.recommend_movies(
     diversity double precision DEFAULT 0
 )
 RETURNS SETOF embrec.recommended_movie
-LANGUAGE sql STABLE PARALLEL SAFE
+LANGUAGE sql STABLE
 BEGIN ATOMIC
     SELECT *
     FROM embrec.recommend_movies(

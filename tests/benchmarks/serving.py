@@ -88,6 +88,19 @@ def questions(size: str, columns: Columns) -> Iterator[Question]:
     yield Question("embrec", "add a rating and recommend", f"{add};\n{recommend}", stars, 5)
 
 
+def questions_of_many_movies(columns: Columns) -> Iterator[Question]:
+    """What goes by an approximate index where there are very many movies; the same without it comes last."""
+    users = range(int(columns[0].max()) + 1)
+    every_movie = "movie_ids => (SELECT array_agg(movie_id) FROM embrec.movies)"  # candidates are all compared
+    for what, filters in (("recommend, seen left out", ""), ("recommend, filters, seen left out", f", {FILTERS}")):
+        statement = f"SELECT * FROM embrec.recommend_movies(CAST(:user AS text){filters})"
+        exact = f"SELECT * FROM embrec.recommend_movies(CAST(:user AS text){filters}, {every_movie})"
+        yield Question("embrec", what, statement, {"user": users}, exact=exact)
+    drop = "DROP INDEX embrec.movie_embeddings_run_1_preference_ranking"
+    statement = "SELECT * FROM embrec.recommend_movies(CAST(:user AS text))"
+    yield Question("embrec", "recommend, seen left out, no index", statement, {"user": users}, before=drop)
+
+
 # As pgvector's README has it. In public: for a role called embrec, our own schema would come first.
 PLAIN = """SELECT id FROM {table} WHERE {where}
 ORDER BY embedding {distance} (SELECT embedding FROM {other} WHERE id = :{index}) LIMIT 10"""
@@ -160,7 +173,7 @@ def recall(connection: sa.Connection, question: Question, times: int) -> float:
     for _ in range(times):
         values = {name: str(random.choice(ids)) for name, ids in question.ids.items()}
         found, right = (
-            {str(getattr(row, "user_id", row[0])) for row in answer}
+            {str(getattr(row, "movie_id", getattr(row, "user_id", row[0]))) for row in answer}
             for answer in (
                 connection.execute(sa.text(question.statement), values).all(),
                 exactly(connection, question.exact, values),
@@ -207,3 +220,10 @@ def measure(size: str, seconds: int, shared_buffers: str = "256MB") -> dict[str,
     found["rows"] += in_memory.measure(columns, asked[2].ids["user"], CLIENTS, seconds)
     print("serving", size, json.dumps(found), file=sys.stderr, flush=True)
     return found
+
+
+def measure_many_movies(seconds: int) -> dict[str, Any]:
+    """Recommendations from so many movies that they are ranked by an approximate index."""
+    with made_up.database("100k movies", "2GB") as (postgres, columns):
+        rows = [answers(postgres, question, seconds) for question in questions_of_many_movies(columns)]
+    return {"ratings": len(columns[0]), "seconds": seconds, "shared_buffers": "2GB", "rows": rows}

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from psycopg.conninfo import make_conninfo
 
-from embrec import database, embeddings, recommend, runs
+from embrec import database, recommend, runs
 from embrec.errors import DatabaseError, NoPublishedRunError, SchemaError, UnknownMovieError, UnknownUserError
 from embrec.movies import Movie
 
@@ -208,73 +208,3 @@ def test_any_text_is_a_query_or_an_unknown_id(engine: sa.Engine, published, text
 def test_a_bad_n_is_refused(engine: sa.Engine) -> None:
     with pytest.raises(ValueError, match="n is -1"):
         recommend.similar_movies(engine, 1, -1)
-
-
-@pytest.fixture
-def indexed(engine: sa.Engine, monkeypatch: pytest.MonkeyPatch) -> dict[str, np.ndarray]:
-    """A published run over 2,000 movies and users, with approximate indexes; returns its vectors."""
-    monkeypatch.setattr(embeddings, "INDEXED_FROM", 2_000)
-    random = np.random.default_rng(5)
-    frame = pd.DataFrame({"user_id": range(2_000), "movie_id": range(2_000), "rating": 3.0})
-    load_frame(engine, frame)
-    vectors = {side: random.normal(size=(2_000, 8)).astype(np.float32) for side in ("movie", "user")}
-    run = stored_run(engine, vectors["movie"], vectors["user"])
-    runs.publish(engine, run)
-    for side in ("movie", "user"):
-        assert embeddings.index(engine, run, side, "rating")
-    with engine.begin() as connection:
-        name = connection.scalar(sa.text("SELECT current_database()"))
-        for setting in ("enable_seqscan", "enable_sort"):  # so few are compared and sorted as quickly
-            connection.execute(sa.text(f"ALTER DATABASE {name} SET {setting} = off"))
-    engine.dispose()
-    return vectors
-
-
-@pytest.mark.parametrize(("side", "function"), [("movie", recommend.similar_movies), ("user", recommend.similar_users)])
-def test_with_an_index_answers_are_nearly_all_numpys_and_never_short(
-    engine: sa.Engine, indexed, side: str, function
-) -> None:
-    found = []
-    for number in range(0, 2_000, 50):
-        similarity = cosines(indexed[side], number)
-        similarity[number] = -2
-        expected = np.argsort(-similarity, kind="stable")[:10]
-        frame = function(engine, number, 10)
-        assert frame["rank"].tolist() == list(range(1, 11))
-        assert frame.similarity.is_monotonic_decreasing
-        assert str(number) not in set(frame[f"{side}_id"])
-        assert np.allclose(frame.similarity, similarity[frame[f"{side}_id"].astype(int)], atol=1e-6)
-        found.append(len(set(frame[f"{side}_id"].astype(int)) & set(expected)) / 10)
-    assert np.mean(found) > 0.95
-    assert len(function(engine, 7, 500)) == 500
-    everybody = function(engine, 7, 5_000)
-    assert sorted(everybody[f"{side}_id"].astype(int)) == [other for other in range(2_000) if other != 7]
-    assert function(engine, 7, 0).empty
-
-
-def test_the_index_is_used_and_its_settings_stay_inside(engine: sa.Engine, indexed) -> None:
-    with engine.connect() as connection:
-        connection.execute(sa.text("LOAD 'vector'"))
-        connection.execute(sa.text("SET hnsw.ef_search = 33"))
-        before = connection.scalar(
-            sa.text("SELECT idx_scan FROM pg_stat_user_indexes WHERE indexrelname LIKE 'user%hnsw'")
-        )
-        recommend.similar_users(connection, 7)
-        assert connection.scalar(sa.text("SHOW hnsw.ef_search")) == "33"
-        assert connection.scalar(sa.text("SHOW hnsw.iterative_scan")) == "off"
-        connection.commit()
-        connection.execute(sa.text("SELECT pg_stat_force_next_flush()"))
-        connection.commit()
-        query = (
-            "EXPLAIN SELECT user_index FROM embrec.user_embeddings_run_1_rating ORDER BY embedding\\:\\:vector(8) <=> ("
-        )
-        plan = connection.scalars(sa.text(query + "SELECT embedding FROM embrec.user_embeddings LIMIT 1) LIMIT 11"))
-        assert "user_embeddings_run_1_rating_hnsw" in "\n".join(plan)
-        after = connection.scalar(
-            sa.text("SELECT idx_scan FROM pg_stat_user_indexes WHERE indexrelname LIKE 'user%hnsw'")
-        )
-        assert after == before + 1
-
-
-def test_few_vectors_get_no_index(engine: sa.Engine, published) -> None:
-    assert not embeddings.index(engine, 1, "movie", "rating")

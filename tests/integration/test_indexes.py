@@ -1,0 +1,190 @@
+"""Approximate indexes: nearly all that comparing finds, never a short list, and exact where they give out."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+import sqlalchemy as sa
+from data import load_frame, rating_frame, stored_run, two_part_run
+
+from embrec import embeddings, ratings, recommend, runs
+from embrec.movies import Movie
+
+GENRES = ("Comedy", "Drama", "War")
+# One in a hundred.
+MOVIES = [
+    Movie(str(number), f"Movie {number}", ["Rare"] if number % 100 == 0 else [GENRES[number % 3]], 1950 + number % 70)
+    for number in range(100, 2_100)
+]
+
+
+def no_sorting(engine: sa.Engine) -> None:
+    """So few are compared and sorted as quickly as they are found by an index."""
+    with engine.begin() as connection:
+        name = connection.scalar(sa.text("SELECT current_database()"))
+        for setting in ("enable_seqscan", "enable_sort"):
+            connection.execute(sa.text(f"ALTER DATABASE {name} SET {setting} = off"))
+    engine.dispose()
+
+
+@pytest.fixture
+def indexed(engine: sa.Engine, monkeypatch: pytest.MonkeyPatch) -> dict[str, np.ndarray]:
+    """A published run over 2,000 movies and users, with approximate indexes; returns its vectors."""
+    monkeypatch.setattr(embeddings, "INDEXED_FROM", 2_000)
+    random = np.random.default_rng(5)
+    frame = pd.DataFrame({"user_id": range(2_000), "movie_id": range(2_000), "rating": 3.0})
+    load_frame(engine, frame)
+    vectors = {side: random.normal(size=(2_000, 8)).astype(np.float32) for side in ("movie", "user")}
+    run = stored_run(engine, vectors["movie"], vectors["user"])
+    runs.publish(engine, run)
+    for side in ("movie", "user"):
+        assert embeddings.index(engine, run, side, "rating")
+    no_sorting(engine)
+    return vectors
+
+
+@pytest.mark.parametrize(("side", "function"), [("movie", recommend.similar_movies), ("user", recommend.similar_users)])
+def test_with_an_index_answers_are_nearly_all_numpys_and_never_short(
+    engine: sa.Engine, indexed, side: str, function
+) -> None:
+    found = []
+    for number in range(0, 2_000, 50):
+        unit = indexed[side] / np.linalg.norm(indexed[side], axis=1, keepdims=True)
+        similarity = unit @ unit[number]
+        similarity[number] = -2
+        expected = np.argsort(-similarity, kind="stable")[:10]
+        frame = function(engine, number, 10)
+        assert frame["rank"].tolist() == list(range(1, 11))
+        assert frame.similarity.is_monotonic_decreasing
+        assert str(number) not in set(frame[f"{side}_id"])
+        assert np.allclose(frame.similarity, similarity[frame[f"{side}_id"].astype(int)], atol=1e-6)
+        found.append(len(set(frame[f"{side}_id"].astype(int)) & set(expected)) / 10)
+    assert np.mean(found) > 0.95
+    assert len(function(engine, 7, 500)) == 500
+    everybody = function(engine, 7, 5_000)
+    assert sorted(everybody[f"{side}_id"].astype(int)) == [other for other in range(2_000) if other != 7]
+    assert function(engine, 7, 0).empty
+
+
+def test_the_index_is_used_and_its_settings_stay_inside(engine: sa.Engine, indexed) -> None:
+    with engine.connect() as connection:
+        connection.execute(sa.text("LOAD 'vector'"))
+        connection.execute(sa.text("SET hnsw.ef_search = 33"))
+        before = connection.scalar(
+            sa.text("SELECT idx_scan FROM pg_stat_user_indexes WHERE indexrelname LIKE 'user%hnsw'")
+        )
+        recommend.similar_users(connection, 7)
+        assert connection.scalar(sa.text("SHOW hnsw.ef_search")) == "33"
+        assert connection.scalar(sa.text("SHOW hnsw.iterative_scan")) == "off"
+        connection.commit()
+        connection.execute(sa.text("SELECT pg_stat_force_next_flush()"))
+        connection.commit()
+        query = (
+            "EXPLAIN SELECT user_index FROM embrec.user_embeddings_run_1_rating ORDER BY embedding\\:\\:vector(8) <=> ("
+        )
+        plan = connection.scalars(sa.text(query + "SELECT embedding FROM embrec.user_embeddings LIMIT 1) LIMIT 11"))
+        assert "user_embeddings_run_1_rating_hnsw" in "\n".join(plan)
+        after = connection.scalar(
+            sa.text("SELECT idx_scan FROM pg_stat_user_indexes WHERE indexrelname LIKE 'user%hnsw'")
+        )
+        assert after == before + 1
+
+
+def scans(connection: sa.Connection, index: str) -> int:
+    connection.execute(sa.text("SELECT pg_stat_force_next_flush()"))
+    connection.commit()
+    query = sa.text("SELECT sum(idx_scan) FROM pg_stat_user_indexes WHERE indexrelname LIKE :index")
+    found = connection.scalar(query, {"index": index})
+    connection.commit()
+    return int(found)
+
+
+@pytest.fixture
+def ranked(engine: sa.Engine, monkeypatch: pytest.MonkeyPatch) -> dict[str, np.ndarray]:
+    """A published run of two parts over 2,000 movies, with an index for ranking; returns its vectors."""
+    monkeypatch.setattr(embeddings, "INDEXED_FROM", 2_000)
+    load_frame(engine, rating_frame(40, 2_000, 3_000), MOVIES)
+    vectors = two_part_run(engine)
+    assert embeddings.index_ranking(engine, 1)
+    no_sorting(engine)
+    return vectors
+
+
+def best(engine: sa.Engine, user: str, n: int, **filters) -> pd.DataFrame:
+    """What comparing all movies gives: as if every movie were named as a candidate."""
+    return recommend.recommend_movies(engine, user, n, movie_ids=[str(each.movie_id) for each in MOVIES], **filters)
+
+
+@pytest.mark.parametrize(
+    "filters",
+    [
+        {},
+        {"genres": ["Comedy"]},
+        {"without_genres": ["Comedy"], "released_from": 1960, "released_to": 2010, "min_ratings": 2},
+        {"include_rated": True},
+        {"genres": ["Rare"]},
+        {"genres": ["Rare"], "released_from": 2005},
+    ],
+)
+def test_ranking_by_the_index_finds_nearly_all_and_never_too_few(engine: sa.Engine, ranked, filters) -> None:
+    shares = []
+    for number in range(1, 40):  # the first user rated all
+        user = f"u{number}"
+        exact = best(engine, user, 10, **filters)
+        frame = recommend.recommend_movies(engine, user, 10, **filters)
+        assert len(frame) == len(exact)
+        assert frame.score.is_monotonic_decreasing
+        scores = exact.set_index("movie_id").score
+        both = frame[frame.movie_id.isin(scores.index)]
+        assert both.score.tolist() == scores[both.movie_id].tolist(), (
+            "the scores are exact, whichever way a movie is found"
+        )
+        shares.append(len(both) / len(frame))
+    assert np.mean(shares) >= 0.99
+
+
+def test_ranking_goes_by_the_index_but_not_where_it_gives_out(engine: sa.Engine, ranked) -> None:
+    with engine.connect() as connection:
+        connection.execute(sa.text("LOAD 'vector'"))
+        connection.execute(sa.text("SET hnsw.max_scan_tuples = 500"))
+        connection.execute(sa.text("SET hnsw.ef_search = 33"))
+        before = scans(connection, "%_ranking")
+        assert len(recommend.recommend_movies(connection, "u1", 10)) == 10
+        assert scans(connection, "%_ranking") == before + 1
+        everything = recommend.recommend_movies(connection, "u1", 5_000, include_rated=True)
+        assert sorted(everything.movie_id.astype(int)) == list(range(100, 2_100))
+        assert len(recommend.recommend_movies(connection, "u1", 19, genres=["Rare"], include_rated=True)) == 19
+        assert recommend.recommend_movies(connection, "u1", 0).empty
+        assert connection.scalar(sa.text("SHOW hnsw.ef_search")) == "33"
+        assert connection.scalar(sa.text("SHOW hnsw.iterative_scan")) == "off"
+
+
+def test_the_plan_of_a_ranking_has_the_index(engine: sa.Engine, ranked) -> None:
+    with engine.connect() as connection:
+        connection.execute(sa.text("LOAD 'auto_explain'"))
+        for setting in ("log_min_duration = 0", "log_nested_statements = on"):
+            connection.execute(sa.text(f"SET auto_explain.{setting}"))
+        connection.execute(sa.text("SET client_min_messages = log"))
+        notices: list[str] = []
+        connection.connection.driver_connection.add_notice_handler(
+            lambda notice: notices.append(str(notice.message_primary))
+        )
+        recommend.recommend_movies(connection, "u1", 10, genres=["Comedy"])
+    assert any("Index Scan using movie_embeddings_run_1_preference_ranking" in plan for plan in notices)
+
+
+def test_a_movie_that_is_folded_in_is_found_by_the_index(engine: sa.Engine, ranked) -> None:
+    for number in range(8):
+        ratings.add_rating(engine, f"u{number}", "brand new", 5)
+    assert ratings.refresh(engine) == 1
+    frame = recommend.recommend_movies(engine, "u20", 2_100)
+    exact = recommend.recommend_movies(engine, "u20", 1, movie_ids=["brand new"])
+    assert frame[frame.movie_id == "brand new"].score.tolist() == exact.score.tolist()
+
+
+def test_few_vectors_get_no_index(engine: sa.Engine) -> None:
+    load_frame(engine, rating_frame())
+    two_part_run(engine)
+    assert not embeddings.index(engine, 1, "movie", "similarity")
+    assert not embeddings.index_ranking(engine, 1)
