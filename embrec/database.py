@@ -19,7 +19,7 @@ Bind = sa.Engine | sa.Connection
 T = TypeVar("T")
 
 # The revision this release needs; a test holds it against the newest file in migrations/versions.
-SCHEMA_REVISION = "0004"
+SCHEMA_REVISION = "0005"
 OLDEST_SERVER = 15
 OLDEST_PGVECTOR = (0, 8, 0)
 
