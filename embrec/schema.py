@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import io
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+import psycopg
 import sqlalchemy as sa
 from alembic import command
 from alembic.autogenerate import compare_metadata
@@ -18,6 +20,9 @@ from alembic.util import CommandError
 from embrec import database, resources
 from embrec.errors import DatabaseError, RequirementError, SchemaError
 from embrec.tables import COMPARISON, metadata
+
+# How long to try for a lock on a table, two seconds at a time.
+LOCK_SECONDS = 120.0
 
 
 @dataclass(frozen=True)
@@ -118,20 +123,35 @@ def _config(buffer: io.StringIO | None = None) -> Config:
 
 
 def _run(action: Callable[..., None], engine: sa.Engine, revision: str) -> None:
+    """Migrate, and go on from the revision reached where a lock was not to be had in time."""
     config = _config()
     config.attributes["engine"] = engine
-    try:
-        with database.translated_errors():
-            action(config, revision)
-    except CommandError as error:
-        raise SchemaError(f"{error}. See the revisions there are with: embrec db history") from error
-    except DatabaseError as error:
-        if isinstance(error, RequirementError | SchemaError):
-            raise
-        raise SchemaError(
-            f"The migration stopped: {error}. The revision it was in is undone; mend the cause, then run: "
-            "embrec db upgrade"
-        ) from error
+    deadline = time.monotonic() + LOCK_SECONDS
+    while True:
+        try:
+            with database.translated_errors():
+                action(config, revision)
+            return
+        except CommandError as error:
+            raise SchemaError(f"{error}. See the revisions there are with: embrec db history") from error
+        except DatabaseError as error:
+            if isinstance(error, RequirementError | SchemaError):
+                raise
+            waited_in_vain = isinstance(error.__cause__, sa.exc.DBAPIError) and isinstance(
+                error.__cause__.orig, psycopg.errors.LockNotAvailable | psycopg.errors.DeadlockDetected
+            )
+            if waited_in_vain and time.monotonic() < deadline:
+                time.sleep(1.0)  # others who wait for the same have their turn
+                continue
+            cause = (
+                f"another session held a table for {LOCK_SECONDS:.0f} s; find it in pg_stat_activity"
+                if waited_in_vain
+                else str(error)
+            )
+            raise SchemaError(
+                f"The migration stopped: {cause.rstrip('.')}. The revision it was in is undone; mend the cause, then "
+                "run: embrec db upgrade"
+            ) from error
 
 
 def _offline(action: Callable[..., None], revision: str) -> str:

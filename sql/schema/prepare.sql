@@ -31,6 +31,8 @@ BEGIN
     -- Revisions find pgvector, wherever it lives, and none of the host's tables before ours. Functions keep this path:
     -- were the temporary schema not named last, it would be looked through first.
     PERFORM set_config('search_path', format('pg_catalog, %I, pg_temp', extension_schema), false);
-    PERFORM set_config('lock_timeout', '10s', false);
+    -- Whoever asks for a table meanwhile stands behind us in its queue, so we stand there for a moment only; embrec db
+    -- upgrade comes back again and again. And no statement may hold what it has locked for very long.
+    PERFORM set_config('lock_timeout', '2s', false), set_config('statement_timeout', '15min', false);
 END
 $$;

@@ -1,0 +1,110 @@
+"""Migrations that are killed, that meet locks, and that stand beside traffic."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+import sqlalchemy as sa
+from catalogue import catalogue, psql
+from data import load_frame, rating_frame, two_part_run
+
+from embrec import database, recommend, schema
+from embrec.errors import SchemaError
+
+KILLED = """
+import itertools, os, signal, sys
+import sqlalchemy as sa
+from embrec import database, schema
+
+engine, last = database.create_engine(sys.argv[1]), int(sys.argv[2])
+numbers = itertools.count()
+
+@sa.event.listens_for(engine, "before_cursor_execute")
+def kill(connection, cursor, statement, parameters, context, executemany):
+    if next(numbers) == last:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+schema.upgrade(engine)
+print(next(numbers))
+"""
+
+
+def upgrade_killed_at(url: str, statement: int) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", KILLED, url, str(statement)]
+    return subprocess.run(command, capture_output=True, text=True)
+
+
+@pytest.mark.parametrize("start", range(4))
+def test_an_upgrade_killed_at_any_point_goes_on_when_run_again(
+    empty_url: str, empty_engine: sa.Engine, engine: sa.Engine, start: int
+) -> None:
+    """One after the other in the same database: each gets further than the one before."""
+    step, killed = 4 * 4, 0
+    for statement in range(8 + start * 4, 400, step):
+        done = upgrade_killed_at(empty_url, statement)
+        if done.returncode == 0:
+            break
+        assert done.returncode == -signal.SIGKILL, done.stderr
+        killed += 1
+        with empty_engine.connect() as connection:  # what is there is whole: a revision, or nothing
+            database.current_revision(connection)
+    assert killed >= 2
+    assert schema.upgrade(empty_engine) == database.SCHEMA_REVISION
+    assert catalogue(empty_engine) == catalogue(engine)
+
+
+@pytest.fixture
+def behind(engine: sa.Engine) -> sa.Engine:
+    """A database with data whose schema is a revision behind that alters a table in use."""
+    load_frame(engine, rating_frame())
+    schema.downgrade(engine, "0004")
+    return engine
+
+
+def test_an_upgrade_waits_for_a_long_transaction_and_holds_nobody_up(behind: sa.Engine) -> None:
+    longest = 0.0
+    with behind.connect() as reader, behind.connect() as other:
+        reader.execute(sa.text("SELECT count(*) FROM embrec.users"))  # and keeps its lock
+        upgrading = threading.Thread(target=schema.upgrade, args=(behind,))
+        upgrading.start()
+        deadline = time.monotonic() + 6
+        while time.monotonic() < deadline:
+            other.execute(sa.text("SET LOCAL statement_timeout = '5s'"))  # lock_timeout and to spare
+            began = time.monotonic()
+            other.execute(sa.text("SELECT count(*) FROM embrec.users"))
+            longest = max(longest, time.monotonic() - began)
+            other.rollback()
+            time.sleep(0.02)
+        assert upgrading.is_alive()
+        assert longest > 0.5, "the upgrade did stand in the queue"
+        reader.rollback()
+        upgrading.join(30)
+    assert schema.current(behind) == database.SCHEMA_REVISION
+
+
+def test_an_upgrade_that_gets_no_lock_says_so_and_leaves_all_as_it_was(
+    behind: sa.Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(schema, "LOCK_SECONDS", 1.0)
+    with behind.connect() as reader:
+        reader.execute(sa.text("SELECT count(*) FROM embrec.users"))
+        with pytest.raises(SchemaError, match="another session held a table for 1 s.*embrec db upgrade"):
+            schema.upgrade(behind)
+        assert schema.current(behind) == "0004"
+    assert schema.upgrade(behind) == database.SCHEMA_REVISION
+
+
+def test_the_sql_of_an_upgrade_has_the_timeouts_and_goes_on_from_a_revision(behind: sa.Engine, url: str) -> None:
+    script = schema.upgrade_sql("0004:head")
+    assert "set_config('lock_timeout', '2s', false)" in script
+    assert "set_config('statement_timeout', '15min', false)" in script
+    done = psql(url, script)
+    assert done.returncode == 0, done.stderr
+    assert schema.current(behind) == database.SCHEMA_REVISION
+    two_part_run(behind)
+    assert len(recommend.recommend_movies(behind, "u1", 5)) == 5
