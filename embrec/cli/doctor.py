@@ -11,14 +11,26 @@ import sqlalchemy as sa
 
 from embrec import config, database
 from embrec.cli.common import database_option, engine
-from embrec.errors import EmbrecError
+from embrec.errors import EmbrecError, RequirementError, SchemaError, UnreachableError
 from embrec.runs import published_run_id
+
+GROUPS = (
+    "embrec_owner",
+    "embrec_loader",
+    "embrec_trainer",
+    "embrec_publisher",
+    "embrec_reader",
+    "embrec_api",
+)
 
 
 @click.command()
 @database_option
 def doctor(database_url: str | None) -> int:
-    """Check the installation and the database; exit 1 where something must be mended."""
+    """Check the installation and the database; exit 1 where something must be mended.
+
+    What is missing comes with the statement that mends it.
+    """
     healthy = True
     for name, check in _checks(database_url):
         try:
@@ -28,11 +40,18 @@ def doctor(database_url: str | None) -> int:
             click.echo(f"FAIL  {name}: {error}")
             if name == "database":
                 break
+        except _Advice as advice:
+            click.echo(f"warn  {name}: {advice}")
     return int(not healthy)
+
+
+class _Advice(Exception):  # noqa: N818 - nothing has failed
+    """Something that works, and should be otherwise."""
 
 
 def _checks(url: str | None) -> Iterator[tuple[str, Callable[[], object]]]:
     yield "embrec", lambda: f"{importlib.metadata.version('embrec')} on Python {platform.python_version()}"
+    yield "training", _training
     engines: list[sa.Engine] = []
 
     def reach() -> str:
@@ -45,7 +64,10 @@ def _checks(url: str | None) -> Iterator[tuple[str, Callable[[], object]]]:
 
     yield "database", reach
     yield "requirements", lambda: _with(engines[0], _requirements)
-    yield "schema", lambda: _with(engines[0], _schema)
+    yield "settings", lambda: _with(engines[0], _settings)
+    yield "schema", lambda: _schema(engines[0])
+    yield "rights", lambda: _with(engines[0], _rights)
+    yield "pgvector's schema", lambda: _with(engines[0], _strangers)
     yield "published run", lambda: _with(engines[0], lambda connection: published_run_id(connection) or "none yet")
 
 
@@ -61,12 +83,75 @@ def _requirements(connection: sa.Connection) -> str:
         return "pgvector can be enabled (embrec db upgrade does it)"
     # A pgvector built for a newer processor kills the server at its first distance: try one.
     schema = database.extension_schema(connection)
-    distance = connection.scalar(
-        sa.text(f"SELECT '[3,4]'::{schema}.vector OPERATOR({schema}.<=>) '[4,3]'::{schema}.vector")
-    )
+    statement = sa.text(f"SELECT '[3,4]'::{schema}.vector OPERATOR({schema}.<=>) '[4,3]'::{schema}.vector")
+    try:
+        with database.translated_errors():
+            distance = connection.scalar(statement)
+    except UnreachableError as error:
+        raise RequirementError(
+            "The server died of pgvector's first distance: pgvector was built for a newer processor (AVX2, FMA). "
+            "Build it on this machine with: make OPTFLAGS=''"
+        ) from error
     return f"pgvector {version}, and a distance of {distance:.2f} where 0.04 is right"
 
 
-def _schema(connection: sa.Connection) -> str:
-    database.require_schema(connection)
-    return f"revision {database.current_revision(connection)}"
+def _training() -> str:
+    try:
+        versions = [f"{name} {importlib.metadata.version(name)}" for name in ("keras", "tensorflow")]
+    except importlib.metadata.PackageNotFoundError as error:
+        raise _Advice("not installed; to train here: pip install 'embrec[train]'") from error
+    return ", ".join(versions)
+
+
+def _settings(connection: sa.Connection) -> str:
+    names = ("shared_buffers", "maintenance_work_mem", "max_connections", "server_encoding", "TimeZone")
+    return ", ".join(f"{name} {connection.scalar(sa.text(f'SHOW {name}'))}" for name in names)
+
+
+def _schema(bind: sa.Engine) -> str:
+    from embrec import schema
+
+    differences = schema.check(bind)
+    if differences:
+        raise SchemaError(f"{len(differences)} differences from this release, see them with: embrec db check")
+    return f"revision {schema.current(bind)}"
+
+
+def _rights(connection: sa.Connection) -> str:
+    member = "SELECT to_regrole(:name) IS NOT NULL AND pg_has_role(to_regrole(:name), 'USAGE')"
+    own = [name for name in GROUPS if connection.scalar(sa.text(member), {"name": name})]
+    exists = sa.text("SELECT to_regrole(:name) IS NOT NULL")
+    absent = [name for name in GROUPS if not connection.scalar(exists, {"name": name})]
+    if absent:
+        statements = "; ".join(f"CREATE ROLE {name} NOLOGIN" for name in absent)
+        raise _Advice(
+            f"there are no groups for least privilege; a role with CREATEROLE runs: {statements}; then: "
+            "embrec db upgrade"
+        )
+    user = connection.scalar(sa.text("SELECT current_user"))
+    if not own:
+        raise RequirementError(
+            f"The role {user} is in no group. Its owner runs one of: "
+            + "; ".join(f"GRANT {name} TO {user}" for name in GROUPS)
+        )
+    return f"{user} has those of {', '.join(own)}"
+
+
+def _strangers(connection: sa.Connection) -> str:
+    """Functions with their owner's rights look names up in pgvector's schema: who may put things there?"""
+    place = database.extension_schema(connection)
+    query = """
+    SELECT coalesce(r.rolname, 'PUBLIC')
+    FROM pg_namespace AS n
+    JOIN pg_extension AS e ON e.extnamespace = n.oid AND e.extname = 'vector'
+    CROSS JOIN aclexplode(n.nspacl) AS a
+    LEFT JOIN pg_roles AS r ON r.oid = a.grantee
+    WHERE a.privilege_type = 'CREATE' AND a.grantee <> n.nspowner AND NOT coalesce(r.rolsuper, false)
+    """
+    strangers = connection.scalars(sa.text(query)).all()
+    if strangers:
+        raise _Advice(
+            f"others may create things in it, and so change what functions answer; its owner runs: "
+            f"REVOKE CREATE ON SCHEMA {place} FROM {', '.join(strangers)}"
+        )
+    return f"{place}, where nobody but its owner creates things"

@@ -245,7 +245,7 @@ def test_offline_sql_needs_no_database(embrec: Run) -> None:
 def test_doctor(embrec: Run, published: list[str], empty_url: str) -> None:
     code, out, _ = embrec("doctor", *published)
     assert code == 0
-    assert [line[:4] for line in out.splitlines()] == ["ok  "] * 5
+    assert [line[:4] for line in out.splitlines()] == ["ok  "] * 9
     assert "distance of 0.04" in out
     code, out, _ = embrec("doctor", "--database-url", empty_url)
     assert code == 1
