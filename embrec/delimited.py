@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from array import array
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,21 @@ import pyarrow.csv
 from numpy.typing import NDArray
 
 from embrec.errors import BadRowError, DataError
-from embrec.rows import RawRows, RejectedRow
+from embrec.rows import MOST_REJECTED, RawRows, RejectedRow
 
 BLOCK_BYTES = 8 << 20
+_LONGEST_HEADER = 1 << 16
 _LONGEST_ROW_SHOWN = 1000
+# How files begin that are no text, and what to do with them.
+_OTHER_FORMATS = {
+    b"\x1f\x8b": "is compressed by gzip. Give it a name that ends in .gz",
+    b"BZh": "is compressed by bzip2. Give it a name that ends in .bz2",
+    b"\x28\xb5\x2f\xfd": "is compressed by zstd. Decompress it first",
+    b"PK\x03\x04": "is a zip archive or a spreadsheet. Unpack it, or save it as CSV",
+    b"PAR1": "is a Parquet file. Give it a name that ends in .parquet",
+    b"\xff\xfe": "is UTF-16 or UTF-32 text. Convert it to UTF-8",
+    b"\xfe\xff": "is UTF-16 text. Convert it to UTF-8",
+}
 
 
 def read_header(path: Path) -> list[str]:
@@ -28,19 +40,39 @@ def read_header(path: Path) -> list[str]:
     """
     try:
         with open(path, "rb") as file, pa.input_stream(file, compression=_compression(path)) as stream:
-            first = bytes(stream.read(1 << 16)).split(b"\n", 1)[0]
+            first, newline, _ = bytes(stream.read(_LONGEST_HEADER + 1)).partition(b"\n")
     except (OSError, pa.ArrowException) as error:
         raise _unreadable(path, error) from error
+    require_text(path, first)
     if not first.strip():
         raise DataError(f"{path} is empty. A CSV file needs a header such as: user_id,movie_id,rating,rated_at")
+    if len(first) > _LONGEST_HEADER:
+        raise DataError(
+            f"The header of {path} is longer than {_LONGEST_HEADER >> 10} KiB. Is it a CSV file of ratings?"
+        )
+    if b"\r" in first.rstrip(b"\r"):
+        raise DataError(f"{path} ends its lines with a carriage return alone. Rewrite it with line feeds.")
+    if not newline:
+        raise DataError(f"{path} has but one line. A CSV file has a header and then a line for each rating.")
     try:
-        text = first.decode("utf-8-sig").rstrip("\r")
+        return next(csv.reader([first.decode("utf-8-sig").rstrip("\r")], strict=True))
     except UnicodeDecodeError:
         raise DataError(f"The header of {path} is not UTF-8 text. Convert the file to UTF-8.") from None
-    names = next(csv.reader([text]))
-    if twice := {name for name in names if names.count(name) > 1}:
-        raise DataError(f"The header of {path} names {', '.join(sorted(twice))} twice. Rename one.")
-    return names
+    except csv.Error as error:
+        raise DataError(f"The header of {path} cannot be read: {error}. Write its names on one line.") from error
+
+
+def require_text(path: Path, beginning: bytes) -> None:
+    """Check that a file which begins so can be text in UTF-8 or the like.
+
+    Raises:
+        DataError: It is of another format, which is named.
+    """
+    for signature, remark in _OTHER_FORMATS.items():
+        if beginning.startswith(signature):
+            raise DataError(f"{path} {remark}.")
+    if b"\0" in beginning:
+        raise DataError(f"{path} is no text: it has NUL bytes. Name a CSV file in UTF-8.")
 
 
 def read_delimited(
@@ -60,14 +92,14 @@ def read_delimited(
         progress: Called with the share read.
     """
     rejected: list[RejectedRow] = []
-    skipped: list[int] = []
+    skipped = _Skipped()
 
     def on_bad_row(row: Any) -> str:
-        skipped.append(row.number)
+        skipped.add(row.number)
         if row.text.strip():
             reason = f"{row.actual_columns} columns where {row.expected_columns} are expected"
             rejected.append(RejectedRow(str(path), row.number, "(row)", reason, row.text[:_LONGEST_ROW_SHOWN]))
-        return "skip"
+        return "skip" if max(len(rejected), skipped.on_end) <= MOST_REJECTED else "error"
 
     delimiter = "\x1f" if separator == b"::" else separator.decode()
     try:
@@ -94,31 +126,58 @@ def read_delimited(
         line = first_line = 1 if header else 2
         rows = 0
         for batch in reader:
-            lines, line = _line_numbers(line, batch.num_rows, skipped)
+            lines, line = skipped.line_numbers(line, batch.num_rows)
             rows += batch.num_rows
             columns = {column: batch.column(name) for column, name in names.items()}
             yield RawRows(str(path), columns, lines, rejected.copy())
             rejected.clear()
-        if rejected:
-            yield RawRows(
-                str(path),
-                {column: pa.array([], pa.binary()) for column in names},
-                np.array([], np.int64),
-                rejected,
-            )
     except (OSError, pa.ArrowException) as error:
-        raise _unreadable(path, error) from error
+        if skipped.on_end > MOST_REJECTED >= len(rejected):
+            raise DataError(
+                f"{path} has more than {MOST_REJECTED:,} lines on end that are blank. Nothing was stored; check that "
+                "it is a file of ratings."
+            ) from None
+        if len(rejected) <= MOST_REJECTED:
+            raise _unreadable(path, error) from error
     finally:
         source.close()
-    if source.lines > first_line - 1 + rows + len(skipped):  # an open quote swallows the lines after it
+    if rejected:
+        nothing = {column: pa.array([], pa.binary()) for column in names}
+        yield RawRows(str(path), nothing, np.array([], np.int64), rejected)
+    if source.lines > first_line - 1 + rows + skipped.count:  # an open quote swallows the lines after it
         raise BadRowError(str(path), _odd_quotes(path), "(row)", "a quoted value does not end on its line")
 
 
-def _line_numbers(first: int, count: int, skipped: Sequence[int]) -> tuple[NDArray[np.int64], int]:
-    """Line numbers of the next ``count`` rows, passing over skipped lines, and the line after the last."""
-    lines = np.arange(first, first + count + len(skipped), dtype=np.int64)
-    lines = lines[~np.isin(lines, skipped)][:count]
-    return lines, int(lines[-1]) + 1 if count else first
+class _Skipped:
+    """Lines that became no rows, as runs of neighbours: a file may have many millions of blank ones."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._firsts, self._lengths = array("q"), array("q")  # of each run
+
+    @property
+    def on_end(self) -> int:
+        """How many there are in the newest run."""
+        return self._lengths[-1] if self._lengths else 0
+
+    def add(self, line: int) -> None:
+        """Note a line after those noted before."""
+        self.count += 1
+        if self._firsts and self._firsts[-1] + self._lengths[-1] == line:
+            self._lengths[-1] += 1
+        else:
+            self._firsts.append(line)
+            self._lengths.append(1)
+
+    def line_numbers(self, first: int, count: int) -> tuple[NDArray[np.int64], int]:
+        """Line numbers of the next ``count`` rows, passing over skipped lines, and the line after the last."""
+        passed = np.append(0, np.cumsum(np.array(self._lengths, np.int64)))
+        rows_before = np.array(self._firsts, np.int64) - first - passed[:-1]
+        rows = np.arange(count)
+        lines = first + rows + passed[np.searchsorted(rows_before, rows, side="right")]
+        done = int(np.searchsorted(rows_before, count))
+        del self._firsts[:done], self._lengths[:done]
+        return lines, int(lines[-1]) + 1 if count else first
 
 
 def _unreadable(path: Path, error: Exception) -> DataError:
@@ -128,7 +187,7 @@ def _unreadable(path: Path, error: Exception) -> DataError:
     if "straddling" in reason:
         return DataError(f"{path} has a line longer than {BLOCK_BYTES >> 20} MiB. Is it a text file of ratings?")
     if "Empty CSV" in reason:
-        return DataError(f"{path} is empty.")
+        return DataError(f"{path} is empty. It needs a line for each rating.")
     return DataError(
         f"{path} cannot be read: {reason}. Check that it is a whole text file, compressed as its name says."
     )

@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 
 NO_TIME = np.iinfo(np.int64).min
 LONGEST_ID_BYTES = 500
+# A file with more bad rows than this is not what it is taken for; they are held in memory.
+MOST_REJECTED = 100_000
 RATING_COLUMNS = ("user_id", "movie_id", "rating", "rated_at")
 
 _NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
@@ -69,7 +71,10 @@ class RatingChunk:
 
 
 def check_ratings(raw: RawRows) -> RatingChunk:
-    """Check the rows of one chunk; bad ones are left out and listed, each with its first bad column."""
+    """Check the rows of one chunk; bad ones are left out and listed, each with its first bad column.
+
+    Of more than ``MOST_REJECTED`` only one more than those is listed: enough to tell.
+    """
     blank = _all_empty(raw.columns)
     problems: NDArray[np.object_] = np.full(len(raw.lines), None, dtype=object)
     columns_at_fault: NDArray[np.object_] = np.full(len(raw.lines), None, dtype=object)
@@ -89,7 +94,7 @@ def check_ratings(raw: RawRows) -> RatingChunk:
 
     bad = problems != None  # noqa: E711 - elementwise
     rejected = list(raw.rejected)
-    for row in np.flatnonzero(bad):
+    for row in np.flatnonzero(bad)[: MOST_REJECTED + 1]:
         text = ",".join(_text(column[int(row)]) for column in raw.columns.values())
         rejected.append(RejectedRow(raw.file, int(raw.lines[row]), columns_at_fault[row], problems[row], text))
     keep = ~bad & ~blank
