@@ -99,7 +99,7 @@ def read_delimited(
         if row.text.strip():
             reason = f"{row.actual_columns} columns where {row.expected_columns} are expected"
             rejected.append(RejectedRow(str(path), row.number, "(row)", reason, row.text[:_LONGEST_ROW_SHOWN]))
-        return "skip" if max(len(rejected), skipped.on_end) <= MOST_REJECTED else "error"
+        return "skip" if len(rejected) <= MOST_REJECTED else "error"
 
     delimiter = "\x1f" if separator == b"::" else separator.decode()
     try:
@@ -132,11 +132,6 @@ def read_delimited(
             yield RawRows(str(path), columns, lines, rejected.copy())
             rejected.clear()
     except (OSError, pa.ArrowException) as error:
-        if skipped.on_end > MOST_REJECTED >= len(rejected):
-            raise DataError(
-                f"{path} has more than {MOST_REJECTED:,} lines on end that are blank. Nothing was stored; check that "
-                "it is a file of ratings."
-            ) from None
         if len(rejected) <= MOST_REJECTED:
             raise _unreadable(path, error) from error
     finally:
@@ -149,16 +144,11 @@ def read_delimited(
 
 
 class _Skipped:
-    """Lines that became no rows, as runs of neighbours: a file may have many millions of blank ones."""
+    """Lines that became no rows, as runs of neighbours: there may be many millions."""
 
     def __init__(self) -> None:
         self.count = 0
         self._firsts, self._lengths = array("q"), array("q")  # of each run
-
-    @property
-    def on_end(self) -> int:
-        """How many there are in the newest run."""
-        return self._lengths[-1] if self._lengths else 0
 
     def add(self, line: int) -> None:
         """Note a line after those noted before."""

@@ -75,14 +75,14 @@ def check_ratings(raw: RawRows) -> RatingChunk:
 
     Of more than ``MOST_REJECTED`` only one more than those is listed: enough to tell.
     """
-    blank = _all_empty(raw.columns)
+    raw = _without_blank_lines(raw)
     problems: NDArray[np.object_] = np.full(len(raw.lines), None, dtype=object)
     columns_at_fault: NDArray[np.object_] = np.full(len(raw.lines), None, dtype=object)
 
     def note(column: str, faulty: NDArray[np.bool_], reason: str) -> None:
         if not faulty.any():
             return
-        new = faulty & (problems == None) & ~blank  # noqa: E711 - elementwise
+        new = faulty & (problems == None)  # noqa: E711 - elementwise
         problems[new] = reason
         columns_at_fault[new] = column
 
@@ -97,10 +97,9 @@ def check_ratings(raw: RawRows) -> RatingChunk:
     for row in np.flatnonzero(bad)[: MOST_REJECTED + 1]:
         text = ",".join(_text(column[int(row)]) for column in raw.columns.values())
         rejected.append(RejectedRow(raw.file, int(raw.lines[row]), columns_at_fault[row], problems[row], text))
-    keep = ~bad & ~blank
-    if not keep.all():
-        user_ids, movie_ids = user_ids.filter(pa.array(keep)), movie_ids.filter(pa.array(keep))
-        ratings, rated_at = ratings[keep], rated_at[keep]
+    if bad.any():
+        user_ids, movie_ids = user_ids.filter(pa.array(~bad)), movie_ids.filter(pa.array(~bad))
+        ratings, rated_at = ratings[~bad], rated_at[~bad]
     return RatingChunk(user_ids, movie_ids, ratings, rated_at, sorted(rejected, key=lambda each: each.line))
 
 
@@ -109,12 +108,15 @@ def _text(value: Any) -> str:
     return raw.decode("utf-8", "replace") if isinstance(raw, bytes) else str(raw or "")
 
 
-def _all_empty(columns: dict[str, pa.Array]) -> NDArray[np.bool_]:
-    """Blank lines: every column empty."""
-    empty = np.ones(len(next(iter(columns.values()))), dtype=bool)
-    for column in columns.values():
-        empty &= _numpy(pc.equal(pc.binary_length(column), 0))
-    return empty
+def _without_blank_lines(raw: RawRows) -> RawRows:
+    """The rows of which any column has something in it."""
+    filled = np.zeros(len(raw.lines), dtype=bool)
+    for column in raw.columns.values():
+        filled |= _numpy(pc.not_equal(pc.binary_length(column), 0), missing=True)
+    if filled.all():
+        return raw
+    columns = {name: column.filter(pa.array(filled)) for name, column in raw.columns.items()}
+    return RawRows(raw.file, columns, raw.lines[filled], raw.rejected)
 
 
 def _numpy(mask: pa.Array, missing: bool = False) -> NDArray[np.bool_]:
