@@ -42,7 +42,7 @@ def read_header(path: Path) -> list[str]:
         with open(path, "rb") as file, pa.input_stream(file, compression=_compression(path)) as stream:
             first, newline, _ = bytes(stream.read(_LONGEST_HEADER + 1)).partition(b"\n")
     except (OSError, pa.ArrowException) as error:
-        raise _unreadable(path, error) from error
+        raise unreadable(path, error) from error
     require_text(path, first)
     if not first.strip():
         raise DataError(f"{path} is empty. A CSV file needs a header such as: user_id,movie_id,rating,rated_at")
@@ -105,7 +105,7 @@ def read_delimited(
     try:
         source = _Input(path, separator, progress)
     except OSError as error:
-        raise _unreadable(path, error) from error
+        raise unreadable(path, error) from error
     options = pa.csv.ConvertOptions(
         column_types={name: pa.binary() for name in names.values()},
         include_columns=list(dict.fromkeys(names.values())),
@@ -133,7 +133,7 @@ def read_delimited(
             rejected.clear()
     except (OSError, pa.ArrowException) as error:
         if len(rejected) <= MOST_REJECTED:
-            raise _unreadable(path, error) from error
+            raise unreadable(path, error) from error
     finally:
         source.close()
     if rejected:
@@ -170,7 +170,8 @@ class _Skipped:
         return lines, int(lines[-1]) + 1 if count else first
 
 
-def _unreadable(path: Path, error: Exception) -> DataError:
+def unreadable(path: Path, error: Exception) -> DataError:
+    """What to say of a file that could not be read."""
     reason = str(error).splitlines()[0]
     if isinstance(error, PermissionError):
         return DataError(f"{path} cannot be read: permission denied. Change its mode, or run as its owner.")

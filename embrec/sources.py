@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from embrec.columns import match_columns, shown
-from embrec.delimited import read_delimited, read_header
+from embrec.delimited import read_delimited, read_header, unreadable
 from embrec.errors import DataError
 from embrec.movies import Movie, check_movie, read_csv_movies, read_ml_1m_movies, read_ml_100k_movies
 from embrec.rows import RATING_COLUMNS, RawRows
@@ -183,6 +183,8 @@ def _parquet_ratings(path: Path, columns: Mapping[str, str], progress: Callable[
             first += batch.num_rows
             progress((first - 1) / max(file.metadata.num_rows, 1))
     except (OSError, pa.ArrowException) as error:
+        if isinstance(error, PermissionError):
+            raise unreadable(path, error) from error
         reason = str(error).splitlines()[0].rstrip(".")
         raise DataError(
             f"{path} cannot be read as Parquet: {reason}. Check that it is a whole Parquet file."
