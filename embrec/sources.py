@@ -165,9 +165,8 @@ def _plain(value: Any, column: str) -> bytes | None:
 
 def _headless_ratings(path: Path, separator: bytes, progress: Callable[[float], None]) -> Iterator[RawRows]:
     """u.data and ratings.dat: user, movie, rating, seconds."""
-    yield from read_delimited(
-        path, separator, {column: column for column in RATING_COLUMNS}, list(RATING_COLUMNS), progress
-    )
+    columns = list(RATING_COLUMNS)
+    yield from read_delimited(path, separator, dict(zip(columns, columns, strict=True)), columns, False, progress)
 
 
 def _parquet_ratings(path: Path, columns: Mapping[str, str], progress: Callable[[float], None]) -> Iterator[RawRows]:
@@ -219,7 +218,7 @@ def _as_text(array: pa.Array, column: str) -> pa.Array:
 
 def _csv_ratings(path: Path, columns: Mapping[str, str], progress: Callable[[float], None]) -> Iterator[RawRows]:
     header = read_header(path)
-    yield from read_delimited(path, b",", _rating_columns(header, columns, path), None, progress)
+    yield from read_delimited(path, b",", _rating_columns(header, columns, path), header, True, progress)
 
 
 def _rating_columns(header: Sequence[str], columns: Mapping[str, str], path: Path) -> dict[str, str]:

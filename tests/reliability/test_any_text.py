@@ -22,8 +22,8 @@ from embrec.movies import Movie
 
 ANY_TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=40)
 UGLY = [
-    "Robert'); DROP TABLE embrec.users;--", 'say "hi"', "a,b;c", "back\\slash", "\\N", "NULL", "nan", "007", "7", "+7", "-1",
-    "1e3", "1.5", "9007199254740993", "9007199254740992", "9223372036854775808", "-9223372036854775808", "1" * 40,
+    "Robert'); DROP TABLE embrec.users;--", 'say "hi"', "a,b;c", "back\\slash", "\\N", "NULL", "nan", "007", "7", "+7",
+    "-1", "1e3", "1.5", "9007199254740993", "9007199254740992", "9223372036854775808", "-9223372036854775808", "1" * 40,
     "tab\there", "bell\x07", "\x7f", "\x01", "\u200b", "\u202eabc", "e\u0301", "\u00e9", "\U0001f600", "%", "_", "$1",
     ":id", "%(id)s", "{}", "x" * 500,
 ]  # fmt: skip
