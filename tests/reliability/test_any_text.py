@@ -85,7 +85,7 @@ def test_what_a_csv_writer_quotes_is_read_as_it_was(
     path = tmp_path / "r.csv"
     with open(path, "w", newline="", encoding="utf-8") as file:
         csv.writer(file).writerows([("user_id", "movie_id", "rating"), *((user, movie, 3) for user, movie in pairs)])
-    if any("\n" in text or "\r" in text for pair in pairs for text in pair):
+    if any("\n" in text for pair in pairs for text in pair):  # a file has one row a line
         with pytest.raises(BadRowError, match="mend the row"):
             loading.load(emptied(engine), sources.open_source(path))
         return
