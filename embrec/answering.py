@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
 import sqlalchemy as sa
 
+from embrec import arguments
 from embrec.errors import NoPublishedRunError, UnknownMovieError, UnknownUserError
 
 
 def call(
-    connection: sa.Connection, beginning: str, n: int, arguments: Mapping[str, Any], /, **values: Any
+    connection: sa.Connection, beginning: str, n: int, others: Mapping[str, Any], /, **values: Any
 ) -> pd.DataFrame:
     """The rows of a function.
 
@@ -20,25 +21,13 @@ def call(
         connection: The transaction to ask in.
         beginning: The call up to its first argument.
         n: How many rows.
-        arguments: The others, by name; None for the function's default.
+        others: The other arguments, by name; None for the function's default.
         **values: What the beginning's parameters are.
     """
-    given = {"n": whole(n)} | {name: value for name, value in arguments.items() if value is not None}
+    given = {"n": arguments.count(n)} | {name: value for name, value in others.items() if value is not None}
     named = ", ".join(f"{name} => :{name}" for name in given)
     comma = "" if beginning.endswith("(") else ", "
     return rows(connection, f"SELECT * FROM embrec.{beginning}{comma}{named})", **given, **values)
-
-
-def texts(ids: Sequence[str | int] | None) -> list[str] | None:
-    """Outside ids as the SQL functions take them."""
-    return None if ids is None else [str(each) for each in ids]
-
-
-def whole(n: int) -> int:
-    """``n`` as the SQL functions take it, an integer."""
-    if n < 0:
-        raise ValueError(f"n is {n}; give 0 or more")
-    return min(n, 2**31 - 1)
 
 
 def explain_nothing(connection: sa.Connection, side: str, outside_id: str) -> None:

@@ -17,7 +17,7 @@ import pyarrow as pa
 import sqlalchemy as sa
 from numpy.typing import NDArray
 
-from embrec import bulk, database, embeddings, outputs, runs
+from embrec import arguments, bulk, database, embeddings, outputs, runs
 from embrec.database import Bind
 from embrec.errors import NoPublishedRunError, RunError
 from embrec.extraction import RatingArrays, extract
@@ -108,8 +108,7 @@ def recommend_all(
         DataError: There are no ratings.
         SchemaError: The schema is absent or behind.
     """
-    if n < 1:
-        raise ValueError(f"n is {n}; give 1 or more")
+    n = arguments.count(n, least=1)
     with open_output(bind, output) as write:
         with database.begin(bind) as connection:
             database.require_schema(connection)

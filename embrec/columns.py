@@ -7,6 +7,9 @@ from pathlib import Path
 
 from embrec.errors import DataError
 
+_LONGEST_HEADER_SHOWN = 200
+_OTHER_SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars"}
+
 # Names read without being asked, by the column they mean; letters' case and underscores are ignored.
 ALIASES = {
     "user_id": ("userid", "user"),
@@ -31,19 +34,41 @@ def match_columns(
         path: The file, for messages.
 
     Raises:
-        DataError: A name the user gave is not in the header, or is not for a column of ours.
+        DataError: A name the user gave is not in the header or not for a column of ours, two columns have one name,
+            or something else than commas separates them.
     """
     if unknown := set(columns) - set(wanted):
         raise DataError(f"There is no column {', '.join(sorted(unknown))} to name. Name one of: {', '.join(wanted)}")
-    plain = {name.replace("_", "").strip().lower(): name for name in header}
+    used = {separator: words for separator, words in _OTHER_SEPARATORS.items() if separator in "".join(header)}
+    if len(header) == 1 and used:
+        raise DataError(f"{path} separates its columns by {' and '.join(used.values())}. Rewrite it with commas.")
+    if twice := {name for name in header if header.count(name) > 1}:
+        raise DataError(f"The header of {path} names {shown(sorted(twice))} twice. Rename one.")
+    plain: dict[str, list[str]] = {}
+    for name in header:
+        plain.setdefault(name.replace("_", "").strip().lower(), []).append(name)
     found: dict[str, str] = {}
     for column in wanted:
         if column in columns:
             if columns[column] not in header:
-                raise DataError(f"{path} has no column {columns[column]}; its header is: {', '.join(header)}.")
+                raise DataError(
+                    f"{path} has no column {columns[column]}; its header is: {shown(header)}. Name one of these."
+                )
             found[column] = columns[column]
         else:
-            known = [alias for alias in ALIASES[column] if alias in plain]
+            known = next((plain[alias] for alias in ALIASES[column] if alias in plain), [])
+            if len(known) > 1:
+                raise DataError(f"{path} has several columns {column}: {shown(known)}. Rename all but one.")
             if known:
-                found[column] = plain[known[0]]
+                found[column] = known[0]
     return found
+
+
+def shown(names: Sequence[str]) -> str:
+    """Names for a message: on one line, and not too long, whatever the file is."""
+    joined = ", ".join(name or "''" for name in names)
+    text = "".join(
+        each if each.isprintable() else each.encode("unicode_escape").decode()
+        for each in joined[:_LONGEST_HEADER_SHOWN]
+    )
+    return text if len(joined) <= _LONGEST_HEADER_SHOWN else f"{text}..."

@@ -10,6 +10,7 @@
     │   ├── RequirementError     PostgreSQL or pgvector is missing or too old
     │   └── SchemaError          the schema is absent, behind, or cannot be migrated
     ├── DataError                the data given cannot be loaded or trained on
+    │   ├── ArgumentError        an argument of a call cannot be used
     │   ├── BadRowError          one row, with file, line, column and reason
     │   └── DownloadError        a data set cannot be fetched or is not what it should be
     ├── TrainingError            a fit went wrong
@@ -57,6 +58,10 @@ class SchemaError(DatabaseError):
 
 class DataError(EmbrecError):
     """The data given cannot be loaded or trained on."""
+
+
+class ArgumentError(DataError, ValueError):
+    """An argument of a call cannot be used: it is of a wrong type, or out of range."""
 
 
 class BadRowError(DataError):

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 import sqlalchemy as sa
 
-from embrec import database, runs
+from embrec import arguments, database, runs
 from embrec.database import Bind
 from embrec.errors import ExperimentError
 from embrec.tables import experiments
@@ -42,7 +42,8 @@ def start(bind: Bind, name: str, control_run: int, treatment_run: int, treatment
         ExperimentError: Another experiment is running, the name is taken, a run has no vectors, or nobody would be on
             one of the sides.
     """
-    if not 0 < treatment_share < 1:
+    arguments.text(name, "name")
+    if not 0 < arguments.number(treatment_share, "treatment_share") < 1:
         raise ExperimentError(
             f"The treatment's share is {treatment_share}; give a number between 0 and 1, such as 0.5."
         )
@@ -114,8 +115,9 @@ def list_experiments(bind: Bind) -> list[Experiment]:
 
 def assign_variant(bind: Bind, user_id: str | int) -> str | None:
     """The side of the running experiment that a user is on, ``control`` or ``treatment``; None where none runs."""
+    user = arguments.outside_id(user_id, "user_id")
     with database.begin(bind) as connection:
-        variant = connection.scalar(sa.text("SELECT embrec.assign_variant(:user)"), {"user": str(user_id)})
+        variant = connection.scalar(sa.text("SELECT embrec.assign_variant(:user)"), {"user": user})
     return None if variant is None else str(variant)
 
 
@@ -125,8 +127,9 @@ def record_exposure(bind: Bind, user_id: str | int) -> str | None:
     Returns:
         The user's variant, or None where no experiment runs, and so nothing is recorded.
     """
+    user = arguments.outside_id(user_id, "user_id")
     with database.begin(bind) as connection:
-        variant = connection.scalar(sa.text("SELECT embrec.record_exposure(:user)"), {"user": str(user_id)})
+        variant = connection.scalar(sa.text("SELECT embrec.record_exposure(:user)"), {"user": user})
     return None if variant is None else str(variant)
 
 
@@ -137,14 +140,12 @@ def record_outcome(bind: Bind, user_id: str | int, value: float) -> bool:
         Whether it counts, which it does for a user whom the running experiment was shown to.
 
     Raises:
-        DatabaseError: The value is no finite number.
+        ArgumentError: The value is no number.
+        DatabaseError: The value is not finite.
     """
+    values = {"user": arguments.outside_id(user_id, "user_id"), "value": arguments.number(value, "value")}
     with database.begin(bind) as connection:
-        return bool(
-            connection.scalar(
-                sa.text("SELECT embrec.record_outcome(:user, :value)"), {"user": str(user_id), "value": value}
-            )
-        )
+        return bool(connection.scalar(sa.text("SELECT embrec.record_outcome(:user, :value)"), values))
 
 
 def results(bind: Bind) -> pd.DataFrame:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import csv
+import io
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from embrec.columns import match_columns
+from embrec.columns import match_columns, shown
+from embrec.delimited import require_text
 from embrec.errors import BadRowError, DataError
 from embrec.rows import LONGEST_ID_BYTES
 
@@ -35,20 +37,32 @@ def check_movie(movie: Movie, file: str, line: int) -> Movie:
     """Check one movie as its ratings would be; returns it.
 
     Raises:
-        BadRowError: Its id is empty or too long, a text has a NUL character, or its year is none.
+        BadRowError: Its id is empty or too long, a text is no text or has what no stored text has, or its year is none.
     """
-    problems = (
-        ("movie_id", not movie.movie_id, "empty"),
-        ("movie_id", len(movie.movie_id.encode()) > LONGEST_ID_BYTES, f"longer than {LONGEST_ID_BYTES} bytes"),
-        ("movie_id", "\0" in movie.movie_id, "contains a NUL character"),
-        ("title", "\0" in (movie.title or ""), "contains a NUL character"),
-        ("genres", "\0" in "".join(movie.genres or ()), "contains a NUL character"),
-        ("release_year", movie.release_year not in (None, *_YEARS), "not a year between 1800 and 2199"),
+    genres = [] if movie.genres is None else movie.genres
+    checks = (
+        ("movie_id", [movie.movie_id]),
+        ("title", [] if movie.title is None else [movie.title]),
+        ("genres", genres if isinstance(genres, list) else [None]),
     )
-    for column, wrong, reason in problems:
-        if wrong:
+    for column, texts in checks:
+        if reason := next(filter(None, map(_why_no_text, texts)), None):
             raise BadRowError(file, line, column, reason)
+    if not movie.movie_id:
+        raise BadRowError(file, line, "movie_id", "empty")
+    if len(movie.movie_id.encode()) > LONGEST_ID_BYTES:
+        raise BadRowError(file, line, "movie_id", f"longer than {LONGEST_ID_BYTES} bytes")
+    if movie.release_year is not None and movie.release_year not in _YEARS:
+        raise BadRowError(file, line, "release_year", "not a year between 1800 and 2199")
     return movie
+
+
+def _why_no_text(value: object) -> str | None:
+    if not isinstance(value, str):
+        return f"{type(value).__name__} where text is expected"
+    if "\0" in value:
+        return "contains a NUL character"
+    return "contains half a surrogate pair" if re.search("[\ud800-\udfff]", value) else None
 
 
 def read_ml_100k_movies(path: Path) -> list[Movie]:
@@ -76,14 +90,14 @@ def read_ml_1m_movies(path: Path) -> list[Movie]:
 
 def read_csv_movies(path: Path) -> list[Movie]:
     """Movies of a CSV file with a header: movie_id, title and, where there are, genres (A|B) and release_year."""
-    reader = csv.reader(_text(path).splitlines(keepends=True), strict=True)
+    reader = csv.reader(io.StringIO(_text(path), newline=""), strict=True)
     movies = []
     try:
         header = next(reader, [])
         names = match_columns(header, {}, ("movie_id", "title", "genres", "release_year"), path)
         for column in ("movie_id", "title"):
             if column not in names:
-                raise DataError(f"{path} has no column {column}; a file of movies needs movie_id and title.")
+                raise DataError(f"{path} has no column {column}; its header is: {shown(header)}. Rename one.")
         for fields in reader:
             if not fields:
                 continue
@@ -107,7 +121,8 @@ def _text(path: Path) -> str:
     try:
         data = path.read_bytes()
     except OSError as error:
-        raise DataError(f"The file of movies {path} cannot be read: {error.strerror}.") from error
+        raise DataError(f"The file of movies {path} cannot be read: {error.strerror}. Check the path.") from error
+    require_text(path, data)
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError:

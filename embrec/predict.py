@@ -10,10 +10,10 @@ from collections.abc import Sequence
 import pandas as pd
 import sqlalchemy as sa
 
-from embrec import database
-from embrec.answering import explain_no_pair, rows, texts, whole
+from embrec import arguments, database
+from embrec.answering import explain_no_pair, rows
 from embrec.database import Bind
-from embrec.errors import RunError, UnknownUserError
+from embrec.errors import ArgumentError, RunError, UnknownUserError
 
 
 def predict_rating(bind: Bind, user_id: str | int, movie_id: str | int) -> float:
@@ -25,7 +25,7 @@ def predict_rating(bind: Bind, user_id: str | int, movie_id: str | int) -> float
         NoPublishedRunError: No run is published.
         SchemaError: The schema is absent or behind.
     """
-    predicted = _of_pair(bind, "predict_rating", str(user_id), str(movie_id))
+    predicted = _of_pair(bind, "predict_rating", user_id, movie_id)
     if predicted is None:
         raise UnknownUserError(f"The published run has no vector of the user {str(user_id)!r}. Run: embrec train")
     return predicted
@@ -43,7 +43,7 @@ def rating_uncertainty(bind: Bind, user_id: str | int, movie_id: str | int) -> f
         NoPublishedRunError: No run is published.
         SchemaError: The schema is absent or behind.
     """
-    return _of_pair(bind, "rating_uncertainty", str(user_id), str(movie_id))
+    return _of_pair(bind, "rating_uncertainty", user_id, movie_id)
 
 
 def predict_ratings(bind: Bind, user_ids: Sequence[str | int], movie_ids: Sequence[str | int]) -> pd.DataFrame:
@@ -60,14 +60,15 @@ def predict_ratings(bind: Bind, user_ids: Sequence[str | int], movie_ids: Sequen
         without a vector, are not in it.
 
     Raises:
-        ValueError: There are not as many movies as users.
+        ArgumentError: There are not as many movies as users.
         SchemaError: The schema is absent or behind.
     """
-    if len(user_ids) != len(movie_ids):
-        raise ValueError(f"there are {len(user_ids)} users and {len(movie_ids)} movies; give as many of both")
+    users, movies = arguments.several(user_ids, "user_ids"), arguments.several(movie_ids, "movie_ids")
+    if len(users) != len(movies):
+        raise ArgumentError(f"There are {len(users)} users and {len(movies)} movies; give as many of both.")
     with database.begin(bind) as connection:
         statement = "SELECT * FROM embrec.predict_ratings(CAST(:users AS text[]), CAST(:movies AS text[]))"
-        return rows(connection, statement, users=texts(user_ids), movies=texts(movie_ids))
+        return rows(connection, statement, users=users, movies=movies)
 
 
 def explain_recommendation(bind: Bind, user_id: str | int, movie_id: str | int, n: int | None = 10) -> pd.DataFrame:
@@ -89,11 +90,12 @@ def explain_recommendation(bind: Bind, user_id: str | int, movie_id: str | int, 
         RunError: The run is of a kind that cannot be taken apart.
         NoPublishedRunError: No run is published.
     """
-    user, movie = str(user_id), str(movie_id)
+    user, movie = arguments.outside_id(user_id, "user_id"), arguments.outside_id(movie_id, "movie_id")
+    most = None if n is None else arguments.count(n)
     with database.begin(bind) as connection:
         statement = "SELECT * FROM embrec.explain_recommendation(CAST(:user AS text), CAST(:movie AS text), :n)"
-        found = rows(connection, statement, user=user, movie=movie, n=None if n is None else whole(n))
-        if found.empty and n != 0:
+        found = rows(connection, statement, user=user, movie=movie, n=most)
+        if found.empty and most != 0:
             explain_no_pair(connection, user, movie)
             run = sa.text("SELECT mean FROM embrec.model_runs WHERE model_run_id = embrec.serving_run(:user)")
             if connection.scalar(run, {"user": user}) is None:
@@ -102,8 +104,9 @@ def explain_recommendation(bind: Bind, user_id: str | int, movie_id: str | int, 
     return found
 
 
-def _of_pair(bind: Bind, function: str, user: str, movie: str) -> float | None:
+def _of_pair(bind: Bind, function: str, user_id: str | int, movie_id: str | int) -> float | None:
     """What a function says of a user and a movie; None where it says nothing though both are known to the run."""
+    user, movie = arguments.outside_id(user_id, "user_id"), arguments.outside_id(movie_id, "movie_id")
     with database.begin(bind) as connection:
         statement = sa.text(f"SELECT embrec.{function}(CAST(:user AS text), CAST(:movie AS text))")
         found = connection.scalar(statement, {"user": user, "movie": movie})

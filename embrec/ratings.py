@@ -6,13 +6,12 @@ Every function takes an Engine, or a Connection whose transaction is the caller'
 from __future__ import annotations
 
 import datetime as dt
-import math
 
 import sqlalchemy as sa
 
-from embrec import database
+from embrec import arguments, database
 from embrec.database import Bind
-from embrec.errors import DataError, NoPublishedRunError
+from embrec.errors import ArgumentError, NoPublishedRunError
 
 
 def add_rating(
@@ -30,20 +29,22 @@ def add_rating(
         rated_at: When it was given; None for now.
 
     Raises:
-        DataError: An id is empty, or the rating is not finite.
+        ArgumentError: An id is empty or no id, the rating is not finite, or the time not one of 1900 to 2099.
         SchemaError: The schema is absent or behind.
     """
-    if "" in (str(user_id), str(movie_id)):
-        raise DataError("A rating needs a user's and a movie's id; give two that are not empty.")
-    if not math.isfinite(rating):
-        raise DataError(f"The rating is {rating}; give a finite number.")
+    user, movie = arguments.outside_id(user_id, "user_id"), arguments.outside_id(movie_id, "movie_id")
+    if "" in (user, movie):
+        raise ArgumentError("A rating needs a user's and a movie's id; give two that are not empty.")
+    if rated_at is not None and not 1900 <= arguments.moment(rated_at, "rated_at").year < 2100:  # as in a file
+        raise ArgumentError(f"rated_at is in the year {rated_at.year}; give one between 1900 and 2099.")
+    values = {"user": user, "movie": movie, "rating": arguments.rating(rating), "rated_at": rated_at}
     with database.begin(bind) as connection:
         connection.execute(
             sa.text(
                 "SELECT embrec.add_rating(CAST(:user AS text), CAST(:movie AS text), CAST(:rating AS real),"
                 " coalesce(:rated_at, now()))"
             ).bindparams(sa.bindparam("rated_at", type_=sa.DateTime(timezone=True))),
-            {"user": str(user_id), "movie": str(movie_id), "rating": rating, "rated_at": rated_at},
+            values,
         )
 
 
@@ -51,11 +52,13 @@ def remove_rating(bind: Bind, user_id: str | int, movie_id: str | int) -> bool:
     """Take a user's rating of a movie back; returns whether there was one.
 
     Raises:
+        ArgumentError: An id is no id.
         SchemaError: The schema is absent or behind.
     """
+    values = {"user": arguments.outside_id(user_id, "user_id"), "movie": arguments.outside_id(movie_id, "movie_id")}
     with database.begin(bind) as connection:
         statement = sa.text("SELECT embrec.remove_rating(CAST(:user AS text), CAST(:movie AS text))")
-        return bool(connection.scalar(statement, {"user": str(user_id), "movie": str(movie_id)}))
+        return bool(connection.scalar(statement, values))
 
 
 def forget_user(bind: Bind, user_id: str | int) -> bool:
@@ -67,11 +70,13 @@ def forget_user(bind: Bind, user_id: str | int) -> bool:
         Whether there was such a user.
 
     Raises:
+        ArgumentError: The id is no id.
         SchemaError: The schema is absent or behind.
     """
+    user = arguments.outside_id(user_id, "user_id")
     with database.begin(bind) as connection:
         statement = sa.text("SELECT embrec.forget_user(CAST(:user AS text))")
-        return bool(connection.scalar(statement, {"user": str(user_id)}))
+        return bool(connection.scalar(statement, {"user": user}))
 
 
 def refresh(bind: Bind) -> int:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from embrec.errors import BadRowError, DataError
 from embrec.ids import FirstAppearance
-from embrec.rows import RejectedRow, check_ratings
+from embrec.rows import MOST_REJECTED, RejectedRow, check_ratings
 from embrec.sources import Source
 
 T = TypeVar("T")
@@ -52,7 +52,7 @@ def read_ratings(
 
     Raises:
         BadRowError: A row is bad and none may be left out.
-        DataError: The source has no ratings.
+        DataError: The source has no ratings, or more than ``MOST_REJECTED`` bad rows.
     """
     users, movies = FirstAppearance(), FirstAppearance()
     ratings, times = [], []
@@ -63,12 +63,18 @@ def read_ratings(
             bad = chunk.rejected[0]
             raise BadRowError(bad.file, bad.line, bad.column, bad.reason, rejectable=True)
         rejected += chunk.rejected
+        if len(rejected) > MOST_REJECTED:
+            first = rejected[0]
+            raise DataError(
+                f"{source.name} has more than {MOST_REJECTED:,} bad rows, the first of them line {first.line}, column "
+                f"{first.column}: {first.reason}. Nothing was stored; check that it is a file of ratings."
+            )
         users.add(chunk.user_ids)
         movies.add(chunk.movie_ids)
         ratings.append(chunk.ratings)
         times.append(chunk.rated_at)
     if not sum(map(len, ratings)):
-        raise DataError(f"{source.name} has no ratings. Nothing was stored.")
+        raise DataError(f"{source.name} has no ratings. Nothing was stored; name a file that has rows.")
     user_ids, user_numbers = users.finish()
     movie_ids, movie_numbers = movies.finish()
     rows = RatingRows(user_ids, movie_ids, user_numbers, movie_numbers, np.concatenate(ratings), np.concatenate(times))

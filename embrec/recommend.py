@@ -14,10 +14,10 @@ from typing import TypedDict, Unpack
 import pandas as pd
 import sqlalchemy as sa
 
-from embrec import database
-from embrec.answering import call, explain_nothing, rows, texts, whole
+from embrec import arguments, database
+from embrec.answering import call, explain_nothing, rows
 from embrec.database import Bind
-from embrec.errors import UnknownMovieError
+from embrec.errors import ArgumentError, UnknownMovieError
 
 
 class Filters(TypedDict, total=False):
@@ -63,12 +63,13 @@ def recommend_movies(
         ``popularity`` where the user has none that the model knows) and model_run_id, best first.
 
     Raises:
-        ValueError: ``n`` or ``diversity`` is out of range.
+        ArgumentError: An argument is out of range or of a wrong type.
         SchemaError: The schema is absent or behind.
     """
+    others = _ranking(movie_ids, include_rated, diversity, filters)
+    user = arguments.outside_id(user_id, "user_id")
     with database.begin(bind) as connection:
-        own = {"movie_ids": texts(movie_ids), "include_rated": include_rated, "diversity": _share(diversity)}
-        return call(connection, "recommend_movies(CAST(:id AS text)", n, {**filters, **own}, id=str(user_id))
+        return call(connection, "recommend_movies(CAST(:id AS text)", n, others, id=user)
 
 
 def recommend_for(
@@ -93,11 +94,17 @@ def recommend_for(
 
     Returns:
         Columns as of :func:`recommend_movies`.
+
+    Raises:
+        ArgumentError: A rating is not finite, or an argument is out of range or of a wrong type.
+        SchemaError: The schema is absent or behind.
     """
-    given = json.dumps({str(movie): float(rating) for movie, rating in ratings.items()}, allow_nan=False)
+    if not isinstance(ratings, Mapping):
+        raise ArgumentError('The ratings are no mapping; give them by movie id, as in {"50": 5}.')
+    others = _ranking(movie_ids, include_rated, diversity, filters)
+    own = {arguments.outside_id(movie, "movie_id"): arguments.rating(rating) for movie, rating in ratings.items()}
     with database.begin(bind) as connection:
-        own = {"movie_ids": texts(movie_ids), "include_rated": include_rated, "diversity": _share(diversity)}
-        return call(connection, "recommend_for(CAST(:ratings AS jsonb)", n, {**filters, **own}, ratings=given)
+        return call(connection, "recommend_for(CAST(:ratings AS jsonb)", n, others, ratings=json.dumps(own))
 
 
 def popular_movies(bind: Bind, n: int = 10, **filters: Unpack[Filters]) -> pd.DataFrame:
@@ -107,8 +114,9 @@ def popular_movies(bind: Bind, n: int = 10, **filters: Unpack[Filters]) -> pd.Da
         Columns rank, movie_id, title, popularity (a mean rating, drawn to that of all movies where a movie has few),
         mean_rating and rating_count.
     """
+    others = arguments.filters(filters)
     with database.begin(bind) as connection:
-        return call(connection, "popular_movies(", n, filters)
+        return call(connection, "popular_movies(", n, others)
 
 
 def trending_movies(bind: Bind, since: dt.datetime, n: int = 10, **filters: Unpack[Filters]) -> pd.DataFrame:
@@ -117,8 +125,10 @@ def trending_movies(bind: Bind, since: dt.datetime, n: int = 10, **filters: Unpa
     Returns:
         Columns rank, movie_id, title, trend (the excess, in standard deviations), recent_count and rating_count.
     """
+    others = arguments.filters(filters)
+    begin = arguments.moment(since, "since")
     with database.begin(bind) as connection:
-        return call(connection, "trending_movies(CAST(:since AS timestamptz)", n, filters, since=since)
+        return call(connection, "trending_movies(CAST(:since AS timestamptz)", n, others, since=begin)
 
 
 def similar_movies(bind: Bind, movie_id: str | int, n: int = 10) -> pd.DataFrame:
@@ -137,7 +147,7 @@ def similar_movies(bind: Bind, movie_id: str | int, n: int = 10) -> pd.DataFrame
         NoPublishedRunError: No run is published.
         SchemaError: The schema is absent or behind.
     """
-    return _nearest(bind, "movie", str(movie_id), n)
+    return _nearest(bind, "movie", arguments.outside_id(movie_id, "movie_id"), arguments.count(n))
 
 
 def similar_users(bind: Bind, user_id: str | int, n: int = 10) -> pd.DataFrame:
@@ -156,7 +166,7 @@ def similar_users(bind: Bind, user_id: str | int, n: int = 10) -> pd.DataFrame:
         NoPublishedRunError: No run is published.
         SchemaError: The schema is absent or behind.
     """
-    return _nearest(bind, "user", str(user_id), n)
+    return _nearest(bind, "user", arguments.outside_id(user_id, "user_id"), arguments.count(n))
 
 
 def find_movies(bind: Bind, query: str, n: int = 10) -> pd.DataFrame:
@@ -168,8 +178,9 @@ def find_movies(bind: Bind, query: str, n: int = 10) -> pd.DataFrame:
     Raises:
         SchemaError: The schema is absent or behind.
     """
+    values = {"query": arguments.words(query, "query"), "n": arguments.count(n)}
     with database.begin(bind) as connection:
-        found = rows(connection, "SELECT * FROM embrec.find_movies(:query, :n)", query=query, n=whole(n))
+        found = rows(connection, "SELECT * FROM embrec.find_movies(:query, :n)", **values)
     return found.astype({"release_year": "Int64"})
 
 
@@ -179,11 +190,12 @@ def resolve_movie(bind: Bind, movie: str) -> str:
     Raises:
         UnknownMovieError: None fits, or several do; the message lists the nearest titles.
     """
+    wanted = arguments.words(movie, "movie")
     with database.begin(bind) as connection:
-        found = connection.scalar(sa.text("SELECT embrec.movie_named(:movie)"), {"movie": movie})
+        found = connection.scalar(sa.text("SELECT embrec.movie_named(:movie)"), {"movie": wanted})
         if found is not None:
             return str(found)
-        candidates = find_movies(connection, movie, 6)
+        candidates = find_movies(connection, wanted, 6)
     if len(candidates) == 1:
         return str(candidates["movie_id"].iloc[0])
     if len(candidates):
@@ -194,15 +206,14 @@ def resolve_movie(bind: Bind, movie: str) -> str:
 
 def _nearest(bind: Bind, side: str, outside_id: str, n: int) -> pd.DataFrame:
     with database.begin(bind) as connection:
-        found = rows(
-            connection, f"SELECT * FROM embrec.similar_{side}s(CAST(:id AS text), :n)", id=outside_id, n=whole(n)
-        )
+        found = rows(connection, f"SELECT * FROM embrec.similar_{side}s(CAST(:id AS text), :n)", id=outside_id, n=n)
         if found.empty and n:
             explain_nothing(connection, side, outside_id)
     return found
 
 
-def _share(diversity: float) -> float:
-    if not 0 <= diversity <= 1:
-        raise ValueError(f"diversity is {diversity}; give 0 for the best movies, up to 1 for the most different")
-    return diversity
+def _ranking(movie_ids: object, include_rated: object, diversity: object, filters: Filters) -> dict[str, object]:
+    """What the functions that rank take beside the ratings and n."""
+    candidates = {} if movie_ids is None else {"movie_ids": arguments.several(movie_ids, "movie_ids")}
+    own = {"include_rated": bool(include_rated), "diversity": arguments.diversity(diversity)}
+    return {**arguments.filters(filters), **candidates, **own}

@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 
 NO_TIME = np.iinfo(np.int64).min
 LONGEST_ID_BYTES = 500
+# A file with more bad rows than this is not what it is taken for; they are held in memory.
+MOST_REJECTED = 100_000
 RATING_COLUMNS = ("user_id", "movie_id", "rating", "rated_at")
 
 _NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
@@ -69,15 +71,18 @@ class RatingChunk:
 
 
 def check_ratings(raw: RawRows) -> RatingChunk:
-    """Check the rows of one chunk; bad ones are left out and listed, each with its first bad column."""
-    blank = _all_empty(raw.columns)
+    """Check the rows of one chunk; bad ones are left out and listed, each with its first bad column.
+
+    Of more than ``MOST_REJECTED`` only one more than those is listed: enough to tell.
+    """
+    raw = _without_blank_lines(raw)
     problems: NDArray[np.object_] = np.full(len(raw.lines), None, dtype=object)
     columns_at_fault: NDArray[np.object_] = np.full(len(raw.lines), None, dtype=object)
 
     def note(column: str, faulty: NDArray[np.bool_], reason: str) -> None:
         if not faulty.any():
             return
-        new = faulty & (problems == None) & ~blank  # noqa: E711 - elementwise
+        new = faulty & (problems == None)  # noqa: E711 - elementwise
         problems[new] = reason
         columns_at_fault[new] = column
 
@@ -89,13 +94,12 @@ def check_ratings(raw: RawRows) -> RatingChunk:
 
     bad = problems != None  # noqa: E711 - elementwise
     rejected = list(raw.rejected)
-    for row in np.flatnonzero(bad):
+    for row in np.flatnonzero(bad)[: MOST_REJECTED + 1]:
         text = ",".join(_text(column[int(row)]) for column in raw.columns.values())
         rejected.append(RejectedRow(raw.file, int(raw.lines[row]), columns_at_fault[row], problems[row], text))
-    keep = ~bad & ~blank
-    if not keep.all():
-        user_ids, movie_ids = user_ids.filter(pa.array(keep)), movie_ids.filter(pa.array(keep))
-        ratings, rated_at = ratings[keep], rated_at[keep]
+    if bad.any():
+        user_ids, movie_ids = user_ids.filter(pa.array(~bad)), movie_ids.filter(pa.array(~bad))
+        ratings, rated_at = ratings[~bad], rated_at[~bad]
     return RatingChunk(user_ids, movie_ids, ratings, rated_at, sorted(rejected, key=lambda each: each.line))
 
 
@@ -104,12 +108,15 @@ def _text(value: Any) -> str:
     return raw.decode("utf-8", "replace") if isinstance(raw, bytes) else str(raw or "")
 
 
-def _all_empty(columns: dict[str, pa.Array]) -> NDArray[np.bool_]:
-    """Blank lines: every column empty."""
-    empty = np.ones(len(next(iter(columns.values()))), dtype=bool)
-    for column in columns.values():
-        empty &= _numpy(pc.equal(pc.binary_length(column), 0))
-    return empty
+def _without_blank_lines(raw: RawRows) -> RawRows:
+    """The rows of which any column has something in it."""
+    filled = np.zeros(len(raw.lines), dtype=bool)
+    for column in raw.columns.values():
+        filled |= _numpy(pc.not_equal(pc.binary_length(column), 0), missing=True)
+    if filled.all():
+        return raw
+    columns = {name: column.filter(pa.array(filled)) for name, column in raw.columns.items()}
+    return RawRows(raw.file, columns, raw.lines[filled], raw.rejected)
 
 
 def _numpy(mask: pa.Array, missing: bool = False) -> NDArray[np.bool_]:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import numbers
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +15,19 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from embrec.columns import match_columns
-from embrec.delimited import read_delimited, read_header
+from embrec.columns import match_columns, shown
+from embrec.delimited import read_delimited, read_header, unreadable
 from embrec.errors import DataError
 from embrec.movies import Movie, check_movie, read_csv_movies, read_ml_1m_movies, read_ml_100k_movies
 from embrec.rows import RATING_COLUMNS, RawRows
 
 _PARQUET_ROWS = 1 << 19
+_WANTED = {
+    "user_id": "integers or text",
+    "movie_id": "integers or text",
+    "rating": "numbers",
+    "rated_at": "timestamps, or seconds since 1970",
+}
 
 
 @dataclass(frozen=True)
@@ -52,23 +61,20 @@ def open_source(path: str | Path, movies: str | Path | None = None, columns: Map
     Raises:
         DataError: There is no such path, or it is none of these.
     """
-    path = Path(path)
-    if not path.exists():
+    path, movie_file = Path(path), None if movies is None else Path(movies)
+    try:
+        is_file, is_folder = path.is_file(), path.is_dir()
+    except OSError as error:
+        raise DataError(f"The path {shown([str(path)])} cannot be used: {error.strerror}. Check it.") from error
+    if not is_file and not is_folder:
         raise DataError(f"There is no file or folder {path}. Check the path, or run: embrec load ml-100k")
-    if path.suffix == ".parquet":
-        if movies is not None and not Path(movies).is_file():
-            raise DataError(f"There is no file of movies {movies}.")
+    if movie_file is not None and not movie_file.is_file():
+        raise DataError(f"There is no file of movies {movie_file}. Check the path.")
+    if is_file:
+        read = _parquet_ratings if path.suffix == ".parquet" else _csv_ratings
         return Source(
             str(path),
-            lambda progress: _parquet_ratings(path, columns or {}, progress),
-            lambda: [] if movies is None else read_csv_movies(Path(movies)),
-            (path,) if movies is None else (path, Path(movies)),
-        )
-    if path.is_file():
-        movie_file = None if movies is None else Path(movies)
-        return Source(
-            str(path),
-            lambda progress: _csv_ratings(path, columns or {}, progress),
+            lambda progress: read(path, columns or {}, progress),
             lambda: [] if movie_file is None else read_csv_movies(movie_file),
             (path,) if movie_file is None else (path, movie_file),
         )
@@ -97,7 +103,7 @@ def open_source(path: str | Path, movies: str | Path | None = None, columns: Map
         )
     raise DataError(
         f"The folder {path} holds no u.data, ratings.dat or ratings.csv, so it is no MovieLens data set. "
-        "Name a CSV file of ratings instead."
+        "Name a file of ratings instead, CSV or Parquet."
     )
 
 
@@ -110,8 +116,10 @@ def from_frame(frame: pd.DataFrame, movies: Sequence[Movie] = (), name: str = "D
         name: A name for messages; a row is named by its position, from 1.
 
     Raises:
-        DataError: A column is missing, or an id column holds fractions.
+        DataError: A column is missing, or holds what cannot be an id, a rating or a time.
     """
+    if not isinstance(frame, pd.DataFrame) or frame.columns.nlevels > 1:
+        raise DataError("Ratings are a DataFrame whose columns have plain names. Make one with pandas.DataFrame(...).")
     missing = [column for column in RATING_COLUMNS[:3] if column not in frame.columns]
     if missing:
         raise DataError(f"The DataFrame has no column {', '.join(missing)}. Rename its columns.")
@@ -126,7 +134,7 @@ def from_frame(frame: pd.DataFrame, movies: Sequence[Movie] = (), name: str = "D
     )
 
 
-def _frame_text(series: pd.Series[Any], column: str) -> pa.StringArray:
+def _frame_text(series: pd.Series[Any], column: str) -> pa.Array:
     if column.endswith("_id") and pd.api.types.is_float_dtype(series):
         # Integers with gaps become floats in pandas; past 2**53 they are no longer the same ids.
         whole = series.dropna()
@@ -136,46 +144,81 @@ def _frame_text(series: pd.Series[Any], column: str) -> pa.StringArray:
     if isinstance(series.dtype, pd.PeriodDtype):
         raise DataError(f"Column {column} holds periods. Convert it: frame['{column}'].dt.to_timestamp()")
     try:
-        text = pa.Array.from_pandas(series).cast(pa.string())
-    except (pa.ArrowException, OverflowError):
-        text = pa.array([None if pd.isna(value) else str(value) for value in series], pa.string())
-    return text.combine_chunks() if isinstance(text, pa.ChunkedArray) else text
+        array = pa.Array.from_pandas(series)
+    except (pa.ArrowException, OverflowError, ValueError):  # of several types, past 64 bits, or half a surrogate pair
+        array = pa.array([_plain(value, column) for value in series], pa.binary())
+    return _as_text(array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array, column)
+
+
+def _plain(value: Any, column: str) -> bytes | None:
+    """One value of a column of several types."""
+    if pd.api.types.is_scalar(value) and pd.isna(value):
+        return None
+    if isinstance(value, bytes):
+        return value
+    wanted = (str, int, np.integer) if column.endswith("_id") else (str, numbers.Real, Decimal, dt.date)
+    if not isinstance(value, wanted):
+        kind = type(value).__name__
+        raise DataError(f"Column {column} holds a value of the type {kind}. Convert all to {_WANTED[column]}.")
+    return str(value).encode("utf-8", "surrogatepass")
 
 
 def _headless_ratings(path: Path, separator: bytes, progress: Callable[[float], None]) -> Iterator[RawRows]:
     """u.data and ratings.dat: user, movie, rating, seconds."""
-    yield from read_delimited(
-        path, separator, {column: column for column in RATING_COLUMNS}, list(RATING_COLUMNS), progress
-    )
+    columns = list(RATING_COLUMNS)
+    yield from read_delimited(path, separator, dict(zip(columns, columns, strict=True)), columns, False, progress)
 
 
 def _parquet_ratings(path: Path, columns: Mapping[str, str], progress: Callable[[float], None]) -> Iterator[RawRows]:
     """A Parquet file's rows, named by their position from 1."""
     try:
-        file = pq.ParquetFile(path)
+        # Not every file has checksums; one that has is held to them.
+        file = pq.ParquetFile(path, page_checksum_verification=True)
         names = _rating_columns(file.schema_arrow.names, columns, path)
         first = 1
         for batch in file.iter_batches(_PARQUET_ROWS, columns=list(names.values())):
-            arrays = {column: _as_strings(batch.column(name), column) for column, name in names.items()}
+            arrays = {column: _as_text(batch.column(name), column) for column, name in names.items()}
             yield RawRows(str(path), arrays, np.arange(first, first + batch.num_rows), [])
             first += batch.num_rows
             progress((first - 1) / max(file.metadata.num_rows, 1))
     except (OSError, pa.ArrowException) as error:
-        reason = str(error).splitlines()[0]
+        if isinstance(error, PermissionError):
+            raise unreadable(path, error) from error
+        reason = str(error).splitlines()[0].rstrip(".")
         raise DataError(
             f"{path} cannot be read as Parquet: {reason}. Check that it is a whole Parquet file."
         ) from error
 
 
-def _as_strings(array: pa.Array, column: str) -> pa.StringArray:
-    if column.endswith("_id") and pa.types.is_floating(array.type):
-        raise DataError(f"Column {column} holds floating-point ids. Write them as integers or text.")
+def _as_text(array: pa.Array, column: str) -> pa.Array:
+    """A column as text or bytes, which are checked row by row, where it is of a type that can be what it should be.
+
+    Raises:
+        DataError: It is of another type.
+    """
+    kind, types = array.type, pa.types
+    if types.is_dictionary(kind):
+        return _as_text(array.dictionary_decode(), column)
+    if column.endswith("_id") and types.is_floating(kind):
+        raise DataError(f"Column {column} holds floating-point ids. Convert them to integers or text.")
+    binary = types.is_binary(kind) or types.is_large_binary(kind) or types.is_fixed_size_binary(kind)
+    if binary or types.is_binary_view(kind):
+        return array.cast(pa.binary())
+    textual = types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind)
+    numeric = types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind)
+    if column.endswith("_id"):
+        numeric = types.is_integer(kind) or (types.is_decimal(kind) and kind.scale == 0)
+    timely = column == "rated_at" and (types.is_timestamp(kind) or types.is_date(kind))
+    if not (textual or numeric or timely or types.is_null(kind)):
+        raise DataError(f"Column {column} holds values of the type {kind}. Convert it to {_WANTED[column]}.")
+    if types.is_timestamp(kind) and kind.tz:
+        array = array.cast(pa.timestamp(kind.unit, "UTC"))  # else the zone is looked up, which may not be installed
     return array.cast(pa.string())
 
 
 def _csv_ratings(path: Path, columns: Mapping[str, str], progress: Callable[[float], None]) -> Iterator[RawRows]:
     header = read_header(path)
-    yield from read_delimited(path, b",", _rating_columns(header, columns, path), None, progress)
+    yield from read_delimited(path, b",", _rating_columns(header, columns, path), header, True, progress)
 
 
 def _rating_columns(header: Sequence[str], columns: Mapping[str, str], path: Path) -> dict[str, str]:
@@ -183,7 +226,7 @@ def _rating_columns(header: Sequence[str], columns: Mapping[str, str], path: Pat
     for column in RATING_COLUMNS[:3]:
         if column not in names:
             raise DataError(
-                f"{path} has no column {column}; its header is: {', '.join(header)}. "
-                f"Name the column with --column {column}=NAME."
+                f"{path} has no column {column}; its header is: {shown(header)}. "
+                f"Put its name there, or say what it is called with --column {column}=NAME."
             )
     return names

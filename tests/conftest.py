@@ -168,6 +168,15 @@ def engine(url: str) -> Iterator[sa.Engine]:
     engine.dispose()
 
 
+@pytest.fixture(scope="module")
+def shared_engine(admin: sa.Engine, server_url: str, migrated_template: str) -> Iterator[sa.Engine]:
+    """An engine for a database with the newest schema that the tests of a module share, for they leave it as it is."""
+    with _temporary_database(admin, server_url, migrated_template) as url:
+        engine = database.create_engine(url)
+        yield engine
+        engine.dispose()
+
+
 @pytest.fixture(scope="session")
 def ml_100k() -> Path:
     """The folder of the real MovieLens 100K; the test is skipped where it can be had from nowhere."""

@@ -19,6 +19,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from embrec.errors import TrainingError
 from embrec.models import Epoch, FittedModel, FoldIn, Ratings, Start
 from embrec.models.factorization import by_movie, by_user, predictor, sample, sweep, tensors
 from embrec.models.following import Following
@@ -136,8 +137,13 @@ def fit(
         start: Movies to begin with; the fit is then much nearer its end, and one or two sweeps are enough.
 
     Raises:
-        TrainingError: The loss became infinite or not a number.
+        TrainingError: All ratings are equal, or the loss became infinite or not a number.
     """
+    if np.ptp(training.ratings) == 0:
+        raise TrainingError(
+            f"All ratings are {training.ratings[0]:g}, and this model learns from how they differ. "
+            "Load ratings that do, or train another model: embrec train"
+        )
     keras.utils.set_random_seed(seed)
     model = MatrixFactorization(training, held_out, options)
     if start is not None:

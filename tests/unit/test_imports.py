@@ -20,7 +20,7 @@ LEVELS = [
     {"errors"},
     {"config", "resources", "tables"},
     {"rows", "local"},
-    {"columns", "delimited", "database"},
+    {"columns", "delimited", "database", "arguments"},
     {"movies"},
     {"sources", "metrics", "splits", "features", "bulk"},
     {"models", "movielens", "ids", "embeddings", "schema", "answering", "ratings", "outputs"},
