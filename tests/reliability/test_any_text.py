@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 import pytest
 import sqlalchemy as sa
 from data import load_frame, rating_frame, two_part_run
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from embrec import loading, predict, ratings, recommend, sources
@@ -124,6 +124,8 @@ def catalogue(shared_engine: sa.Engine) -> list[Movie]:
 
 
 @often
+@example("a\0b")
+@example("a\udcffb")
 @given(st.one_of(st.text(max_size=30), st.sampled_from([title[:3] for title in UGLY])))
 def test_no_question_is_an_error_and_what_is_found_has_its_words(
     catalogue: list[Movie], shared_engine: sa.Engine, query: str
