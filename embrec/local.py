@@ -36,6 +36,7 @@ _LONGEST_SOCKET_PARENT = 70
 
 DEFAULT_SETTINGS: Mapping[str, str] = {
     "listen_addresses": "",  # Unix socket only
+    "log_error_verbosity": "terse",  # what is refused is logged without the row's values
     "maintenance_work_mem": "256MB",
     "max_wal_senders": "0",
     "max_wal_size": "4GB",

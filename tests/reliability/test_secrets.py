@@ -1,0 +1,132 @@
+"""Passwords and ratings are in no message, no log and no record of a run."""
+
+from __future__ import annotations
+
+import logging
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from conftest import with_database
+from data import rating_frame
+
+from embrec import config, database, loading, ratings, recommend, runs, schema, sources
+from embrec.errors import EmbrecError
+from embrec.local import LocalServer
+
+PASSWORD, USER, RATING = "canary-pass-word-4711", "canary-user-4711", 4.5621948
+
+
+@pytest.fixture
+def server() -> Iterator[LocalServer]:
+    """A server of the test's own, whose log can be read."""
+    with tempfile.TemporaryDirectory(prefix="embrec-secret-") as home:
+        Path(home).chmod(0o711)
+        own = LocalServer(Path(home))
+        try:
+            yield own
+        finally:
+            own.stop()
+
+
+@pytest.fixture
+def secret_url(server: LocalServer) -> str:
+    """A role that logs in by a password."""
+    url = server.start()
+    engine = database.create_engine(url)
+    schema.upgrade(engine)
+    with engine.begin() as connection:
+        connection.execute(sa.text(f"CREATE ROLE app LOGIN PASSWORD '{PASSWORD}' IN ROLE embrec_owner"))
+    engine.dispose()
+    return with_database(url, "embrec", user="app", password=PASSWORD)
+
+
+def run(url: str, *arguments: str) -> str:
+    """What a command says on both streams, with and without its traceback."""
+    said = ""
+    for debug in ([], ["--debug"]):
+        done = subprocess.run(
+            [sys.executable, "-c", "from embrec.cli import main; main()", *debug, *arguments],
+            env={**os.environ, "EMBREC_DATABASE_URL": url},
+            capture_output=True,
+            text=True,
+        )
+        said += done.stdout + done.stderr
+    return said
+
+
+def test_a_password_and_a_rating_are_said_nowhere(
+    server: LocalServer, secret_url: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    frame = rating_frame()
+    frame.loc[0, ["user_id", "rating"]] = [USER, RATING]
+    file, bad = tmp_path / "ratings.csv", tmp_path / "bad.csv"
+    frame.to_csv(file, index=False)
+    frame.assign(rating="x").tail(1).to_csv(bad, index=False)
+    wrong = secret_url.replace("dbname=embrec", "dbname=nowhere")
+    host = config.parse_database_url(secret_url, "test").parameters["host"]
+    elsewhere = secret_url.replace(f"host={host}", "host=/nowhere")
+    assert wrong != secret_url != elsewhere
+    said = ""
+    for url, *arguments in (
+        (secret_url, "load", str(file)),
+        (secret_url, "load", str(bad)),
+        (secret_url, "train", "--model", "matrix-factorization", "--epochs", "1", "--dimensions", "3"),
+        (secret_url, "runs", "list"),
+        (secret_url, "runs", "show", "1"),
+        (secret_url, "runs", "publish", "99"),
+        (secret_url, "doctor"),
+        (secret_url, "db", "check"),
+        (secret_url, "recommend", "nobody"),
+        (wrong, "doctor"),
+        (wrong, "load", str(file)),
+        (elsewhere, "doctor"),
+        (elsewhere, "db", "upgrade"),
+        (f"postgresql://app:{PASSWORD}@@host/x", "doctor"),
+        (f"postgresql://app:{PASSWORD}@[host/x", "doctor"),
+    ):
+        said += run(url, *arguments)
+    assert "matrix-factorization" in said
+    assert "nowhere" in said
+    logging.getLogger("sqlalchemy.engine").setLevel(logging.DEBUG)
+    engine = database.create_engine(secret_url)
+    try:
+        loading.load(engine, sources.from_frame(frame, []))
+        ratings.add_rating(engine, USER, 100, RATING)
+        recommend.recommend_for(engine, {"100": RATING})
+        for failing in (
+            f"INSERT INTO embrec.ratings SELECT user_index, movie_index, {RATING} FROM embrec.ratings LIMIT 1",
+            "INSERT INTO embrec.ratings SELECT user_index, -1, rating FROM embrec.ratings LIMIT 1",
+        ):
+            with pytest.raises(EmbrecError) as refused, database.begin(engine) as connection:
+                connection.execute(sa.text(failing.replace(str(RATING), ":rating")), {"rating": RATING})
+            said += str(refused.value)
+        record = str(runs.get_run(engine, 1)) + repr(engine) + str(engine.url)
+    finally:
+        engine.dispose()
+        logging.getLogger("sqlalchemy.engine").setLevel(logging.NOTSET)
+    log = server.log.read_text()
+    assert "violates" in log, "the server logs what it refuses"
+    for place, text in {"said": said, "logged": caplog.text, "recorded": record, "the server's log": log}.items():
+        assert PASSWORD not in text, place
+        assert str(RATING)[:6] not in text, place
+    assert USER not in said + record + log
+
+
+def test_a_password_that_is_wrong_is_not_repeated(secret_url: str, server: LocalServer) -> None:
+    hba = server.data / "pg_hba.conf"
+    hba.write_text("local all app scram-sha-256\nlocal all all trust\n")
+    engine = database.create_engine(with_database(server.url() or "", "embrec"))
+    with engine.begin() as connection:
+        connection.execute(sa.text("SELECT pg_reload_conf()"))
+    engine.dispose()
+    assert "ok    database" in run(secret_url, "doctor")
+    said = run(secret_url.replace(PASSWORD, PASSWORD + "x"), "doctor")
+    assert "password authentication failed" in said
+    assert PASSWORD not in said + server.log.read_text()
