@@ -234,8 +234,8 @@ def check_server(connection: sa.Connection) -> None:
 
 def extension_schema(connection: sa.Connection) -> str:
     """The schema that pgvector was installed in, quoted; it need not be on anybody's search path."""
-    query = "SELECT quote_ident(extnamespace::regnamespace::name::text) FROM pg_extension WHERE extname = 'vector'"
-    return str(connection.scalar(sa.text(query.replace(":", r"\:"))))
+    query = "SELECT CAST(extnamespace AS regnamespace) FROM pg_extension WHERE extname = 'vector'"  # quotes it
+    return str(connection.scalar(sa.text(query)))
 
 
 def current_revision(connection: sa.Connection) -> str | None:
