@@ -15,7 +15,7 @@ from embrec import embeddings, experiments, runs
 from embrec.movies import Movie
 
 MOVIES = [
-    Movie(str(number), f"Film {number} – «Ænima» 日本", ["Comedy", "Drama", "War"][: number % 4] or ["Horror"], 1990)
+    Movie(str(number), f"Film {number} «Ænima» 日本", ["Comedy", "Drama", "War"][: number % 4] or ["Horror"], 1990)
     for number in range(100, 120)
 ]
 SOME_TIME = dt.datetime(1999, 6, 1, tzinfo=dt.UTC)
