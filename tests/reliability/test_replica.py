@@ -21,9 +21,15 @@ from data import load_frame, rating_frame
 import embrec
 from embrec import database, experiments, local, runs, schema
 from embrec.config import parse_database_url, server_environment
-from embrec.errors import ConflictError, DatabaseError
+from embrec.errors import ConflictError, DatabaseError, UnreachableError
 
-REPLICATED = {**FAST_SETTINGS, "wal_level": "replica", "max_wal_senders": "4", "shared_buffers": "64MB"}
+REPLICATED = {
+    **FAST_SETTINGS,
+    "synchronous_commit": "on",
+    "wal_level": "replica",
+    "max_wal_senders": "4",
+    "shared_buffers": "64MB",
+}
 # Queries in the way of what the primary did are ended at once, not after half a minute.
 STANDBY = {**REPLICATED, "max_standby_streaming_delay": "0", "hot_standby": "on"}
 
@@ -137,6 +143,7 @@ def test_every_answer_of_a_standby_is_whole_while_runs_come_and_go(both) -> None
     kept = ["recommend_movies", "similar_movies", "similar_users", "predict_rating", "popular_movies"]
     right: dict[str, set[str]] = {name: {text(READS[name](primary))} for name in kept}
     seen: list[tuple[str, str]] = []
+    conflicts: list[DatabaseError] = []
     done = threading.Event()
 
     def read() -> None:
@@ -144,7 +151,8 @@ def test_every_answer_of_a_standby_is_whole_while_runs_come_and_go(both) -> None
             for name in kept:
                 try:
                     answer = text(READS[name](standby))
-                except ConflictError:
+                except (ConflictError, UnreachableError) as error:  # the query was ended, or the connection with it
+                    conflicts.append(error)
                     continue
                 seen.append((name, answer))
 
@@ -168,7 +176,7 @@ def test_every_answer_of_a_standby_is_whole_while_runs_come_and_go(both) -> None
         done.set()
         for reader in readers:
             reader.join(30)
-    assert len(seen) > 100
+    assert len(seen) > max(100, len(conflicts))  # a standby that ends queries at once ends many
     assert {name for name, answer in seen if answer not in right[name]} == set()
     assert len({answer for name, answer in seen if name == "similar_movies"}) > 2
     assert answers(standby) == answers(primary)
