@@ -144,9 +144,9 @@ class Result:
         lines.append(f"{'all':20}{self.answered:9,}{self.retries.total():7,}")
         for name in self.sizes[-1]:
             third = len(self.sizes) // 3
-            lines.append(
-                f"{name}: {self.growth(name):+.0f} MB in the last third, {self.sizes[third][name]:.0f} MB after a third, {self.sizes[-1][name]:.0f} MB at the end"
-            )
+            early, late = self.sizes[third][name], self.sizes[-1][name]
+            growth = f"{self.growth(name):+.0f} MB in the last third"
+            lines.append(f"{name}: {early:.0f} MB after a third, {late:.0f} MB at the end, {growth}")
         lines.append(f"{len(self.wrong)} wrong answers, {len(self.errors)} errors")
         return "\n".join([*lines, *self.wrong[:5], *self.errors[:5]])
 
