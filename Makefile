@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test check lint types bench bench-scale bench-serving bench-accuracy wheel clean
+.PHONY: demo test soak check lint types bench bench-scale bench-serving bench-accuracy wheel clean
 
 # Load MovieLens 100K, train the article's model, and ask for similar movies.
 demo: $(VENV)/.demo
@@ -12,6 +12,10 @@ demo: $(VENV)/.demo
 # The whole test suite, on a PostgreSQL of its own.
 test: $(VENV)/.test
 	$(BIN)/python -m pytest
+
+# Sixteen clients at once while runs come and go, every answer checked; ten minutes.
+soak: $(VENV)/.test
+	$(BIN)/python tests/reliability/soak.py 10
 
 # Everything that continuous integration checks before the tests.
 check: lint types

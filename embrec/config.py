@@ -15,6 +15,8 @@ from psycopg.errors import ProgrammingError
 from embrec.errors import ConfigError
 
 URL_VARIABLES = ("EMBREC_DATABASE_URL", "DATABASE_URL")
+# Where those go through a connection pooler: the server's own address, for what takes a session.
+DIRECT_URL_VARIABLE = "EMBREC_DIRECT_URL"
 # Any of these names a server to libpq; PGUSER or PGPASSWORD alone do not.
 LIBPQ_VARIABLES = ("PGSERVICE", "PGHOST", "PGHOSTADDR", "PGPORT", "PGDATABASE")
 
@@ -72,8 +74,12 @@ def parse_database_url(url: str, origin: str) -> DatabaseSetting:
     return DatabaseSetting({key: str(value) for key, value in parameters.items()}, origin)
 
 
-def database_setting(url: str | None = None) -> DatabaseSetting | None:
+def database_setting(url: str | None = None, direct: bool = False) -> DatabaseSetting | None:
     """Find the configured database: ``url``, EMBREC_DATABASE_URL, DATABASE_URL, then libpq's ``PG*`` variables.
+
+    Args:
+        url: A database URL that goes before the environment.
+        direct: Whether EMBREC_DIRECT_URL goes before the other variables.
 
     Returns:
         The setting, or None where nothing is configured and the embedded database should be used.
@@ -83,7 +89,7 @@ def database_setting(url: str | None = None) -> DatabaseSetting | None:
     """
     if url:
         return parse_database_url(url, "--database-url")
-    for name in URL_VARIABLES:
+    for name in (DIRECT_URL_VARIABLE, *URL_VARIABLES) if direct else URL_VARIABLES:
         if value := os.environ.get(name):
             return parse_database_url(value, name)
     for name in LIBPQ_VARIABLES:

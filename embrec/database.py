@@ -12,7 +12,14 @@ import sqlalchemy as sa
 
 from embrec import config
 from embrec.config import DatabaseSetting
-from embrec.errors import DatabaseError, LocalServerError, RequirementError, SchemaError, UnreachableError
+from embrec.errors import (
+    ConflictError,
+    DatabaseError,
+    LocalServerError,
+    RequirementError,
+    SchemaError,
+    UnreachableError,
+)
 
 # Library functions take either; a connection's transaction is the caller's.
 Bind = sa.Engine | sa.Connection
@@ -42,27 +49,40 @@ def create_engine(url: str | DatabaseSetting) -> sa.Engine:
         "application_name": "embrec",
         "prepare_threshold": None,
         **setting.parameters,
+        "client_encoding": "utf8",  # titles are of any script, whatever the role's or the host's encoding
     }
-    return sa.create_engine(
+    engine = sa.create_engine(
         "postgresql+psycopg://",
         connect_args=arguments,
         hide_parameters=True,
         pool_pre_ping=True,
     )
+    sa.event.listen(engine, "connect", _readable_times)
+    return engine
 
 
-def open_engine(url: str | None = None, notify: Callable[[str], None] = lambda message: None) -> sa.Engine:
+def _readable_times(connection: psycopg.Connection[Any], record: object) -> None:
+    """Have times written as ISO 8601, the only way that the driver reads; as a rule they are already."""
+    if not (connection.pgconn.parameter_status(b"DateStyle") or b"").startswith(b"ISO"):
+        connection.execute("SET DateStyle = ISO")
+        connection.commit()
+
+
+def open_engine(
+    url: str | None = None, notify: Callable[[str], None] = lambda message: None, direct: bool = False
+) -> sa.Engine:
     """Make an engine for the configured database, or for the embedded one where none is configured.
 
     Args:
         url: A database URL that goes before the environment.
         notify: Called with one line when the embedded database is used.
+        direct: Whether the engine is for what takes a session: EMBREC_DIRECT_URL then goes before DATABASE_URL.
 
     Raises:
         ConfigError: The configured URL cannot be read.
         LocalServerError: Nothing is configured and the embedded server cannot be started.
     """
-    setting = config.database_setting(url)
+    setting = config.database_setting(url, direct)
     if setting is not None:
         return create_engine(setting)
     server = local_server()
@@ -137,6 +157,14 @@ def _translate(error: BaseException | None, statement: str) -> DatabaseError:
         return UnreachableError(
             f"The database cannot be reached: {reason.rstrip('.')}. Check DATABASE_URL, or run: embrec doctor"
         )
+    # Also a query on a standby that is in the way of what the primary did.
+    if isinstance(error, psycopg.errors.SerializationFailure | psycopg.errors.DeadlockDetected):
+        return ConflictError(f"The database gave this up in favour of another transaction: {lines[0]}. Run it again")
+    if isinstance(error, psycopg.errors.ReadOnlySqlTransaction):
+        return DatabaseError(
+            f"The database refused: {lines[0]}. A standby answers and takes nothing in: write to the primary "
+            "(on a primary, default_transaction_read_only is on)"
+        )
     if isinstance(error, psycopg.errors.InsufficientPrivilege):
         return DatabaseError(f"The database refused: {lines[0]}. The grants it takes are in docs/deploy.md, Rights")
     # The first line alone: the others may repeat a row's values.
@@ -163,6 +191,23 @@ def retrying(action: Callable[[], T], seconds: float = 60.0) -> T:
             time.sleep(1.0)
 
 
+def require_session(connection: sa.Connection) -> None:
+    """Check that the connection is a session of the server's own, for a lock that is a session's.
+
+    A pooler may hand each of our transactions to another session, and the lock would stay with one of them for ever. It
+    gives itself away: the number it answered a connection with is none of a server's process.
+
+    Raises:
+        RequirementError: A connection pooler is between.
+    """
+    told = cast("psycopg.Connection[Any]", connection.connection.driver_connection).info.backend_pid
+    if told != connection.scalar(sa.text("SELECT pg_backend_pid()")):
+        raise RequirementError(
+            "A connection pooler is between embrec and the server, and this takes a lock that belongs to a session. "
+            "Set EMBREC_DIRECT_URL to the server's own address, or give an engine for it."
+        )
+
+
 def poll_lock(connection: sa.Connection, key: int, transaction: bool = False, seconds: float = 600.0) -> None:
     """Take an advisory lock by asking again and again.
 
@@ -177,7 +222,10 @@ def poll_lock(connection: sa.Connection, key: int, transaction: bool = False, se
 
     Raises:
         DatabaseError: Somebody else held it all the time.
+        RequirementError: The lock is to be the session's, and a connection pooler is between.
     """
+    if not transaction:
+        require_session(connection)
     take = sa.func.pg_try_advisory_xact_lock if transaction else sa.func.pg_try_advisory_lock
     deadline = time.monotonic() + seconds
     while not connection.scalar(sa.select(take(key))):
@@ -234,8 +282,8 @@ def check_server(connection: sa.Connection) -> None:
 
 def extension_schema(connection: sa.Connection) -> str:
     """The schema that pgvector was installed in, quoted; it need not be on anybody's search path."""
-    query = "SELECT quote_ident(extnamespace::regnamespace::name::text) FROM pg_extension WHERE extname = 'vector'"
-    return str(connection.scalar(sa.text(query.replace(":", r"\:"))))
+    query = "SELECT CAST(extnamespace AS regnamespace) FROM pg_extension WHERE extname = 'vector'"  # quotes it
+    return str(connection.scalar(sa.text(query)))
 
 
 def current_revision(connection: sa.Connection) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple
 
@@ -41,6 +42,8 @@ INDEXED_FROM = 50_000
 _INDEX_MEMORY_MB = 2_048
 # Held by whoever attaches or detaches partitions.
 _PARTITIONS_LOCK = 0x656D62727061
+# How long those who read are waited for before a run is taken away.
+_READERS_SECONDS = 5.0
 
 
 def store(connection: sa.Connection, model_run_id: int, side: Side, parts: Mapping[Part, Vectors]) -> None:
@@ -162,6 +165,7 @@ def drop(engine: sa.Engine, model_run_id: int) -> None:
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         database.poll_lock(connection, _PARTITIONS_LOCK)
         try:
+            _let_earlier_readers_end(connection)
             for side in ("user", "movie"):
                 parent, partition = f"embrec.{side}_embeddings", _partition(side, model_run_id)
                 # An interrupted detachment stays pending; only FINALIZE goes on from there.
@@ -180,6 +184,22 @@ def drop(engine: sa.Engine, model_run_id: int) -> None:
             connection.execute(sa.delete(run_matrices).where(run_matrices.c.model_run_id == model_run_id))
         finally:
             connection.execute(sa.select(sa.func.pg_advisory_unlock(_PARTITIONS_LOCK)))
+
+
+def _let_earlier_readers_end(connection: sa.Connection) -> None:
+    """Wait for transactions that may have seen the run published and have yet to read it; not for ever.
+
+    Detaching waits for those alone who have begun to read vectors.
+    """
+    running = sa.text(
+        "SELECT l.virtualtransaction FROM pg_locks AS l JOIN pg_stat_activity AS a USING (pid)"
+        " WHERE l.locktype = 'virtualxid' AND a.datname = current_database() AND l.pid <> pg_backend_pid()"
+    )
+    earlier = set(connection.scalars(running))
+    deadline = time.monotonic() + _READERS_SECONDS
+    while earlier and time.monotonic() < deadline:
+        time.sleep(0.02)
+        earlier &= set(connection.scalars(running))
 
 
 def _partition(side: Side, model_run_id: int, part: Part | None = None) -> str:

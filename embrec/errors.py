@@ -7,6 +7,7 @@
     ├── LocalServerError         the embedded PostgreSQL cannot be found, started or stopped
     ├── DatabaseError            a server cannot be reached or used
     │   ├── UnreachableError     nobody answers, or the connection was lost
+    │   ├── ConflictError        another transaction was in the way; trying again helps
     │   ├── RequirementError     PostgreSQL or pgvector is missing or too old
     │   └── SchemaError          the schema is absent, behind, or cannot be migrated
     ├── DataError                the data given cannot be loaded or trained on
@@ -46,6 +47,10 @@ class DatabaseError(EmbrecError):
 
 class UnreachableError(DatabaseError):
     """Nobody answers at the database's address, or the connection was lost; trying again may help."""
+
+
+class ConflictError(DatabaseError):
+    """Another transaction was in the way, or on a standby what the primary did; nothing was done, try again."""
 
 
 class RequirementError(DatabaseError):

@@ -167,8 +167,10 @@ def delete(engine: sa.Engine, model_run_id: int, force: bool = False) -> None:
     Raises:
         UnknownRunError: There is no such run.
         RunError: The run is published, answers in a running experiment, or is training.
+        RequirementError: The engine goes through a connection pooler.
     """
     with database.begin(engine) as connection:
+        database.require_session(connection)  # before it is marked
         one_at_a_time(connection)
         run = get_run(connection, model_run_id)
         if run.published:

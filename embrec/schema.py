@@ -44,7 +44,7 @@ def upgrade(engine: sa.Engine, revision: str = "head") -> str | None:
         The revision reached.
 
     Raises:
-        RequirementError: The server lacks what embrec needs.
+        RequirementError: The server lacks what embrec needs, or the engine goes through a connection pooler.
         SchemaError: There is no such revision, or the database refused a statement.
     """
     _run(command.upgrade, engine, revision)
@@ -59,6 +59,7 @@ def downgrade(engine: sa.Engine, revision: str) -> str | None:
 
     Raises:
         SchemaError: There is no such revision, or the database refused a statement.
+        RequirementError: The engine goes through a connection pooler.
     """
     _run(command.downgrade, engine, revision)
     return current(engine)

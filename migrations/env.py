@@ -77,6 +77,6 @@ if context.is_offline_mode():
 elif "engine" in context.config.attributes:
     run_online(context.config.attributes["engine"])
 else:
-    own_engine = database.open_engine(notify=print)
+    own_engine = database.open_engine(notify=print, direct=True)
     run_online(own_engine)
     own_engine.dispose()

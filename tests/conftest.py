@@ -38,7 +38,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 @pytest.fixture(autouse=True)
 def no_configured_database(monkeypatch: pytest.MonkeyPatch) -> None:
     """No test may reach a database that the developer happens to have configured."""
-    for name in (*config.URL_VARIABLES, *config.LIBPQ_VARIABLES, "PGUSER", "PGPASSWORD"):
+    for name in (config.DIRECT_URL_VARIABLE, *config.URL_VARIABLES, *config.LIBPQ_VARIABLES, "PGUSER", "PGPASSWORD"):
         monkeypatch.delenv(name, raising=False)
 
 

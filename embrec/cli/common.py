@@ -30,9 +30,14 @@ count_option = click.option(
 )
 
 
-def engine(database_url: str | None) -> sa.Engine:
-    """The database to work on, given back when the command ends; says so where it is the embedded one."""
-    opened = open_engine(database_url, notify=note)
+def engine(database_url: str | None, direct: bool = False) -> sa.Engine:
+    """The database to work on, given back when the command ends; says so where it is the embedded one.
+
+    Args:
+        database_url: What ``--database-url`` says.
+        direct: Whether the command takes a session, so that EMBREC_DIRECT_URL goes before DATABASE_URL.
+    """
+    opened = open_engine(database_url, notify=note, direct=direct)
     click.get_current_context().call_on_close(opened.dispose)
     return opened
 

@@ -52,7 +52,7 @@ def upgrade(revision: str, sql: bool, database_url: str | None) -> None:
     if sql:
         click.echo(schema.upgrade_sql(revision))
         return
-    reached = schema.upgrade(engine(database_url), revision)
+    reached = schema.upgrade(engine(database_url, direct=True), revision)
     note(f"The schema embrec is at revision {reached}.")
 
 
@@ -68,7 +68,7 @@ def downgrade(revision: str, sql: bool, yes: bool, database_url: str | None) -> 
     if sql:
         click.echo(schema.downgrade_sql(revision))
         return 0
-    bind = engine(database_url)
+    bind = engine(database_url, direct=True)
     if not yes and not click.confirm("This removes tables and the data in them. Go on?", err=True):
         note("Nothing was changed.")
         return 1

@@ -86,7 +86,9 @@ def train(
 ) -> None:
     """Train a model on the ratings in the database and publish its vectors."""
     chosen = {name: value for name, value in options.items() if value is not None}
-    result = train_with_progress(engine(database_url), architecture, chosen, seed, holdout, publish, warm_start)
+    result = train_with_progress(
+        engine(database_url, direct=True), architecture, chosen, seed, holdout, publish, warm_start
+    )
     if as_json:
         print_json(
             {
@@ -192,5 +194,5 @@ def _note_published(bind: sa.Engine, run: int) -> None:
 @database_option
 def delete(run: int, force: bool, database_url: str | None) -> None:
     """Delete a run's vectors; its record stays."""
-    model_runs.delete(engine(database_url), run, force)
+    model_runs.delete(engine(database_url, direct=True), run, force)
     note(f"Model run {run} is deleted.")

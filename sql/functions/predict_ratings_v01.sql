@@ -5,6 +5,9 @@
 CREATE FUNCTION embrec.predict_ratings(user_ids text[], movie_ids text[])
 RETURNS SETOF embrec.predicted_rating
 LANGUAGE sql STABLE PARALLEL SAFE
+-- Inlined, it would be planned before its statement's snapshot is taken: a run that is attached and published between
+-- the two would be the published one without a partition in the plan. A function with settings is not inlined.
+SET plan_cache_mode = force_custom_plan
 BEGIN ATOMIC
     WITH run AS (
         SELECT r.*, coalesce(r.bias_feature, 1) AS feature

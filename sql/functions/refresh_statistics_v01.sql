@@ -5,6 +5,7 @@ RETURNS void
 LANGUAGE plpgsql
 SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
+SET quote_all_identifiers = off -- PostgreSQL's own refresh fails with it
 AS $$
 BEGIN
     REFRESH MATERIALIZED VIEW CONCURRENTLY embrec.movie_statistics;

@@ -100,7 +100,8 @@ BEGIN
         FROM unnest(user_indexes, ratings) AS t (user_index, rating)
         LEFT JOIN embrec.user_embeddings AS e
             ON e.model_run_id = run.model_run_id AND e.part = 'preference' AND e.user_index = t.user_index
-    ) AS u;
+    ) AS u
+    WHERE u.vector IS NOT NULL; -- a user who rated nothing that the run knows has none
     IF moment IS NULL OR users IS NULL THEN
         RETURN NULL;
     END IF;

@@ -470,6 +470,14 @@ def test_a_refresh_gives_new_movies_vectors(engine: sa.Engine, vectors) -> None:
     assert 1 <= predict.predict_rating(engine, "u5", "like 101") <= 5
 
 
+def test_a_refresh_passes_over_raters_whom_the_run_knows_nothing_of(engine: sa.Engine, vectors) -> None:
+    ratings.add_rating(engine, "u1", "newer", 4)
+    alone = ratings.refresh(engine), recommend.recommend_movies(engine, "u2", 1, movie_ids=["newer"]).score.tolist()
+    ratings.add_rating(engine, NEW_USER, "newer", 5)  # who rated nothing else
+    again = ratings.refresh(engine), recommend.recommend_movies(engine, "u2", 1, movie_ids=["newer"]).score.tolist()
+    assert alone == again
+
+
 def test_a_refresh_of_matrix_factorisation_is_its_own_sweep(engine: sa.Engine) -> None:
     """Folding a trained movie in gives about what the next sweep would."""
     frame = rating_frame(60, 20, 800)

@@ -87,6 +87,19 @@ def test_the_order_of_the_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     assert hosts == [("h4", "--database-url"), ("h3", "EMBREC_DATABASE_URL"), ("h2", "DATABASE_URL")]
 
 
+def test_what_takes_a_session_goes_by_the_direct_url_where_none_is_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EMBREC_DATABASE_URL", "postgresql://pooler/")
+    monkeypatch.setenv(config.DIRECT_URL_VARIABLE, "postgresql://server/")
+    for url, direct, origin in (
+        ("postgresql://given/", True, "--database-url"),
+        (None, True, "EMBREC_DIRECT_URL"),
+        (None, False, "EMBREC_DATABASE_URL"),
+    ):
+        setting = config.database_setting(url, direct)
+        assert setting is not None
+        assert setting.origin == origin
+
+
 def test_the_home_directory_follows_embrec_home_then_xdg(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.delenv("EMBREC_HOME", raising=False)
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))

@@ -1,0 +1,17 @@
+"""Sixteen clients at once while runs come and go: the soak test, for three quarters of a minute."""
+
+from __future__ import annotations
+
+import soak
+
+
+def test_no_answer_is_wrong_and_nothing_grows_while_runs_come_and_go_under_load(url: str) -> None:
+    result = soak.soak(url, seconds=40)
+    assert (result.wrong[:3], result.errors[:3]) == ([], []), result.table()
+    assert soak.grows(result) == [], result.table()
+    assert result.answered > 1000
+    assert result.retries.total() < result.answered / 100
+    kinds = {"similar_movies", "recommend_movies", "predict_rating", "similar_users", "popular_movies"}
+    assert set(result.seconds) == kinds | {
+        *("add_rating", "remove_rating", "load", "refresh_statistics", "publish", "rollback")
+    }
