@@ -7,6 +7,7 @@
     ├── LocalServerError         the embedded PostgreSQL cannot be found, started or stopped
     ├── DatabaseError            a server cannot be reached or used
     │   ├── UnreachableError     nobody answers, or the connection was lost
+    │   ├── BusyError            somebody else holds a lock
     │   ├── RequirementError     PostgreSQL or pgvector is missing or too old
     │   └── SchemaError          the schema is absent, behind, or cannot be migrated
     ├── DataError                the data given cannot be loaded or trained on
@@ -14,6 +15,7 @@
     │   └── DownloadError        a data set cannot be fetched or is not what it should be
     ├── TrainingError            a fit went wrong
     ├── RunError                 a model run cannot be published, rolled back or deleted
+    │   └── WithheldError        a model run is not published, and could be by force
     ├── ExperimentError          an experiment cannot be started or ended
     └── NotFoundError            what was asked for is not there
         ├── UnknownMovieError
@@ -45,6 +47,10 @@ class DatabaseError(EmbrecError):
 
 class UnreachableError(DatabaseError):
     """Nobody answers at the database's address, or the connection was lost; trying again may help."""
+
+
+class BusyError(DatabaseError):
+    """Somebody else holds a lock that was waited for; trying again later may help."""
 
 
 class RequirementError(DatabaseError):
@@ -91,6 +97,10 @@ class TrainingError(EmbrecError):
 
 class RunError(EmbrecError):
     """A model run cannot be published, rolled back to, or deleted."""
+
+
+class WithheldError(RunError):
+    """A trained run is not published: it looks bad, or another was published meanwhile."""
 
 
 class ExperimentError(EmbrecError):

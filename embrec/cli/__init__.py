@@ -20,6 +20,7 @@ COMMANDS = {
     "load": "loading",
     "train": "training",
     "runs": "training",
+    "gc": "training",
     "experiments": "experiments",
     "evaluate": "evaluation",
     "tune": "tuning",
