@@ -19,7 +19,7 @@ import numpy as np
 import sqlalchemy as sa
 from data import load_frame, rating_frame, stored_run
 
-from embrec import database, recommend, runs
+from embrec import database, local, recommend, runs
 from embrec.errors import UnreachableError
 from embrec.local import LocalServer
 
@@ -37,7 +37,12 @@ def own_server(settings: Mapping[str, str] | None = None) -> Iterator[LocalServe
     """A running embedded server that a test may stop, kill and fill."""
     home = Path(tempfile.mkdtemp(prefix="embrec-faults-"))
     home.chmod(0o711)
-    server = LocalServer(home, {"shared_buffers": "64MB", **(settings or {})})
+    # Where it listens has to be the same after a restart.
+    sockets = home / "sockets"
+    sockets.mkdir()
+    if account := local._service_account(home / "none"):
+        os.chown(sockets, account.pw_uid, account.pw_gid)
+    server = LocalServer(home, {"shared_buffers": "64MB", "unix_socket_directories": str(sockets), **(settings or {})})
     server.start()
     try:
         yield server

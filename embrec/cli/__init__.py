@@ -68,7 +68,7 @@ def cli(debug: bool) -> None:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run the command line and exit: 0, 1 with one line that says what to do, 2 for usage, 130 by Ctrl-C, 143 by SIGTERM."""
+    """Run the command line and exit: 0, 1 with one line that says what to do, 2 for usage, 130 or 143 when ended."""
     given = sys.argv[1:] if arguments is None else arguments
     with contextlib.suppress(ValueError):  # not in the main thread
         signal.signal(signal.SIGTERM, _end)
