@@ -76,6 +76,7 @@ def hooked(point: Point, action: Callable[..., None]) -> Iterator[None]:
         yield
     finally:
         setattr(owner, attribute, original)
+    assert calls >= number, f"{name} was never reached"
 
 
 def load_ratings(url: str, **frame: int) -> None:

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import sqlalchemy as sa
 from data import FAKE_RUN, stored_run
-from faulting import QUICK, let_time_pass, orphans, published_run, wait_for
+from faulting import QUICK, hooked, let_time_pass, orphans, published_run, wait_for
 
 from embrec import experiments, runs
 from embrec.errors import RunError, TrainingError, WithheldError
@@ -84,6 +84,19 @@ def test_a_training_that_shows_no_sign_of_life_is_lost_and_gc_says_so(
     let_time_pass(engine)
     runs.delete(engine, alive)
     assert statuses(engine)[alive] == "deleted"
+
+
+def test_a_heartbeat_that_comes_while_gc_works_is_heard(engine: sa.Engine) -> None:
+    run = runs.start(engine, **FAKE_RUN)
+    let_time_pass(engine)
+
+    def beat(*_: Any) -> None:
+        with engine.begin() as connection:
+            connection.execute(sa.text("UPDATE embrec.model_runs SET heartbeat_at = now()"))
+
+    with hooked(("embrec.garbage._clear_away", 1, "before"), beat):
+        collect_garbage(engine)
+    assert statuses(engine) == {run: "training"}
 
 
 def test_a_training_that_was_given_up_too_early_ends_well_all_the_same(engine: sa.Engine) -> None:

@@ -39,7 +39,7 @@ OF_A_TRAINING = [
     ("embrec.train._store", 1, "after"),
     ("embrec.runs._append", 1, "before"),
     ("embrec.runs._append", 1, "after"),
-    ("embrec.ratings.refresh_statistics", 1, "before"),
+    ("embrec.train.refresh_statistics", 1, "before"),
     ("embrec.embeddings._find_pgvector", 1, "after"),
 ]
 
