@@ -45,12 +45,8 @@ def explain_nothing(connection: sa.Connection, side: str, outside_id: str) -> No
     """Say why there is no answer; return where there is just nobody else."""
     error = UnknownMovieError if side == "movie" else UnknownUserError
     known, published, has_vector = connection.execute(
-        sa.text(
-            f"SELECT EXISTS (SELECT FROM embrec.{side}s WHERE {side}_id = :id),"
-            " (SELECT model_run_id FROM embrec.published_run),"
-            f" EXISTS (SELECT FROM embrec.published_{side}_embeddings WHERE {side}_id = :id)"
-        ),
-        {"id": outside_id},
+        sa.text("SELECT known, published, has_vector FROM embrec.known_id(:side, :id)"),
+        {"side": side, "id": outside_id},
     ).one()
     if not known:
         raise error(f"There is no {side} with the id {outside_id!r}.")
@@ -65,7 +61,7 @@ def explain_nothing(connection: sa.Connection, side: str, outside_id: str) -> No
 
 def explain_no_pair(connection: sa.Connection, user: str, movie: str) -> None:
     """Say why there is no answer for a user and a movie; return where both are known to the run."""
-    known = sa.text("SELECT EXISTS (SELECT FROM embrec.users WHERE user_id = :user)")
+    known = sa.text("SELECT known FROM embrec.known_id('user', :user)")
     if not connection.scalar(known, {"user": user}):
         raise UnknownUserError(f"There is no user with the id {user!r}.")
     explain_nothing(connection, "movie", movie)

@@ -64,26 +64,14 @@ def store(connection: sa.Connection, model_run_id: int, side: Side, parts: Mappi
     for part, vectors in parts.items():
         _check_vectors(f"{side} {part}", vectors)
     database.poll_lock(connection, _PARTITIONS_LOCK, transaction=True)
-    parent, run = f"embrec.{side}_embeddings", _partition(side, model_run_id)
-    connection.execute(sa.text(f"CREATE TABLE {run} (LIKE {parent}) PARTITION BY LIST (part)"))
-    connection.execute(sa.text(f"ALTER TABLE {run} ADD PRIMARY KEY (model_run_id, part, {side}_index)"))
+    opening = sa.text("SELECT embrec.open_run(:run, :side, CAST(:parts AS embrec.part[]))")
+    connection.execute(opening, {"run": model_run_id, "side": side, "parts": list(parts)})
     for part, vectors in parts.items():
-        leaf = _partition(side, model_run_id, part)
-        _fill(connection, leaf, parent, side, {"model_run_id": str(model_run_id), "part": f"'{part}'"}, vectors)
-        connection.execute(sa.text(f"ALTER TABLE {run} ATTACH PARTITION {leaf} FOR VALUES IN ('{part}')"))
-        connection.execute(sa.text(f"ANALYZE {leaf}"))
-    connection.execute(sa.text(f"ALTER TABLE {parent} ATTACH PARTITION {run} FOR VALUES IN ({model_run_id})"))
+        _fill(connection, _partition(side, model_run_id, part), side, vectors)
+    connection.execute(sa.text("SELECT embrec.close_run(:run, :side)"), {"run": model_run_id, "side": side})
 
 
-def _fill(
-    connection: sa.Connection, leaf: str, parent: str, side: Side, fixed: Mapping[str, str], found: Vectors
-) -> None:
-    """Make a table like the parent, whose fixed columns have one value each, and fill it."""
-    connection.execute(
-        sa.text(f"CREATE TABLE {leaf} (LIKE {parent} INCLUDING STORAGE INCLUDING COMPRESSION INCLUDING DEFAULTS)")
-    )
-    defaults = ", ".join(f"ALTER {column} SET DEFAULT {value}" for column, value in fixed.items())
-    connection.execute(sa.text(f"ALTER TABLE {leaf} {defaults}"))  # so that they need not be sent
+def _fill(connection: sa.Connection, leaf: str, side: Side, found: Vectors) -> None:
     order = np.argsort(found.indexes)
     columns: dict[str, NDArray[Any] | None] = {
         f"{side}_index": found.indexes,
@@ -94,86 +82,47 @@ def _fill(
     }
     given = {name: values[order] for name, values in columns.items() if values is not None}
     bulk.copy_arrays(connection, f"{leaf} ({', '.join(given)})", list(given.values()), freeze=True)
-    checks = " AND ".join(f"{column} = {value}" for column, value in fixed.items())
-    connection.execute(
-        sa.text(
-            f"ALTER TABLE {leaf}"
-            f" ADD PRIMARY KEY (model_run_id, part, {side}_index),"
-            f" ADD CHECK ({checks}),"  # lets ATTACH skip its scan
-            f" ADD CHECK ({database.extension_schema(connection)}.vector_dims(embedding) = {found.vectors.shape[1]})"
-        )
-    )
 
 
 def index(engine: sa.Engine, model_run_id: int, side: Side, part: Part) -> bool:
     """Give a part of a run an approximate index for cosine similarity, where comparing all takes long.
 
-    Readers are not held up. The graph is made in memory, two kilobytes a vector.
-
     Returns:
         Whether there are so many vectors.
     """
-    leaf = _partition(side, model_run_id, part)
-    rows, width, _ = _size(engine, leaf)
-    if rows < INDEXED_FROM:
-        return False
-    _make_index(engine, leaf, "hnsw", rows, f"(embedding::vector({width})) vector_cosine_ops")
-    return True
+    call = "embrec.index_run(:run, :side, CAST(:part AS embrec.part))"
+    return _index(engine, _partition(side, model_run_id, part), call, run=model_run_id, side=side, part=part)
 
 
 def index_ranking(engine: sa.Engine, model_run_id: int) -> bool:
     """Give the preference part of a run an approximate index for ranking movies, where comparing all takes long.
 
-    Ranking is by inner product, whose graph falls apart where vectors differ in length. So each is made as long as the
-    longest by one more coordinate, which is 0 in a user's vector (Bachrach et al., "Speeding up the Xbox recommender
-    system using a Euclidean transformation for inner-product spaces", RecSys 2014).
-
     Returns:
         Whether there are so many vectors.
     """
     leaf = _partition("movie", model_run_id, "preference")
-    rows, width, longest = _size(engine, leaf)
+    return _index(engine, leaf, "embrec.index_ranking(:run)", run=model_run_id)
+
+
+def _index(engine: sa.Engine, leaf: str, call: str, **arguments: Any) -> bool:
+    with database.begin(engine) as connection:
+        rows = connection.execute(sa.text(f"SELECT count(*) FROM {leaf}")).scalar_one()
     if rows < INDEXED_FROM:
         return False
-    # A movie that is folded in later may be longer still, and is found all the same.
-    missing = f"sqrt(greatest({longest!r} - vector_norm(embedding) ^ 2, 0))"
-    expression = f"((embedding || ARRAY[{missing}]::vector)::vector({width + 1})) vector_ip_ops"
-    _make_index(engine, leaf, "ranking", rows, expression)
-    return True
-
-
-def _size(engine: sa.Engine, leaf: str) -> tuple[int, int, float]:
-    """How many vectors a partition has, how many dimensions, and the square of the longest one's length."""
-    with database.begin(engine) as connection:
-        _find_pgvector(connection)
-        row = connection.execute(
-            sa.text(f"SELECT count(*), max(vector_dims(embedding)), max(vector_norm(embedding) ^ 2) FROM {leaf}")
-        ).one()
-        return row[0], row[1], row[2]
-
-
-def _find_pgvector(connection: sa.Connection) -> None:
-    connection.execute(sa.text(f"SET LOCAL search_path = {database.extension_schema(connection)}"))
-
-
-def _make_index(engine: sa.Engine, leaf: str, name: str, rows: int, expression: str) -> None:
-    megabytes = min(64 + rows // 500, _INDEX_MEMORY_MB)
-    statement = (
-        f"CREATE INDEX IF NOT EXISTS {leaf.removeprefix('embrec.')}_{name} ON {leaf} USING hnsw ({expression})"
-    ).replace("::", r"\:\:")
+    megabytes = min(64 + rows // 500, _INDEX_MEMORY_MB)  # the graph is made in memory, two kilobytes a vector
 
     def make(*settings: str) -> None:
         with database.begin(engine) as connection:
-            _find_pgvector(connection)
             for setting in (f"maintenance_work_mem = '{megabytes}MB'", *settings):
                 connection.execute(sa.text(f"SET LOCAL {setting}"))
-            connection.execute(sa.text(statement))
+            connection.execute(sa.text(f"SELECT {call}"), arguments)
 
     try:
         make()
     except DatabaseError:
         # Workers share the graph through /dev/shm, which is small in many containers.
         make("max_parallel_maintenance_workers = 0")
+    return True
 
 
 def store_matrix(

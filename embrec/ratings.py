@@ -58,6 +58,22 @@ def remove_rating(bind: Bind, user_id: str | int, movie_id: str | int) -> bool:
         return bool(connection.scalar(statement, {"user": str(user_id), "movie": str(movie_id)}))
 
 
+def forget_user(bind: Bind, user_id: str | int) -> bool:
+    """Take away all that is known of a user: ratings, vectors in every run, what experiments recorded.
+
+    Movies' vectors, which were learned from many users' ratings, stay as they are until the next training.
+
+    Returns:
+        Whether there was such a user.
+
+    Raises:
+        SchemaError: The schema is absent or behind.
+    """
+    with database.begin(bind) as connection:
+        statement = sa.text("SELECT embrec.forget_user(CAST(:user AS text))")
+        return bool(connection.scalar(statement, {"user": str(user_id)}))
+
+
 def refresh(bind: Bind) -> int:
     """Give the published run vectors of the movies that came after its training, without training.
 

@@ -180,13 +180,7 @@ def resolve_movie(bind: Bind, movie: str) -> str:
         UnknownMovieError: None fits, or several do; the message lists the nearest titles.
     """
     with database.begin(bind) as connection:
-        found = connection.scalar(
-            sa.text(
-                "SELECT movie_id FROM embrec.movies WHERE movie_id = :movie OR lower(title) = lower(:movie)"
-                " ORDER BY movie_id = :movie DESC, movie_index LIMIT 1"
-            ),
-            {"movie": movie},
-        )
+        found = connection.scalar(sa.text("SELECT embrec.movie_named(:movie)"), {"movie": movie})
         if found is not None:
             return str(found)
         candidates = find_movies(connection, movie, 6)

@@ -16,6 +16,9 @@ from embrec.database import Bind
 from embrec.errors import RunError, UnknownRunError, WithheldError
 from embrec.tables import experiments, model_runs, publications
 
+# Held by whoever changes which runs answer: a lock on the table would take rights on it that a publisher does not need.
+_PUBLISHING_LOCK = 0x656D62727062
+
 
 @dataclass(frozen=True)
 class ModelRun:
@@ -301,7 +304,7 @@ def experiment_with(connection: sa.Connection, model_run_id: int) -> str | None:
 
 def one_at_a_time(connection: sa.Connection) -> None:
     """Let one transaction at a time change which runs answer; readers are not held up."""
-    connection.execute(sa.text("LOCK TABLE embrec.publications IN SHARE ROW EXCLUSIVE MODE"))
+    connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_PUBLISHING_LOCK)))
 
 
 def _append(connection: sa.Connection, model_run_id: int, action: str) -> None:

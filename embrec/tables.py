@@ -25,6 +25,8 @@ users = sa.Table(
     metadata,
     sa.Column("user_index", sa.Integer, primary_key=True, autoincrement=False),
     sa.Column("user_id", sa.Text, nullable=False, unique=True),
+    # Then the id is one that says nothing, and no ratings or vectors are left.
+    sa.Column("forgotten_at", timestamptz),
 )
 
 movies = sa.Table(

@@ -48,8 +48,7 @@ def run_offline() -> None:
     )
     context.execute(resources.executable("schema/prepare"))
     context.run_migrations()
-    if not context.get_revision_argument():
-        context.execute(resources.executable("schema/remove"))
+    context.execute(resources.executable("schema/rights" if context.get_revision_argument() else "schema/remove"))
 
 
 def run_online(engine: sa.Engine) -> None:
@@ -66,8 +65,8 @@ def run_online(engine: sa.Engine) -> None:
                 connection.commit()
                 with schema.not_the_default_schema(connection):
                     context.run_migrations()
-                if not context.get_context().get_current_heads():
-                    connection.execute(resources.executable("schema/remove"))
+                left = context.get_context().get_current_heads()
+                connection.execute(resources.executable("schema/rights" if left else "schema/remove"))
                 connection.commit()
             finally:
                 connection.invalidate()  # the session's settings must not go back to the pool

@@ -33,6 +33,7 @@ COMMANDS = {
     "explain": "predicting",
     "rate": "rating",
     "unrate": "rating",
+    "forget": "rating",
     "refresh": "rating",
     "doctor": "doctor",
 }

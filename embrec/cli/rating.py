@@ -1,4 +1,4 @@
-"""embrec rate, embrec unrate and embrec refresh."""
+"""embrec rate, unrate, forget and refresh."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import click
 from embrec import ratings
 from embrec.cli.common import database_option, engine, note
 from embrec.database import begin
-from embrec.errors import NotFoundError
+from embrec.errors import NotFoundError, UnknownUserError
 from embrec.recommend import resolve_movie
 
 
@@ -42,6 +42,19 @@ def unrate(user: str, movie: str, database_url: str | None) -> None:
         if not ratings.remove_rating(connection, user, found):
             raise NotFoundError(f"User {user!r} has no rating of movie {found!r}.")
     note(f"User {user}'s rating of movie {found} is gone.")
+
+
+@click.command()
+@click.argument("user")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@database_option
+def forget(user: str, yes: bool, database_url: str | None) -> None:
+    """Take away all that is known of USER: ratings, vectors in every run, what experiments recorded."""
+    if not yes:
+        click.confirm(f"Forget user {user} for ever?", abort=True, err=True)
+    if not ratings.forget_user(engine(database_url), user):
+        raise UnknownUserError(f"There is no user with the id {user!r}.")
+    note(f"User {user} is forgotten. Movies' vectors change with the next training: embrec train")
 
 
 @click.command()

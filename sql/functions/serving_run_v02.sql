@@ -1,8 +1,7 @@
 -- The run that answers for a user: while an experiment runs that of the user's variant, otherwise the published one.
--- With the owner's rights, so that a role that was granted the tables before there were experiments is still served.
 CREATE OR REPLACE FUNCTION embrec.serving_run(user_id text)
 RETURNS integer
-LANGUAGE sql STABLE PARALLEL SAFE SECURITY DEFINER
+LANGUAGE sql STABLE PARALLEL SAFE
 BEGIN ATOMIC
     SELECT coalesce(
         (

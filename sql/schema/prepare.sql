@@ -28,8 +28,9 @@ BEGIN
     IF to_regnamespace('embrec') IS NULL THEN
         CREATE SCHEMA embrec;
     END IF;
-    -- Revisions find pgvector, wherever it lives, and none of the host's tables before ours.
-    PERFORM set_config('search_path', quote_ident(extension_schema), false);
+    -- Revisions find pgvector, wherever it lives, and none of the host's tables before ours. Functions keep this path:
+    -- were the temporary schema not named last, it would be looked through first.
+    PERFORM set_config('search_path', format('pg_catalog, %I, pg_temp', extension_schema), false);
     PERFORM set_config('lock_timeout', '10s', false);
 END
 $$;

@@ -2,6 +2,8 @@
 DROP TABLE IF EXISTS embrec.alembic_version;
 
 DO $$
+DECLARE
+    role name;
 BEGIN
     IF obj_description((SELECT oid FROM pg_extension WHERE extname = 'vector'), 'pg_extension') LIKE '%(created by embrec)' THEN
         BEGIN
@@ -17,5 +19,14 @@ BEGIN
             RAISE NOTICE 'the schema embrec holds objects that are not of embrec and stays';
         END;
     END IF;
+    FOR role IN
+        SELECT r.rolname FROM pg_roles AS r WHERE shobj_description(r.oid, 'pg_authid') LIKE '%schema embrec (created by embrec)'
+    LOOP
+        BEGIN
+            EXECUTE format('DROP ROLE %I', role);
+        EXCEPTION WHEN dependent_objects_still_exist OR insufficient_privilege THEN
+            RAISE NOTICE 'the role % is used in another database, or another role made it, and stays', role;
+        END;
+    END LOOP;
 END
 $$;

@@ -555,7 +555,7 @@ def role(admin: sa.Engine, engine: sa.Engine) -> Callable[..., str]:
         connection.execute(sa.text(f"DROP ROLE {name}"))
 
 
-READS = ("USAGE ON SCHEMA embrec", "SELECT ON ALL TABLES IN SCHEMA embrec")
+READS = ("embrec_reader",)
 
 
 def test_a_reader_is_served_and_changes_nothing(engine: sa.Engine, url: str, vectors, role) -> None:
@@ -575,12 +575,8 @@ def test_a_reader_is_served_and_changes_nothing(engine: sa.Engine, url: str, vec
 def test_an_application_may_rate_with_the_grants_of_the_documentation(
     engine: sa.Engine, url: str, vectors, role
 ) -> None:
-    writes = (
-        "INSERT, UPDATE, DELETE ON embrec.ratings",
-        "INSERT, UPDATE ON embrec.users, embrec.movies",
-        "EXECUTE ON FUNCTION embrec.refresh_statistics()",
-    )
-    writer = database.create_engine(make_conninfo(url, user=role(*READS, *writes), password="p"))
+    writes = "EXECUTE ON FUNCTION embrec.refresh_statistics()"
+    writer = database.create_engine(make_conninfo(url, user=role("embrec_api", writes), password="p"))
     ratings.add_rating(writer, NEW_USER, NEW_MOVIE, 3)
     ratings.add_rating(writer, NEW_USER, NEW_MOVIE, 4)
     assert ratings.refresh_statistics(writer)

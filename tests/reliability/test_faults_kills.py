@@ -53,8 +53,8 @@ OF_A_TRAINING = {
     ("embrec.runs._append", 1, "after"): False,
     ("embrec.runs.publish", 1, "after"): True,
     ("embrec.train.refresh_statistics", 1, "after"): True,
-    ("embrec.embeddings._make_index", 1, "before"): True,
-    ("embrec.embeddings._make_index", 1, "after"): True,
+    ("embrec.embeddings._index", 1, "before"): True,
+    ("embrec.embeddings._index", 1, "after"): True,
 }
 
 

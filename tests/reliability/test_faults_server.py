@@ -40,7 +40,7 @@ OF_A_TRAINING = [
     ("embrec.runs._append", 1, "before"),
     ("embrec.runs._append", 1, "after"),
     ("embrec.train.refresh_statistics", 1, "before"),
-    ("embrec.embeddings._find_pgvector", 1, "after"),
+    ("embrec.embeddings._index", 1, "before"),
 ]
 
 

@@ -1,0 +1,145 @@
+-- After the revisions: who may do what. It says all of it anew each time, and doing it again changes nothing.
+--
+-- Six roles without login, to grant to the roles that log in. They belong to the whole server; where this role may not
+-- create them, the notice has the statements. Functions run with their owner's rights where a caller may have none on
+-- the tables: those that answer, those that take a user's rating or outcome in, and those that a trainer or publisher
+-- needs. All pin their search_path with the temporary schema last.
+DO $$
+DECLARE
+    roles text[] := '{embrec_owner,embrec_loader,embrec_trainer,embrec_publisher,embrec_reader,embrec_api}';
+    -- What is asked, and what an application's users tell; both are all that embrec_api may do.
+    asking text[] := '{similar_movies,similar_users,find_movies,recommend_movies,recommend_for,explain_recommendation,'
+        'predict_rating,predict_ratings,rating_uncertainty,popular_movies,trending_movies,assign_variant,known_id,'
+        'movie_named}';
+    telling text[] := '{add_rating,remove_rating,record_exposure,record_outcome}';
+    loading text[] := '{refresh_statistics,forget_user}';
+    training text[] := '{open_run,close_run,index_run,index_ranking,refresh_statistics}';
+    publishing text[] := '{refresh,refresh_statistics}';
+    extension_schema text := (SELECT quote_ident(extnamespace::regnamespace::name::text) FROM pg_extension WHERE extname = 'vector');
+    am record;
+    role text;
+    missing text[] := '{}';
+    ours record;
+BEGIN
+    SELECT r.rolsuper, r.rolsuper OR r.rolcreaterole AS creates INTO am FROM pg_roles AS r WHERE r.rolname = current_user;
+    FOREACH role IN ARRAY roles LOOP
+        CONTINUE WHEN to_regrole(role) IS NOT NULL;
+        IF NOT am.creates THEN
+            missing := missing || role;
+            CONTINUE;
+        END IF;
+        BEGIN
+            EXECUTE format('CREATE ROLE %I NOLOGIN', role);
+            EXECUTE format('COMMENT ON ROLE %I IS %L', role, 'a group of rights on the schema embrec (created by embrec)');
+            IF role = 'embrec_owner' AND NOT am.rolsuper THEN
+                EXECUTE format('GRANT %I TO CURRENT_USER', role);
+            END IF;
+        EXCEPTION WHEN duplicate_object OR unique_violation THEN
+            NULL; -- another database's upgrade was quicker
+        END;
+    END LOOP;
+    IF missing <> '{}' THEN
+        RAISE NOTICE 'This role may not create roles, so only the schema''s owner may use it. To have least privilege, a role with CREATEROLE runs: %; then: embrec db upgrade',
+            (SELECT string_agg(format('CREATE ROLE %I NOLOGIN', name), '; ') FROM unnest(missing) AS name);
+    END IF;
+
+    -- Functions with the caller's rights need it of the readers, those with the owner's of the owner.
+    FOREACH role IN ARRAY '{embrec_owner,embrec_reader,embrec_trainer}'::text[] LOOP
+        IF to_regrole(role) IS NOT NULL AND NOT has_schema_privilege(role, extension_schema, 'USAGE') THEN
+            EXECUTE format('GRANT USAGE ON SCHEMA %s TO %I', extension_schema, role);
+        END IF;
+    END LOOP;
+
+    -- Everything belongs to embrec_owner, where this role can give it away.
+    IF to_regrole('embrec_owner') IS NOT NULL AND pg_has_role('embrec_owner', 'USAGE')
+        AND has_schema_privilege('embrec_owner', extension_schema, 'USAGE')
+    THEN
+        IF has_database_privilege(current_database(), 'CREATE')
+            AND 'embrec_owner'::regrole <> (SELECT n.nspowner FROM pg_namespace AS n WHERE n.nspname = 'embrec')
+        THEN
+            ALTER SCHEMA embrec OWNER TO embrec_owner;
+        END IF;
+        IF has_schema_privilege('embrec_owner', 'embrec', 'CREATE') THEN
+            FOR ours IN
+                SELECT format(
+                    '%s %s',
+                    CASE c.relkind WHEN 'v' THEN 'VIEW' WHEN 'm' THEN 'MATERIALIZED VIEW' WHEN 'c' THEN 'TYPE' ELSE 'TABLE' END,
+                    c.oid::regclass
+                ) AS thing
+                FROM pg_class AS c
+                WHERE c.relnamespace = 'embrec'::regnamespace AND c.relkind IN ('r', 'p', 'v', 'm', 'c')
+                    AND c.relowner <> 'embrec_owner'::regrole
+                UNION ALL
+                SELECT format('TYPE %s', t.oid::regtype)
+                FROM pg_type AS t
+                WHERE t.typnamespace = 'embrec'::regnamespace AND t.typtype = 'e' AND t.typowner <> 'embrec_owner'::regrole
+                UNION ALL
+                SELECT format('FUNCTION %s', p.oid::regprocedure)
+                FROM pg_proc AS p
+                WHERE p.pronamespace = 'embrec'::regnamespace AND p.proowner <> 'embrec_owner'::regrole
+            LOOP
+                EXECUTE format('ALTER %s OWNER TO embrec_owner', ours.thing);
+            END LOOP;
+        END IF;
+    END IF;
+
+    FOR ours IN
+        SELECT p.oid::regprocedure AS function, p.proname::text AS name, p.prosecdef,
+            -- These call the function that takes a text.
+            p.proargtypes[0] = 'bigint'::regtype AS of_numbers
+        FROM pg_proc AS p
+        WHERE p.pronamespace = 'embrec'::regnamespace AND pg_has_role(p.proowner, 'USAGE')
+    LOOP
+        EXECUTE format('REVOKE ALL ON FUNCTION %s FROM PUBLIC', ours.function);
+        IF ours.name = ANY (asking || telling || loading || training || publishing) AND NOT coalesce(ours.of_numbers, false) THEN
+            EXECUTE format(
+                'ALTER FUNCTION %s SECURITY DEFINER SET search_path = pg_catalog, %s, pg_temp', ours.function, extension_schema
+            );
+        END IF;
+        FOREACH role IN ARRAY CASE
+            WHEN ours.name = ANY (asking) THEN '{embrec_api,embrec_reader}'
+            WHEN ours.name = ANY (telling) THEN '{embrec_api,embrec_loader}'
+            WHEN ours.name = ANY (loading || training || publishing) THEN array_remove(ARRAY[
+                CASE WHEN ours.name = ANY (loading) THEN 'embrec_loader' END,
+                CASE WHEN ours.name = ANY (training) THEN 'embrec_trainer' END,
+                CASE WHEN ours.name = ANY (publishing) THEN 'embrec_publisher' END
+            ], NULL)
+            ELSE '{embrec_reader,embrec_trainer}'::text[] -- what those are made of, for whoever may read the tables
+        END
+        LOOP
+            CONTINUE WHEN to_regrole(role) IS NULL;
+            EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO %I', ours.function, role);
+        END LOOP;
+    END LOOP;
+
+    FOREACH role IN ARRAY roles LOOP
+        CONTINUE WHEN to_regrole(role) IS NULL OR role = 'embrec_owner';
+        EXECUTE format('GRANT USAGE ON SCHEMA embrec TO %I', role);
+        CONTINUE WHEN role = 'embrec_api';
+        EXECUTE format('GRANT SELECT ON embrec.alembic_version TO %I', role);
+    END LOOP;
+    IF to_regrole('embrec_reader') IS NOT NULL THEN
+        GRANT SELECT ON ALL TABLES IN SCHEMA embrec TO embrec_reader;
+    END IF;
+    IF to_regrole('embrec_loader') IS NOT NULL THEN
+        GRANT SELECT, INSERT, UPDATE ON embrec.users, embrec.movies TO embrec_loader;
+        GRANT SELECT, INSERT, UPDATE, DELETE ON embrec.ratings TO embrec_loader;
+    END IF;
+    IF to_regrole('embrec_trainer') IS NOT NULL THEN
+        GRANT SELECT ON ALL TABLES IN SCHEMA embrec TO embrec_trainer;
+        GRANT INSERT, UPDATE ON embrec.model_runs TO embrec_trainer;
+        GRANT INSERT ON embrec.tuning_trials TO embrec_trainer;
+        IF to_regclass('embrec.run_matrices') IS NOT NULL THEN
+            GRANT INSERT ON embrec.run_matrices TO embrec_trainer;
+        END IF;
+    END IF;
+    IF to_regrole('embrec_publisher') IS NOT NULL THEN
+        GRANT SELECT ON embrec.model_runs, embrec.publications, embrec.published_run TO embrec_publisher;
+        GRANT INSERT ON embrec.publications TO embrec_publisher;
+        IF to_regclass('embrec.experiments') IS NOT NULL THEN
+            GRANT SELECT, INSERT, UPDATE ON embrec.experiments TO embrec_publisher;
+            GRANT SELECT ON embrec.exposures, embrec.outcomes, embrec.experiment_results TO embrec_publisher;
+        END IF;
+    END IF;
+END
+$$;

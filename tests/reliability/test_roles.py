@@ -1,0 +1,308 @@
+"""Least privilege: every operation under every role, nothing for everybody, and no way in by names of one's own."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import os
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import pytest
+import sqlalchemy as sa
+from conftest import with_database
+from data import FAKE_RUN, load_frame, rating_frame, two_part_run
+
+from embrec import (
+    config,
+    database,
+    embeddings,
+    experiments,
+    loading,
+    predict,
+    ratings,
+    recommend,
+    runs,
+    schema,
+    sources,
+)
+from embrec.embeddings import Vectors
+from embrec.errors import DatabaseError
+from embrec.extraction import extract
+
+GROUPS = ("owner", "loader", "trainer", "publisher", "reader", "api")
+SINCE = dt.datetime(2000, 1, 1, tzinfo=dt.UTC)
+Operation = Callable[[sa.Connection], object]
+
+
+def sql(statement: str) -> Operation:
+    return lambda connection: connection.execute(sa.text(statement))
+
+
+def train(connection: sa.Connection) -> None:
+    """What training does in the database."""
+    run = runs.start(connection, **FAKE_RUN)
+    vectors = Vectors(np.arange(5, dtype=np.int32), np.eye(5, dtype=np.float32))
+    for side in ("user", "movie"):
+        embeddings.store(connection, run, side, {"rating": vectors, "preference": vectors})
+    embeddings.store_matrix(connection, run, "layer", np.eye(3, dtype=np.float32), np.ones(3, np.float32))
+    runs.finish(connection, run, "trained", dimensions=5)
+    connection.execute(sa.text(f"SELECT embrec.index_run({run}, 'movie', 'rating'), embrec.index_ranking({run})"))
+
+
+OPERATIONS: dict[str, tuple[Operation, str]] = {
+    "similar movies": (lambda c: recommend.similar_movies(c, 100), "owner reader api"),
+    "similar users": (lambda c: recommend.similar_users(c, "u1"), "owner reader api"),
+    "recommend": (lambda c: recommend.recommend_movies(c, "u1", min_ratings=1, diversity=0.2), "owner reader api"),
+    "recommend for a visitor": (lambda c: recommend.recommend_for(c, {"100": 5.0}), "owner reader api"),
+    "predict": (lambda c: predict.predict_rating(c, "u1", 100), "owner reader api"),
+    "predict pairs": (lambda c: predict.predict_ratings(c, ["u1"], [100]), "owner reader api"),
+    "uncertainty": (lambda c: predict.rating_uncertainty(c, "u1", 100), "owner reader api"),
+    "explain": (lambda c: predict.explain_recommendation(c, "u1", 100), "owner reader api"),
+    "popular": (recommend.popular_movies, "owner reader api"),
+    "trending": (lambda c: recommend.trending_movies(c, SINCE), "owner reader api"),
+    "find": (lambda c: recommend.find_movies(c, "star"), "owner reader api"),
+    "resolve a title": (lambda c: recommend.resolve_movie(c, "100"), "owner reader api"),
+    "variant": (lambda c: experiments.assign_variant(c, "u1"), "owner reader api"),
+    "rate": (lambda c: ratings.add_rating(c, "new", "newer", 3), "owner loader api"),
+    "unrate": (lambda c: ratings.remove_rating(c, "u1", 100), "owner loader api"),
+    "exposure": (lambda c: experiments.record_exposure(c, "u1"), "owner loader api"),
+    "outcome": (lambda c: experiments.record_outcome(c, "u1", 1), "owner loader api"),
+    "load": (lambda c: loading.load(c, sources.from_frame(rating_frame(5, 5, 9, seed=9), [])), "owner loader"),
+    "forget": (lambda c: ratings.forget_user(c, "u1"), "owner loader"),
+    "count": (sql("SELECT embrec.refresh_statistics()"), "owner loader trainer publisher"),
+    "read ratings": (sql("SELECT * FROM embrec.ratings"), "owner loader trainer reader"),
+    "read users": (sql("SELECT * FROM embrec.users"), "owner loader trainer reader"),
+    "read vectors": (lambda c: embeddings.read(c, 1, "movie"), "owner trainer reader"),
+    "extract": (extract, "owner loader trainer reader"),
+    "train": (train, "owner trainer"),
+    "keep a trial": (
+        sql(
+            "INSERT INTO embrec.tuning_trials (architecture, ratings_sha256, options, metric, value)"
+            " VALUES ('a', '', '{}', 'rmse', 1)"
+        ),
+        "owner trainer",
+    ),
+    "list runs": (runs.list_runs, "owner trainer publisher reader"),
+    "publish": (lambda c: runs.publish(c, 2), "owner publisher"),
+    "roll back": (runs.rollback, "owner publisher"),
+    "refresh": (ratings.refresh, "owner publisher"),
+    "start an experiment": (lambda c: experiments.start(c, "one", 1, 2), "owner publisher"),
+    "results": (experiments.results, "owner trainer publisher reader"),
+    "change a published vector": (
+        sql("UPDATE embrec.movie_embeddings SET bias = 1 WHERE model_run_id = 1"),
+        "owner",
+    ),
+    "slip a vector in": (
+        sql(
+            "INSERT INTO embrec.user_embeddings (model_run_id, part, user_index, embedding)"
+            " SELECT 1, 'rating', 999, embedding FROM embrec.user_embeddings LIMIT 1"
+        ),
+        "owner",
+    ),
+    "change a run's table": (sql("ALTER TABLE embrec.movie_embeddings_run_1_rating ALTER bias SET DEFAULT 1"), "owner"),
+    "rewrite history": (sql("UPDATE embrec.publications SET model_run_id = 2"), "owner"),
+    "unpublish": (sql("DELETE FROM embrec.publications"), "owner"),
+    "drop ratings": (sql("TRUNCATE embrec.ratings CASCADE"), "owner"),
+    "change the schema": (sql("ALTER TABLE embrec.ratings ADD extra int"), "owner"),
+    "replace a function": (
+        sql("CREATE OR REPLACE FUNCTION embrec.movie_named(name text) RETURNS text LANGUAGE sql AS 'SELECT 1'"),
+        "owner",
+    ),
+    "make things in the schema": (sql("CREATE TABLE embrec.mine (i int)"), "owner"),
+}
+
+
+@pytest.fixture
+def served(engine: sa.Engine) -> sa.Engine:
+    """Ratings, and two published runs."""
+    load_frame(engine, rating_frame())
+    two_part_run(engine)
+    two_part_run(engine, seed=2)
+    runs.rollback(engine)
+    with pytest.raises(Exception):  # noqa: B017, PT011 - no earlier run
+        runs.rollback(engine)
+    runs.publish(engine, 2)
+    runs.publish(engine, 1)
+    return engine
+
+
+@pytest.fixture
+def login(admin: sa.Engine, url: str) -> Iterator[Callable[[str], sa.Engine]]:
+    """An engine of a role that logs in and is in one group."""
+    engines = []
+    with contextlib.ExitStack() as stack:
+
+        def make(group: str) -> sa.Engine:
+            name = f"embrec_login_{group}_{os.getpid()}"
+            with admin.connect() as connection:
+                connection.execute(sa.text(f"CREATE ROLE {name} LOGIN PASSWORD 'p' IN ROLE embrec_{group}"))
+            stack.callback(drop, name)
+            database_name = config.parse_database_url(url, "test").parameters["dbname"]
+            engines.append(database.create_engine(with_database(url, database_name, user=name, password="p")))
+            return engines[-1]
+
+        def drop(name: str) -> None:
+            with admin.connect() as connection:
+                connection.execute(sa.text(f"DROP ROLE {name}"))
+
+        yield make
+        for each in engines:
+            each.dispose()
+
+
+@pytest.mark.parametrize("group", GROUPS)
+def test_a_role_may_do_what_it_is_for_and_nothing_else(served: sa.Engine, login, group: str) -> None:
+    engine, wrong = login(group), []
+    for name, (operation, groups) in OPERATIONS.items():
+        with engine.connect() as connection:
+            transaction = connection.begin()
+            answer = "allowed"
+            try:
+                with database.translated_errors():
+                    operation(connection)
+            except DatabaseError as error:
+                answer = str(error)
+            transaction.rollback()
+        refused = "permission denied" in answer or "must be owner" in answer
+        if not (answer == "allowed" if group in groups.split() else refused):
+            wrong.append(f"{name}: {answer}")
+    assert wrong == []
+
+
+def test_only_an_owner_deletes_a_run_and_migrates(served: sa.Engine, login) -> None:
+    for group in GROUPS[1:]:
+        engine = login(group)
+        with pytest.raises(DatabaseError, match="permission denied|must be owner"):
+            runs.delete(engine, 2)
+        with pytest.raises(DatabaseError, match="permission denied|must be owner"):
+            schema.downgrade(engine, "base")
+    owner = login("owner")
+    runs.delete(owner, 2)
+    assert schema.upgrade(owner) == database.SCHEMA_REVISION
+    assert schema.downgrade(owner, "0001") == "0001"
+    assert schema.upgrade(owner) == database.SCHEMA_REVISION
+    assert schema.check(owner) == []
+
+
+def test_a_trainer_and_publisher_trains_for_real(served: sa.Engine, admin: sa.Engine, login) -> None:
+    from embrec.train import train
+
+    engine = login("trainer")
+    with admin.connect() as connection:
+        connection.execute(sa.text(f"GRANT embrec_publisher TO embrec_login_trainer_{os.getpid()}"))
+    result = train(engine, "matrix-factorization", {"dimensions": 3, "epochs": 1})
+    with served.connect() as connection:
+        assert runs.published_run_id(connection) == result.model_run_id
+        owners = (
+            "SELECT DISTINCT pg_get_userbyid(relowner) FROM pg_class WHERE relnamespace = to_regnamespace('embrec')"
+        )
+        assert connection.scalars(sa.text(owners)).all() == ["embrec_owner"]
+
+
+def test_everybody_may_do_nothing_and_nobody_logs_in_as_a_group(served: sa.Engine, admin: sa.Engine) -> None:
+    query = """
+    SELECT o.name, (aclexplode(o.acl)).grantee
+    FROM (
+        SELECT nspname::text AS name, nspacl AS acl FROM pg_namespace WHERE nspname = 'embrec'
+        UNION ALL SELECT oid::regclass::text, relacl FROM pg_class WHERE relnamespace = 'embrec'::regnamespace
+        UNION ALL SELECT oid::regprocedure::text, coalesce(proacl, acldefault('f', proowner))
+            FROM pg_proc WHERE pronamespace = 'embrec'::regnamespace
+    ) AS o
+    """
+    with served.connect() as connection:
+        granted = connection.execute(sa.text(query.replace(":", "\\:"))).all()
+        assert len(granted) > 100
+        assert [name for name, grantee in granted if grantee == 0] == []
+        logins = sa.text("SELECT rolname FROM pg_roles WHERE rolname LIKE 'embrec!_%' ESCAPE '!' AND rolcanlogin")
+        assert not set(connection.scalars(logins)) & {f"embrec_{group}" for group in GROUPS}
+
+
+def test_every_function_with_its_owners_rights_has_a_path_of_its_own(served: sa.Engine) -> None:
+    query = "SELECT proname, proconfig, prosecdef FROM pg_proc WHERE pronamespace = to_regnamespace('embrec')"
+    with served.connect() as connection:
+        functions = connection.execute(sa.text(query)).all()
+    definers = [config for _, config, definer in functions if definer]
+    assert len(definers) >= 20
+    for settings in definers:
+        (path,) = [each for each in settings if each.startswith("search_path=")]
+        assert path.startswith("search_path=pg_catalog, ")
+        assert path.endswith(", pg_temp")
+    for name, settings, _ in functions:
+        for each in settings or ():
+            if each.startswith("search_path="):
+                assert each.endswith("pg_temp"), f"{name} would look for tables in the temporary schema first"
+
+
+HIJACKS = (
+    "CREATE TEMP TABLE ratings (user_index int, movie_index int, rating real, rated_at timestamptz)",
+    "CREATE TEMP TABLE users (user_index int, user_id text)",
+    "CREATE TEMP TABLE movies (movie_index int, movie_id text, title text)",
+    "CREATE TEMP TABLE model_runs (model_run_id int)",
+    "CREATE TEMP TABLE vector (a int)",
+    "CREATE TYPE pg_temp.record AS (a int)",
+    "CREATE DOMAIN pg_temp.text AS pg_catalog.int4",
+    "CREATE FUNCTION pg_temp.format(text, integer, embrec.part) RETURNS text LANGUAGE sql AS 'SELECT 1/0'",
+    "CREATE FUNCTION pg_temp.array_agg(integer) RETURNS int LANGUAGE sql AS 'SELECT 1/0'",
+    "SET search_path = pg_temp, public, embrec",
+)
+
+
+def test_temporary_things_and_a_path_of_ones_own_change_no_answer(served: sa.Engine, login) -> None:
+    asked = (
+        lambda c: recommend.similar_movies(c, 100),
+        lambda c: recommend.recommend_movies(c, "u1", genres=[], min_ratings=0, diversity=0.1),
+        lambda c: predict.explain_recommendation(c, "u1", 100),
+        lambda c: predict.predict_ratings(c, ["u1"], [100]),
+        lambda c: recommend.popular_movies(c, 5),
+    )
+    expected = [ask(served).to_dict() for ask in asked]
+    with login("api").connect() as connection:
+        for hijack in HIJACKS:
+            savepoint = connection.begin_nested()
+            try:
+                connection.execute(sa.text(hijack.replace(":", "\\:")))
+                savepoint.commit()
+            except sa.exc.DBAPIError:
+                savepoint.rollback()  # the role may not even do that
+        assert [ask(connection).to_dict() for ask in asked] == expected
+        ratings.add_rating(connection, "u1", 100, 4.5)
+        assert connection.scalar(sa.text("SELECT count(*) FROM pg_temp.ratings")) == 0
+        with pytest.raises(DatabaseError, match="permission denied"), database.translated_errors():
+            connection.execute(sa.text("SELECT * FROM embrec.ratings"))
+
+
+def test_a_role_that_may_not_create_roles_is_told_what_to_ask_for(
+    admin: sa.Engine, empty_engine: sa.Engine, empty_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The roles belong to the server, so this plays a server without them under another name."""
+    from embrec.resources import sql_text
+
+    name = f"embrec_plain_{os.getpid()}"
+    database_name = config.parse_database_url(empty_url, "test").parameters["dbname"]
+    with admin.connect() as connection:
+        connection.execute(sa.text(f"CREATE ROLE {name} LOGIN PASSWORD 'p'"))
+        connection.execute(sa.text(f"GRANT CREATE ON DATABASE {database_name} TO {name}"))
+    with empty_engine.begin() as connection:
+        connection.execute(sa.text("CREATE EXTENSION vector"))
+    plain = database.create_engine(with_database(empty_url, database_name, user=name, password="p"))
+    try:
+        schema.upgrade(plain)
+        notices: list[str] = []
+        with plain.begin() as connection:
+            connection.connection.driver_connection.add_notice_handler(
+                lambda notice: notices.append(str(notice.message_primary))
+            )
+            text = sql_text("schema/rights").replace("embrec_loader", "embrec_absent")
+            connection.execute(sa.text(text.replace(":", "\\:")))
+        assert any("CREATE ROLE embrec_absent NOLOGIN; then: embrec db upgrade" in each for each in notices)
+        load_frame(plain, rating_frame())
+        two_part_run(plain)
+        assert len(recommend.recommend_movies(plain, "u1", 5)) == 5
+        schema.downgrade(plain, "base")
+    finally:
+        plain.dispose()
+        with empty_engine.begin() as connection:
+            connection.execute(sa.text(f"DROP OWNED BY {name} CASCADE"))
+        with admin.connect() as connection:
+            connection.execute(sa.text(f"DROP ROLE {name}"))
