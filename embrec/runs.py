@@ -80,10 +80,32 @@ def start(bind: Bind, **values: Any) -> int:
         return int(inserted.scalar_one())
 
 
+def reopen(connection: sa.Connection, model_run_id: int) -> bool:
+    """Have a run go on that was given up as lost, in the transaction that stores it.
+
+    Returns:
+        Whether it is still to be stored; an earlier try may have done it, and lost the connection before it knew.
+
+    Raises:
+        RunError: The run was deleted.
+    """
+    mine = model_runs.c.model_run_id == model_run_id
+    # A run that is training as it should be is not touched: its heartbeats would wait for the row.
+    connection.execute(
+        sa.update(model_runs).where(mine, model_runs.c.status == "failed").values(status="training", error=None)
+    )
+    status = connection.scalar(sa.select(model_runs.c.status).where(mine))
+    if status == "deleted":
+        raise _deleted(model_run_id)
+    return bool(status != "trained")
+
+
+def _deleted(model_run_id: int) -> RunError:
+    return RunError(f"Model run {model_run_id} was deleted while it was training. Train again: embrec train")
+
+
 def finish(bind: Bind, model_run_id: int, status: str, error: str | None = None, **values: Any) -> None:
     """Record how a run ended: ``trained``, with what came out, or ``failed``, with the error.
-
-    A run that was given up as lost may still end well, but not one that was deleted meanwhile.
 
     Raises:
         RunError: The run was deleted.
@@ -95,7 +117,7 @@ def finish(bind: Bind, model_run_id: int, status: str, error: str | None = None,
             .values(status=status, error=error, finished_at=sa.func.now(), **values)
         )
         if not ended.rowcount:
-            raise RunError(f"Model run {model_run_id} was deleted while it was training. Train again: embrec train")
+            raise _deleted(model_run_id)
 
 
 @contextlib.contextmanager

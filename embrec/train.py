@@ -112,7 +112,7 @@ def train(
             clock.lap("store")
     except BaseException as error:  # also a Ctrl-C: the record must not say "training" for ever
         reason = str(error) or type(error).__name__
-        with contextlib.suppress(DatabaseError):  # the first error is the one to show
+        with contextlib.suppress(DatabaseError, RunError):  # the first error is the one to show
             database.retrying(lambda: runs.finish(engine, model_run_id, "failed", error=reason))
         raise
     withheld = None
@@ -148,8 +148,8 @@ def _store(
         movies["profile"] = Vectors(arrays.movie_indexes, model.preference.movie_profiles)
         movies["similarity"] = Vectors(arrays.movie_indexes, model.preference.similarity)
     with database.begin(engine) as connection:
-        if runs.get_run(connection, model_run_id).status == "trained":
-            return  # an earlier try did it, and lost the connection before it knew
+        if not runs.reopen(connection, model_run_id):
+            return
         embeddings.store(connection, model_run_id, "user", users)
         embeddings.store(connection, model_run_id, "movie", movies)
         for name, rows, biases in _head(model):

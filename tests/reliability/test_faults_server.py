@@ -193,6 +193,7 @@ def small_disk(server: LocalServer, own: sa.Engine) -> Iterator[Path]:
         os.chown(space, owner.st_uid, owner.st_gid)
         with psycopg.connect(str(server.url()), autocommit=True) as connection:
             connection.execute(f"CREATE TABLESPACE small LOCATION '{space}'")
+            connection.execute("GRANT CREATE ON TABLESPACE small TO PUBLIC")  # as the owner of the tables needs
             connection.execute("ALTER DATABASE embrec SET default_tablespace = 'small'")
         own.dispose()
         schema.downgrade(own, "base")
