@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from embrec import config
 from embrec.config import DatabaseSetting
 from embrec.errors import (
+    BusyError,
     ConflictError,
     DatabaseError,
     LocalServerError,
@@ -26,8 +27,15 @@ Bind = sa.Engine | sa.Connection
 T = TypeVar("T")
 
 # The revision this release needs; a test holds it against the newest file in migrations/versions.
-SCHEMA_REVISION = "0005"
+SCHEMA_REVISION = "0006"
 OLDEST_SERVER = 15
+# What a server gives up by, and the setting that says when; 57014 is also a cancellation by hand.
+_LIMITS = {
+    "57014": "statement_timeout",
+    "55P03": "lock_timeout",
+    "25P03": "idle_in_transaction_session_timeout",
+    "25P04": "transaction_timeout",
+}
 OLDEST_PGVECTOR = (0, 8, 0)
 
 
@@ -151,6 +159,17 @@ def _translate(error: BaseException | None, statement: str) -> DatabaseError:
         return SchemaError("The embrec schema is absent or behind in this database. Run: embrec db upgrade")
     lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
     state = getattr(error, "sqlstate", None)
+    if setting := _LIMITS.get(state or ""):
+        kind = BusyError if state == "55P03" else DatabaseError
+        return kind(
+            f"The database gave up: {lines[0]}. Nothing of it is stored; run again, where need be with a higher "
+            f"{setting}, as by: ALTER ROLE ... SET {setting} = 0"
+        )
+    if isinstance(error, psycopg.errors.DiskFull):
+        return DatabaseError(
+            f"The database server's disk is full: {lines[0]}. Nothing of it is stored; free space there (old model "
+            "runs go by: embrec gc --keep 2), then run again."
+        )
     # No state: the connection failed or was lost. 57P0x: the server is shut down, crashed, or not up yet.
     if isinstance(error, psycopg.OperationalError) and (state is None or state.startswith(("08", "57P0"))):
         reason = " ".join(line for line in lines if not line.startswith("Is the server running"))
@@ -221,7 +240,7 @@ def poll_lock(connection: sa.Connection, key: int, transaction: bool = False, se
         seconds: How long to go on asking.
 
     Raises:
-        DatabaseError: Somebody else held it all the time.
+        BusyError: Somebody else held it all the time.
         RequirementError: The lock is to be the session's, and a connection pooler is between.
     """
     if not transaction:
@@ -230,7 +249,7 @@ def poll_lock(connection: sa.Connection, key: int, transaction: bool = False, se
     deadline = time.monotonic() + seconds
     while not connection.scalar(sa.select(take(key))):
         if time.monotonic() > deadline:
-            raise DatabaseError(
+            raise BusyError(
                 f"Another embrec process has held a lock for {seconds:.0f} s. "
                 "Look for it in pg_stat_activity (application_name embrec), then run again."
             )

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from embrec import bulk, database
 from embrec.database import Bind
-from embrec.errors import DatabaseError, RunError
+from embrec.errors import BusyError, DatabaseError, RunError
 from embrec.tables import run_matrices
 
 Side = Literal["user", "movie"]
@@ -40,6 +40,9 @@ class Vectors(NamedTuple):
 # Comparing so many takes some 5 ms; the functions that look for the nearest use an index where there is one.
 INDEXED_FROM = 50_000
 _INDEX_MEMORY_MB = 2_048
+# How long to wait for who reads vectors before a run's are dropped: in all, and at a time.
+DROP_SECONDS = 30.0
+_LOCK_MILLISECONDS = 3_000
 # Held by whoever attaches or detaches partitions.
 _PARTITIONS_LOCK = 0x656D62727061
 # How long those who read are waited for before a run is taken away.
@@ -160,30 +163,69 @@ def read(bind: Bind, model_run_id: int, side: Side, part: Part = "rating") -> Ve
 def drop(engine: sa.Engine, model_run_id: int) -> None:
     """Drop what a run has learned without holding up readers of other runs; what is gone already is no error.
 
-    Partitions one at a time: PostgreSQL allows one pending detachment a table.
+    Transactions that have read vectors are waited for, again and again, so that who stores gets a turn in between.
+
+    Raises:
+        BusyError: One of them stays open.
     """
-    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        database.poll_lock(connection, _PARTITIONS_LOCK)
+    deadline = time.monotonic() + DROP_SECONDS
+    while True:
         try:
-            _let_earlier_readers_end(connection)
-            for side in ("user", "movie"):
-                parent, partition = f"embrec.{side}_embeddings", _partition(side, model_run_id)
-                # An interrupted detachment stays pending; only FINALIZE goes on from there.
-                for attached, pending in connection.execute(
-                    sa.text(
-                        "SELECT inhrelid::regclass::text, inhdetachpending FROM pg_inherits"
-                        " WHERE inhparent = to_regclass(:parent)"
-                        " AND (inhdetachpending OR inhrelid = to_regclass(:partition))"
-                        " ORDER BY inhdetachpending DESC".replace("::", r"\:\:")
-                    ),
-                    {"partition": partition, "parent": parent},
-                ).all():
-                    way = "FINALIZE" if pending else "CONCURRENTLY"
-                    connection.execute(sa.text(f"ALTER TABLE {parent} DETACH PARTITION {attached} {way}"))
-                connection.execute(sa.text(f"DROP TABLE IF EXISTS {partition}"))
-            connection.execute(sa.delete(run_matrices).where(run_matrices.c.model_run_id == model_run_id))
-        finally:
-            connection.execute(sa.select(sa.func.pg_advisory_unlock(_PARTITIONS_LOCK)))
+            with database.translated_errors():
+                return _drop(engine, model_run_id)
+        except BusyError as error:
+            if time.monotonic() < deadline:
+                continue
+            raise BusyError(
+                f"The vectors of model run {model_run_id} cannot be dropped while a transaction that has read vectors "
+                f"stays open (process {_readers(engine)} of the server). End it, then run: embrec gc"
+            ) from error
+
+
+def _drop(engine: sa.Engine, model_run_id: int) -> None:
+    """Partitions one at a time: PostgreSQL allows one pending detachment a table."""
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.detach()  # it is closed at the end, with its setting and its lock, whatever happens
+        connection.execute(sa.text(f"SET lock_timeout = {_LOCK_MILLISECONDS}"))
+        database.poll_lock(connection, _PARTITIONS_LOCK)
+        _let_earlier_readers_end(connection)
+        for side in ("user", "movie"):
+            parent, partition = f"embrec.{side}_embeddings", _partition(side, model_run_id)
+            # An interrupted detachment stays pending; only FINALIZE goes on from there.
+            for attached, pending in connection.execute(
+                sa.text(
+                    "SELECT inhrelid::regclass::text, inhdetachpending FROM pg_inherits"
+                    " WHERE inhparent = to_regclass(:parent)"
+                    " AND (inhdetachpending OR inhrelid = to_regclass(:partition))"
+                    " ORDER BY inhdetachpending DESC".replace("::", r"\:\:")
+                ),
+                {"partition": partition, "parent": parent},
+            ).all():
+                way = "FINALIZE" if pending else "CONCURRENTLY"
+                connection.execute(sa.text(f"ALTER TABLE {parent} DETACH PARTITION {attached} {way}"))
+            connection.execute(sa.text(f"DROP TABLE IF EXISTS {partition}"))
+        connection.execute(sa.delete(run_matrices).where(run_matrices.c.model_run_id == model_run_id))
+
+
+def _readers(engine: sa.Engine) -> str:
+    """The server's processes whose open transactions have read vectors."""
+    query = (
+        "SELECT string_agg(DISTINCT pid::text, ', ') FROM pg_locks AS l JOIN pg_class AS c ON c.oid = l.relation"
+        " WHERE l.database = (SELECT oid FROM pg_database WHERE datname = current_database()) AND l.granted"
+        " AND c.relnamespace = 'embrec'::regnamespace AND c.relname ~ '^(user|movie)_embeddings'"
+    )
+    with database.begin(engine) as connection:
+        return str(connection.scalar(sa.text(query.replace("::", r"\:\:"))))
+
+
+def stored_runs(connection: sa.Connection) -> set[int]:
+    """The runs that have tables of vectors, attached or not, or matrices."""
+    query = (
+        "SELECT substring(relname FROM '[0-9]+$')::integer FROM pg_class"
+        " WHERE relnamespace = 'embrec'::regnamespace AND relname ~ '^(user|movie)_embeddings_run_[0-9]+$'"
+        " AND relkind IN ('r', 'p') UNION SELECT model_run_id FROM embrec.run_matrices"
+    )
+    return set(connection.scalars(sa.text(query.replace("::", r"\:\:"))))
 
 
 def _let_earlier_readers_end(connection: sa.Connection) -> None:

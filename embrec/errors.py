@@ -8,6 +8,7 @@
     ├── DatabaseError            a server cannot be reached or used
     │   ├── UnreachableError     nobody answers, or the connection was lost
     │   ├── ConflictError        another transaction was in the way; trying again helps
+    │   ├── BusyError            somebody else holds a lock
     │   ├── RequirementError     PostgreSQL or pgvector is missing or too old
     │   └── SchemaError          the schema is absent, behind, or cannot be migrated
     ├── DataError                the data given cannot be loaded or trained on
@@ -16,6 +17,7 @@
     │   └── DownloadError        a data set cannot be fetched or is not what it should be
     ├── TrainingError            a fit went wrong
     ├── RunError                 a model run cannot be published, rolled back or deleted
+    │   └── WithheldError        a model run is not published, and could be by force
     ├── ExperimentError          an experiment cannot be started or ended
     └── NotFoundError            what was asked for is not there
         ├── UnknownMovieError
@@ -51,6 +53,10 @@ class UnreachableError(DatabaseError):
 
 class ConflictError(DatabaseError):
     """Another transaction was in the way, or on a standby what the primary did; nothing was done, try again."""
+
+
+class BusyError(DatabaseError):
+    """Somebody else holds a lock that was waited for; trying again later may help."""
 
 
 class RequirementError(DatabaseError):
@@ -101,6 +107,10 @@ class TrainingError(EmbrecError):
 
 class RunError(EmbrecError):
     """A model run cannot be published, rolled back to, or deleted."""
+
+
+class WithheldError(RunError):
+    """A trained run is not published: it looks bad, or another was published meanwhile."""
 
 
 class ExperimentError(EmbrecError):

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import datetime as dt
+import threading
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -9,7 +13,7 @@ import sqlalchemy as sa
 
 from embrec import database, embeddings
 from embrec.database import Bind
-from embrec.errors import RunError, UnknownRunError
+from embrec.errors import RunError, UnknownRunError, WithheldError
 from embrec.tables import experiments, model_runs, publications
 
 # Held by whoever changes which runs answer: a lock on the table would take rights on it that a publisher does not need.
@@ -18,7 +22,11 @@ _PUBLISHING_LOCK = 0x656D62727062
 
 @dataclass(frozen=True)
 class ModelRun:
-    """A model run: the columns of ``embrec.model_runs``, and whether it is the published one."""
+    """A model run: the columns of ``embrec.model_runs``, and whether it is the published one.
+
+    Its status is ``training``, ``trained``, ``failed``, ``deleted``, or ``lost``: recorded as training, by a process
+    that has shown no sign of life for two minutes. A metric that is no finite number is None.
+    """
 
     model_run_id: int
     architecture: str
@@ -44,12 +52,25 @@ class ModelRun:
     movie_similarity: str
     user_similarity: str
     parameters: dict[str, int]
-    metrics: dict[str, float]
+    metrics: dict[str, float | None]
     history: list[dict[str, Any]]
     error: str | None
     started_at: Any
     finished_at: Any
+    heartbeat_at: Any
     published: bool
+
+
+HEARTBEAT_SECONDS = 15.0
+# Of its silence, after which a process that trains is taken for dead.
+LOST_AFTER = dt.timedelta(minutes=2)
+# A run's held-out error may be so much of the published one's.
+WORST_SHARE = 1.05
+ANYTHING = 0
+
+lost = sa.and_(model_runs.c.status == "training", model_runs.c.heartbeat_at < sa.func.now() - LOST_AFTER)
+_columns = [column for column in model_runs.c if column.name != "status"]
+_records = sa.select(*_columns, sa.case((lost, "lost"), else_=model_runs.c.status).label("status"))
 
 
 def start(bind: Bind, **values: Any) -> int:
@@ -59,19 +80,78 @@ def start(bind: Bind, **values: Any) -> int:
         return int(inserted.scalar_one())
 
 
-def finish(bind: Bind, model_run_id: int, status: str, **values: Any) -> None:
-    """Record how a run ended: ``trained``, with what came out, or ``failed``, with the error."""
+def reopen(connection: sa.Connection, model_run_id: int) -> bool:
+    """Have a run go on that was given up as lost, in the transaction that stores it.
+
+    Returns:
+        Whether it is still to be stored; an earlier try may have done it, and lost the connection before it knew.
+
+    Raises:
+        RunError: The run was deleted.
+    """
+    mine = model_runs.c.model_run_id == model_run_id
+    # A run that is training as it should be is not touched: its heartbeats would wait for the row.
+    connection.execute(
+        sa.update(model_runs).where(mine, model_runs.c.status == "failed").values(status="training", error=None)
+    )
+    status = connection.scalar(sa.select(model_runs.c.status).where(mine))
+    if status == "deleted":
+        raise _deleted(model_run_id)
+    return bool(status != "trained")
+
+
+def _deleted(model_run_id: int) -> RunError:
+    return RunError(f"Model run {model_run_id} was deleted while it was training. Train again: embrec train")
+
+
+def finish(bind: Bind, model_run_id: int, status: str, error: str | None = None, **values: Any) -> None:
+    """Record how a run ended: ``trained``, with what came out, or ``failed``, with the error.
+
+    Raises:
+        RunError: The run was deleted.
+    """
     with database.begin(bind) as connection:
-        connection.execute(
+        ended = connection.execute(
             sa.update(model_runs)
-            .where(model_runs.c.model_run_id == model_run_id)
-            .values(status=status, finished_at=sa.func.now(), **values)
+            .where(model_runs.c.model_run_id == model_run_id, model_runs.c.status != "deleted")
+            .values(status=status, error=error, finished_at=sa.func.now(), **values)
         )
+        if not ended.rowcount:
+            raise _deleted(model_run_id)
+
+
+@contextlib.contextmanager
+def heartbeats(engine: sa.Engine, model_run_id: int) -> Iterator[None]:
+    """Show in the run's record, now and then, that the process which trains it is alive.
+
+    No connection stays open in between, and a server that is away is none of its business.
+    """
+    ended = threading.Event()
+    beat = (
+        sa.update(model_runs)
+        .where(model_runs.c.model_run_id == model_run_id, model_runs.c.status == "training")
+        .values(heartbeat_at=sa.func.now())
+    )
+
+    def go_on() -> None:
+        while not ended.wait(HEARTBEAT_SECONDS):
+            with contextlib.suppress(sa.exc.SQLAlchemyError), engine.connect() as connection:
+                connection.detach()  # closed at the end, not put back into the pool
+                connection.execute(beat)
+                connection.commit()
+
+    thread = threading.Thread(target=go_on, name=f"heartbeat of model run {model_run_id}", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join(timeout=5.0)  # a server that does not answer must not hold up the end
 
 
 def list_runs(bind: Bind, include_deleted: bool = False) -> list[ModelRun]:
     """All runs, newest first."""
-    query = sa.select(model_runs).order_by(model_runs.c.model_run_id.desc())
+    query = _records.order_by(model_runs.c.model_run_id.desc())
     if not include_deleted:
         query = query.where(model_runs.c.status != "deleted")
     with database.begin(bind) as connection:
@@ -86,7 +166,7 @@ def get_run(bind: Bind, model_run_id: int) -> ModelRun:
         UnknownRunError: There is no such run.
     """
     with database.begin(bind) as connection:
-        query = sa.select(model_runs).where(model_runs.c.model_run_id == model_run_id)
+        query = _records.where(model_runs.c.model_run_id == model_run_id)
         row = connection.execute(query).mappings().one_or_none()
         if row is None:
             raise UnknownRunError(f"There is no model run {model_run_id}. See them with: embrec runs list")
@@ -102,13 +182,23 @@ def published_run_id(connection: sa.Connection) -> int | None:
     return cast("int | None", connection.scalar(sa.text("SELECT model_run_id FROM embrec.published_run")))
 
 
-def publish(bind: Bind, model_run_id: int) -> None:
+def publish(bind: Bind, model_run_id: int, replacing: int | None = ANYTHING, force: bool = False) -> None:
     """Make a run the published one: one new row, which every reader sees whole or not at all.
 
-    Publishing the published run again changes nothing.
+    Publishing the published run again changes nothing. A run is withheld that has a metric which is no finite number,
+    or whose error on held-out ratings is more than 5 % above the published run's, where both held out the same share
+    of ratings on the same scale.
+
+    Args:
+        bind: An engine or a connection.
+        model_run_id: The run.
+        replacing: The run that was seen to be published, None where there was none: of several publishers who have
+            seen the same, one wins. ``ANYTHING`` replaces whatever is published.
+        force: Publish it whatever its metrics are, and whatever is published.
 
     Raises:
         UnknownRunError: There is no such run.
+        WithheldError: The run looks bad, or another run than ``replacing`` is published.
         RunError: The run did not finish training, or was deleted.
     """
     with database.begin(bind) as connection:
@@ -119,8 +209,43 @@ def publish(bind: Bind, model_run_id: int) -> None:
                 f"Model run {model_run_id} is {run.status}, so it has no vectors to publish. "
                 "See the runs with: embrec runs list"
             )
-        if not run.published:
-            _append(connection, model_run_id, "publish")
+        if run.published:
+            return
+        if not force and (reason := _against(connection, run, replacing)):
+            raise WithheldError(
+                f"Model run {model_run_id} is not published: {reason}. "
+                f"To publish it all the same: embrec runs publish {model_run_id} --force"
+            )
+        _append(connection, model_run_id, "publish")
+
+
+def _against(connection: sa.Connection, run: ModelRun, replacing: int | None) -> str | None:
+    """What speaks against publishing a run, or None."""
+    number = published_run_id(connection)
+    if replacing not in (ANYTHING, number):
+        return (
+            "the run that it was to replace was taken back"
+            if number is None
+            else f"run {number} was published meanwhile"
+        )
+    if wrong := [name for name, value in run.metrics.items() if value is None]:
+        return f"its {wrong[0]} is not a finite number"
+    if number is None:
+        return None
+    published = get_run(connection, number)
+    error, bound = run.metrics.get("held_out_rmse"), published.metrics.get("held_out_rmse")
+    if error is None or bound is None or _held_out(run) != _held_out(published):
+        return None
+    if error <= WORST_SHARE * bound:
+        return None
+    return (
+        f"its error on held-out ratings is {error:.4f}, more than 5 % above the {bound:.4f} of published run {number}"
+    )
+
+
+def _held_out(run: ModelRun) -> tuple[Any, ...]:
+    """What two runs must have alike for their errors to be compared."""
+    return run.options.get("holdout"), run.lowest_rating, run.highest_rating
 
 
 def rollback(bind: Bind) -> int:
@@ -134,14 +259,14 @@ def rollback(bind: Bind) -> int:
     """
     with database.begin(bind) as connection:
         one_at_a_time(connection)
-        earlier = _published_before(connection)
+        earlier = published_before(connection)
         if earlier is None:
             raise RunError("No earlier published run is left to go back to. See the runs with: embrec runs list --all")
         _append(connection, earlier, "rollback")
         return earlier
 
 
-def _published_before(connection: sa.Connection) -> int | None:
+def published_before(connection: sa.Connection) -> int | None:
     """The run under the current one, where publishing puts a run on a pile and rolling back takes runs off."""
     pile: list[int] = []
     history = sa.select(publications.c.model_run_id, publications.c.action).order_by(publications.c.publication_id)
@@ -156,18 +281,15 @@ def _published_before(connection: sa.Connection) -> int | None:
     return remaining[-1] if remaining else None
 
 
-def delete(engine: sa.Engine, model_run_id: int, force: bool = False) -> None:
+def delete(engine: sa.Engine, model_run_id: int) -> None:
     """Delete a run's vectors; its record stays, marked as deleted.
-
-    Args:
-        engine: The database.
-        model_run_id: The run.
-        force: Delete it also where it is recorded as training: its process was killed.
 
     Raises:
         UnknownRunError: There is no such run.
         RunError: The run is published, answers in a running experiment, or is training.
         RequirementError: The engine goes through a connection pooler.
+        BusyError: Somebody's long transaction kept the vectors in use; what is left is for
+            :func:`embrec.garbage.collect_garbage`.
     """
     with database.begin(engine) as connection:
         database.require_session(connection)  # before it is marked
@@ -178,25 +300,24 @@ def delete(engine: sa.Engine, model_run_id: int, force: bool = False) -> None:
                 f"Model run {model_run_id} is published. Publish another first: embrec runs publish RUN, "
                 "or embrec runs rollback"
             )
-        if (experiment := _experiment_with(connection, model_run_id)) is not None:
+        if (experiment := experiment_with(connection, model_run_id)) is not None:
             raise RunError(
                 f"Model run {model_run_id} answers in the experiment {experiment!r}. "
                 "End that first: embrec experiments end"
             )
-        if run.status == "training" and not force:
+        if run.status == "training":
             raise RunError(
-                f"Model run {model_run_id} is training. If its process is gone, run: "
-                f"embrec runs delete {model_run_id} --force"
+                f"Model run {model_run_id} is training. Stop its process first; where that is gone already, the run "
+                f"is seen as lost {LOST_AFTER.seconds // 60} minutes after its last sign of life, and can be deleted"
             )
         connection.execute(
             sa.update(model_runs).where(model_runs.c.model_run_id == model_run_id).values(status="deleted")
         )
     # Marked first: a run that nobody can publish any more loses its vectors, not the other way round.
-    with database.translated_errors():
-        embeddings.drop(engine, model_run_id)
+    embeddings.drop(engine, model_run_id)
 
 
-def _experiment_with(connection: sa.Connection, model_run_id: int) -> str | None:
+def experiment_with(connection: sa.Connection, model_run_id: int) -> str | None:
     """The name of the running experiment that a run answers in, or None."""
     query = sa.select(experiments.c.name).where(
         experiments.c.ended_at.is_(None),

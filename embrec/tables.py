@@ -99,6 +99,8 @@ model_runs = sa.Table(
     sa.Column("error", sa.Text),
     sa.Column("started_at", timestamptz, nullable=False, server_default=sa.func.now()),
     sa.Column("finished_at", timestamptz),
+    # While it trains, when its process last said that it is alive.
+    sa.Column("heartbeat_at", timestamptz, nullable=False, server_default=sa.func.now()),
 )
 
 # The newest row names the published run; older rows are the history. One INSERT publishes or rolls back.

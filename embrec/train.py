@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from embrec import database, embeddings, metrics, runs, splits
 from embrec.embeddings import Part, Vectors
-from embrec.errors import ConfigError, DatabaseError, DataError, RunError
+from embrec.errors import ConfigError, DatabaseError, DataError, RunError, WithheldError
 from embrec.extraction import RatingArrays, extract
 from embrec.models import Epoch, FittedModel, Ratings, Start, matrix_factorization, outer_product, two_part
 from embrec.ratings import refresh_statistics
@@ -37,6 +37,7 @@ class TrainResult:
     Attributes:
         model_run_id: The run's number.
         published: Whether it was published.
+        withheld: Why it was not, where it should have been; None else.
         model: The fitted model: vectors, history, prediction.
         metrics: ``train_rmse``, and with a held-out part ``held_out_rmse`` and ``held_out_mae``, in the ratings' unit.
         seconds: Time spent in each step.
@@ -47,6 +48,7 @@ class TrainResult:
     model: FittedModel
     metrics: dict[str, float]
     seconds: dict[str, float]
+    withheld: str | None = None
 
 
 def train(
@@ -58,11 +60,15 @@ def train(
     publish: bool = True,
     on_epoch: Callable[[Epoch], None] = lambda epoch: None,
     warm_start: bool = False,
+    force: bool = False,
 ) -> TrainResult:
     """Train a model on the ratings in the database, and publish its vectors.
 
     No connection is open while fitting, and a server that is restarted meanwhile is waited for. The run is recorded
-    when it begins; when it fails or is interrupted, the record says so and nothing of it is stored.
+    when it begins, and shows while it goes on that its process is alive; when it fails or is interrupted, the record
+    says so and nothing of it is stored. The run replaces the one that was published when training began: where another
+    was published meanwhile, or where :func:`embrec.runs.publish` withholds it for its metrics, it is stored and not
+    published, and the result says why.
 
     Args:
         engine: The database.
@@ -74,6 +80,7 @@ def train(
         publish: Whether to publish the run.
         on_epoch: Called after each epoch.
         warm_start: Begin with the published run's movies, where one or two epochs bring a model up to date.
+        force: Publish the run also where it would be withheld.
 
     Raises:
         ConfigError: There is no such architecture or option, or the architecture cannot begin with a run.
@@ -83,6 +90,8 @@ def train(
     """
     module, chosen = _options(architecture, options or {}, holdout)
     clock = _Clock()
+    with database.begin(engine) as connection:
+        replacing = runs.published_run_id(connection)
     arrays = extract(engine)
     clock.lap("extract")
     training, held_out = _split(arrays.for_models(), holdout, seed)
@@ -93,29 +102,31 @@ def train(
     model_run_id = runs.start(engine, **record)
     engine.dispose()  # a pooled connection would stay open through the fit, and be dead after a server's restart
     try:
-        model = module.fit(training, held_out, chosen, seed, on_epoch, **start)
-        clock.lap("fit")
-        errors = _errors(model, training, held_out)
-        clock.lap("evaluate")
-        serving = _serving(model, training)
-        database.retrying(lambda: _store(engine, model_run_id, arrays, model, errors, serving))
-        clock.lap("store")
+        with runs.heartbeats(engine, model_run_id):
+            model = module.fit(training, held_out, chosen, seed, on_epoch, **start)
+            clock.lap("fit")
+            errors = _errors(model, training, held_out)
+            clock.lap("evaluate")
+            serving = _serving(model, training)
+            database.retrying(lambda: _store(engine, model_run_id, arrays, model, errors, serving))
+            clock.lap("store")
     except BaseException as error:  # also a Ctrl-C: the record must not say "training" for ever
         reason = str(error) or type(error).__name__
-        with contextlib.suppress(DatabaseError):  # the first error is the one to show
+        with contextlib.suppress(DatabaseError, RunError):  # the first error is the one to show
             database.retrying(lambda: runs.finish(engine, model_run_id, "failed", error=reason))
         raise
+    withheld = None
     if publish:
-        database.retrying(lambda: runs.publish(engine, model_run_id))
-        refresh_statistics(engine)
+        try:
+            database.retrying(lambda: runs.publish(engine, model_run_id, replacing, force))
+        except WithheldError as error:
+            withheld = str(error)
+        database.retrying(lambda: refresh_statistics(engine))
         clock.lap("publish")
     # Last, for among very many it takes minutes, and answers are right without.
-    embeddings.index(engine, model_run_id, "movie", _compared(model)["movie_similarity"])
-    embeddings.index(engine, model_run_id, "user", _compared(model)["user_similarity"])
-    if model.preference:
-        embeddings.index_ranking(engine, model_run_id)
+    database.retrying(lambda: _index(engine, model_run_id, model))
     clock.lap("index")
-    return TrainResult(model_run_id, publish, model, errors, clock.seconds)
+    return TrainResult(model_run_id, publish and not withheld, model, errors, clock.seconds, withheld)
 
 
 def _store(
@@ -137,11 +148,20 @@ def _store(
         movies["profile"] = Vectors(arrays.movie_indexes, model.preference.movie_profiles)
         movies["similarity"] = Vectors(arrays.movie_indexes, model.preference.similarity)
     with database.begin(engine) as connection:
+        if not runs.reopen(connection, model_run_id):
+            return
         embeddings.store(connection, model_run_id, "user", users)
         embeddings.store(connection, model_run_id, "movie", movies)
         for name, rows, biases in _head(model):
             embeddings.store_matrix(connection, model_run_id, name, rows, biases)
-        runs.finish(connection, model_run_id, "trained", **_outcome(model, errors), **serving)
+        runs.finish(connection, model_run_id, "trained", **{**_outcome(model, errors), **serving})
+
+
+def _index(engine: sa.Engine, model_run_id: int, model: FittedModel) -> None:
+    embeddings.index(engine, model_run_id, "movie", _compared(model)["movie_similarity"])
+    embeddings.index(engine, model_run_id, "user", _compared(model)["user_similarity"])
+    if model.preference:
+        embeddings.index_ranking(engine, model_run_id)
 
 
 def _head(model: FittedModel) -> Iterator[tuple[str, NDArray[np.float32], NDArray[np.float32]]]:
@@ -273,8 +293,14 @@ def _outcome(model: FittedModel, errors: Mapping[str, float]) -> dict[str, Any]:
         "mean": model.mean,
         **_compared(model),
         "parameters": model.parameters,
-        "metrics": {**errors, "kept_epoch": model.kept_epoch},
+        "metrics": _finite({**errors, "kept_epoch": model.kept_epoch}),
         "history": [
-            {key: value for key, value in dataclasses.asdict(epoch).items() if key != "of"} for epoch in model.history
+            _finite({key: value for key, value in dataclasses.asdict(epoch).items() if key != "of"})
+            for epoch in model.history
         ],
     }
+
+
+def _finite(values: Mapping[str, float | None]) -> dict[str, float | None]:
+    """The values, None for what JSON has no number for."""
+    return {name: None if value is None or not np.isfinite(value) else value for name, value in values.items()}

@@ -20,6 +20,7 @@ COMMANDS = {
     "load": "loading",
     "train": "training",
     "runs": "training",
+    "gc": "training",
     "experiments": "experiments",
     "evaluate": "evaluation",
     "tune": "tuning",
@@ -68,7 +69,7 @@ def cli(debug: bool) -> None:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run the command line and exit: 0, 1 with one line that says what to do, 2 for usage, 130 when interrupted."""
+    """Run the command line and exit: 0, 1 with one line that says what to do, 2 for usage, 130 or 143 when ended."""
     given = sys.argv[1:] if arguments is None else arguments
     with contextlib.suppress(ValueError):  # not in the main thread
         signal.signal(signal.SIGTERM, _end)
@@ -78,9 +79,10 @@ def main(arguments: list[str] | None = None) -> None:
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
-    except (click.Abort, KeyboardInterrupt):
-        click.echo("embrec: interrupted", err=True)
-        sys.exit(130)
+    except (click.Abort, KeyboardInterrupt) as error:
+        ended = isinstance(error, Terminated) or isinstance(error.__cause__, Terminated)  # click makes an Abort of it
+        click.echo("embrec: ended by SIGTERM" if ended else "embrec: interrupted", err=True)
+        sys.exit(143 if ended else 130)
     except BrokenPipeError:  # `embrec find the | head -1`
         sys.stderr.close()
         sys.exit(1)
@@ -91,9 +93,12 @@ def main(arguments: list[str] | None = None) -> None:
         sys.exit(1)
 
 
+class Terminated(KeyboardInterrupt):
+    """A SIGTERM ends a command as a Ctrl-C does: statements are cancelled, a training run is recorded as failed."""
+
+
 def _end(number: int, frame: Any) -> None:
-    """End as after an error, so that a training run is recorded as failed and transactions are undone."""
-    raise SystemExit(128 + number)
+    raise Terminated
 
 
 def _one_line(error: Exception) -> str:

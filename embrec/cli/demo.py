@@ -18,7 +18,7 @@ from embrec import config, database, recommend, runs
 from embrec.cli.common import database_option, engine, note, print_rows
 from embrec.cli.loading import load_with_progress, open_named_source
 from embrec.cli.training import train_with_progress
-from embrec.errors import DataError
+from embrec.errors import DataError, WithheldError
 from embrec.extraction import extract
 from embrec.runs import ModelRun
 
@@ -114,6 +114,8 @@ def _train(bind: sa.Engine, epochs: int) -> ModelRun:
             return run
     note(f"Training the article's model, {epochs} epochs; this takes some minutes.")
     result = train_with_progress(bind, ARCHITECTURE, {"epochs": epochs}, seed=0, holdout=0.0, publish=True)
+    if result.withheld:
+        raise WithheldError(result.withheld)
     return runs.get_run(bind, result.model_run_id)
 
 

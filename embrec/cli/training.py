@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -20,7 +21,8 @@ from embrec.cli.common import (
     progress_bar,
     quiet_native_output,
 )
-from embrec.errors import TrainingError
+from embrec.errors import TrainingError, WithheldError
+from embrec.garbage import collect_garbage
 
 if TYPE_CHECKING:
     from embrec.models import Epoch
@@ -72,6 +74,7 @@ if TYPE_CHECKING:
     help="matrix-factorization: begin with the published run's movies; --epochs 2 is then enough.",
 )
 @click.option("--publish/--no-publish", default=True, show_default=True, help="Publish the run when it is trained.")
+@click.option("--force", is_flag=True, help="Publish it also where it looks bad, or another was published meanwhile.")
 @database_option
 @json_option
 def train(
@@ -80,15 +83,23 @@ def train(
     holdout: float,
     warm_start: bool,
     publish: bool,
+    force: bool,
     database_url: str | None,
     as_json: bool,
     **options: Any,
 ) -> None:
     """Train a model on the ratings in the database and publish its vectors."""
     chosen = {name: value for name, value in options.items() if value is not None}
-    result = train_with_progress(
-        engine(database_url, direct=True), architecture, chosen, seed, holdout, publish, warm_start
-    )
+    bind = engine(database_url, direct=True)
+    result = train_with_progress(bind, architecture, chosen, seed, holdout, publish, warm_start, force)
+    _print_result(result, as_json)
+    if result.withheld:
+        raise WithheldError(result.withheld)
+    if not as_json:
+        note("Published." if result.published else f"To publish it: embrec runs publish {result.model_run_id}")
+
+
+def _print_result(result: TrainResult, as_json: bool) -> None:
     if as_json:
         print_json(
             {
@@ -103,7 +114,6 @@ def train(
     model = result.model
     kept = "" if model.kept_epoch == len(model.history) else f"; epoch {model.kept_epoch} kept"
     click.echo(f"Model run {result.model_run_id}: {figures}{kept}.")
-    note("Published." if result.published else f"To publish it: embrec runs publish {result.model_run_id}")
 
 
 def train_with_progress(
@@ -114,6 +124,7 @@ def train_with_progress(
     holdout: float,
     publish: bool,
     warm_start: bool = False,
+    force: bool = False,
 ) -> TrainResult:
     """Train under a progress bar."""
     try:
@@ -128,7 +139,7 @@ def train_with_progress(
             held_out = "" if epoch.held_out_rmse is None else f", held out {epoch.held_out_rmse:.4f}"
             update(epoch.epoch, f"RMSE {epoch.rmse:.4f}{held_out}", epoch.of)
 
-        return training.train(bind, architecture, options, seed, holdout, publish, on_epoch, warm_start)
+        return training.train(bind, architecture, options, seed, holdout, publish, on_epoch, warm_start, force)
 
 
 @click.group()
@@ -145,12 +156,16 @@ def list_command(include_deleted: bool, database_url: str | None, as_json: bool)
     rows = []
     for run in model_runs.list_runs(engine(database_url), include_deleted):
         row = dataclasses.asdict(run)
-        row["metrics"] = run.metrics if as_json else ", ".join(f"{k} {v:.4g}" for k, v in run.metrics.items())
+        row["metrics"] = run.metrics if as_json else _figures(run.metrics)
         row["started_at"] = run.started_at if as_json else f"{run.started_at:%Y-%m-%d %H:%M}"
         row["published"] = run.published if as_json else ("*" if run.published else "")
         rows.append(row)
     columns = ["model_run_id", "published", "status", "architecture", "started_at", "rating_count", "metrics"]
     print_rows(rows, columns, as_json)
+
+
+def _figures(metrics: Mapping[str, float | None]) -> str:
+    return ", ".join(f"{name} none" if value is None else f"{name} {value:.4g}" for name, value in metrics.items())
 
 
 @runs.command()
@@ -163,11 +178,12 @@ def show(run: int, database_url: str | None) -> None:
 
 @runs.command()
 @click.argument("run", type=int)
+@click.option("--force", is_flag=True, help="Also where its metrics look bad.")
 @database_option
-def publish(run: int, database_url: str | None) -> None:
+def publish(run: int, force: bool, database_url: str | None) -> None:
     """Make RUN the published one."""
     bind = engine(database_url)
-    model_runs.publish(bind, run)
+    model_runs.publish(bind, run, force=force)
     _note_published(bind, run)
 
 
@@ -190,9 +206,29 @@ def _note_published(bind: sa.Engine, run: int) -> None:
 
 @runs.command()
 @click.argument("run", type=int)
-@click.option("--force", is_flag=True, help="Also a run recorded as training, whose process was killed.")
 @database_option
-def delete(run: int, force: bool, database_url: str | None) -> None:
+def delete(run: int, database_url: str | None) -> None:
     """Delete a run's vectors; its record stays."""
-    model_runs.delete(engine(database_url, direct=True), run, force)
+    model_runs.delete(engine(database_url, direct=True), run)
     note(f"Model run {run} is deleted.")
+
+
+@click.command()
+@click.option("--keep", type=click.IntRange(1), metavar="N", help="Delete trained runs beyond the N newest, too.")
+@click.option("--dry-run", is_flag=True, help="Only list what would be done.")
+@database_option
+@json_option
+def gc(keep: int | None, dry_run: bool, database_url: str | None, as_json: bool) -> None:
+    """Clear away what killed processes left, and with --keep old runs.
+
+    Never deleted by --keep: the published run, the one that a rollback would go back to, and the two of a running
+    experiment.
+    """
+    found = collect_garbage(engine(database_url, direct=True), keep, dry_run)
+    rows = [dataclasses.asdict(garbage) for garbage in found]
+    if rows or as_json:
+        print_rows(rows, ["model_run_id", "garbage"], as_json)
+    if not rows:
+        note("Nothing is left over.")
+    elif dry_run:
+        note("Nothing was done. To clear it away, run the same without --dry-run.")

@@ -273,7 +273,7 @@ def test_a_run_that_answers_in_an_experiment_is_not_deleted(engine: sa.Engine, p
     experiments.record_exposure(engine, 1)
     for run in plain_runs:
         with pytest.raises(RunError, match=f"run {run} answers in the experiment 'one'.*embrec experiments end"):
-            runs.delete(engine, run, force=True)
+            runs.delete(engine, run)
     experiments.end(engine)
     for run in plain_runs:
         runs.delete(engine, run)

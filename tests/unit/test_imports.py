@@ -26,7 +26,7 @@ LEVELS = [
     {"models", "movielens", "ids", "embeddings", "schema", "answering", "ratings", "outputs"},
     {"recommend", "predict"},
     {"reading", "runs", "extraction"},
-    {"loading", "train", "evaluate", "experiments", "batch"},
+    {"loading", "train", "evaluate", "experiments", "batch", "garbage"},
     {"contenders", "tuning"},
     {"cli"},
 ]

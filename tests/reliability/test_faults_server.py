@@ -1,0 +1,233 @@
+"""A server that crashes, restarts, hangs up or is full while embrec loads, trains and publishes."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psycopg
+import pytest
+import sqlalchemy as sa
+from data import load_frame, rating_frame, stored_run
+from faulting import QUICK, Point, hooked, orphans, own_server, published_run, wait_for
+
+from embrec import bulk, database, recommend, runs, schema
+from embrec.embeddings import read
+from embrec.errors import DatabaseError, UnreachableError
+from embrec.local import LocalServer
+from embrec.train import train
+
+COPYING = ("psycopg.copy.Copy.write", 4, "before")
+OF_A_LOAD = [
+    ("embrec.loading.map_ids", 1, "after"),
+    COPYING,
+    ("embrec.loading._merge_ratings", 1, "after"),
+    ("embrec.loading.refresh_statistics", 1, "after"),
+]
+OF_A_TRAINING = [
+    ("embrec.embeddings.store", 1, "after"),
+    COPYING,
+    ("embrec.embeddings.store", 2, "after"),
+    ("embrec.train._store", 1, "after"),
+    ("embrec.runs._append", 1, "before"),
+    ("embrec.runs._append", 1, "after"),
+    ("embrec.train.refresh_statistics", 1, "before"),
+    ("embrec.embeddings._index", 1, "before"),
+]
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[LocalServer]:
+    with own_server() as server:
+        yield server
+
+
+@pytest.fixture
+def own(server: LocalServer) -> Iterator[sa.Engine]:
+    """An engine of a server that a test may harm, with the newest schema and no rows."""
+    engine = database.create_engine(server.start())
+    database.retrying(lambda: schema.downgrade(engine, "base"))
+    schema.upgrade(engine)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture(autouse=True)
+def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a COPY of few rows have many blocks."""
+    monkeypatch.setattr(bulk, "_COPY_BLOCK_ROWS", 8)
+
+
+def ratings(engine: sa.Engine) -> int:
+    with database.begin(engine) as connection:
+        return int(connection.scalar(sa.text("SELECT count(*) FROM embrec.ratings")) or 0)
+
+
+def kills(connection: psycopg.Connection[Any], pid: int) -> None:
+    """Kill a backend outright, by which the whole server starts anew."""
+    os.kill(pid, signal.SIGKILL)
+
+
+def hang_ups(connection: psycopg.Connection[Any], pid: int) -> None:
+    """End a session, as an administrator does."""
+    connection.execute("SELECT pg_terminate_backend(%s, 5000)", [pid])
+
+
+Fault = Callable[[psycopg.Connection[Any], int], None]
+faults = pytest.mark.parametrize("fault", [kills, hang_ups])
+
+
+def to_all_sessions(fault: Fault, server: LocalServer) -> Callable[..., None]:
+    """Does something to every session of embrec's; there has to be one."""
+
+    def act(*_: Any, **__: Any) -> None:
+        with psycopg.connect(str(server.url()), autocommit=True) as connection:
+            pids = connection.execute("SELECT pid FROM pg_stat_activity WHERE application_name = 'embrec'").fetchall()
+            assert pids
+            for (pid,) in pids:
+                fault(connection, pid)
+
+    return act
+
+
+@faults
+def test_a_load_whose_backend_dies_says_so_and_stores_nothing(
+    server: LocalServer, own: sa.Engine, fault: Fault
+) -> None:
+    load_frame(own, rating_frame(count=50))
+    before = ratings(own)
+    for point in OF_A_LOAD:
+        with (
+            hooked(point, to_all_sessions(fault, server)),
+            pytest.raises(UnreachableError, match="The database cannot be reached"),
+        ):
+            load_frame(own, rating_frame(users=40, seed=1))
+        assert database.retrying(lambda: ratings(own)) == before, point
+    load_frame(own, rating_frame(users=40, seed=1))
+    assert ratings(own) > before
+
+
+@faults
+@pytest.mark.parametrize("point", OF_A_TRAINING, ids=lambda point: f"{point[2]} {point[0]}")
+def test_a_training_whose_backend_dies_tries_again_and_ends_well(
+    server: LocalServer, own: sa.Engine, fault: Fault, point: Point
+) -> None:
+    earlier = published_run(own)
+    with hooked(point, to_all_sessions(fault, server)):
+        result = train(own, QUICK, {"epochs": 1})
+    run = runs.get_run(own, result.model_run_id)
+    assert (run.status, run.published, run.error) == ("trained", True, None)
+    assert np.array_equal(read(own, run.model_run_id, "movie").vectors, result.model.movie_vectors)
+    assert [each.model_run_id for each in runs.list_runs(own)] == [run.model_run_id, earlier]
+    assert orphans(own) == []
+
+
+def test_a_publication_whose_backend_dies_is_there_or_not(server: LocalServer, own: sa.Engine) -> None:
+    first = published_run(own)
+    second = stored_run(own, np.eye(20, 4) + 0.1, np.eye(30, 4) + 0.1)
+    for moment in ("before", "after"):
+        point = ("embrec.runs._append", 1, moment)
+        with hooked(point, to_all_sessions(hang_ups, server)), pytest.raises(UnreachableError):
+            runs.publish(own, second)
+        assert runs.get_run(own, first).published
+    runs.publish(own, second)
+    assert runs.get_run(own, second).published
+
+
+def test_a_commit_whose_answer_is_lost_is_not_done_twice(engine: sa.Engine) -> None:
+    published_run(engine)
+
+    def lose(*_: Any, **__: Any) -> None:
+        raise UnreachableError("The connection was lost after the commit.")
+
+    for point in (("embrec.train._store", 1, "after"), ("embrec.runs.publish", 1, "after")):
+        with hooked(point, lose):
+            result = train(engine, QUICK, {"epochs": 1})
+        run = runs.get_run(engine, result.model_run_id)
+        assert (run.status, run.published) == ("trained", True), point
+    with engine.connect() as connection:
+        assert connection.scalar(sa.text("SELECT count(*) FROM embrec.publications")) == 3
+
+
+def test_a_server_that_restarts_during_a_fit_does_no_harm(
+    server: LocalServer, own: sa.Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runs, "HEARTBEAT_SECONDS", 0.02)
+    published_run(own)
+
+    beats = []
+
+    def restart(epoch: object) -> None:
+        server.stop()
+        time.sleep(0.1)
+        assert any("heartbeat" in thread.name for thread in threading.enumerate()), "it goes on without a server"
+        server.start()
+        (run, *_) = runs.list_runs(own)
+        wait_for(lambda: runs.get_run(own, run.model_run_id).heartbeat_at > run.heartbeat_at)
+        beats.append(run.heartbeat_at)
+
+    result = train(own, QUICK, {"epochs": 2}, on_epoch=restart)
+    assert len(beats) == 2
+    assert runs.get_run(own, result.model_run_id).published
+
+
+@pytest.fixture
+def small_disk(server: LocalServer, own: sa.Engine) -> Iterator[Path]:
+    """A disk of 40 MB where the server keeps embrec's tables; what else is put on it is not the server's."""
+    disk = server.home / "disk"
+    disk.mkdir()
+    if os.geteuid() != 0 or subprocess.run(["mount", "-t", "tmpfs", "-o", "size=40m", "tmpfs", disk]).returncode:
+        pytest.skip("a small disk can be mounted by root alone, and not in every container")
+    try:
+        space = disk / "space"
+        space.mkdir()
+        owner = server.data.stat()
+        os.chown(space, owner.st_uid, owner.st_gid)
+        with psycopg.connect(str(server.url()), autocommit=True) as connection:
+            connection.execute(f"CREATE TABLESPACE small LOCATION '{space}'")
+            connection.execute("GRANT CREATE ON TABLESPACE small TO PUBLIC")  # as the owner of the tables needs
+            connection.execute("ALTER DATABASE embrec SET default_tablespace = 'small'")
+        own.dispose()
+        schema.downgrade(own, "base")
+        schema.upgrade(own)
+        yield disk
+    finally:
+        own.dispose()
+        with psycopg.connect(str(server.url()), autocommit=True) as connection:
+            connection.execute("ALTER DATABASE embrec RESET default_tablespace")
+        own.dispose()
+        with contextlib.suppress(DatabaseError):
+            schema.downgrade(own, "base")
+        server.stop()
+        subprocess.run(["umount", disk], check=True)
+
+
+def test_a_full_disk_is_named_and_stores_nothing(own: sa.Engine, small_disk: Path) -> None:
+    expected = published_run(own)
+    before = ratings(own)
+    ballast = small_disk / "ballast"
+    free = os.statvfs(small_disk)
+    ballast.write_bytes(bytes(free.f_bavail * free.f_bsize - 64_000))
+    many = rating_frame(users=1000, movies=20, count=10_000)
+    full = r"disk is full: could not .*No space left on device.*embrec gc --keep 2\), then run again"
+    with pytest.raises(DatabaseError, match=full):
+        load_frame(own, many)
+    with pytest.raises(DatabaseError, match=full):
+        train(own, QUICK, {"epochs": 1})
+    assert ratings(own) == before
+    (failed, published) = runs.list_runs(own)
+    assert (failed.status, published.model_run_id, published.published) == ("failed", expected, True)
+    assert orphans(own) == []
+    assert len(recommend.similar_movies(own, 100, 50)) == 19
+    ballast.unlink()
+    load_frame(own, many)
+    assert ratings(own) > 9_000
+    assert train(own, QUICK, {"epochs": 1}).published
