@@ -160,6 +160,11 @@ def read(bind: Bind, model_run_id: int, side: Side, part: Part = "rating") -> Ve
     return Vectors(indexes, vectors, None if np.isnan(biases).any() else biases)
 
 
+def digest(connection: sa.Connection, model_run_id: int) -> str:
+    """SHA-256 of what a training has stored of a run's movies and layers, in hex."""
+    return str(connection.scalar(sa.select(sa.func.embrec.run_digest(model_run_id))))
+
+
 def drop(engine: sa.Engine, model_run_id: int) -> None:
     """Drop what a run has learned without holding up readers of other runs; what is gone already is no error.
 

@@ -58,6 +58,7 @@ class ModelRun:
     started_at: Any
     finished_at: Any
     heartbeat_at: Any
+    vectors_sha256: str | None
     published: bool
 
 
@@ -199,7 +200,7 @@ def publish(bind: Bind, model_run_id: int, replacing: int | None = ANYTHING, for
     Raises:
         UnknownRunError: There is no such run.
         WithheldError: The run looks bad, or another run than ``replacing`` is published.
-        RunError: The run did not finish training, or was deleted.
+        RunError: The run did not finish training, or was deleted, or its vectors have changed since.
     """
     with database.begin(bind) as connection:
         one_at_a_time(connection)
@@ -211,6 +212,11 @@ def publish(bind: Bind, model_run_id: int, replacing: int | None = ANYTHING, for
             )
         if run.published:
             return
+        if run.vectors_sha256 not in (None, embeddings.digest(connection, model_run_id)):
+            raise RunError(
+                f"The vectors of model run {model_run_id} are not those that were trained: somebody or something has "
+                "changed them. Train again: embrec train"
+            )
         if not force and (reason := _against(connection, run, replacing)):
             raise WithheldError(
                 f"Model run {model_run_id} is not published: {reason}. "

@@ -101,6 +101,8 @@ model_runs = sa.Table(
     sa.Column("finished_at", timestamptz),
     # While it trains, when its process last said that it is alive.
     sa.Column("heartbeat_at", timestamptz, nullable=False, server_default=sa.func.now()),
+    # Of what the training stored of movies and layers, as embrec.run_digest(model_run_id) has it.
+    sa.Column("vectors_sha256", sa.Text),
 )
 
 # The newest row names the published run; older rows are the history. One INSERT publishes or rolls back.

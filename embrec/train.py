@@ -154,7 +154,8 @@ def _store(
         embeddings.store(connection, model_run_id, "movie", movies)
         for name, rows, biases in _head(model):
             embeddings.store_matrix(connection, model_run_id, name, rows, biases)
-        runs.finish(connection, model_run_id, "trained", **{**_outcome(model, errors), **serving})
+        outcome = {**_outcome(model, errors), **serving, "vectors_sha256": embeddings.digest(connection, model_run_id)}
+        runs.finish(connection, model_run_id, "trained", **outcome)
 
 
 def _index(engine: sa.Engine, model_run_id: int, model: FittedModel) -> None:

@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterator
 import click
 import sqlalchemy as sa
 
-from embrec import config, database
+from embrec import config, database, embeddings
 from embrec.cli.common import database_option, engine
-from embrec.errors import EmbrecError, RequirementError, SchemaError, UnreachableError
-from embrec.runs import published_run_id
+from embrec.errors import EmbrecError, RequirementError, RunError, SchemaError, UnreachableError
+from embrec.runs import get_run, published_run_id
 
 GROUPS = (
     "embrec_owner",
@@ -68,7 +68,7 @@ def _checks(url: str | None) -> Iterator[tuple[str, Callable[[], object]]]:
     yield "schema", lambda: _schema(engines[0])
     yield "rights", lambda: _with(engines[0], _rights)
     yield "pgvector's schema", lambda: _with(engines[0], _strangers)
-    yield "published run", lambda: _with(engines[0], lambda connection: published_run_id(connection) or "none yet")
+    yield "published run", lambda: _with(engines[0], _published)
 
 
 def _with(bind: sa.Engine, check: Callable[[sa.Connection], object]) -> object:
@@ -93,6 +93,21 @@ def _requirements(connection: sa.Connection) -> str:
             "Build it on this machine with: make OPTFLAGS=''"
         ) from error
     return f"pgvector {version}, and a distance of {distance:.2f} where 0.04 is right"
+
+
+def _published(connection: sa.Connection) -> str:
+    number = published_run_id(connection)
+    if number is None:
+        return "none yet"
+    may_tell = connection.scalar(sa.text("SELECT has_function_privilege('embrec.run_digest(integer)', 'EXECUTE')"))
+    recorded = get_run(connection, number).vectors_sha256
+    if not may_tell or recorded is None:
+        return str(number)
+    if recorded != embeddings.digest(connection, number):
+        raise RunError(
+            f"the vectors of model run {number} are not those that were trained; to go back: embrec runs rollback"
+        )
+    return f"{number}, whose vectors are those that were trained"
 
 
 def _training() -> str:

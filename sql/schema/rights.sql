@@ -13,8 +13,8 @@ DECLARE
         'movie_named}';
     telling text[] := '{add_rating,remove_rating,record_exposure,record_outcome}';
     loading text[] := '{refresh_statistics,forget_user}';
-    training text[] := '{open_run,close_run,index_run,index_ranking,refresh_statistics}';
-    publishing text[] := '{refresh,refresh_statistics}';
+    training text[] := '{open_run,close_run,index_run,index_ranking,run_digest,refresh_statistics}';
+    publishing text[] := '{refresh,run_digest,refresh_statistics}';
     extension_schema text := (SELECT quote_ident(extnamespace::regnamespace::name::text) FROM pg_extension WHERE extname = 'vector');
     am record;
     role text;

@@ -9,8 +9,12 @@ from collections.abc import Iterator
 import pytest
 import sqlalchemy as sa
 from conftest import with_database
+from data import load_frame, rating_frame
 
-from embrec import config
+from embrec import config, runs
+from embrec.errors import RunError
+
+OUTER_PRODUCT = ("--model", "outer-product", "--epochs", "1", "--hidden-units", "3")
 
 
 @pytest.fixture
@@ -56,3 +60,32 @@ def test_a_damaged_schema_is_seen(embrec, engine: sa.Engine, url: str) -> None:
     code, out, _ = embrec("doctor", "--database-url", url)
     assert code == 1
     assert "FAIL  schema: 1 differences from this release, see them with: embrec db check" in out
+
+
+def test_vectors_that_were_changed_are_seen_and_not_published(embrec, engine: sa.Engine, url: str) -> None:
+    load_frame(engine, rating_frame())
+    for _ in range(2):
+        assert embrec("train", *OUTER_PRODUCT, "--database-url", url)[0] == 0
+    assert (
+        "ok    published run: 2, whose vectors are those that were trained"
+        in embrec("doctor", "--database-url", url)[1]
+    )
+    for table in ("movie_embeddings", "run_matrices"):
+        for run in (1, 2):
+            runs.publish(engine, run)
+        runs.rollback(engine)
+        with engine.begin() as connection:
+            connection.execute(sa.text(f"CREATE TABLE public.kept AS SELECT * FROM embrec.{table}"))
+            connection.execute(sa.text(f"UPDATE embrec.{table} SET bias = 0.125 WHERE model_run_id = 2"))
+        with pytest.raises(RunError, match="are not those that were trained.*embrec train"):
+            runs.publish(engine, 2, force=True)
+        with engine.begin() as connection:
+            connection.execute(sa.text(f"UPDATE embrec.{table} SET bias = 0.125 WHERE model_run_id = 1"))
+        code, out, _ = embrec("doctor", "--database-url", url)
+        assert code == 1
+        assert "FAIL  published run: the vectors of model run 1 are not those that were trained" in out
+        with engine.begin() as connection:
+            connection.execute(sa.text(f"DELETE FROM embrec.{table}"))
+            connection.execute(sa.text(f"INSERT INTO embrec.{table} SELECT * FROM public.kept"))
+            connection.execute(sa.text("DROP TABLE public.kept"))
+        assert embrec("doctor", "--database-url", url)[0] == 0

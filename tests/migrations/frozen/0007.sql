@@ -2,7 +2,7 @@
 -- PostgreSQL database dump
 --
 
-\restrict GWQT2Ol8Q7vf4HREso21yR5WXpGQKTjx7fOlUd77IvNCObaVgrh7LdUFchcChTy
+\restrict R6ZWYFsaZSghdBzuomPoC9RSk8HKd2IBJ2QrGHukNSZqscbOz4xqXKFtUOIMpk6
 
 -- Dumped from database version 18.6
 -- Dumped by pg_dump version 18.6
@@ -735,6 +735,8 @@ CREATE TABLE embrec.model_runs (
     ridge_per_rating real,
     user_spread real,
     movie_spread real,
+    heartbeat_at timestamp with time zone DEFAULT now() NOT NULL,
+    vectors_sha256 text,
     CONSTRAINT model_runs_model_runs_status_check_check CHECK ((status = ANY (ARRAY['training'::text, 'trained'::text, 'failed'::text, 'deleted'::text])))
 );
 
@@ -1285,6 +1287,7 @@ $$;
 
 CREATE FUNCTION embrec.predict_ratings(user_ids text[], movie_ids text[]) RETURNS SETOF embrec.predicted_rating
     LANGUAGE sql STABLE SECURITY DEFINER PARALLEL SAFE
+    SET plan_cache_mode TO 'force_custom_plan'
     SET search_path TO 'pg_catalog', 'public', 'pg_temp'
     BEGIN ATOMIC
  WITH run AS (
@@ -1862,6 +1865,7 @@ $$;
 CREATE FUNCTION embrec.refresh_statistics() RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+    SET quote_all_identifiers TO 'off'
     AS $$
 BEGIN
     REFRESH MATERIALIZED VIEW CONCURRENTLY embrec.movie_statistics;
@@ -1936,6 +1940,42 @@ BEGIN
     RETURN found;
 END;
 $$;
+
+
+--
+-- Name: run_matrices; Type: TABLE; Schema: embrec; Owner: -
+--
+
+CREATE TABLE embrec.run_matrices (
+    model_run_id integer NOT NULL,
+    matrix text NOT NULL,
+    row_number integer NOT NULL,
+    bias real,
+    embedding public.vector NOT NULL
+);
+
+
+--
+-- Name: run_digest(integer); Type: FUNCTION; Schema: embrec; Owner: -
+--
+
+CREATE FUNCTION embrec.run_digest(model_run_id integer) RETURNS text
+    LANGUAGE sql STABLE SECURITY DEFINER PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+    BEGIN ATOMIC
+ WITH movies AS (
+          SELECT string_agg(sha256((((int4send(e.movie_index) || float4send(COALESCE(e.bias, (0)::real))) || float4send(COALESCE(e.spread, (0)::real))) || public.vector_send(e.embedding))), '\x'::bytea ORDER BY e.part, e.movie_index) AS digests
+            FROM embrec.movie_embeddings e
+           WHERE ((e.model_run_id = run_digest.model_run_id) AND (NOT e.folded_in))
+         ), layers AS (
+          SELECT string_agg(sha256(((int4send(m.row_number) || float4send(COALESCE(m.bias, (0)::real))) || public.vector_send(m.embedding))), '\x'::bytea ORDER BY m.matrix, m.row_number) AS digests
+            FROM embrec.run_matrices m
+           WHERE (m.model_run_id = run_digest.model_run_id)
+         )
+  SELECT encode(sha256((COALESCE(movies.digests, '\x'::bytea) || COALESCE(layers.digests, '\x'::bytea))), 'hex'::text) AS encode
+    FROM (movies
+      CROSS JOIN layers);
+END;
 
 
 --
@@ -2111,7 +2151,8 @@ BEGIN
         FROM unnest(user_indexes, ratings) AS t (user_index, rating)
         LEFT JOIN embrec.user_embeddings AS e
             ON e.model_run_id = run.model_run_id AND e.part = 'preference' AND e.user_index = t.user_index
-    ) AS u;
+    ) AS u
+    WHERE u.vector IS NOT NULL; -- a user who rated nothing that the run knows has none
     IF moment IS NULL OR users IS NULL THEN
         RETURN NULL;
     END IF;
@@ -2590,19 +2631,6 @@ CREATE VIEW embrec.published_movie_preferences AS
 
 
 --
--- Name: run_matrices; Type: TABLE; Schema: embrec; Owner: -
---
-
-CREATE TABLE embrec.run_matrices (
-    model_run_id integer NOT NULL,
-    matrix text NOT NULL,
-    row_number integer NOT NULL,
-    bias real,
-    embedding public.vector NOT NULL
-);
-
-
---
 -- Name: tuning_trials; Type: TABLE; Schema: embrec; Owner: -
 --
 
@@ -2848,7 +2876,7 @@ ALTER TABLE ONLY embrec.user_embeddings_run_2 ATTACH PARTITION embrec.user_embed
 --
 
 COPY embrec.alembic_version (version_num) FROM stdin;
-0005
+0007
 \.
 
 
@@ -2857,7 +2885,7 @@ COPY embrec.alembic_version (version_num) FROM stdin;
 --
 
 COPY embrec.experiments (experiment_id, name, control_run, treatment_run, treatment_share, started_at, ended_at) FROM stdin;
-1	one	1	2	0.5	2026-11-24 17:53:33.601849+00	\N
+1	one	1	2	0.5	2026-11-24 18:24:25.140826+00	\N
 \.
 
 
@@ -2866,7 +2894,7 @@ COPY embrec.experiments (experiment_id, name, control_run, treatment_run, treatm
 --
 
 COPY embrec.exposures (experiment_id, user_id, variant, model_run_id, exposed_at) FROM stdin;
-1	u1	control	1	2026-11-24 17:53:33.644667+00
+1	u1	control	1	2026-11-24 18:24:25.146582+00
 \.
 
 
@@ -2874,9 +2902,9 @@ COPY embrec.exposures (experiment_id, user_id, variant, model_run_id, exposed_at
 -- Data for Name: model_runs; Type: TABLE DATA; Schema: embrec; Owner: -
 --
 
-COPY embrec.model_runs (model_run_id, architecture, status, options, seed, library_versions, user_count, movie_count, rating_count, newest_rating_at, ratings_sha256, dimensions, mean, movie_similarity, user_similarity, parameters, metrics, history, error, started_at, finished_at, lowest_rating, highest_rating, rating_power, bias_feature, ridge_constant, ridge_per_rating, user_spread, movie_spread) FROM stdin;
-1	two-part	trained	{"epochs": 1}	0	{}	0	0	0	\N		5	3.5	similarity	preference	{}	{}	[]	\N	2026-11-24 17:53:32.236583+00	2026-11-24 17:53:32.272719+00	1	5	1.5	0.25	0.5	0	1.25	0.75
-2	two-part	trained	{"epochs": 1}	0	{}	0	0	0	\N		5	3.5	similarity	preference	{}	{}	[]	\N	2026-11-24 17:53:33.043918+00	2026-11-24 17:53:33.048234+00	1	5	1.5	0.25	0.5	0	1.25	0.75
+COPY embrec.model_runs (model_run_id, architecture, status, options, seed, library_versions, user_count, movie_count, rating_count, newest_rating_at, ratings_sha256, dimensions, mean, movie_similarity, user_similarity, parameters, metrics, history, error, started_at, finished_at, lowest_rating, highest_rating, rating_power, bias_feature, ridge_constant, ridge_per_rating, user_spread, movie_spread, heartbeat_at, vectors_sha256) FROM stdin;
+1	two-part	trained	{"epochs": 1}	0	{}	0	0	0	\N		5	3.5	similarity	preference	{}	{}	[]	\N	2026-11-24 18:24:25.056595+00	2026-11-24 18:24:25.058288+00	1	5	1.5	0.25	0.5	0	1.25	0.75	2026-11-24 18:24:25.056595+00	\N
+2	two-part	trained	{"epochs": 1}	0	{}	0	0	0	\N		5	3.5	similarity	preference	{}	{}	[]	\N	2026-11-24 18:24:25.101347+00	2026-11-24 18:24:25.102305+00	1	5	1.5	0.25	0.5	0	1.25	0.75	2026-11-24 18:24:25.101347+00	\N
 \.
 
 
@@ -3145,8 +3173,8 @@ COPY embrec.outcomes (experiment_id, user_id, outcome_id, value, occurred_at) FR
 --
 
 COPY embrec.publications (publication_id, model_run_id, action, published_at) FROM stdin;
-1	1	publish	2026-11-24 17:53:33.009586+00
-2	2	publish	2026-11-24 17:53:33.549809+00
+1	1	publish	2026-11-24 18:24:25.091484+00
+2	2	publish	2026-11-24 18:24:25.129829+00
 \.
 
 
@@ -3668,7 +3696,7 @@ COPY embrec.users (user_index, user_id, forgotten_at) FROM stdin;
 27	u21	\N
 28	u26	\N
 29	u29	\N
-19	forgotten 69d86798-b99f-43ab-be1d-7fc12b7d8680	2026-11-24 17:53:33.649817+00
+19	forgotten d100f382-30b8-4bed-9dd5-b58c2e4c2080	2026-11-24 18:24:25.148099+00
 \.
 
 
@@ -4193,5 +4221,5 @@ REFRESH MATERIALIZED VIEW embrec.movie_statistics;
 -- PostgreSQL database dump complete
 --
 
-\unrestrict GWQT2Ol8Q7vf4HREso21yR5WXpGQKTjx7fOlUd77IvNCObaVgrh7LdUFchcChTy
+\unrestrict R6ZWYFsaZSghdBzuomPoC9RSk8HKd2IBJ2QrGHukNSZqscbOz4xqXKFtUOIMpk6
 
