@@ -69,12 +69,16 @@ class LocalServer:
 
     def url(self) -> str | None:
         """The URL of the running server, or None where it does not answer."""
+        url, answer = self._ping()
+        return url if answer == Ping.OK else None
+
+    def _ping(self) -> tuple[str, Ping]:
         lines = self._postmaster_lines()
         if len(lines) < 5 or not lines[4]:
-            return None
+            return "", Ping.NO_RESPONSE
         # The port too: without it a PGPORT in the environment would be tried.
         url = f"postgresql://{USER}@/{DATABASE}?host={quote(lines[4], safe='')}&port={lines[3]}"
-        return url if PGconn.ping(url.encode()) == Ping.OK else None
+        return url, Ping(PGconn.ping(url.encode()))
 
     def start(self) -> str:
         """Start the server unless it runs already, and return its URL.
@@ -107,8 +111,13 @@ class LocalServer:
         if process is None:
             return False
         lines = self._postmaster_lines()
-        process.send_signal(signal.SIGINT)  # fast shutdown: sessions are ended, data is flushed
+        # PostgreSQL 18 that is told to stop while it recovers from a crash may hang for ever.
+        deadline = time.monotonic() + START_SECONDS
+        while self._ping()[1] == Ping.REJECT and time.monotonic() < deadline:
+            time.sleep(0.02)
         try:
+            with contextlib.suppress(psutil.NoSuchProcess):  # somebody else has stopped it
+                process.send_signal(signal.SIGINT)  # fast shutdown: sessions are ended, data is flushed
             process.wait(timeout=START_SECONDS)
         except psutil.TimeoutExpired:
             raise LocalServerError(

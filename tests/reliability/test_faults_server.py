@@ -179,6 +179,17 @@ def test_a_server_that_restarts_during_a_fit_does_no_harm(
     assert runs.get_run(own, result.model_run_id).published
 
 
+def test_a_server_that_recovers_from_a_crash_can_be_stopped(server: LocalServer, own: sa.Engine) -> None:
+    for pause in (0.0, 0.02, 0.1):
+        load_frame(own, rating_frame(users=40))
+        to_all_sessions(kills, server)()
+        wait_for(lambda: server.url() is None)
+        time.sleep(pause)
+        assert server.stop()
+        server.start()
+        assert ratings(own) > 0
+
+
 @pytest.fixture
 def small_disk(server: LocalServer, own: sa.Engine) -> Iterator[Path]:
     """A disk of 40 MB where the server keeps embrec's tables; what else is put on it is not the server's."""
