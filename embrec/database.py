@@ -219,7 +219,7 @@ def require_session(connection: sa.Connection) -> None:
     Raises:
         RequirementError: A connection pooler is between.
     """
-    told = cast("psycopg.Connection[Any]", connection.connection.driver_connection).info.backend_pid
+    told = cast("psycopg.Connection[Any]", connection.connection.dbapi_connection).info.backend_pid
     if told != connection.scalar(sa.text("SELECT pg_backend_pid()")):
         raise RequirementError(
             "A connection pooler is between embrec and the server, and this takes a lock that belongs to a session. "

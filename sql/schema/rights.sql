@@ -15,7 +15,9 @@ DECLARE
     loading text[] := '{refresh_statistics,forget_user}';
     training text[] := '{open_run,close_run,index_run,index_ranking,run_digest,refresh_statistics}';
     publishing text[] := '{refresh,run_digest,refresh_statistics}';
-    extension_schema text := (SELECT quote_ident(extnamespace::regnamespace::name::text) FROM pg_extension WHERE extname = 'vector');
+    extension_schema name := (
+        SELECT n.nspname FROM pg_extension AS e JOIN pg_namespace AS n ON n.oid = e.extnamespace WHERE e.extname = 'vector'
+    );
     am record;
     role text;
     missing text[] := '{}';
@@ -46,7 +48,7 @@ BEGIN
     -- Functions with the caller's rights need it of the readers, those with the owner's of the owner.
     FOREACH role IN ARRAY '{embrec_owner,embrec_reader,embrec_trainer}'::text[] LOOP
         IF to_regrole(role) IS NOT NULL AND NOT has_schema_privilege(role, extension_schema, 'USAGE') THEN
-            EXECUTE format('GRANT USAGE ON SCHEMA %s TO %I', extension_schema, role);
+            EXECUTE format('GRANT USAGE ON SCHEMA %I TO %I', extension_schema, role);
         END IF;
     END LOOP;
 
@@ -93,7 +95,7 @@ BEGIN
         EXECUTE format('REVOKE ALL ON FUNCTION %s FROM PUBLIC', ours.function);
         IF ours.name = ANY (asking || telling || loading || training || publishing) AND NOT coalesce(ours.of_numbers, false) THEN
             EXECUTE format(
-                'ALTER FUNCTION %s SECURITY DEFINER SET search_path = pg_catalog, %s, pg_temp', ours.function, extension_schema
+                'ALTER FUNCTION %s SECURITY DEFINER SET search_path = pg_catalog, %I, pg_temp', ours.function, extension_schema
             );
         END IF;
         FOREACH role IN ARRAY CASE

@@ -129,8 +129,9 @@ def test_the_standby_answers_as_the_primary_does(both, monkeypatch: pytest.Monke
 )
 def test_writing_to_a_standby_is_refused_with_where_to_write(both, write: Callable[[sa.Engine], object]) -> None:
     primary, standby = both
-    run = catalogue(primary)
-    experiments.start(primary, "on a standby", run, run)
+    catalogue(primary)
+    two = [another_run(primary, seed) for seed in (2, 3)]
+    experiments.start(primary, "on a standby", *two)
     _catch_up(primary, standby)
     with pytest.raises(DatabaseError, match="A standby answers and takes nothing in: write to the primary"):
         write(standby)
