@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from embrec.loading import LoadReport, load
     from embrec.movies import Movie
     from embrec.predict import explain_recommendation, predict_rating, predict_ratings, rating_uncertainty
-    from embrec.ratings import add_rating, refresh, refresh_statistics, remove_rating
+    from embrec.ratings import add_rating, forget_user, refresh, refresh_statistics, remove_rating
     from embrec.recommend import (
         find_movies,
         popular_movies,
@@ -37,6 +37,7 @@ __all__ = [
     "create_engine",
     "explain_recommendation",
     "find_movies",
+    "forget_user",
     "from_frame",
     "list_runs",
     "load",
@@ -64,7 +65,7 @@ _MODULES = {
     "movies": ("Movie",),
     "loading": ("LoadReport", "load"),
     "predict": ("explain_recommendation", "predict_rating", "predict_ratings", "rating_uncertainty"),
-    "ratings": ("add_rating", "refresh", "refresh_statistics", "remove_rating"),
+    "ratings": ("add_rating", "forget_user", "refresh", "refresh_statistics", "remove_rating"),
     "recommend": (
         "find_movies",
         "popular_movies",

@@ -13,6 +13,8 @@ The author's rules:
 - No ACCESS EXCLUSIVE lock for long on ratings, users or movies: add columns without a volatile default, add
   constraints NOT VALID and validate them in a second revision, create indexes CONCURRENTLY in an
   op.get_context().autocommit_block().
+- Who may call a new function, or use a new table, is said in sql/schema/rights.sql, which every upgrade ends with.
+- Write the record of the schema anew, and the revision's dump: see tests/migrations/test_frozen.py.
 - Write downgrade() too. `make test` runs every revision up, down and up again, online and offline.
 """
 

@@ -47,17 +47,14 @@ def secret_url(server: LocalServer) -> str:
 
 
 def run(url: str, *arguments: str) -> str:
-    """What a command says on both streams, with and without its traceback."""
-    said = ""
-    for debug in ([], ["--debug"]):
-        done = subprocess.run(
-            [sys.executable, "-c", "from embrec.cli import main; main()", *debug, *arguments],
-            env={**os.environ, "EMBREC_DATABASE_URL": url},
-            capture_output=True,
-            text=True,
-        )
-        said += done.stdout + done.stderr
-    return said
+    """What a command says on both streams, with its traceback, which ends with the message."""
+    done = subprocess.run(
+        [sys.executable, "-c", "from embrec.cli import main; main()", "--debug", *arguments],
+        env={**os.environ, "EMBREC_DATABASE_URL": url},
+        capture_output=True,
+        text=True,
+    )
+    return done.stdout + done.stderr
 
 
 def test_a_password_and_a_rating_are_said_nowhere(
