@@ -173,6 +173,8 @@ def drop(engine: sa.Engine, model_run_id: int) -> None:
     Raises:
         BusyError: One of them stays open.
     """
+    with database.translated_errors(), engine.connect() as connection:
+        _let_earlier_readers_end(connection.execution_options(isolation_level="AUTOCOMMIT"))
     deadline = time.monotonic() + DROP_SECONDS
     while True:
         try:
@@ -193,7 +195,6 @@ def _drop(engine: sa.Engine, model_run_id: int) -> None:
         connection.detach()  # it is closed at the end, with its setting and its lock, whatever happens
         connection.execute(sa.text(f"SET lock_timeout = {_LOCK_MILLISECONDS}"))
         database.poll_lock(connection, _PARTITIONS_LOCK)
-        _let_earlier_readers_end(connection)
         for side in ("user", "movie"):
             parent, partition = f"embrec.{side}_embeddings", _partition(side, model_run_id)
             # An interrupted detachment stays pending; only FINALIZE goes on from there.

@@ -113,9 +113,10 @@ def _at_random(training: Any, held_out: Any, options: Any, seed: int, on_epoch: 
 
 
 def command_line(*arguments: str) -> None:
-    """Run the command line."""
+    """Run the command line, as from a terminal: a shell has what it starts in the background not hear SIGINT."""
     from embrec.cli import main
 
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     main(list(arguments))
 
 
