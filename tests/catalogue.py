@@ -37,6 +37,8 @@ ORDER BY 1
 
 def catalogue(engine: sa.Engine) -> list[str]:
     with engine.connect() as connection:
+        # So that names are written whole, whatever the role's own path is.
+        connection.execute(sa.text("SET LOCAL search_path = pg_catalog"))
         return list(connection.scalars(sa.text(CATALOGUE.replace(":", r"\:"))))
 
 
