@@ -26,12 +26,12 @@ BEGIN
     FROM embrec.movies_like(run.model_run_id, folded_in_movie.movie_index) AS l;
     prior := embrec.mean_movie(run.model_run_id, 'rating', near, weights);
     width := vector_dims(prior) - 1;
-    solved := coalesce(embrec.solved_movie_rating(run, prior, user_indexes, ratings), prior);
+    solved := coalesce(embrec.solved_movie_rating(run.model_run_id, prior, user_indexes, ratings), prior);
     RETURN QUERY SELECT 'rating'::embrec.part, (subvector(solved, width + 1, 1)::real[])[1], subvector(solved, 1, width);
     IF run.rating_power IS NULL THEN
         RETURN;
     END IF;
-    solved := embrec.solved_movie_preference(run, user_indexes, ratings);
+    solved := embrec.solved_movie_preference(run.model_run_id, user_indexes, ratings);
     IF solved IS NULL THEN
         solved := subvector(embrec.mean_movie(run.model_run_id, 'preference', near, weights), 1, width)
             * array_fill(0.1::real, ARRAY[width])::vector;

@@ -20,7 +20,8 @@ BEGIN
             GROUP BY t.rating
         ),
         weighted AS (
-            SELECT s.profiles, embrec.rating_weight(run, s.rating) AS weight FROM sums AS s
+            SELECT s.profiles, embrec.rating_weight(s.rating, run.lowest_rating, run.highest_rating, run.rating_power) AS weight
+            FROM sums AS s
         )
         SELECT sum(w.profiles * array_fill(w.weight::real, ARRAY[vector_dims(w.profiles)])::vector) FROM weighted AS w
     );

@@ -1,6 +1,6 @@
 -- What folded_in_movie solves for; NULL without ratings. Users' stored vectors are as good as any: what they lack are
 -- ratings of movies that the run does not know. Those who have none are solved for.
-CREATE FUNCTION embrec.solved_movie_rating(run embrec.model_runs, prior vector, user_indexes integer[], ratings real[])
+CREATE FUNCTION embrec.solved_movie_rating(model_run_id integer, prior vector, user_indexes integer[], ratings real[])
 RETURNS vector
 LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path FROM CURRENT
@@ -8,15 +8,20 @@ SET plan_cache_mode = force_generic_plan
 AS $$
 #variable_conflict use_column
 DECLARE
+    run embrec.model_runs;
     width integer := vector_dims(prior);
-    own_sweeps boolean := run.ridge_per_rating > 0;
-    feature real := CASE WHEN own_sweeps THEN run.bias_feature ELSE 1 END;
-    start vector := CASE WHEN own_sweeps THEN array_fill(0, ARRAY[width])::vector ELSE prior END;
+    own_sweeps boolean;
+    feature real;
+    start vector;
     features vector[];
     moment vector;
     penalty vector;
     found vector;
 BEGIN
+    SELECT r.* INTO run FROM embrec.model_runs AS r WHERE r.model_run_id = solved_movie_rating.model_run_id;
+    own_sweeps := run.ridge_per_rating > 0;
+    feature := CASE WHEN own_sweeps THEN run.bias_feature ELSE 1 END;
+    start := CASE WHEN own_sweeps THEN array_fill(0, ARRAY[width])::vector ELSE prior END;
     IF run.bias_feature IS NULL THEN
         RETURN NULL;
     END IF;
@@ -62,7 +67,7 @@ BEGIN
 END;
 $$;
 
-CREATE FUNCTION embrec.solved_movie_preference(run embrec.model_runs, user_indexes integer[], ratings real[])
+CREATE FUNCTION embrec.solved_movie_preference(model_run_id integer, user_indexes integer[], ratings real[])
 RETURNS vector
 LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path FROM CURRENT
@@ -70,12 +75,14 @@ SET plan_cache_mode = force_generic_plan
 AS $$
 #variable_conflict use_column
 DECLARE
+    run embrec.model_runs;
     user_count integer;
     every integer;
     users vector[];
     moment vector;
     mean_square double precision;
 BEGIN
+    SELECT r.* INTO run FROM embrec.model_runs AS r WHERE r.model_run_id = solved_movie_preference.model_run_id;
     -- A few thousand users tell as much as all of them of how users' vectors are spread.
     user_count := run.user_count;
     every := greatest(user_count / 2000, 1);
@@ -96,7 +103,7 @@ BEGIN
                 )
                 ELSE e.embedding
             END AS vector,
-            embrec.rating_weight(run, t.rating) AS weight
+            embrec.rating_weight(t.rating, run.lowest_rating, run.highest_rating, run.rating_power) AS weight
         FROM unnest(user_indexes, ratings) AS t (user_index, rating)
         LEFT JOIN embrec.user_embeddings AS e
             ON e.model_run_id = run.model_run_id AND e.part = 'preference' AND e.user_index = t.user_index

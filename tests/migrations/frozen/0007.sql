@@ -2,7 +2,7 @@
 -- PostgreSQL database dump
 --
 
-\restrict R6ZWYFsaZSghdBzuomPoC9RSk8HKd2IBJ2QrGHukNSZqscbOz4xqXKFtUOIMpk6
+\restrict t0dOBm8mi4QW2PdexQXPLOZ9N9OljskRg0nxgsmehRjrWynMDJH4e9VMQm95m5a
 
 -- Dumped from database version 18.6
 -- Dumped by pg_dump version 18.6
@@ -622,12 +622,12 @@ BEGIN
     FROM embrec.movies_like(run.model_run_id, folded_in_movie.movie_index) AS l;
     prior := embrec.mean_movie(run.model_run_id, 'rating', near, weights);
     width := vector_dims(prior) - 1;
-    solved := coalesce(embrec.solved_movie_rating(run, prior, user_indexes, ratings), prior);
+    solved := coalesce(embrec.solved_movie_rating(run.model_run_id, prior, user_indexes, ratings), prior);
     RETURN QUERY SELECT 'rating'::embrec.part, (subvector(solved, width + 1, 1)::real[])[1], subvector(solved, 1, width);
     IF run.rating_power IS NULL THEN
         RETURN;
     END IF;
-    solved := embrec.solved_movie_preference(run, user_indexes, ratings);
+    solved := embrec.solved_movie_preference(run.model_run_id, user_indexes, ratings);
     IF solved IS NULL THEN
         solved := subvector(embrec.mean_movie(run.model_run_id, 'preference', near, weights), 1, width)
             * array_fill(0.1::real, ARRAY[width])::vector;
@@ -1426,7 +1426,8 @@ BEGIN
             GROUP BY t.rating
         ),
         weighted AS (
-            SELECT s.profiles, embrec.rating_weight(run, s.rating) AS weight FROM sums AS s
+            SELECT s.profiles, embrec.rating_weight(s.rating, run.lowest_rating, run.highest_rating, run.rating_power) AS weight
+            FROM sums AS s
         )
         SELECT sum(w.profiles * array_fill(w.weight::real, ARRAY[vector_dims(w.profiles)])::vector) FROM weighted AS w
     );
@@ -1620,17 +1621,17 @@ $$;
 
 
 --
--- Name: rating_weight(embrec.model_runs, real); Type: FUNCTION; Schema: embrec; Owner: -
+-- Name: rating_weight(real, real, real, real); Type: FUNCTION; Schema: embrec; Owner: -
 --
 
-CREATE FUNCTION embrec.rating_weight(run embrec.model_runs, rating real) RETURNS double precision
+CREATE FUNCTION embrec.rating_weight(rating real, lowest_rating real, highest_rating real, rating_power real) RETURNS double precision
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     BEGIN ATOMIC
  SELECT (((0.2)::double precision + ((0.8)::double precision *
          CASE
-             WHEN ((run).highest_rating > (run).lowest_rating) THEN (((GREATEST(LEAST(rating, (run).highest_rating), (run).lowest_rating))::double precision - (run).lowest_rating) / (((run).highest_rating)::double precision - (run).lowest_rating))
+             WHEN (highest_rating > lowest_rating) THEN (((GREATEST(LEAST(rating, highest_rating), lowest_rating))::double precision - lowest_rating) / ((highest_rating)::double precision - lowest_rating))
              ELSE (1)::double precision
-         END)) ^ ((run).rating_power)::double precision);
+         END)) ^ (rating_power)::double precision);
 END;
 
 
@@ -2111,22 +2112,24 @@ END;
 
 
 --
--- Name: solved_movie_preference(embrec.model_runs, integer[], real[]); Type: FUNCTION; Schema: embrec; Owner: -
+-- Name: solved_movie_preference(integer, integer[], real[]); Type: FUNCTION; Schema: embrec; Owner: -
 --
 
-CREATE FUNCTION embrec.solved_movie_preference(run embrec.model_runs, user_indexes integer[], ratings real[]) RETURNS public.vector
+CREATE FUNCTION embrec.solved_movie_preference(model_run_id integer, user_indexes integer[], ratings real[]) RETURNS public.vector
     LANGUAGE plpgsql STABLE PARALLEL SAFE
     SET search_path TO 'pg_catalog', 'public', 'pg_temp'
     SET plan_cache_mode TO 'force_generic_plan'
     AS $$
 #variable_conflict use_column
 DECLARE
+    run embrec.model_runs;
     user_count integer;
     every integer;
     users vector[];
     moment vector;
     mean_square double precision;
 BEGIN
+    SELECT r.* INTO run FROM embrec.model_runs AS r WHERE r.model_run_id = solved_movie_preference.model_run_id;
     -- A few thousand users tell as much as all of them of how users' vectors are spread.
     user_count := run.user_count;
     every := greatest(user_count / 2000, 1);
@@ -2147,7 +2150,7 @@ BEGIN
                 )
                 ELSE e.embedding
             END AS vector,
-            embrec.rating_weight(run, t.rating) AS weight
+            embrec.rating_weight(t.rating, run.lowest_rating, run.highest_rating, run.rating_power) AS weight
         FROM unnest(user_indexes, ratings) AS t (user_index, rating)
         LEFT JOIN embrec.user_embeddings AS e
             ON e.model_run_id = run.model_run_id AND e.part = 'preference' AND e.user_index = t.user_index
@@ -2165,25 +2168,30 @@ $$;
 
 
 --
--- Name: solved_movie_rating(embrec.model_runs, public.vector, integer[], real[]); Type: FUNCTION; Schema: embrec; Owner: -
+-- Name: solved_movie_rating(integer, public.vector, integer[], real[]); Type: FUNCTION; Schema: embrec; Owner: -
 --
 
-CREATE FUNCTION embrec.solved_movie_rating(run embrec.model_runs, prior public.vector, user_indexes integer[], ratings real[]) RETURNS public.vector
+CREATE FUNCTION embrec.solved_movie_rating(model_run_id integer, prior public.vector, user_indexes integer[], ratings real[]) RETURNS public.vector
     LANGUAGE plpgsql STABLE PARALLEL SAFE
     SET search_path TO 'pg_catalog', 'public', 'pg_temp'
     SET plan_cache_mode TO 'force_generic_plan'
     AS $$
 #variable_conflict use_column
 DECLARE
+    run embrec.model_runs;
     width integer := vector_dims(prior);
-    own_sweeps boolean := run.ridge_per_rating > 0;
-    feature real := CASE WHEN own_sweeps THEN run.bias_feature ELSE 1 END;
-    start vector := CASE WHEN own_sweeps THEN array_fill(0, ARRAY[width])::vector ELSE prior END;
+    own_sweeps boolean;
+    feature real;
+    start vector;
     features vector[];
     moment vector;
     penalty vector;
     found vector;
 BEGIN
+    SELECT r.* INTO run FROM embrec.model_runs AS r WHERE r.model_run_id = solved_movie_rating.model_run_id;
+    own_sweeps := run.ridge_per_rating > 0;
+    feature := CASE WHEN own_sweeps THEN run.bias_feature ELSE 1 END;
+    start := CASE WHEN own_sweeps THEN array_fill(0, ARRAY[width])::vector ELSE prior END;
     IF run.bias_feature IS NULL THEN
         RETURN NULL;
     END IF;
@@ -2885,7 +2893,7 @@ COPY embrec.alembic_version (version_num) FROM stdin;
 --
 
 COPY embrec.experiments (experiment_id, name, control_run, treatment_run, treatment_share, started_at, ended_at) FROM stdin;
-1	one	1	2	0.5	2026-11-24 18:24:25.140826+00	\N
+1	one	1	2	0.5	2026-11-24 19:39:08.124599+00	\N
 \.
 
 
@@ -2894,7 +2902,7 @@ COPY embrec.experiments (experiment_id, name, control_run, treatment_run, treatm
 --
 
 COPY embrec.exposures (experiment_id, user_id, variant, model_run_id, exposed_at) FROM stdin;
-1	u1	control	1	2026-11-24 18:24:25.146582+00
+1	u1	control	1	2026-11-24 19:39:08.129802+00
 \.
 
 
@@ -2903,8 +2911,8 @@ COPY embrec.exposures (experiment_id, user_id, variant, model_run_id, exposed_at
 --
 
 COPY embrec.model_runs (model_run_id, architecture, status, options, seed, library_versions, user_count, movie_count, rating_count, newest_rating_at, ratings_sha256, dimensions, mean, movie_similarity, user_similarity, parameters, metrics, history, error, started_at, finished_at, lowest_rating, highest_rating, rating_power, bias_feature, ridge_constant, ridge_per_rating, user_spread, movie_spread, heartbeat_at, vectors_sha256) FROM stdin;
-1	two-part	trained	{"epochs": 1}	0	{}	0	0	0	\N		5	3.5	similarity	preference	{}	{}	[]	\N	2026-11-24 18:24:25.056595+00	2026-11-24 18:24:25.058288+00	1	5	1.5	0.25	0.5	0	1.25	0.75	2026-11-24 18:24:25.056595+00	\N
-2	two-part	trained	{"epochs": 1}	0	{}	0	0	0	\N		5	3.5	similarity	preference	{}	{}	[]	\N	2026-11-24 18:24:25.101347+00	2026-11-24 18:24:25.102305+00	1	5	1.5	0.25	0.5	0	1.25	0.75	2026-11-24 18:24:25.101347+00	\N
+1	two-part	trained	{"epochs": 1}	0	{}	0	0	0	\N		5	3.5	similarity	preference	{}	{}	[]	\N	2026-11-24 19:39:08.002983+00	2026-11-24 19:39:08.004886+00	1	5	1.5	0.25	0.5	0	1.25	0.75	2026-11-24 19:39:08.002983+00	\N
+2	two-part	trained	{"epochs": 1}	0	{}	0	0	0	\N		5	3.5	similarity	preference	{}	{}	[]	\N	2026-11-24 19:39:08.068688+00	2026-11-24 19:39:08.069711+00	1	5	1.5	0.25	0.5	0	1.25	0.75	2026-11-24 19:39:08.068688+00	\N
 \.
 
 
@@ -3173,8 +3181,8 @@ COPY embrec.outcomes (experiment_id, user_id, outcome_id, value, occurred_at) FR
 --
 
 COPY embrec.publications (publication_id, model_run_id, action, published_at) FROM stdin;
-1	1	publish	2026-11-24 18:24:25.091484+00
-2	2	publish	2026-11-24 18:24:25.129829+00
+1	1	publish	2026-11-24 19:39:08.055703+00
+2	2	publish	2026-11-24 19:39:08.113008+00
 \.
 
 
@@ -3696,7 +3704,7 @@ COPY embrec.users (user_index, user_id, forgotten_at) FROM stdin;
 27	u21	\N
 28	u26	\N
 29	u29	\N
-19	forgotten d100f382-30b8-4bed-9dd5-b58c2e4c2080	2026-11-24 18:24:25.148099+00
+19	forgotten 1a43f455-1eb0-4489-93b2-a32b6908a046	2026-11-24 19:39:08.131313+00
 \.
 
 
@@ -4221,5 +4229,5 @@ REFRESH MATERIALIZED VIEW embrec.movie_statistics;
 -- PostgreSQL database dump complete
 --
 
-\unrestrict R6ZWYFsaZSghdBzuomPoC9RSk8HKd2IBJ2QrGHukNSZqscbOz4xqXKFtUOIMpk6
+\unrestrict t0dOBm8mi4QW2PdexQXPLOZ9N9OljskRg0nxgsmehRjrWynMDJH4e9VMQm95m5a
 
