@@ -212,7 +212,7 @@ def publish(bind: Bind, model_run_id: int, replacing: int | None = ANYTHING, for
             )
         if run.published:
             return
-        if run.vectors_sha256 not in (None, embeddings.digest(connection, model_run_id)):
+        if not as_trained(connection, run):
             raise RunError(
                 f"The vectors of model run {model_run_id} are not those that were trained: somebody or something has "
                 "changed them. Train again: embrec train"
@@ -223,6 +223,11 @@ def publish(bind: Bind, model_run_id: int, replacing: int | None = ANYTHING, for
                 f"To publish it all the same: embrec runs publish {model_run_id} --force"
             )
         _append(connection, model_run_id, "publish")
+
+
+def as_trained(connection: sa.Connection, run: ModelRun) -> bool:
+    """Whether a run's vectors are those that its training stored; so too where that is not on record."""
+    return run.vectors_sha256 is None or run.vectors_sha256 == embeddings.digest(connection, run.model_run_id)
 
 
 def _against(connection: sa.Connection, run: ModelRun, replacing: int | None) -> str | None:

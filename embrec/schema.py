@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-import psycopg
 import sqlalchemy as sa
 from alembic import command
 from alembic.autogenerate import compare_metadata
@@ -18,7 +17,7 @@ from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 
 from embrec import database, resources
-from embrec.errors import DatabaseError, RequirementError, SchemaError
+from embrec.errors import BusyError, ConflictError, DatabaseError, RequirementError, SchemaError
 from embrec.tables import COMPARISON, metadata
 
 # How long to try for a lock on a table, two seconds at a time.
@@ -138,9 +137,8 @@ def _run(action: Callable[..., None], engine: sa.Engine, revision: str) -> None:
         except DatabaseError as error:
             if isinstance(error, RequirementError | SchemaError):
                 raise
-            waited_in_vain = isinstance(error.__cause__, sa.exc.DBAPIError) and isinstance(
-                error.__cause__.orig, psycopg.errors.LockNotAvailable | psycopg.errors.DeadlockDetected
-            )
+            # What has a cause is of a statement; the lock against other migrations was waited for long enough.
+            waited_in_vain = isinstance(error, BusyError | ConflictError) and error.__cause__ is not None
             if waited_in_vain and time.monotonic() < deadline:
                 time.sleep(1.0)  # others who wait for the same have their turn
                 continue

@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterator
 import click
 import sqlalchemy as sa
 
-from embrec import config, database, embeddings
+from embrec import config, database
 from embrec.cli.common import database_option, engine
 from embrec.errors import EmbrecError, RequirementError, RunError, SchemaError, UnreachableError
-from embrec.runs import get_run, published_run_id
+from embrec.runs import as_trained, get_run, published_run_id
 
 GROUPS = (
     "embrec_owner",
@@ -100,10 +100,10 @@ def _published(connection: sa.Connection) -> str:
     if number is None:
         return "none yet"
     may_tell = connection.scalar(sa.text("SELECT has_function_privilege('embrec.run_digest(integer)', 'EXECUTE')"))
-    recorded = get_run(connection, number).vectors_sha256
-    if not may_tell or recorded is None:
+    run = get_run(connection, number)
+    if not may_tell or run.vectors_sha256 is None:
         return str(number)
-    if recorded != embeddings.digest(connection, number):
+    if not as_trained(connection, run):
         raise RunError(
             f"the vectors of model run {number} are not those that were trained; to go back: embrec runs rollback"
         )
