@@ -30,6 +30,7 @@ from embrec.errors import LocalServerError
 
 USER = DATABASE = "embrec"
 START_SECONDS = 60.0
+STOP_SECONDS = 30.0
 _SOCKET_PREFIX = "embrec-"
 # A socket's path may be at most 107 bytes on Linux, 103 on macOS.
 _LONGEST_SOCKET_PARENT = 70
@@ -105,7 +106,7 @@ class LocalServer:
         """Stop the server and wait for it; returns whether one was running.
 
         Raises:
-            LocalServerError: It did not stop within a minute.
+            LocalServerError: It did not stop within a minute, though it was told twice.
         """
         process = self._postmaster()
         if process is None:
@@ -113,19 +114,20 @@ class LocalServer:
         lines = self._postmaster_lines()
         # PostgreSQL 18 that is told to stop while it recovers from a crash may hang for ever.
         deadline = time.monotonic() + START_SECONDS
-        while self._ping()[1] == Ping.REJECT and time.monotonic() < deadline:
+        while self._recovers() and time.monotonic() < deadline:
             time.sleep(0.02)
-        try:
-            with contextlib.suppress(psutil.NoSuchProcess):  # somebody else has stopped it
-                process.send_signal(signal.SIGINT)  # fast shutdown: sessions are ended, data is flushed
-            process.wait(timeout=START_SECONDS)
-        except psutil.TimeoutExpired:
+        # Fast: sessions are ended, data is flushed. Then, where it hangs, at once: the next start recovers all.
+        if not (_ended(process, signal.SIGINT) or _ended(process, signal.SIGQUIT)):
             raise LocalServerError(
-                f"The embedded server (process {process.pid}) did not stop in {START_SECONDS:.0f} s. "
+                f"The embedded server (process {process.pid}) did not stop in {2 * STOP_SECONDS:.0f} s. "
                 f"See {self.log}, then run `embrec db stop` again."
-            ) from None
+            )
         _remove_socket_directory(lines)
         return True
+
+    def _recovers(self) -> bool:
+        """Whether the server lives and lets nobody in; while it ends its children it may not even say so."""
+        return self._ping()[1] != Ping.OK and self._postmaster() is not None and not self._lost_its_socket()
 
     def _postmaster_lines(self) -> Sequence[str]:
         """Lines of postmaster.pid: pid, data directory, start time, port, socket directory, ..."""
@@ -340,6 +342,17 @@ def _socket_directory(account: pwd.struct_passwd | None) -> Path:
     if account:
         os.chown(directory, account.pw_uid, account.pw_gid)
     return directory
+
+
+def _ended(process: psutil.Process, by: signal.Signals) -> bool:
+    """Send a signal, and wait for the process to end; whether it did."""
+    with contextlib.suppress(psutil.NoSuchProcess):  # somebody else has stopped it
+        process.send_signal(by)
+        try:
+            process.wait(timeout=STOP_SECONDS)
+        except psutil.TimeoutExpired:
+            return False
+    return True
 
 
 def _another_users(home: Path) -> LocalServerError:

@@ -19,7 +19,7 @@ import sqlalchemy as sa
 from data import load_frame, rating_frame, stored_run
 from faulting import QUICK, Point, hooked, orphans, own_server, published_run, wait_for
 
-from embrec import bulk, database, recommend, runs, schema
+from embrec import bulk, database, local, recommend, runs, schema
 from embrec.embeddings import read
 from embrec.errors import DatabaseError, UnreachableError
 from embrec.local import LocalServer
@@ -179,7 +179,13 @@ def test_a_server_that_restarts_during_a_fit_does_no_harm(
     assert runs.get_run(own, result.model_run_id).published
 
 
-def test_a_server_that_recovers_from_a_crash_can_be_stopped(server: LocalServer, own: sa.Engine) -> None:
+@pytest.mark.parametrize("waits", [True, False], ids=["after the recovery", "in its midst, where it may hang"])
+def test_a_server_that_recovers_from_a_crash_can_be_stopped(
+    server: LocalServer, own: sa.Engine, waits: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not waits:
+        monkeypatch.setattr(LocalServer, "_recovers", lambda self: False)
+        monkeypatch.setattr(local, "STOP_SECONDS", 1.0)
     for pause in (0.0, 0.02, 0.1):
         load_frame(own, rating_frame(users=40))
         to_all_sessions(kills, server)()
