@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from embrec.database import create_engine, open_engine
     from embrec.errors import EmbrecError
+    from embrec.in_database import load_from_table
     from embrec.loading import LoadReport, load
     from embrec.movies import Movie
     from embrec.predict import explain_recommendation, predict_rating, predict_ratings, rating_uncertainty
@@ -27,12 +28,14 @@ if TYPE_CHECKING:
     )
     from embrec.runs import ModelRun, list_runs, publish, rollback
     from embrec.sources import from_frame, open_source
+    from embrec.table_source import TableSource
 
 __all__ = [
     "EmbrecError",
     "LoadReport",
     "ModelRun",
     "Movie",
+    "TableSource",
     "add_rating",
     "create_engine",
     "explain_recommendation",
@@ -41,6 +44,7 @@ __all__ = [
     "from_frame",
     "list_runs",
     "load",
+    "load_from_table",
     "open_engine",
     "open_source",
     "popular_movies",
@@ -63,6 +67,7 @@ _MODULES = {
     "database": ("create_engine", "open_engine"),
     "errors": ("EmbrecError",),
     "movies": ("Movie",),
+    "in_database": ("load_from_table",),
     "loading": ("LoadReport", "load"),
     "predict": ("explain_recommendation", "predict_rating", "predict_ratings", "rating_uncertainty"),
     "ratings": ("add_rating", "forget_user", "refresh", "refresh_statistics", "remove_rating"),
@@ -77,6 +82,7 @@ _MODULES = {
     ),
     "runs": ("ModelRun", "list_runs", "publish", "rollback"),
     "sources": ("from_frame", "open_source"),
+    "table_source": ("TableSource",),
 }
 _MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
 

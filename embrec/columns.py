@@ -22,8 +22,33 @@ ALIASES = {
 }
 
 
+# What a command is told a column of ratings by.
+COLUMN_OPTIONS = {
+    "user_id": "--user-column",
+    "movie_id": "--movie-column",
+    "rating": "--rating-column",
+    "rated_at": "--time-column",
+}
+
+
+def rating_columns(header: Sequence[str], columns: Mapping[str, str], path: Path | str) -> dict[str, str]:
+    """The header's names of user_id, movie_id, rating and, where there is one, rated_at.
+
+    Raises:
+        DataError: As :func:`match_columns`, or one that is needed is missing.
+    """
+    names = match_columns(header, columns, tuple(COLUMN_OPTIONS), path)
+    for column, option in COLUMN_OPTIONS.items():
+        if column not in names and column != "rated_at":
+            raise DataError(
+                f"{path} has no column {column}; its header is: {shown(header)}. "
+                f"Put its name there, or say what it is called with {option} NAME."
+            )
+    return names
+
+
 def match_columns(
-    header: Sequence[str], columns: Mapping[str, str], wanted: Sequence[str], path: Path
+    header: Sequence[str], columns: Mapping[str, str], wanted: Sequence[str], path: Path | str
 ) -> dict[str, str]:
     """The header's name of each wanted column that it has.
 
@@ -31,7 +56,7 @@ def match_columns(
         header: The file's names.
         columns: What the user says the file calls a column, by our names.
         wanted: Our names.
-        path: The file, for messages.
+        path: The file or table, for messages.
 
     Raises:
         DataError: A name the user gave is not in the header or not for a column of ours, two columns have one name,

@@ -77,7 +77,7 @@ def load(
         SchemaError: The schema is absent or behind.
     """
     if reject_to is not None:
-        _check_reject_file(Path(reject_to), source)
+        check_reject_file(Path(reject_to), source.files)
     with database.begin(bind) as connection:
         database.require_schema(connection)
     # This may take minutes, and holds no transaction of the engine's.
@@ -86,11 +86,10 @@ def load(
     # Sorting goes on beside the server's work on the ids.
     with ThreadPoolExecutor(max_workers=1) as worker, database.begin(bind) as connection:
         sorting = worker.submit(_newest_of_each_pair, rows)
-        # Indexes are given out by one load at a time. Readers are held up by the first load alone (_without_keys).
-        connection.execute(sa.text("LOCK TABLE embrec.users, embrec.movies IN SHARE ROW EXCLUSIVE MODE"))
+        lock_indexes(connection)
         user_indexes, new_users = map_ids(connection, "user", rows.user_ids)
         movie_indexes, new_movies = map_ids(connection, "movie", _with_unrated(rows.movie_ids, movies))
-        _describe_movies(connection, movies)
+        describe_movies(connection, movies)
         latest = sorting.result()
         inserted, updated = _merge_ratings(
             connection,
@@ -101,7 +100,7 @@ def load(
         )
         refresh_statistics(connection)
     if reject_to is not None:
-        _write_rejected(Path(reject_to), rejected)
+        write_rejected(Path(reject_to), rejected)
     read = len(rows.ratings)
     return LoadReport(read, inserted, updated, read - inserted - updated, len(rejected), new_users, new_movies)
 
@@ -113,15 +112,21 @@ def _with_unrated(rated: pa.StringArray, movies: Sequence[Movie]) -> pa.StringAr
     return pa.concat_arrays([rated, pa.array(list(others), pa.string())])
 
 
-def _check_reject_file(path: Path, source: Source) -> None:
+def lock_indexes(connection: sa.Connection) -> None:
+    """Let indexes be given out by one load at a time; readers are held up by the first alone (:func:`without_keys`)."""
+    connection.execute(sa.text("LOCK TABLE embrec.users, embrec.movies IN SHARE ROW EXCLUSIVE MODE"))
+
+
+def check_reject_file(path: Path, files: Sequence[Path]) -> None:
     """Refuse a reject file that could not be written, or would be written over the input, before anything is done."""
-    if path.exists() and any(Path(file).exists() and path.samefile(file) for file in source.files):
+    if path.exists() and any(file.exists() and path.samefile(file) for file in files):
         raise DataError(f"The file for rejected rows, {path}, is the input itself. Name another.")
     if not path.parent.is_dir() or path.is_dir():
         raise DataError(f"The file for rejected rows, {path}, cannot be made there. Name another.")
 
 
-def _write_rejected(path: Path, rejected: Sequence[RejectedRow]) -> None:
+def write_rejected(path: Path, rejected: Sequence[RejectedRow]) -> None:
+    """Write bad rows and their reasons to a CSV file."""
     with open(path, "w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(RejectedRow._fields)
@@ -152,7 +157,7 @@ def _newest_of_each_pair(rows: RatingRows) -> NDArray[np.int64]:
     return latest
 
 
-def _describe_movies(connection: sa.Connection, movies: Sequence[Movie]) -> None:
+def describe_movies(connection: sa.Connection, movies: Sequence[Movie]) -> None:
     """Write titles, genres and years; of a movie listed twice the last is kept."""
     if not movies:
         return
@@ -192,22 +197,40 @@ def _merge_ratings(
     """Put ratings, one per user and movie, into the table; returns how many were inserted and updated."""
     order = key_order(users, movies)  # by key: four times faster into an index
     columns: list[NDArray[Any]] = [users[order], movies[order], ratings[order], rated_at[order]]
-    if connection.scalar(sa.text("SELECT NOT EXISTS (SELECT FROM embrec.ratings)")):
-        with _without_keys(connection) as truncated:
+    if no_ratings(connection):
+        with without_keys(connection) as truncated:
             _copy_ratings(connection, "embrec.ratings", columns, freeze=truncated)
         return len(users), 0
+    with staged_ratings(connection) as table:
+        _copy_ratings(connection, table, columns)
+        return merge_staged(connection, table)
+
+
+def no_ratings(connection: sa.Connection) -> bool:
+    """Whether there are none yet."""
+    return bool(connection.scalar(sa.text("SELECT NOT EXISTS (SELECT FROM embrec.ratings)")))
+
+
+@contextlib.contextmanager
+def staged_ratings(connection: sa.Connection) -> Iterator[str]:
+    """A temporary table for ratings that are to be merged, with the columns of ``embrec.ratings``; yields its name."""
     connection.execute(
         sa.text(
             "CREATE TEMP TABLE embrec_ratings (user_index integer, movie_index integer, rating real,"
             " rated_at timestamptz) ON COMMIT DROP"
         )
     )
-    _copy_ratings(connection, "pg_temp.embrec_ratings", columns)
+    yield "pg_temp.embrec_ratings"
+    connection.execute(sa.text("DROP TABLE pg_temp.embrec_ratings"))
+
+
+def merge_staged(connection: sa.Connection, staged: str) -> tuple[int, int]:
+    """Put staged ratings, one per user and movie, in place of older ones; how many were inserted, and updated."""
     inserted, updated = connection.execute(
         sa.text(
             "WITH merged AS ("
             "  INSERT INTO embrec.ratings AS r (user_index, movie_index, rating, rated_at)"
-            "  SELECT user_index, movie_index, rating, rated_at FROM pg_temp.embrec_ratings"
+            f"  SELECT user_index, movie_index, rating, rated_at FROM {staged}"
             "  ON CONFLICT (user_index, movie_index)"
             "  DO UPDATE SET rating = excluded.rating, rated_at = excluded.rated_at"
             "  WHERE (r.rating, r.rated_at) IS DISTINCT FROM (excluded.rating, excluded.rated_at)"
@@ -217,12 +240,11 @@ def _merge_ratings(
             ") SELECT count(*) FILTER (WHERE is_new), count(*) FILTER (WHERE NOT is_new) FROM merged"
         )
     ).one()
-    connection.execute(sa.text("DROP TABLE pg_temp.embrec_ratings"))
     return inserted, updated
 
 
 @contextlib.contextmanager
-def _without_keys(connection: sa.Connection) -> Iterator[bool]:
+def without_keys(connection: sa.Connection) -> Iterator[bool]:
     """Fill the empty ratings table without its keys, and add them when the rows are there.
 
     Checking two foreign keys row by row costs ten times the rest of a load. Dropping them locks users, movies and

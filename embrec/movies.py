@@ -73,7 +73,7 @@ def read_ml_100k_movies(path: Path) -> list[Movie]:
         if len(fields) != 5 + len(ML_100K_GENRES):
             raise BadRowError(str(path), number, "(row)", f"{len(fields)} columns where 24 are expected")
         genres = [genre for genre, flag in zip(ML_100K_GENRES, fields[5:], strict=True) if flag == "1"]
-        movies.append(check_movie(_titled(fields[0], fields[1], genres), str(path), number))
+        movies.append(check_movie(titled(fields[0], fields[1], genres), str(path), number))
     return movies
 
 
@@ -84,7 +84,7 @@ def read_ml_1m_movies(path: Path) -> list[Movie]:
         fields = line.split("::")
         if len(fields) != 3:
             raise BadRowError(str(path), number, "(row)", f"{len(fields)} columns where 3 are expected")
-        movies.append(check_movie(_titled(fields[0], fields[1], fields[2].split("|")), str(path), number))
+        movies.append(check_movie(titled(fields[0], fields[1], fields[2].split("|")), str(path), number))
     return movies
 
 
@@ -109,7 +109,7 @@ def read_csv_movies(path: Path) -> list[Movie]:
             if year and not re.fullmatch(r"\d{4}", year):
                 raise BadRowError(str(path), reader.line_num, "release_year", "not a year between 1800 and 2199")
             genres = row[names["genres"]].split("|") if "genres" in names else None
-            movie = _titled(row[names["movie_id"]].strip(), row[names["title"]], genres, int(year) if year else None)
+            movie = titled(row[names["movie_id"]].strip(), row[names["title"]], genres, int(year) if year else None)
             movies.append(check_movie(movie, str(path), reader.line_num))
     except csv.Error as error:
         raise BadRowError(str(path), reader.line_num, "(row)", str(error)) from error
@@ -135,8 +135,8 @@ def _lines(path: Path) -> Iterator[tuple[int, str]]:
             yield number, line.rstrip("\r")
 
 
-def _titled(movie_id: str, title: str, genres: Sequence[str] | None, year: int | None = None) -> Movie:
-    """A movie; its year is the one its title ends with where none is given."""
+def titled(movie_id: str, title: str, genres: Sequence[str] | None, year: int | None = None) -> Movie:
+    """A movie as a file or a query has it; its year is the one its title ends with where none is given."""
     title = title.strip()
     found = _YEAR_IN_TITLE.search(title)
     if year is None and found:

@@ -15,7 +15,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from embrec.columns import match_columns, shown
+from embrec.columns import rating_columns, shown
 from embrec.delimited import read_delimited, read_header, unreadable
 from embrec.errors import DataError
 from embrec.movies import Movie, check_movie, read_csv_movies, read_ml_1m_movies, read_ml_100k_movies
@@ -174,7 +174,7 @@ def _parquet_ratings(path: Path, columns: Mapping[str, str], progress: Callable[
     try:
         # Not every file has checksums; one that has is held to them.
         file = pq.ParquetFile(path, page_checksum_verification=True)
-        names = _rating_columns(file.schema_arrow.names, columns, path)
+        names = rating_columns(file.schema_arrow.names, columns, path)
         first = 1
         for batch in file.iter_batches(_PARQUET_ROWS, columns=list(names.values())):
             arrays = {column: _as_text(batch.column(name), column) for column, name in names.items()}
@@ -218,15 +218,4 @@ def _as_text(array: pa.Array, column: str) -> pa.Array:
 
 def _csv_ratings(path: Path, columns: Mapping[str, str], progress: Callable[[float], None]) -> Iterator[RawRows]:
     header = read_header(path)
-    yield from read_delimited(path, b",", _rating_columns(header, columns, path), header, True, progress)
-
-
-def _rating_columns(header: Sequence[str], columns: Mapping[str, str], path: Path) -> dict[str, str]:
-    names = match_columns(header, columns, RATING_COLUMNS, path)
-    for column in RATING_COLUMNS[:3]:
-        if column not in names:
-            raise DataError(
-                f"{path} has no column {column}; its header is: {shown(header)}. "
-                f"Put its name there, or say what it is called with --column {column}=NAME."
-            )
-    return names
+    yield from read_delimited(path, b",", rating_columns(header, columns, path), header, True, progress)

@@ -105,6 +105,16 @@ model_runs = sa.Table(
     sa.Column("vectors_sha256", sa.Text),
 )
 
+# How far the tables that ratings are loaded from have been read, for loads of what is new.
+load_watermarks = sa.Table(
+    "load_watermarks",
+    metadata,
+    sa.Column("source", sa.Text, primary_key=True),  # a table with its schema, or a query
+    sa.Column("watermark_column", sa.Text, primary_key=True),
+    sa.Column("watermark", timestamptz, nullable=False),
+    sa.Column("loaded_at", timestamptz, nullable=False, server_default=sa.func.now()),
+)
+
 # The newest row names the published run; older rows are the history. One INSERT publishes or rolls back.
 publications = sa.Table(
     "publications",

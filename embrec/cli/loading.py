@@ -9,44 +9,75 @@ import click
 import sqlalchemy as sa
 
 from embrec.cli.common import database_option, engine, json_option, note, print_json, progress_bar
+from embrec.columns import COLUMN_OPTIONS
+from embrec.in_database import load_from_table
 from embrec.loading import LoadReport
 from embrec.loading import load as load_source
 from embrec.sources import Source, open_source
+from embrec.table_source import TableSource
 
 
 @click.command()
-@click.argument("source", metavar="ml-100k|PATH")
+@click.argument("source", metavar="[ml-100k|PATH]", required=False)
+@click.option("--from-table", metavar="NAME", help="A table or view of this database, such as shop.stars.")
+@click.option("--from-query", metavar="SQL", help="A SELECT in this database.")
+@click.option("--user-column", metavar="NAME", help="What the file, table or query calls user_id.")
+@click.option("--movie-column", metavar="NAME", help="... movie_id.")
+@click.option("--rating-column", metavar="NAME", help="... rating.")
+@click.option("--time-column", metavar="NAME", help="... rated_at.")
+@click.option(
+    "--watermark",
+    metavar="COLUMN",
+    help="Of a table's rows only those newer than at the last load, by this column of times, such as updated_at.",
+)
 @click.option(
     "--movies", type=click.Path(path_type=Path), help="CSV of movies (movie_id, title, genres, release_year)."
 )
-@click.option("--column", "columns", multiple=True, metavar="OURS=THEIRS", help="What the CSV calls a column.")
+@click.option("--movies-query", metavar="SQL", help="SELECT of movie_id, title and, if known, genres and release_year.")
 @click.option(
     "--reject-to", type=click.Path(path_type=Path), help="CSV file for bad rows; without it one stops the load."
 )
 @database_option
 @json_option
 def load(
-    source: str,
+    source: str | None,
+    from_table: str | None,
+    from_query: str | None,
+    watermark: str | None,
     movies: Path | None,
-    columns: tuple[str, ...],
+    movies_query: str | None,
     reject_to: Path | None,
     database_url: str | None,
     as_json: bool,
+    **column_options: str | None,
 ) -> None:
-    r"""Load ratings: MovieLens 100K, a MovieLens folder, a CSV or a Parquet file.
+    r"""Load ratings: MovieLens 100K, a MovieLens folder, a CSV or a Parquet file, a table of the same database.
 
     \b
     embrec load ml-100k                          fetched, checked and kept
     embrec load ml-latest-small/                 also ml-1m, ml-10m ... ml-32m
     embrec load ratings.csv --movies movies.csv
-    embrec load sales.csv --column user_id=customer --column movie_id=film
+    embrec load sales.csv --user-column customer --movie-column film
+    embrec load --from-table shop.stars --user-column customer --movie-column film --rating-column stars
+    embrec load --from-table shop.stars --watermark updated_at        only what is new
+    embrec load --from-query "SELECT ..." --movies-query "SELECT id AS movie_id, name AS title FROM film"
 
     A CSV has commas, one row a line, and a header with user_id, movie_id, rating and, if known, rated_at (seconds
-    since 1970 or ISO 8601). Loading again changes nothing; a newer rating replaces an older one.
+    since 1970 or ISO 8601), or what the options say they are called. A table is read inside the database. Loading
+    again changes nothing; a newer rating replaces an older one.
     """
-    named = dict(_pair(each) for each in columns)
+    columns = {ours: name for ours, option in COLUMN_OPTIONS.items() if (name := column_options[_parameter(option)])}
+    if sum(each is not None for each in (source, from_table, from_query)) != 1:
+        raise click.UsageError("Name one thing to load: ml-100k, a path, --from-table NAME or --from-query SQL.")
+    if (source is None and movies is not None) or (source is not None and (movies_query or watermark)):
+        raise click.UsageError("--movies goes with a file; --movies-query and --watermark with a table or a query.")
     bind = engine(database_url)
-    report = load_with_progress(bind, open_named_source(source, movies, named), reject_to)
+    if source is not None:
+        report = load_with_progress(bind, open_named_source(source, movies, columns), reject_to)
+    else:
+        with progress_bar("Loading") as update:
+            ratings = TableSource(from_table, from_query, columns, movies_query, watermark)
+            report = load_from_table(bind, ratings, reject_to, progress=lambda share: update(share, "", 1.0))
     if as_json:
         print_json(dataclasses.asdict(report))
         return
@@ -59,11 +90,8 @@ def load(
         note(f"The rejected rows and their reasons are in {reject_to}.")
 
 
-def _pair(text: str) -> tuple[str, str]:
-    ours, separator, theirs = text.partition("=")
-    if not separator:
-        raise click.UsageError(f"--column {text}: write OURS=THEIRS, such as user_id=customer")
-    return ours, theirs
+def _parameter(option: str) -> str:
+    return option.removeprefix("--").replace("-", "_")
 
 
 def open_named_source(name: str, movies: Path | None = None, columns: dict[str, str] | None = None) -> Source:

@@ -12,7 +12,7 @@ DECLARE
         'predict_rating,predict_ratings,rating_uncertainty,popular_movies,trending_movies,assign_variant,known_id,'
         'movie_named}';
     telling text[] := '{add_rating,remove_rating,record_exposure,record_outcome}';
-    loading text[] := '{refresh_statistics,forget_user}';
+    loading text[] := '{refresh_statistics,forget_user,follow_ratings}';
     training text[] := '{open_run,close_run,index_run,index_ranking,run_digest,refresh_statistics}';
     publishing text[] := '{refresh,run_digest,refresh_statistics}';
     extension_schema name := (
@@ -126,6 +126,9 @@ BEGIN
     IF to_regrole('embrec_loader') IS NOT NULL THEN
         GRANT SELECT, INSERT, UPDATE ON embrec.users, embrec.movies TO embrec_loader;
         GRANT SELECT, INSERT, UPDATE, DELETE ON embrec.ratings TO embrec_loader;
+        IF to_regclass('embrec.load_watermarks') IS NOT NULL THEN
+            GRANT SELECT, INSERT, UPDATE ON embrec.load_watermarks TO embrec_loader;
+        END IF;
     END IF;
     IF to_regrole('embrec_trainer') IS NOT NULL THEN
         GRANT SELECT ON ALL TABLES IN SCHEMA embrec TO embrec_trainer;

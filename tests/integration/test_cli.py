@@ -157,7 +157,10 @@ def test_an_error_is_one_line_on_stderr_and_status_1(
         ["similar"],
         ["similar", "1", "--user", "2"],
         ["similar", "1", "-n", "0"],
-        ["load", "x", "--column", "a"],
+        ["load", "x", "--from-table", "a"],
+        ["load"],
+        ["load", "x", "--watermark", "a"],
+        ["load", "--from-table", "a", "--movies", "b"],
     ],
 )
 def test_wrong_usage_is_status_2(embrec: Run, arguments: list[str]) -> None:

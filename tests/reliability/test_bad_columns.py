@@ -38,7 +38,7 @@ def frame(**columns: Any) -> Callable[[], pd.DataFrame]:
 
 PARQUET: list[tuple[str, pa.Table, str]] = [
     ("no column", pa.table({}), "has no column user_id"),
-    ("a column is missing", table().drop_columns("rating"), "no column rating.*--column rating=NAME"),
+    ("a column is missing", table().drop_columns("rating"), "no column rating.*--rating-column NAME"),
     ("a column twice", pa.table([["a"], ["b"], [1.0], [2.0]], ["user_id", "movie_id", "rating", "rating"]), "twice"),
     ("no rows", table().slice(0, 0), "has no ratings"),
     ("lists as ids", table(user_id=[["a"], ["b"]]), r"user_id holds values of the type list<.*" + TO_IDS),

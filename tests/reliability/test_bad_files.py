@@ -27,13 +27,13 @@ MEND = r"Nothing was stored; mend the row"
 NO_NUMBER = rf"line 2, column rating: not a number\. {MEND}"
 NO_TIME = rf"line 2, column rated_at: neither seconds since 1970 nor an ISO 8601 time\. {MEND}"
 NO_RATINGS = r"has no ratings\. Nothing was stored; name a file that has rows"
-NO_COLUMN = r"has no column {}; its header is: .*--column {}=NAME"
+NO_COLUMN = r"has no column {}; its header is: .*--{}-column NAME"
 
 # Name of the case, of the file, its bytes, and what is said of it.
 FILES: list[tuple[str, str, bytes, str]] = [
     # Headers.
-    ("no header line", "r.csv", b"1,2,3\n4,5,6\n", NO_COLUMN.format("user_id", "user_id")),
-    ("a column is missing", "r.csv", b"user_id,rating\na,3\n", NO_COLUMN.format("movie_id", "movie_id")),
+    ("no header line", "r.csv", b"1,2,3\n4,5,6\n", NO_COLUMN.format("user_id", "user")),
+    ("a column is missing", "r.csv", b"user_id,rating\na,3\n", NO_COLUMN.format("movie_id", "movie")),
     ("a column is misspelt", "r.csv", b"user_id,movie_id,ratng\na,b,3\n", NO_COLUMN.format("rating", "rating")),
     ("a column twice", "r.csv", b"user_id,movie_id,rating,rating\n1,2,3,4\n", "names rating twice. Rename one"),
     ("another column twice", "r.csv", b"user_id,movie_id,rating,x,x\n1,2,3,4,5\n", "names x twice. Rename one"),

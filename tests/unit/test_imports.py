@@ -22,12 +22,12 @@ LEVELS = [
     {"rows", "local"},
     {"columns", "delimited", "database", "arguments"},
     {"movies"},
-    {"sources", "metrics", "splits", "features", "bulk"},
+    {"sources", "table_source", "metrics", "splits", "features", "bulk"},
     {"models", "movielens", "ids", "embeddings", "schema", "answering", "ratings", "outputs"},
     {"recommend", "predict"},
     {"reading", "runs", "extraction"},
     {"loading", "train", "evaluate", "experiments", "batch", "garbage"},
-    {"contenders", "tuning"},
+    {"contenders", "tuning", "in_database"},
     {"cli"},
 ]
 HEAVY = {"tensorflow", "keras"}

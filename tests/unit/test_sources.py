@@ -96,7 +96,7 @@ def test_columns_may_have_other_names(tmp_path: Path) -> None:
     path = csv(tmp_path, "customer,film,stars,when,rating\na,b,4,2020-01-01,9\n")
     names = {"user_id": "customer", "movie_id": "film", "rating": "stars", "rated_at": "when"}
     assert read(open_source(path, columns=names))[0] == [("a", "b", 4.0, 1577836800)]
-    with pytest.raises(DataError, match=r"no column user_id; its header is: customer, film.*--column user_id=NAME"):
+    with pytest.raises(DataError, match=r"no column user_id; its header is: customer, film.*--user-column NAME"):
         read(open_source(path))
     with pytest.raises(DataError, match="has no column guest"):
         read(open_source(path, columns={**names, "user_id": "guest"}))

@@ -1,0 +1,377 @@
+"""Ratings from a table of the same database, loaded and followed."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+import sqlalchemy as sa
+from data import load_frame, rating_frame
+from faulting import hooked
+from psycopg.conninfo import make_conninfo
+
+from embrec import database, ratings
+from embrec.errors import ArgumentError, DatabaseError, DataError
+from embrec.in_database import load_from_table
+from embrec.loading import LoadReport
+from embrec.table_source import TableSource
+
+Row = tuple[Any, ...]
+NAMES = {"user_id": "customer", "movie_id": "film", "rating": "stars", "rated_at": "bought_at"}
+STARS = TableSource("shop.stars", columns=NAMES)
+
+
+def do(engine: sa.Engine, *statements: str) -> None:
+    with engine.begin() as connection:
+        for statement in statements:
+            connection.exec_driver_sql(statement.replace("%", "%%"))
+
+
+def make_table(engine: sa.Engine, frame: pd.DataFrame | None = None, types: str = "text, bigint, numeric") -> None:
+    """The table shop.stars, with the ratings of a frame."""
+    user, movie, rating = types.split(", ")
+    do(
+        engine,
+        "CREATE SCHEMA IF NOT EXISTS shop",
+        "DROP TABLE IF EXISTS shop.stars",
+        f"CREATE TABLE shop.stars (customer {user}, film {movie}, stars {rating}, bought_at timestamptz,"
+        " updated_at timestamptz DEFAULT now())",
+    )
+    if frame is not None:
+        with engine.begin() as connection:
+            rows = frame.assign(rated_at=pd.to_datetime(frame.rated_at, unit="s", utc=True)).to_dict("records")
+            connection.execute(
+                sa.text(
+                    "INSERT INTO shop.stars (customer, film, stars, bought_at)"
+                    " VALUES (:user_id, :movie_id, :rating, :rated_at)"
+                ),
+                rows,
+            )
+
+
+def stored(engine: sa.Engine) -> list[Row]:
+    """All ratings, by outside ids; times as seconds since 1970."""
+    with engine.connect() as connection:
+        rows = connection.execute(
+            sa.text(
+                "SELECT user_id, movie_id, rating, CAST(extract(epoch FROM rated_at) AS bigint) FROM embrec.ratings"
+                " JOIN embrec.users USING (user_index) JOIN embrec.movies USING (movie_index) ORDER BY 1, 2"
+            )
+        )
+        return [tuple(row) for row in rows]
+
+
+def test_a_table_gives_what_the_same_rows_give_by_file(engine: sa.Engine, empty_engine: sa.Engine) -> None:
+    frame = rating_frame()
+    make_table(engine, frame)
+    report = load_from_table(engine, STARS)
+    assert report == LoadReport(len(frame), len(frame), 0, 0, 0, 30, 20)
+    expected = frame.assign(movie_id=frame.movie_id.astype(str)).sort_values(["user_id", "movie_id"])
+    assert stored(engine) == [tuple(row) for row in expected.itertuples(index=False)]
+    assert load_from_table(engine, STARS) == LoadReport(len(frame), 0, 0, len(frame), 0, 0, 0)
+
+
+def test_indexes_are_contiguous_and_in_the_order_of_the_ids(engine: sa.Engine) -> None:
+    load_frame(engine, rating_frame(users=2, movies=3, count=3))
+    make_table(engine, types="integer, text, integer")
+    do(engine, "INSERT INTO shop.stars VALUES (10, 'b', 1, NULL), (9, 'a', 2, NULL), (9, 'c', 3, NULL)")
+    load_from_table(engine, STARS)
+    with engine.connect() as connection:
+        users = connection.execute(sa.text("SELECT user_id FROM embrec.users ORDER BY user_index")).scalars().all()
+        movies = connection.execute(sa.text("SELECT movie_id, movie_index FROM embrec.movies")).all()
+    assert users[2:] == ["9", "10"]
+    assert sorted(index for _, index in movies) == list(range(len(movies)))
+    with engine.connect() as connection:
+        constraints = connection.scalar(
+            sa.text(
+                "SELECT count(*) FROM pg_constraint"
+                " WHERE conrelid = CAST('embrec.ratings' AS regclass) AND contype IN ('p', 'f')"
+            )
+        )
+    assert constraints == 3
+
+
+def test_the_newest_of_each_pair_is_kept(engine: sa.Engine) -> None:
+    make_table(engine)
+    do(
+        engine,
+        "INSERT INTO shop.stars VALUES ('a', 1, 2, '2020-01-02'), ('a', 1, 5, '2020-01-03'), ('a', 1, 1, NULL),"
+        " ('b', 1, 3, '2020-01-01'), ('b', 1, 4, '2020-01-01')",
+    )
+    assert load_from_table(engine, STARS) == LoadReport(5, 2, 0, 3, 0, 2, 1)
+    assert [row[:3] for row in stored(engine)] == [("a", "1", 5.0), ("b", "1", 4.0)]
+    do(
+        engine,
+        "TRUNCATE shop.stars",
+        "INSERT INTO shop.stars VALUES ('a', 1, 2, '2020-01-02'), ('b', 1, 2, '2021-01-01')",
+    )
+    assert load_from_table(engine, STARS) == LoadReport(2, 0, 1, 1, 0, 0, 0)
+    assert [row[:3] for row in stored(engine)] == [("a", "1", 5.0), ("b", "1", 2.0)]
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "seconds"),
+    [
+        ("timestamptz", "'2020-01-01 02:00+02'", 1577836800),
+        ("timestamp", "'2020-01-01'", 1577836800),
+        ("date", "'2020-01-01'", 1577836800),
+        ("bigint", "1577836800", 1577836800),
+        ("double precision", "1577836800.25", 1577836800),
+        ("timestamptz", "NULL", None),
+    ],
+)
+def test_times_of_several_types(url: str, kind: str, value: str, seconds: int | None) -> None:
+    engine = database.create_engine(url)
+    sa.event.listen(engine, "connect", lambda connection, record: connection.execute("SET timezone = 'Asia/Tokyo'"))
+    do(engine, f"CREATE TABLE t (user_id uuid, item smallint, rating real, timestamp {kind})")
+    do(engine, f"INSERT INTO t VALUES ('7a1dfb1a-2ab3-4df5-a5a8-6e7e1b2f0000', 3, 1.5, {value})")
+    load_from_table(engine, TableSource("t"))
+    assert stored(engine) == [("7a1dfb1a-2ab3-4df5-a5a8-6e7e1b2f0000", "3", 1.5, seconds)]
+    engine.dispose()
+
+
+def test_a_query_with_everything_in_it(engine: sa.Engine) -> None:
+    make_table(engine, rating_frame())
+    do(
+        engine,
+        'CREATE TABLE shop."Film %s" (id bigint, "a ""name"" :x" text, kinds text[], year integer)',
+        """INSERT INTO shop."Film %s" VALUES (100, 'A%', '{Comedy}', 1999), (7, 'Of nobody (2001)', '{}', NULL)""",
+    )
+    query = (
+        "SELECT customer AS user_id, film AS movie_id, stars AS rating, ':no %s' AS remark FROM shop.stars"
+        " WHERE customer LIKE 'u1%' AND stars::text <> '%' -- and so on"
+    )
+    movies = 'SELECT id AS movie_id, "a ""name"" :x" AS title, kinds AS genres, year FROM shop."Film %s";'
+    report = load_from_table(engine, TableSource(query=query, movies_query=movies))
+    assert {row[0][:2] for row in stored(engine)} == {"u1"}
+    assert report.inserted == len(stored(engine)) > 50
+    with engine.connect() as connection:
+        described = connection.execute(
+            sa.text(
+                "SELECT movie_id, title, genres, release_year FROM embrec.movies WHERE title IS NOT NULL ORDER BY 1"
+            )
+        ).all()
+    assert [tuple(row) for row in described] == [
+        ("100", "A%", ["Comedy"], 1999),
+        ("7", "Of nobody (2001)", [], 2001),
+    ]
+
+
+BAD = [
+    ("('', 1, 1, NULL)", "user_id", "empty"),
+    ("(NULL, 1, 1, NULL)", "user_id", "empty"),
+    ("(repeat('é', 251), 1, 1, NULL)", "user_id", "longer than 500 bytes"),
+    ("('a', NULL, 1, NULL)", "movie_id", "empty"),
+    ("('a', 1, NULL, NULL)", "rating", "empty"),
+    ("('a', 1, 'NaN', NULL)", "rating", "not a finite number"),
+    ("('a', 1, '-Infinity', NULL)", "rating", "not a finite number"),
+    ("('a', 1, 1e300, NULL)", "rating", "not a finite number"),
+    ("('a', 1, 1, 'infinity')", "rated_at", "not a time between 1900 and 2099"),
+    ("('a', 1, 1, '2100-01-01 00:00+00')", "rated_at", "not a time between 1900 and 2099"),
+]
+
+
+def test_bad_rows_stop_the_load_or_are_set_aside(engine: sa.Engine, tmp_path: Path) -> None:
+    for values, column, reason in BAD:
+        make_table(engine, types="text, bigint, double precision")
+        do(engine, f"INSERT INTO shop.stars VALUES ('good', 1, 3, NULL), {values}")
+        with pytest.raises(
+            DataError, match=f"shop.stars has a row that is no rating: {column} is {reason}. Nothing was"
+        ):
+            load_from_table(engine, STARS)
+    assert stored(engine) == []
+    make_table(engine, types="text, bigint, double precision")
+    do(engine, "INSERT INTO shop.stars VALUES ('good', 1, 3, NULL), " + ", ".join(values for values, _, _ in BAD))
+    report = load_from_table(engine, STARS, tmp_path / "bad.csv")
+    assert report == LoadReport(1, 1, 0, 0, len(BAD), 2, 1)
+    assert stored(engine) == [("good", "1", 3.0, None)]
+    with open(tmp_path / "bad.csv", encoding="utf-8") as file:
+        rows = [(row["file"], row["column"], row["reason"]) for row in csv.DictReader(file)]
+    assert sorted(rows) == sorted(("shop.stars", column, reason) for _, column, reason in BAD)
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        (TableSource("shop.starz"), r"There is no table shop\.starz in this database"),
+        (TableSource("shop.stars"), r"shop\.stars has no column user_id; its header is: customer.*--user-column NAME"),
+        (
+            TableSource("shop.stars", columns={**NAMES, "rating": "customer"}),
+            "Column customer of shop.stars is of type",
+        ),
+        (TableSource("shop.stars", columns={**NAMES, "rating": "points"}), "has no column points"),
+        (TableSource("shop.stars", columns=NAMES, watermark="film"), "a watermark is a time that changes"),
+        (TableSource("shop.stars", columns=NAMES, watermark="changed"), "has no column changed for a watermark"),
+        (TableSource(query="SELECT 1 AS user_id, 2 AS user_id"), "The query names user_id twice"),
+        (
+            TableSource("shop.stars", columns=NAMES, movies_query="SELECT 1 AS movie_id"),
+            "of movies has no column title",
+        ),
+        (STARS, "shop.stars has no ratings. Nothing was stored"),
+    ],
+)
+def test_what_cannot_be_read_is_named(engine: sa.Engine, source: TableSource, message: str) -> None:
+    make_table(engine)
+    with pytest.raises(DataError, match=message):
+        load_from_table(engine, source)
+    assert stored(engine) == []
+
+
+def test_what_is_no_select_or_may_not_be_read_is_refused(engine: sa.Engine, url: str) -> None:
+    make_table(engine, rating_frame())
+    for query in ("DELETE FROM shop.stars", "SELECT 1) AS s; DROP TABLE shop.stars; --", "nonsense"):
+        with pytest.raises(DatabaseError, match="The database refused"):
+            load_from_table(engine, TableSource(query=query))
+    with pytest.raises(ArgumentError, match="one of the two"):
+        TableSource("a", "b")
+    with engine.begin() as connection:
+        connection.exec_driver_sql("CREATE ROLE embrec_test_nightly LOGIN PASSWORD 'x' IN ROLE embrec_loader")
+    nightly = database.create_engine(make_conninfo(url, user="embrec_test_nightly", password="x"))
+    try:
+        with pytest.raises(DatabaseError, match="permission denied for schema shop"):
+            load_from_table(nightly, STARS)
+        do(
+            engine,
+            "GRANT USAGE ON SCHEMA shop TO embrec_test_nightly",
+            "GRANT SELECT ON shop.stars TO embrec_test_nightly",
+        )
+        source = TableSource("shop.stars", columns=NAMES, watermark="updated_at")
+        assert load_from_table(nightly, source).inserted == len(stored(engine)) > 0
+        assert load_from_table(nightly, source).inserted == 0
+    finally:
+        nightly.dispose()
+        do(engine, "DROP OWNED BY embrec_test_nightly", "DROP ROLE embrec_test_nightly")
+
+
+def test_only_what_is_new_is_read_from_the_watermark_on(engine: sa.Engine) -> None:
+    source = TableSource("shop.stars", columns=NAMES, watermark="updated_at")
+    make_table(engine, types="text, bigint, integer")
+    do(
+        engine,
+        "INSERT INTO shop.stars VALUES ('old', 1, 3, '2020-01-01', '2020-01-01'),"
+        " ('new', 1, 3, '2020-01-01', '2020-03-01'), ('always', 1, 3, '2020-01-01', NULL),"
+        " ('later', 1, 3, '2020-01-01', '2999-01-01')",
+    )
+    assert load_from_table(engine, source) == LoadReport(4, 4, 0, 0, 0, 4, 1)
+    # What is to come does not hide what comes before it.
+    do(
+        engine,
+        "DELETE FROM shop.stars WHERE customer = 'later'",
+        "UPDATE embrec.load_watermarks SET watermark = '2020-03-01'",
+    )
+    do(
+        engine,
+        "UPDATE shop.stars SET stars = 5 WHERE customer = 'old'",  # and not updated_at: it is not seen
+        "UPDATE shop.stars SET stars = 4, updated_at = '2020-02-29 23:30+00' WHERE customer = 'new'",
+        "INSERT INTO shop.stars VALUES ('newer', 2, 1, '2020-01-01', '2020-03-02')",
+    )
+    assert load_from_table(engine, source) == LoadReport(3, 1, 1, 1, 0, 1, 1)
+    assert [row[:3] for row in stored(engine) if row[0] in ("old", "new", "newer")] == [
+        ("new", "1", 4.0),
+        ("newer", "2", 1.0),
+        ("old", "1", 3.0),
+    ]
+    do(engine, "DELETE FROM shop.stars")
+    assert load_from_table(engine, source) == LoadReport(0, 0, 0, 0, 0, 0, 0)
+    with engine.connect() as connection:
+        kept = connection.execute(
+            sa.text("SELECT source, watermark_column, watermark < now() FROM embrec.load_watermarks")
+        )
+        assert [tuple(row) for row in kept] == [("shop.stars", "updated_at", True)]
+
+
+def test_a_conflict_is_tried_again(engine: sa.Engine) -> None:
+    make_table(engine, rating_frame())
+    load_from_table(engine, STARS)
+    do(engine, "UPDATE shop.stars SET stars = 1, bought_at = now()")
+    changes = []
+
+    def rate(*_: object, **__: object) -> None:
+        if len(changes) < 2:
+            changes.append(1)
+            ratings.add_rating(engine, "u0", 100, 5)
+
+    with hooked(("embrec.in_database.describe_movies", 1, "after"), rate):
+        load_from_table(engine, STARS)
+    assert len(changes) == 1
+
+
+FOLLOW = (
+    "CREATE TRIGGER embrec AFTER INSERT OR UPDATE OR DELETE ON shop.stars FOR EACH ROW"
+    " EXECUTE FUNCTION embrec.follow_ratings('customer', 'film', 'stars', 'bought_at')"
+)
+
+
+def test_a_trigger_keeps_the_ratings_in_step(engine: sa.Engine) -> None:
+    make_table(engine)
+    do(engine, FOLLOW)
+    do(engine, "INSERT INTO shop.stars VALUES ('a', 1, 2, '2020-01-01 00:00+00'), ('b', 1, 3, '2020-01-01 00:00+00')")
+    assert stored(engine) == [("a", "1", 2.0, 1577836800), ("b", "1", 3.0, 1577836800)]
+    do(
+        engine,
+        "UPDATE shop.stars SET stars = 4 WHERE customer = 'a'",
+        "UPDATE shop.stars SET film = 2 WHERE customer = 'b'",
+    )
+    assert [row[:3] for row in stored(engine)] == [("a", "1", 4.0), ("b", "2", 3.0)]
+    do(engine, "UPDATE shop.stars SET stars = NULL WHERE customer = 'a'", "DELETE FROM shop.stars WHERE customer = 'b'")
+    assert stored(engine) == []
+    do(engine, "INSERT INTO shop.stars VALUES ('a', 1, 2, NULL)")
+    assert [row[:3] for row in stored(engine)] == [("a", "1", 2.0)]
+
+
+def test_a_trigger_never_fails_the_statement_that_fires_it(engine: sa.Engine) -> None:
+    make_table(engine, types="text, bigint, double precision")
+    do(engine, FOLLOW)
+    for values, _, _ in BAD:
+        do(engine, f"INSERT INTO shop.stars VALUES {values}")
+    do(engine, "INSERT INTO shop.stars VALUES ('a', 1, 1e-300, NULL), (repeat('x', 3000), 1, 1, NULL)")
+    assert [row for row in stored(engine) if row[2] != 0] == []
+    do(engine, "ALTER TABLE shop.stars RENAME COLUMN film TO movie")
+    do(engine, "INSERT INTO shop.stars VALUES ('a', 1, 3, NULL)")
+    assert [row for row in stored(engine) if row[2] == 3] == []
+    do(engine, "ALTER TABLE shop.stars RENAME COLUMN movie TO film", "ALTER TABLE shop.stars ALTER bought_at TYPE text")
+    do(
+        engine,
+        "INSERT INTO shop.stars VALUES ('a', 1, 3, '2020-02-31')",
+        "INSERT INTO shop.stars VALUES ('a', 1, 4, '2020-02-01')",
+    )
+    assert stored(engine) == [("a", "1", 4.0, 1580515200)]
+
+
+def test_a_trigger_with_wrong_arguments_says_so(engine: sa.Engine) -> None:
+    make_table(engine)
+    do(engine, FOLLOW.replace("'stars', 'bought_at'", "'stars', 'bought_at', 'more'"))
+    with pytest.raises(sa.exc.DBAPIError, match="with the names of the columns"):
+        do(engine, "INSERT INTO shop.stars VALUES ('a', 1, 2, NULL)")
+
+
+def test_who_writes_to_a_followed_table_needs_no_right_on_embrec(engine: sa.Engine) -> None:
+    make_table(engine)
+    do(
+        engine,
+        FOLLOW,
+        "CREATE ROLE embrec_test_shop",
+        "GRANT ALL ON SCHEMA shop TO embrec_test_shop",
+        "GRANT ALL ON shop.stars TO embrec_test_shop",
+    )
+    try:
+        do(engine, "SET LOCAL ROLE embrec_test_shop", "INSERT INTO shop.stars VALUES ('a', 1, 2, NULL)")
+        assert [row[:3] for row in stored(engine)] == [("a", "1", 2.0)]
+    finally:
+        do(engine, "DROP OWNED BY embrec_test_shop", "DROP ROLE embrec_test_shop")
+
+
+def test_the_command(engine: sa.Engine, url: str, embrec: Any, tmp_path: Path) -> None:
+    make_table(engine, rating_frame())
+    names = ["--user-column", "customer", "--movie-column", "film", "--rating-column", "stars"]
+    code, out, err = embrec("load", "--from-table", "shop.stars", *names, "--database-url", url)
+    assert (code, err) == (0, "")
+    assert "new, 0 updated, 0 unchanged, 0 rejected; 30 new users, 20 new movies." in out
+    code, out, _ = embrec(
+        "load", "--from-table", "shop.stars", *names, "--watermark", "updated_at", "--json", "--database-url", url
+    )
+    assert code == 0
+    assert '"inserted": 0' in out
