@@ -99,7 +99,8 @@ def _load(
         if source.watermark is not None:
             _remember(connection, source, reading)
         progress(0.9)
-        refresh_statistics(connection)
+        if inserted + updated + new_movies + unrated:  # it reads all ratings, and a schedule may be narrow
+            refresh_statistics(connection)
     read = total - len(rejected)
     unchanged = read - inserted - updated
     return LoadReport(read, inserted, updated, unchanged, len(rejected), new_users, new_movies + unrated), rejected
