@@ -6,10 +6,15 @@ import importlib.metadata
 import sys
 from pathlib import Path
 
+from pygments.lexers import PostgresLexer
+from sphinx.highlighting import lexers
+
 from embrec import config
 
 sys.path.append(str(Path(__file__).parent / "extensions"))
 config.quiet_tensorflow()  # reference/python.md imports it
+
+lexers["sql"] = PostgresLexer()  # it knows what is between $$ and $$
 
 project = "embrec"
 author = "The embrec developers"

@@ -15,6 +15,7 @@ DOCS = ROOT / "docs"
 TUTORIAL = DOCS / "tutorial.md"
 GUIDES = [
     ROOT / "README.md",
+    DOCS / "index.md",
     DOCS / "deploy.md",
     *sorted(DOCS.glob("how-to/*.md")),
     *sorted(DOCS.glob("explanation/*.md")),
