@@ -39,5 +39,7 @@ nitpick_ignore_regex = [
 
 html_theme = "furo"
 html_title = "embrec"
+html_static_path = ["static"]
+html_css_files = ["embrec.css"]
 html_copy_source = False
 html_show_copyright = False

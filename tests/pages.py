@@ -60,12 +60,13 @@ def run(snippet: Snippet, directory: Path, url: str) -> str:
         "sql": (["psql", "--no-psqlrc", "--quiet", "-v", "ON_ERROR_STOP=1", "-f", "-", url], sql),
         "python": ([sys.executable, "-"], snippet.text),
     }[snippet.language]
-    done = subprocess.run(command, input=text, capture_output=True, text=True, cwd=directory, env=_environment(url))
+    done = subprocess.run(command, input=text, capture_output=True, text=True, cwd=directory, env=environment(url))
     assert done.returncode == 0, f"{snippet.text}\n{done.stdout}{done.stderr}"
     return done.stdout
 
 
-def _environment(url: str) -> Mapping[str, str]:
+def environment(url: str) -> Mapping[str, str]:
+    """The environment of a process that DATABASE_URL is set for."""
     paths = [str(Path(sys.executable).parent), str(find_binaries()), os.environ["PATH"]]
     return {**config.server_environment(), "DATABASE_URL": url, "PATH": os.pathsep.join(paths)}
 
