@@ -37,6 +37,7 @@ nitpick_ignore_regex = [
     ("py:class", r"embrec\.rows\.RawRows"),
 ]
 
+smartquotes = False  # an option is --so
 html_theme = "furo"
 html_title = "embrec"
 html_static_path = ["static"]

@@ -1,4 +1,4 @@
-"""The reference names what a database has: functions with their parameters, tables and views with their columns."""
+"""The reference names what a database has: functions with their parameters, all rows with their columns."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ WHERE p.pronamespace = to_regnamespace('embrec')
 COLUMNS = """
 SELECT c.relname, a.attname, format_type(a.atttypid, a.atttypmod) || CASE WHEN a.attnotnull THEN ' *' ELSE '' END
 FROM pg_class AS c JOIN pg_attribute AS a ON a.attrelid = c.oid
-WHERE c.relnamespace = to_regnamespace('embrec') AND c.relkind IN ('r', 'p', 'v', 'm') AND a.attnum > 0
+WHERE c.relnamespace = to_regnamespace('embrec') AND c.relkind IN ('r', 'p', 'v', 'm', 'c') AND a.attnum > 0
     AND NOT a.attisdropped AND c.relname <> 'alembic_version'
 """
 SHORT = {"timestamp with time zone": "timestamptz", "embrec.part": "part"}
@@ -43,7 +43,7 @@ def test_every_function_is_listed_with_its_parameters_and_nothing_else(shared_en
     assert all(any(each.remark for each in functions() if each.name == name) for name, _ in listed)
 
 
-def test_every_table_and_view_is_listed_with_its_columns_and_nothing_else(shared_engine: sa.Engine) -> None:
+def test_every_table_view_and_row_is_listed_with_its_columns_and_nothing_else(shared_engine: sa.Engine) -> None:
     with shared_engine.connect() as connection:
         there = {tuple(row) for row in connection.execute(sa.text(COLUMNS))}
     page = (ROOT / "docs" / "reference" / "tables.md").read_text()

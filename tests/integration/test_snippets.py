@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -42,3 +44,18 @@ def test_a_guide_works_on_movielens(
 
 def test_the_tutorial_leads_from_nothing_to_a_recommendation(empty_url: str, tmp_path: Path) -> None:
     follow(TUTORIAL, tmp_path, empty_url)
+
+
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="there is no systemd-analyze")
+def test_systemd_takes_the_units_of_the_schedule(tmp_path: Path) -> None:
+    text = (DOCS / "how-to" / "schedule-retraining.md").read_text()
+    units = re.findall(r"`/etc/systemd/system/([\w@.-]+)`.*?```ini\n(.*?)```", text, re.DOTALL)
+    assert len(units) == 3
+    for name, unit in units:
+        # What is not on this machine: the script and its user.
+        (tmp_path / name).write_text(
+            unit.replace("/usr/local/bin/embrec-nightly", "/bin/true").replace("User=embrec\n", "")
+        )
+    names = [str(tmp_path / name).replace("@", "@x") for name, _ in units]
+    done = subprocess.run(["systemd-analyze", "verify", *names], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
