@@ -54,10 +54,10 @@ def snippets(page: Path) -> list[Snippet]:
 
 def run(snippet: Snippet, directory: Path, url: str) -> str:
     """Run a block in a directory, with DATABASE_URL set, and embrec and psql to be found; returns its stdout."""
-    sql = f"SET extra_float_digits = -11;\n{snippet.text}"
+    psql = ["psql", "--no-psqlrc", "--quiet", "--pset=footer=off", "-v", "ON_ERROR_STOP=1", "-f", "-", url]
     command, text = {
-        "bash": (["bash", "-e", "-u", "-o", "pipefail", "-s"], snippet.text),
-        "sql": (["psql", "--no-psqlrc", "--quiet", "-v", "ON_ERROR_STOP=1", "-f", "-", url], sql),
+        "bash": (["bash", "-e", "-u", "-o", "pipefail", "-c", snippet.text], ""),
+        "sql": (psql, f"SET extra_float_digits = -11;\n{snippet.text}"),
         "python": ([sys.executable, "-"], snippet.text),
     }[snippet.language]
     done = subprocess.run(command, input=text, capture_output=True, text=True, cwd=directory, env=environment(url))
@@ -73,8 +73,7 @@ def environment(url: str) -> Mapping[str, str]:
 
 def printed(url: str, statements: str) -> str:
     """What psql prints for statements, without the number of rows."""
-    found = run(Snippet("sql", statements, None, None), ROOT, url)
-    return re.sub(r"\n\(\d+ rows?\)\n", "\n", found).strip("\n")
+    return run(Snippet("sql", statements, None, None), ROOT, url)
 
 
 def alike(shown: str, found: str) -> bool:
