@@ -42,5 +42,6 @@ html_theme = "furo"
 html_title = "embrec"
 html_static_path = ["static"]
 html_css_files = ["embrec.css"]
+html_js_files = ["embrec.js"]
 html_copy_source = False
 html_show_copyright = False
