@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test soak check lint types bench bench-scale bench-serving bench-accuracy wheel clean
+.PHONY: demo test soak check lint types docs bench bench-scale bench-serving bench-accuracy wheel clean
 
 # Load MovieLens 100K, train the article's model, and ask for similar movies.
 demo: $(VENV)/.demo
@@ -26,6 +26,10 @@ lint: $(VENV)/.dev
 
 types: $(VENV)/.dev
 	$(BIN)/mypy
+
+# The documentation as a site, in build/docs; a warning is an error.
+docs: $(VENV)/.docs
+	$(BIN)/python -m sphinx --fail-on-warning --keep-going --nitpicky --quiet docs build/docs
 
 # Measure the fits beside other libraries, the bulk paths beside raw COPY, and answers; writes docs/benchmarks.md.
 bench: $(VENV)/.bench
@@ -65,6 +69,6 @@ $(VENV)/.demo: pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --editable '.[all]'
 	touch $@
 
-$(VENV)/.test $(VENV)/.dev $(VENV)/.bench: $(VENV)/.%: pyproject.toml | $(BIN)/python
+$(VENV)/.test $(VENV)/.dev $(VENV)/.docs $(VENV)/.bench: $(VENV)/.%: pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --editable '.[$*]'
 	touch $@

@@ -26,6 +26,8 @@ from embrec.local import LocalServer
 FAST_SETTINGS = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}
 IMAGE = os.environ.get("EMBREC_TEST_IMAGE", "pgvector/pgvector:pg18")
 TEMPLATE = "embrec_test_template"
+# What docs/sql.md says that it shows.
+MOVIELENS_DRAWS = 20
 
 _numbers = itertools.count()
 _server_used = "none was needed"
@@ -187,6 +189,20 @@ def ml_100k() -> Path:
         return fetch_ml_100k()
     except DownloadError as error:
         pytest.skip(f"MovieLens 100K cannot be had: {error}")
+
+
+@pytest.fixture(scope="session")
+def movielens_template(admin: sa.Engine, server_url: str, migrated_template: str, ml_100k: Path) -> Iterator[str]:
+    """A database with MovieLens 100K and the default model, trained and published, to copy from."""
+    from embrec import loading, sources
+    from embrec.train import train
+
+    with _temporary_database(admin, server_url, migrated_template) as url:
+        engine = database.create_engine(url)
+        loading.load(engine, sources.open_source(ml_100k))
+        train(engine, options={"draws": MOVIELENS_DRAWS})
+        engine.dispose()
+        yield config.parse_database_url(url, "the test").parameters["dbname"]
 
 
 @pytest.fixture

@@ -96,8 +96,8 @@ class RatingWeights:
 class FoldIn:
     """How a user's rating vector p, with the bias over ``bias_feature`` appended, is had from n ratings.
 
-    It minimises sum (rating - mean - movie's bias - [movie's vector, bias_feature] . p)^2
-    + (constant + per_rating * n) |p|^2.
+    It minimises ``sum (rating - mean - movie's bias - [movie's vector, bias_feature] . p)^2
+    + (constant + per_rating * n) |p|^2``.
     """
 
     bias_feature: float
