@@ -28,6 +28,7 @@ def test_the_wheel_holds_the_package_the_migrations_and_the_sql(wheel: Path) -> 
     with zipfile.ZipFile(wheel) as files:
         names = {name for name in files.namelist() if ".dist-info/" not in name}
     expected = {f"embrec/{path.relative_to(ROOT / 'embrec')}" for path in (ROOT / "embrec").rglob("*.py")}
+    expected |= {f"embrec/{path.relative_to(ROOT / 'embrec')}" for path in (ROOT / "embrec" / "pages").iterdir()}
     for folder in ("migrations", "sql"):
         files_there = [
             path for path in (ROOT / folder).rglob("*") if path.is_file() and "__pycache__" not in path.parts
