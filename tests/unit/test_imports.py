@@ -24,10 +24,11 @@ LEVELS = [
     {"movies"},
     {"sources", "metrics", "splits", "features", "bulk"},
     {"models", "movielens", "ids", "embeddings", "schema", "answering", "ratings", "outputs"},
-    {"recommend", "predict"},
+    {"recommend", "predict", "browse"},
     {"reading", "runs", "extraction"},
     {"loading", "train", "evaluate", "experiments", "batch", "garbage"},
     {"contenders", "tuning"},
+    {"web"},
     {"cli"},
 ]
 HEAVY = {"tensorflow", "keras"}
