@@ -36,7 +36,12 @@ def page_text(name: str) -> str:
     Args:
         name: The file under embrec/pages/, such as ``page.css``.
     """
-    return (_PACKAGE / "pages" / name).read_text(encoding="utf-8")
+    return (pages_directory() / name).read_text(encoding="utf-8")
+
+
+def pages_directory() -> Path:
+    """Directory of the files that pages are made of."""
+    return _PACKAGE / "pages"
 
 
 def executable(name: str, replacing: bool = False) -> sa.TextClause:
