@@ -34,6 +34,11 @@ LOCAL_NAMES = ("localhost",)
 # As many connections as the engine's pool keeps.
 THREADS = 5
 
+# What Starlette says, and what to do.
+_PLAINER = {
+    "Not Found": "There is nothing at this address; see /docs.",
+    "Method Not Allowed": "This address takes another method; see /docs.",
+}
 _log = logging.getLogger(__name__)
 
 
@@ -41,7 +46,7 @@ def create_app(engine: sa.Engine, hosts: Collection[str] = LOCAL_NAMES, limits: 
     """Make the application, to be run by any ASGI server.
 
     Args:
-        engine: The database. It is read as embrec_api may read it, where the login is a member of that.
+        engine: The database. It is only read, as embrec_api where the login may become that.
         hosts: The names under which the application is reached; an address is always one.
         limits: How much is answered.
 
@@ -108,14 +113,7 @@ def _as_refusal(error: EmbrecError) -> HTTPException:
 
 async def _refused(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101 - what this handles
-    messages = {
-        404: "There is nothing at this address; see /docs.",
-        405: "This address takes another method; see /docs.",
-    }
-    message = (
-        messages.get(error.status_code, "") if error.detail in ("Not Found", "Method Not Allowed") else error.detail
-    )
-    return JSONResponse({"error": message}, error.status_code, error.headers)
+    return JSONResponse({"error": _PLAINER.get(error.detail, error.detail)}, error.status_code, error.headers)
 
 
 async def _failed(request: Request, error: Exception) -> Response:

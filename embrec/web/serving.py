@@ -27,8 +27,9 @@ def listen(host: str, port: int) -> socket.socket:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
         return socket.create_server(address[:2], family=family)
     except OSError as error:
+        reason = (error.strerror or str(error)).partition(" (while")[0]  # which would say the address again
         raise ConfigError(
-            f"Cannot listen on {host}, port {port}: {error.strerror or error}. Take another by --port, or 0 for any."
+            f"Cannot listen on {host}, port {port}: {reason}. Take another by --port, or 0 for any."
         ) from error
 
 

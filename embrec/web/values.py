@@ -24,7 +24,7 @@ async def read(endpoint: Endpoint, request: Request) -> dict[str, Any]:
     known = {each.name for each in endpoint.parameters}
     if unknown := sorted(set(request.query_params) - known):
         raise _unusable(
-            f"There is no parameter {unknown[0]}; the parameters are: {', '.join(sorted(known)) or 'none'}."
+            f"There is no parameter {unknown[0][:40]!r}; the parameters are: {', '.join(sorted(known)) or 'none'}."
         )
     values: dict[str, Any] = {}
     for parameter in endpoint.parameters:
@@ -34,7 +34,7 @@ async def read(endpoint: Endpoint, request: Request) -> dict[str, Any]:
         body = await _body(request)
         if unknown := sorted(set(body) - {each.name for each in endpoint.body}):
             raise _unusable(
-                f"The body has {unknown[0]!r}, which is none of: {', '.join(e.name for e in endpoint.body)}."
+                f"The body has {unknown[0][:40]!r}, which is none of: {', '.join(e.name for e in endpoint.body)}."
             )
         for parameter in endpoint.body:
             values |= _checked(parameter, body[parameter.name]) if parameter.name in body else _absent(parameter)

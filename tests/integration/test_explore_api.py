@@ -25,6 +25,7 @@ from embrec import database, predict, ratings, recommend, runs, web
 from embrec.errors import DatabaseError
 from embrec.web import create_app, openapi
 from embrec.web.asking import Asking
+from embrec.web.endpoints import Endpoint
 from embrec.web.guard import HEADERS, Guard, Limits
 from embrec.web.maps import MOST_MAPS, Maps
 from embrec.web.serving import listen
@@ -143,7 +144,7 @@ REFUSED = [
     ("get", "/api/movies/100/similar?n=0", {}, 422, "n: 0 is less than the minimum of 1."),
     ("get", "/api/movies/100/similar?n=ten", {}, 422, "n: 'ten' is not of type 'integer'."),
     ("get", "/api/movies/100/similar?n=1e999", {}, 422, "n: "),
-    ("get", "/api/movies/100/similar?count=3", {}, 422, "There is no parameter count; the parameters are: "),
+    ("get", "/api/movies/100/similar?count=3", {}, 422, "There is no parameter 'count'; the parameters are: "),
     ("get", "/api/movies/100/similar?run=7", {}, 404, "There is no trained model run 7."),
     ("get", "/api/movies/nowhere", {}, 404, "There is no movie with the id 'nowhere'."),
     ("get", "/api/movies/%00", {}, 422, "movie_id has a NUL character"),
@@ -324,6 +325,17 @@ def test_a_database_that_cannot_answer_is_reported_without_its_name(empty_engine
         assert "nowhere" not in answer.text
 
 
+def test_an_unforeseen_error_tells_nothing(engine: sa.Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(asking: Asking) -> None:
+        raise RuntimeError("secret")
+
+    monkeypatch.setattr("embrec.web.app.ENDPOINTS", [Endpoint("/api/broken", "", broken, {})])
+    with running(create_app(engine, limits=MANY)) as url:
+        answer = httpx.get(f"{url}api/broken")
+    assert (answer.status_code, answer.json()) == (500, {"error": "Something went wrong; the server's log has it."})
+    assert {name: answer.headers.get(name) for name in HEADERS} == HEADERS
+
+
 def test_maps_are_drawn_once_and_the_oldest_is_let_go() -> None:
     maps, drawn = Maps(), []
     for run in [*range(MOST_MAPS), 0, MOST_MAPS, 0, 1]:
@@ -336,8 +348,9 @@ def test_a_port_that_is_taken_is_named(url: str, embrec) -> None:
         port = taken.getsockname()[1]
         code, out, err = embrec("explore", "--port", str(port), "--database-url", url)
     assert (code, out) == (1, "")
-    assert f"Cannot listen on 127.0.0.1, port {port}: " in err
-    assert "Take another by --port" in err
+    assert err.endswith(
+        f"listen on 127.0.0.1, port {port}: Address already in use. Take another by --port, or 0 for any.\n"
+    )
 
 
 def test_without_the_extra_it_is_named(url: str, embrec, monkeypatch: pytest.MonkeyPatch) -> None:
