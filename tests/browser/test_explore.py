@@ -143,6 +143,12 @@ def test_two_runs_stand_side_by_side(page: Page, url: str, engine: sa.Engine) ->
     page.get_by_label("For a user").fill("u2")
     page.get_by_role("button", name="Compare", exact=True).click()
     expect(page.get_by_role("heading", name="For user u2")).to_be_visible()
+    page.goto(f"{url}#/compare?first=2&second=1&like.100=5")
+    page.get_by_role("button", name="For the 1 movie you like").click()
+    expect(page.get_by_role("heading", name="For what you like")).to_be_visible()
+    expected = recommend.recommend_for(engine, {"100": 5}, 15)["title"].tolist()
+    expect(columns.nth(1).locator(".title")).to_have_text(expected)
+    assert "like.100=5" in page.url
 
 
 def test_another_run_answers_everywhere_once_it_is_chosen(page: Page, url: str, engine: sa.Engine) -> None:
@@ -198,6 +204,11 @@ def test_the_keyboard_is_enough(page: Page, url: str) -> None:
     page.keyboard.press("ArrowLeft")
     expect(group.get_by_role("radio", name="4 of 5")).to_be_checked()
     expect(page.locator(".reasons").first).to_contain_text("Movie 01 of 1981\u00a04\u00a0★")
+    ideas = page.get_by_role("group", name="Popular movies to add").get_by_role("button")
+    taken, following = ideas.nth(0).inner_text(), ideas.nth(1).inner_text()
+    ideas.nth(0).press("Enter")
+    expect(page.get_by_role("group", name=f"Your stars for {taken.removeprefix('+ ')}")).to_be_visible()
+    expect(page.get_by_role("button", name=following)).to_be_focused()
 
 
 def test_an_empty_database_says_what_to_run(

@@ -2,7 +2,7 @@
 
 import { get, part } from "./api.js";
 import { announce, counted, h, loading, problem, ranking, titled } from "./dom.js";
-import { liked, likedRatings, readLiked } from "./liked.js";
+import { liked, likedParameters, likedRatings, readLiked } from "./liked.js";
 import { go } from "./route.js";
 import { allRuns, answeringRun, named, runOptions } from "./runs.js";
 import { movieSearch } from "./search.js";
@@ -58,7 +58,7 @@ function questions(asked) {
     h("button", {}, "Compare"),
   );
   const own = liked.size
-    ? h("button", { type: "button", onclick: () => asked({ own: 1 }) }, `For the ${counted(liked.size, "movie")} you like`)
+    ? h("button", { type: "button", onclick: () => asked({ own: 1, ...likedParameters() }) }, `For the ${counted(liked.size, "movie")} you like`)
     : h("a", { className: "button", href: tasteLink() }, "For movies that you like …");
   return [movieSearch("Similar to a movie", (movie) => asked({ movie: movie.movie_id })), form, h("div", { className: "own" }, own)];
 }

@@ -15,6 +15,11 @@ export function chosenFilters(parameters) {
   return found;
 }
 
+/** Filters as parameters of an address. */
+export function filterParameters({ genres = [], diversity, ...years }) {
+  return [...genres.map((genre) => ["genres", genre]), ...Object.entries(years), ...(diversity ? [["diversity", diversity]] : [])];
+}
+
 /** Controls of filters; onChange is called when they have changed what is in ``chosen``. */
 export function filterControls(chosen, onChange) {
   const changed = patient(onChange, 150);

@@ -2,7 +2,7 @@
 
 import { get, part, post } from "./api.js";
 import { announce, counted, h, loading, problem, ranking, reasons, titled } from "./dom.js";
-import { chosenFilters, filterControls } from "./filters.js";
+import { chosenFilters, filterControls, filterParameters } from "./filters.js";
 import { liked, likedParameters, likedRatings, readLiked } from "./liked.js";
 import { keep, link } from "./route.js";
 import { answeringRun, middle } from "./runs.js";
@@ -31,6 +31,10 @@ export async function tasteView(root, place, signal) {
     own.replaceChildren(...[...liked.values()].map(({ movie, stars: given }) => row(movie, given)));
     const missing = WANTED - liked.size;
     hint.textContent = missing > 0 ? `Name ${liked.size ? counted(missing, "more movie") : `${WANTED} movies`} that you like.` : "The more you name, the better it knows you.";
+    hideTaken();
+  }
+
+  function hideTaken() {
     for (const button of ideas.children) button.hidden = liked.has(button.dataset.movie);
   }
 
@@ -99,9 +103,8 @@ export async function tasteView(root, place, signal) {
   );
   loading(list);
   changed();
-  offer(ideas, add, signal).then(showOwn);
-  await learnTitles(signal);
-  showOwn();
+  offer(ideas, add, signal).then(hideTaken);
+  if (await learnTitles(signal)) showOwn(); // only then, for somebody may be at the stars already
 }
 
 /** Popular movies as buttons: nobody has to think of a title. */
@@ -109,14 +112,18 @@ async function offer(element, add, signal) {
   const { movies } = await get("popular", { n: 12, min_ratings: 1 }, signal).catch(() => ({ movies: [] }));
   element.replaceChildren(
     ...movies.map((movie) => {
-      const button = h("button", { type: "button", className: "chip", onclick: () => add(movie) }, `+ ${titled(movie)}`);
+      const take = () => {
+        add(movie);
+        [...element.children].find((each) => !each.hidden)?.focus(); // this one is gone
+      };
+      const button = h("button", { type: "button", className: "chip", onclick: take }, `+ ${titled(movie)}`);
       button.dataset.movie = movie.movie_id;
       return button;
     }),
   );
 }
 
-/** The titles of movies that came with the address; those that are not there are let go. */
+/** The titles of movies that came with the address, those that are not there are let go; whether there were any. */
 async function learnTitles(signal) {
   const unknown = [...liked.values()].filter(({ movie }) => movie.title === undefined);
   await Promise.all(
@@ -128,11 +135,7 @@ async function learnTitles(signal) {
       }
     }),
   );
-}
-
-/** Filters as parameters of an address. */
-export function filterParameters({ genres = [], diversity, ...years }) {
-  return [...genres.map((genre) => ["genres", genre]), ...Object.entries(years), ...(diversity ? [["diversity", diversity]] : [])];
+  return unknown.length > 0;
 }
 
 /** Where the list for what is liked is. */

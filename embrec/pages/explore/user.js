@@ -2,10 +2,9 @@
 
 import { get, part, runAsked } from "./api.js";
 import { announce, counted, h, loading, movieLink, problem, ranking, reasons, titled } from "./dom.js";
-import { chosenFilters, filterControls } from "./filters.js";
+import { chosenFilters, filterControls, filterParameters } from "./filters.js";
 import { go, keep } from "./route.js";
 import { middle } from "./runs.js";
-import { filterParameters } from "./taste.js";
 
 const SHOWN = 15;
 
