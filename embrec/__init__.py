@@ -10,12 +10,19 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from embrec.browse import answering_from, known_genres, map_movies, movie_details, trained_runs, user_ratings
     from embrec.database import create_engine, open_engine
     from embrec.errors import EmbrecError
     from embrec.in_database import load_from_table
     from embrec.loading import LoadReport, load
     from embrec.movies import Movie
-    from embrec.predict import explain_recommendation, predict_rating, predict_ratings, rating_uncertainty
+    from embrec.predict import (
+        explain_for,
+        explain_recommendation,
+        predict_rating,
+        predict_ratings,
+        rating_uncertainty,
+    )
     from embrec.ratings import add_rating, forget_user, refresh, refresh_statistics, remove_rating
     from embrec.recommend import (
         find_movies,
@@ -37,14 +44,19 @@ __all__ = [
     "Movie",
     "TableSource",
     "add_rating",
+    "answering_from",
     "create_engine",
+    "explain_for",
     "explain_recommendation",
     "find_movies",
     "forget_user",
     "from_frame",
+    "known_genres",
     "list_runs",
     "load",
     "load_from_table",
+    "map_movies",
+    "movie_details",
     "open_engine",
     "open_source",
     "popular_movies",
@@ -60,16 +72,19 @@ __all__ = [
     "rollback",
     "similar_movies",
     "similar_users",
+    "trained_runs",
     "trending_movies",
+    "user_ratings",
 ]
 
 _MODULES = {
+    "browse": ("answering_from", "known_genres", "map_movies", "movie_details", "trained_runs", "user_ratings"),
     "database": ("create_engine", "open_engine"),
     "errors": ("EmbrecError",),
     "movies": ("Movie",),
     "in_database": ("load_from_table",),
     "loading": ("LoadReport", "load"),
-    "predict": ("explain_recommendation", "predict_rating", "predict_ratings", "rating_uncertainty"),
+    "predict": ("explain_for", "explain_recommendation", "predict_rating", "predict_ratings", "rating_uncertainty"),
     "ratings": ("add_rating", "forget_user", "refresh", "refresh_statistics", "remove_rating"),
     "recommend": (
         "find_movies",

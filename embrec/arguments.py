@@ -92,6 +92,13 @@ def rating(value: Any) -> float:
     return found
 
 
+def ratings(given: object) -> dict[str, float]:
+    """A visitor's ratings, by movie id."""
+    if not isinstance(given, Mapping):
+        raise ArgumentError('The ratings are no mapping; give them by movie id, as in {"50": 5}.')
+    return {outside_id(movie, "movie_id"): rating(value) for movie, value in given.items()}
+
+
 def diversity(value: Any) -> float:
     """From 0 to 1."""
     found = number(value, "diversity")

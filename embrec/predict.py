@@ -5,13 +5,14 @@ Every function takes an Engine, or a Connection whose transaction is the caller'
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 
 import pandas as pd
 import sqlalchemy as sa
 
 from embrec import arguments, database
-from embrec.answering import explain_no_pair, rows
+from embrec.answering import explain_no_pair, explain_nothing, rows
 from embrec.database import Bind
 from embrec.errors import ArgumentError, RunError, UnknownUserError
 
@@ -101,6 +102,39 @@ def explain_recommendation(bind: Bind, user_id: str | int, movie_id: str | int, 
             if connection.scalar(run, {"user": user}) is None:
                 raise RunError("The published run is of the outer product, which cannot be taken apart.")
             raise UnknownUserError(f"The user {user!r} has no ratings that the published run knows.")
+    return found
+
+
+def explain_for(
+    bind: Bind,
+    ratings: Mapping[str, float] | Mapping[int, float],
+    movie_id: str | int,
+    n: int | None = 10,
+) -> pd.DataFrame:
+    """A visitor's ratings that add most to a movie's score, or take most away.
+
+    Args:
+        bind: An engine or a connection.
+        ratings: The visitor's ratings by movie id; movies that are not known are passed over.
+        movie_id: The movie's outside id.
+        n: How many; None for all, whose contributions add up to the score.
+
+    Returns:
+        Columns as of :func:`explain_recommendation`; no rows where the run knows none of the ratings, or is of a kind
+        that cannot be taken apart.
+
+    Raises:
+        ArgumentError: A rating is not finite, or the ratings are no mapping.
+        UnknownMovieError: No movie has this id, or it has no vector in the run.
+        NoPublishedRunError: No run is published.
+    """
+    own, movie = arguments.ratings(ratings), arguments.outside_id(movie_id, "movie_id")
+    most = None if n is None else arguments.count(n)
+    with database.begin(bind) as connection:
+        statement = "SELECT * FROM embrec.explain_for(CAST(:ratings AS jsonb), CAST(:movie AS text), :n)"
+        found = rows(connection, statement, ratings=json.dumps(own), movie=movie, n=most)
+        if found.empty and most != 0:
+            explain_nothing(connection, "movie", movie)
     return found
 
 

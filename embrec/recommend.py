@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from embrec import arguments, database
 from embrec.answering import call, explain_nothing, rows
 from embrec.database import Bind
-from embrec.errors import ArgumentError, UnknownMovieError
+from embrec.errors import UnknownMovieError
 
 
 class Filters(TypedDict, total=False):
@@ -99,10 +99,8 @@ def recommend_for(
         ArgumentError: A rating is not finite, or an argument is out of range or of a wrong type.
         SchemaError: The schema is absent or behind.
     """
-    if not isinstance(ratings, Mapping):
-        raise ArgumentError('The ratings are no mapping; give them by movie id, as in {"50": 5}.')
     others = _ranking(movie_ids, include_rated, diversity, filters)
-    own = {arguments.outside_id(movie, "movie_id"): arguments.rating(rating) for movie, rating in ratings.items()}
+    own = arguments.ratings(ratings)
     with database.begin(bind) as connection:
         return call(connection, "recommend_for(CAST(:ratings AS jsonb)", n, others, ratings=json.dumps(own))
 

@@ -1,4 +1,4 @@
-"""Finds migrations/ and sql/, in a checkout and in an installed wheel."""
+"""Finds migrations/, sql/ and what pages are made of, in a checkout and in an installed wheel."""
 
 from __future__ import annotations
 
@@ -28,6 +28,20 @@ def sql_text(name: str) -> str:
         name: Path under sql/ without the ending, such as ``functions/similar_movies_v01``.
     """
     return (_directory("sql") / f"{name}.sql").read_text(encoding="utf-8")
+
+
+def page_text(name: str) -> str:
+    """Text of a file that pages are made of.
+
+    Args:
+        name: The file under embrec/pages/, such as ``page.css``.
+    """
+    return (pages_directory() / name).read_text(encoding="utf-8")
+
+
+def pages_directory() -> Path:
+    """Directory of the files that pages are made of."""
+    return _PACKAGE / "pages"
 
 
 def executable(name: str, replacing: bool = False) -> sa.TextClause:

@@ -53,6 +53,15 @@ def rating_frame(users: int = 30, movies: int = 20, count: int = 300, seed: int 
     )
 
 
+def named_movies(count: int = 20) -> list[Movie]:
+    """Movies for :func:`rating_frame`, with titles, genres and years."""
+    genres = (["Comedy"], ["Drama"], ["Comedy", "Drama"], ["Sci-Fi"])
+    return [
+        Movie(str(100 + number), f"Movie {number:02} of {1980 + number}", genres[number % 4], 1980 + number)
+        for number in range(count)
+    ]
+
+
 def load_frame(engine: sa.Engine, frame: pd.DataFrame, movies: list[Movie] | None = None) -> loading.LoadReport:
     """Load a DataFrame of ratings."""
     return loading.load(engine, sources.from_frame(frame, movies or []))

@@ -10,7 +10,10 @@ LANGUAGE sql STABLE PARALLEL SAFE
 SET plan_cache_mode = force_custom_plan
 BEGIN ATOMIC
     WITH run AS (
-        SELECT r.*, coalesce(r.bias_feature, 1) AS feature
+        -- Not r.*: it would depend on columns that later revisions add, and could not be put back below them.
+        SELECT
+            r.model_run_id, r.mean, r.lowest_rating, r.highest_rating, r.user_spread, r.movie_spread,
+            coalesce(r.bias_feature, 1) AS feature
         FROM embrec.model_runs AS r
         WHERE r.model_run_id = (SELECT p.model_run_id FROM embrec.published_run AS p)
     ),

@@ -28,6 +28,8 @@ def test_the_wheel_holds_the_package_the_migrations_and_the_sql(wheel: Path) -> 
     with zipfile.ZipFile(wheel) as files:
         names = {name for name in files.namelist() if ".dist-info/" not in name}
     expected = {f"embrec/{path.relative_to(ROOT / 'embrec')}" for path in (ROOT / "embrec").rglob("*.py")}
+    pages = [path for path in (ROOT / "embrec" / "pages").rglob("*") if path.is_file()]
+    expected |= {f"embrec/{path.relative_to(ROOT / 'embrec')}" for path in pages}
     for folder in ("migrations", "sql"):
         files_there = [
             path for path in (ROOT / folder).rglob("*") if path.is_file() and "__pycache__" not in path.parts

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from data import load_frame, rating_frame, two_part_run
 from unchanged import unchanged
 
-from embrec import batch, experiments, predict, ratings, recommend, runs
+from embrec import batch, browse, experiments, predict, ratings, recommend, runs
 from embrec.errors import ArgumentError, EmbrecError, NotFoundError
 from embrec.movies import Movie
 
@@ -39,6 +39,7 @@ BY_USER: dict[str, Callable[[sa.Engine, Any], Any]] = {
     "rating_uncertainty": lambda engine, user: predict.rating_uncertainty(engine, user, 100),
     "predict_ratings": lambda engine, user: predict.predict_ratings(engine, [user], [100]),
     "explain_recommendation": lambda engine, user: predict.explain_recommendation(engine, user, 100),
+    "user_ratings": browse.user_ratings,
     "add_rating": lambda engine, user: ratings.add_rating(engine, user, 100, 5),
     "remove_rating": lambda engine, user: ratings.remove_rating(engine, user, 100),
     "assign_variant": experiments.assign_variant,
@@ -47,6 +48,8 @@ BY_USER: dict[str, Callable[[sa.Engine, Any], Any]] = {
 }
 BY_MOVIE: dict[str, Callable[[sa.Engine, Any], Any]] = {
     "similar_movies": lambda engine, movie: recommend.similar_movies(engine, movie),
+    "movie_details": browse.movie_details,
+    "explain_for": lambda engine, movie: predict.explain_for(engine, {100: 5}, movie),
     "recommend_for": lambda engine, movie: recommend.recommend_for(engine, [(movie, 5)]),
     "candidates": lambda engine, movie: recommend.recommend_movies(engine, "u1", movie_ids=[movie]),
     "predict_rating": lambda engine, movie: predict.predict_rating(engine, "u1", movie),
@@ -62,6 +65,9 @@ BY_N: dict[str, Callable[[sa.Engine, Any], Any]] = {
     "popular_movies": lambda engine, n: recommend.popular_movies(engine, n),
     "trending_movies": lambda engine, n: recommend.trending_movies(engine, NOW, n),
     "find_movies": lambda engine, n: recommend.find_movies(engine, "one", n),
+    "user_ratings": lambda engine, n: browse.user_ratings(engine, "u1", n),
+    "map_movies": browse.map_movies,
+    "explain_for": lambda engine, n: predict.explain_for(engine, {100: 5}, 100, n),
     "explain_recommendation": lambda engine, n: predict.explain_recommendation(engine, "u1", 100, n),
 }
 OTHERS: list[tuple[str, Call, str]] = [

@@ -14,6 +14,7 @@ from conftest import with_database
 from data import FAKE_RUN, load_frame, rating_frame, two_part_run
 
 from embrec import (
+    browse,
     config,
     database,
     embeddings,
@@ -50,6 +51,12 @@ def train(connection: sa.Connection) -> None:
     connection.execute(sa.text(f"SELECT embrec.index_run({run}, 'movie', 'rating'), embrec.index_ranking({run})"))
 
 
+def preview(connection: sa.Connection) -> None:
+    """Ask the run that is not published."""
+    with browse.answering_from(connection, 2):
+        assert recommend.similar_movies(connection, 100)["model_run_id"].eq(2).all()
+
+
 OPERATIONS: dict[str, tuple[Operation, str]] = {
     "similar movies": (lambda c: recommend.similar_movies(c, 100), "owner reader api"),
     "similar users": (lambda c: recommend.similar_users(c, "u1"), "owner reader api"),
@@ -59,6 +66,13 @@ OPERATIONS: dict[str, tuple[Operation, str]] = {
     "predict pairs": (lambda c: predict.predict_ratings(c, ["u1"], [100]), "owner reader api"),
     "uncertainty": (lambda c: predict.rating_uncertainty(c, "u1", 100), "owner reader api"),
     "explain": (lambda c: predict.explain_recommendation(c, "u1", 100), "owner reader api"),
+    "explain for a visitor": (lambda c: predict.explain_for(c, {"101": 5.0}, 100), "owner reader api"),
+    "list what can be asked": (browse.trained_runs, "owner reader api"),
+    "preview": (preview, "owner reader api"),
+    "details of a movie": (lambda c: browse.movie_details(c, 100), "owner reader api"),
+    "history of a user": (lambda c: browse.user_ratings(c, "u1"), "owner reader api"),
+    "map": (browse.map_movies, "owner reader api"),
+    "genres": (browse.known_genres, "owner reader api"),
     "popular": (recommend.popular_movies, "owner reader api"),
     "trending": (lambda c: recommend.trending_movies(c, SINCE), "owner reader api"),
     "find": (lambda c: recommend.find_movies(c, "star"), "owner reader api"),

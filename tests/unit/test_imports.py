@@ -18,16 +18,17 @@ ROOT = PACKAGE.parent
 # Lowest first: a module imports only from lower levels (and cli only from anything below it).
 LEVELS = [
     {"errors"},
-    {"config", "resources", "tables"},
+    {"config", "resources", "tables", "projection"},
     {"rows", "local"},
     {"columns", "delimited", "database", "arguments"},
     {"movies"},
     {"sources", "table_source", "metrics", "splits", "features", "bulk"},
     {"models", "movielens", "ids", "embeddings", "schema", "answering", "ratings", "outputs"},
-    {"recommend", "predict"},
+    {"recommend", "predict", "browse"},
     {"reading", "runs", "extraction"},
     {"loading", "train", "evaluate", "experiments", "batch", "garbage"},
     {"contenders", "tuning", "in_database"},
+    {"web"},
     {"cli"},
 ]
 HEAVY = {"tensorflow", "keras"}

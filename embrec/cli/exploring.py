@@ -1,0 +1,43 @@
+"""embrec explore."""
+
+from __future__ import annotations
+
+import webbrowser
+
+import click
+
+from embrec.cli.common import database_option, engine, note
+from embrec.errors import ConfigError
+
+
+@click.command()
+@click.option("--host", default="127.0.0.1", show_default=True, metavar="ADDRESS", help="Where to listen.")
+@click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="0 for any that is free.")
+@click.option("--open", "opens", is_flag=True, help="Open the page in a browser.")
+@database_option
+def explore(host: str, port: int, opens: bool, database_url: str | None) -> None:
+    r"""Look at the movies, the runs and what they recommend, in a browser.
+
+    A page and JSON endpoints that only read, until Ctrl-C. It has no logins: beyond this machine, have a reverse proxy
+    ask for them.
+
+    \b
+    embrec explore
+    embrec explore --port 0 --open
+    """
+    try:
+        from embrec.web import serving
+    except ImportError as error:
+        raise ConfigError(
+            f"The page needs {error.name}, which is not installed. Run: pip install 'embrec[web]'"
+        ) from error
+    bind = engine(database_url)
+    with serving.listen(host, port) as listening:
+        if not serving.is_loopback(listening):
+            note(f"Whoever reaches {host} can read users' ratings: there are no logins. Put a reverse proxy before it.")
+        url = serving.address(listening)
+        click.echo(url)
+        note("Ctrl-C ends it.")
+        if opens:
+            webbrowser.open(url)
+        serving.serve(bind, listening, host)

@@ -1,0 +1,41 @@
+/* Asks the JSON endpoints. */
+
+import { here } from "./route.js";
+
+/** What an endpoint answers to a GET. Lists become repeated parameters; what is null or "" is left out. */
+export function get(path, parameters = {}, signal = undefined) {
+  return ask(path, parameters, { signal });
+}
+
+/** What the one endpoint that takes a body answers. */
+export function post(path, body, signal = undefined) {
+  const headers = { "Content-Type": "application/json" };
+  return ask(path, runAsked(), { method: "POST", headers, body: JSON.stringify(body), signal });
+}
+
+/** An id as part of a path. */
+export const part = (id) => encodeURIComponent(id);
+
+/** The parameter that names the run to ask, where it is not the published one. */
+export function runAsked() {
+  const run = here().run;
+  return run ? { run } : {};
+}
+
+async function ask(path, parameters, options) {
+  const query = new URLSearchParams();
+  for (const [name, value] of Object.entries(parameters)) {
+    for (const each of [value].flat()) if (each !== null && each !== undefined && each !== "") query.append(name, each);
+  }
+  const text = query.toString();
+  let answer;
+  try {
+    answer = await fetch(`api/${path}${text ? `?${text}` : ""}`, options);
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    throw new Error("The server does not answer. Is embrec explore still running?");
+  }
+  const found = await answer.json().catch(() => ({}));
+  if (!answer.ok) throw new Error(found.error || `The server answered with status ${answer.status}.`);
+  return found;
+}

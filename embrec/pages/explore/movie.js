@@ -1,0 +1,79 @@
+/* Find a movie; a movie and those that are similar to it. */
+
+import { get, part, runAsked } from "./api.js";
+import { announce, counted, h, loading, movieLink, problem, ranking, titled } from "./dom.js";
+import { liked, likedParameters } from "./liked.js";
+import { go, link } from "./route.js";
+import { movieSearch } from "./search.js";
+
+const SIMILAR = 15;
+
+export function movieView(root, place, signal) {
+  return place.id ? oneMovie(root, place.id, signal) : allMovies(root, signal);
+}
+
+const search = () => movieSearch("Find a movie", (movie) => go("movie", movie.movie_id));
+
+async function allMovies(root, signal) {
+  const list = h("div");
+  root.append(
+    h("h1", { tabIndex: -1 }, "What did the model learn?"),
+    h("p", { className: "soft" }, "Find a movie to see which ones the model takes for similar, or say what you like and see what it recommends."),
+    h("div", { className: "card" }, search()),
+    h("section", { className: "card" }, h("h2", {}, "Popular movies"), list),
+  );
+  loading(list);
+  const { movies } = await get("popular", { n: 10 }, signal);
+  const row = (movie) =>
+    h(
+      "li",
+      {},
+      h("span", { className: "title" }, movieLink(movie)),
+      h("span", { className: "soft small" }, counted(movie.rating_count, "rating")),
+      h("span", { className: "number" }, `${movie.mean_rating.toFixed(2)} ★`),
+    );
+  list.replaceChildren(h("ol", { className: "plain-list" }, movies.map(row)));
+}
+
+async function oneMovie(root, id, signal) {
+  const title = h("h1", { tabIndex: -1 }, `Movie ${id}`);
+  const facts = h("p", { className: "facts soft" });
+  const actions = h("div", { className: "actions" });
+  const list = h("div");
+  root.append(
+    h("div", { className: "card" }, search()),
+    h("section", { className: "card" }, title, facts, actions),
+    h("section", { className: "card" }, h("h2", {}, "Similar movies"), list),
+  );
+  loading(list);
+  try {
+    const movie = await get(`movies/${part(id)}`, {}, signal);
+    title.textContent = titled(movie);
+    document.title = `${titled(movie)} · embrec`;
+    facts.textContent = known(movie);
+    actions.append(
+      h("button", { type: "button", className: "primary", onclick: () => like(movie) }, "I like it"),
+      h("a", { className: "button", href: link("compare", "", { movie: id }) }, "Compare runs"),
+      h("a", { className: "button", href: link("map", "", { movie: id }) }, "On the map"),
+    );
+    const { movies } = await get(`movies/${part(id)}/similar`, { ...runAsked(), n: SIMILAR }, signal);
+    list.replaceChildren(
+      h("p", { className: "soft small" }, "Cosine similarity of their vectors: 1 is the same direction, 0 nothing in common."),
+      ranking(movies, { value: (each) => each.similarity, most: 1, name: "similarity" }),
+    );
+    announce(`${counted(movies.length, "similar movie")} shown`);
+  } catch (error) {
+    problem(list, error);
+  }
+}
+
+/** What is known of a movie, in a line. */
+function known(movie) {
+  const mean = movie.mean_rating !== null && `${movie.mean_rating.toFixed(2)} ★ on average`;
+  return [movie.genres.join(", "), movie.release_year, counted(movie.rating_count, "rating"), mean].filter(Boolean).join(" · ");
+}
+
+function like(movie) {
+  liked.set(movie.movie_id, { movie, stars: 5 });
+  go("liked", "", likedParameters());
+}

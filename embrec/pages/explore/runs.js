@@ -1,0 +1,50 @@
+/* The runs that can be asked, and which one is. */
+
+import { get } from "./api.js";
+import { h } from "./dom.js";
+import { address, here } from "./route.js";
+
+let found = [];
+
+export const allRuns = () => found;
+
+/** The run that answers: the one that the address names, or the published one. */
+export function answeringRun() {
+  const number = Number(here().run);
+  return found.find((run) => (number ? run.model_run_id === number : run.published));
+}
+
+export const named = (run) => `run ${run.model_run_id} · ${run.architecture}${run.published ? " · published" : ""}`;
+
+/** The middle of the scale of the run that answers. */
+export function middle() {
+  const run = answeringRun();
+  return ((run?.lowest_rating ?? 1) + (run?.highest_rating ?? 5)) / 2;
+}
+
+/** Learn which runs there are, and fill the box that chooses among them. */
+export async function loadRuns() {
+  found = (await get("runs")).runs;
+}
+
+/** Options for choosing a run. */
+export const runOptions = (chosen) =>
+  found.map((run) => h("option", { value: run.model_run_id, selected: run.model_run_id === chosen }, named(run)));
+
+/** Show which run answers. */
+export function showRun() {
+  const select = document.getElementById("run");
+  select.closest("label").hidden = !found.length;
+  select.replaceChildren(...runOptions(answeringRun()?.model_run_id));
+}
+
+/** Have another run answer when somebody chooses it. */
+export function listenForRun() {
+  document.getElementById("run").addEventListener("change", (event) => {
+    const run = found.find((each) => each.model_run_id === Number(event.target.value));
+    const { view, id, parameters } = here();
+    if (run.published) parameters.delete("run");
+    else parameters.set("run", run.model_run_id);
+    location.hash = address(view, id, parameters);
+  });
+}

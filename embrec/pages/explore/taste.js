@@ -1,0 +1,142 @@
+/* Say what you like, and get recommendations with reasons at once. */
+
+import { get, part, post } from "./api.js";
+import { announce, counted, h, loading, problem, ranking, reasons, titled } from "./dom.js";
+import { chosenFilters, filterControls, filterParameters } from "./filters.js";
+import { liked, likedParameters, likedRatings, readLiked } from "./liked.js";
+import { keep, link } from "./route.js";
+import { answeringRun, middle } from "./runs.js";
+import { movieSearch } from "./search.js";
+import { stars } from "./stars.js";
+
+const WANTED = 5;
+const SHOWN = 15;
+
+export async function tasteView(root, place, signal) {
+  readLiked(place.parameters);
+  const chosen = chosenFilters(place.parameters);
+  const own = h("ul", { className: "liked" });
+  const hint = h("p", { className: "soft" });
+  const ideas = h("div", { className: "chips", role: "group", "aria-label": "Popular movies to add" });
+  const list = h("div", { "aria-busy": "false" });
+  let asked = new AbortController();
+  signal.addEventListener("abort", () => asked.abort());
+
+  function add(movie, given = 5) {
+    liked.set(movie.movie_id, { movie, stars: given });
+    changed();
+  }
+
+  function showOwn() {
+    own.replaceChildren(...[...liked.values()].map(({ movie, stars: given }) => row(movie, given)));
+    const missing = WANTED - liked.size;
+    hint.textContent = missing > 0 ? `Name ${liked.size ? counted(missing, "more movie") : `${WANTED} movies`} that you like.` : "The more you name, the better it knows you.";
+    hideTaken();
+  }
+
+  function hideTaken() {
+    for (const button of ideas.children) button.hidden = liked.has(button.dataset.movie);
+  }
+
+  const row = (movie, given) =>
+    h(
+      "li",
+      {},
+      h("span", { className: "title" }, titled(movie)),
+      stars(movie, given, (value) => {
+        liked.get(movie.movie_id).stars = value;
+        recommend();
+      }),
+      h("button", { type: "button", className: "remove", "aria-label": `Remove ${titled(movie)}`, onclick: () => remove(movie) }, "×"),
+    );
+
+  function remove(movie) {
+    liked.delete(movie.movie_id);
+    changed();
+    box.querySelector("input").focus();
+  }
+
+  function changed() {
+    showOwn();
+    recommend();
+  }
+
+  async function recommend() {
+    keep([...Object.entries(likedParameters()), ...filterParameters(chosen)]);
+    asked.abort();
+    asked = new AbortController();
+    const { signal: current } = asked;
+    list.setAttribute("aria-busy", "true");
+    try {
+      show(await post("recommendations", { ratings: likedRatings(answeringRun()), n: SHOWN, ...chosen }, current));
+    } catch (error) {
+      problem(list, error, recommend);
+    }
+    if (!current.aborted) list.setAttribute("aria-busy", "false");
+  }
+
+  function show({ basis, movies }) {
+    const popular = basis === "popularity";
+    const intro = !movies.length ? "No movie fits; loosen the filters." : popular ? "Popular movies, until you name some that the model knows." : "";
+    list.replaceChildren(
+      intro && h("p", { className: "soft" }, intro),
+      ranking(movies, {
+        value: (movie) => movie.score,
+        shown: (score) => (popular ? `${score.toFixed(2)} ★` : score.toFixed(3)),
+        below: (movie) => reasons(movie, "you", middle()),
+        name: "score",
+      }),
+    );
+    announce(`${counted(movies.length, "recommendation")}${movies.length ? `, first ${titled(movies[0])}` : ""}`);
+  }
+
+  const box = movieSearch("Add a movie", (movie) => add(movie));
+  root.append(
+    h("h1", { tabIndex: -1 }, "Tell it what you like"),
+    h(
+      "div",
+      { className: "columns" },
+      h("section", { className: "card" }, h("h2", {}, "You like"), hint, box, own, ideas),
+      h("section", { className: "card" }, h("h2", {}, "For you"), filterControls(chosen, recommend), list),
+    ),
+    h("p", { className: "soft small" }, "Nothing of this is stored. The address of this page has it all, to keep or to share."),
+  );
+  loading(list);
+  changed();
+  offer(ideas, add, signal).then(hideTaken);
+  if (await learnTitles(signal)) showOwn(); // only then, for somebody may be at the stars already
+}
+
+/** Popular movies as buttons: nobody has to think of a title. */
+async function offer(element, add, signal) {
+  const { movies } = await get("popular", { n: 12, min_ratings: 1 }, signal).catch(() => ({ movies: [] }));
+  element.replaceChildren(
+    ...movies.map((movie) => {
+      const take = () => {
+        add(movie);
+        [...element.children].find((each) => !each.hidden)?.focus(); // this one is gone
+      };
+      const button = h("button", { type: "button", className: "chip", onclick: take }, `+ ${titled(movie)}`);
+      button.dataset.movie = movie.movie_id;
+      return button;
+    }),
+  );
+}
+
+/** The titles of movies that came with the address, those that are not there are let go; whether there were any. */
+async function learnTitles(signal) {
+  const unknown = [...liked.values()].filter(({ movie }) => movie.title === undefined);
+  await Promise.all(
+    unknown.map(async ({ movie, stars: given }) => {
+      try {
+        liked.set(movie.movie_id, { movie: await get(`movies/${part(movie.movie_id)}`, {}, signal), stars: given });
+      } catch (error) {
+        if (error.name !== "AbortError") liked.delete(movie.movie_id);
+      }
+    }),
+  );
+  return unknown.length > 0;
+}
+
+/** Where the list for what is liked is. */
+export const tasteLink = () => link("liked", "", likedParameters());

@@ -1,0 +1,172 @@
+"""What each endpoint answers, as plain values for JSON. The names are those of the SQL functions."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections import defaultdict
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import sqlalchemy as sa
+
+from embrec import answering, browse, predict, projection, recommend
+from embrec.errors import ArgumentError, NoPublishedRunError
+from embrec.web.asking import Asking
+
+Row = dict[str, Any]
+# How many of somebody's ratings are given as reasons for a movie.
+REASONS = 3
+
+
+def health(asking: Asking) -> Row:
+    """Whether there is something to ask, and the command that mends it where there is not."""
+    with asking.connection() as connection:
+        run = _answering_run(connection)
+        has_movies = not recommend.popular_movies(connection, 1).empty
+    if run is not None:
+        return {"state": "ready", "next_step": None, "model_run_id": run}
+    if has_movies:
+        return {"state": "unpublished", "next_step": "embrec train", "model_run_id": None}
+    return {"state": "empty", "next_step": "embrec load ml-100k", "model_run_id": None}
+
+
+def runs(asking: Asking) -> Row:
+    """The runs that can be asked."""
+    with asking.connection() as connection:
+        return {"runs": records(browse.trained_runs(connection))}
+
+
+def genres(asking: Asking) -> Row:
+    """The genres that there are."""
+    with asking.connection() as connection:
+        return {"genres": records(browse.known_genres(connection))}
+
+
+def find(asking: Asking, query: str, n: int) -> Row:
+    """Movies by words of their titles."""
+    with asking.connection() as connection:
+        return {"movies": records(recommend.find_movies(connection, query, n))}
+
+
+def movie(asking: Asking, movie_id: str) -> Row:
+    """What is known of a movie."""
+    with asking.connection() as connection:
+        return records(browse.movie_details(connection, movie_id))[0]
+
+
+def similar(asking: Asking, movie_id: str, n: int) -> Row:
+    """The movies nearest to one."""
+    with asking.connection() as connection:
+        return _with_run(recommend.similar_movies(connection, movie_id, n))
+
+
+def popular(asking: Asking, n: int, **filters: Any) -> Row:
+    """The most popular movies."""
+    with asking.connection() as connection:
+        return {"movies": records(recommend.popular_movies(connection, n, **filters))}
+
+
+def recommendations(asking: Asking, ratings: Mapping[str, float], n: int, **others: Any) -> Row:
+    """The best movies for a visitor, with reasons."""
+    with asking.connection() as connection:
+        found = recommend.recommend_for(connection, ratings, n, **others)
+        call = "explain_for(CAST(:who AS jsonb), asked.movie_id"
+        return _with_reasons(connection, found, call, json.dumps(ratings))
+
+
+def user(asking: Asking, user_id: str, n: int, **others: Any) -> Row:
+    """A user's newest ratings, and the best movies for the user, with reasons and predicted ratings."""
+    with asking.connection() as connection:
+        rated = browse.user_ratings(connection, user_id, n)
+        found = recommend.recommend_movies(connection, user_id, n, **others)
+        answer = _with_reasons(connection, found, "explain_recommendation(CAST(:who AS text), asked.movie_id", user_id)
+        pairs = predict.predict_ratings(connection, [user_id] * len(found), found["movie_id"].tolist())
+    predicted = dict(zip(pairs["movie_id"], pairs["predicted_rating"], strict=True))
+    for row in answer["movies"]:
+        row["predicted_rating"] = predicted.get(row["movie_id"])
+    return {"user_id": user_id, "ratings": records(rated), **answer}
+
+
+def compare(
+    asking: Asking,
+    first: int,
+    second: int,
+    n: int,
+    movie_id: str | None = None,
+    user_id: str | None = None,
+    ratings: Mapping[str, float] | None = None,
+) -> Row:
+    """The same question to two runs."""
+    if [movie_id, user_id, ratings].count(None) != 2:
+        raise ArgumentError("Give one of movie_id, user_id and ratings: what to compare the two runs by.")
+
+    def list_of(run: int) -> Row:
+        with dataclasses.replace(asking, run=run).connection() as connection:
+            if movie_id is not None:
+                found = recommend.similar_movies(connection, movie_id, n)
+            elif user_id is not None:
+                found = recommend.recommend_movies(connection, user_id, n)
+            else:
+                found = recommend.recommend_for(connection, ratings or {}, n)
+        scores = found["similarity"] if movie_id is not None else found["score"]
+        return {"model_run_id": run, "movies": records(found[["rank", "movie_id", "title"]].assign(score=scores))}
+
+    lists = [list_of(first), list_of(second)]
+    own, other = ({row["movie_id"] for row in each["movies"]} for each in lists)
+    return {"runs": lists, "shared": len(own & other)}
+
+
+def movie_map(asking: Asking) -> Row:
+    """Places for the most rated movies, such that similar ones are near each other."""
+    with asking.connection() as connection:
+        run = _answering_run(connection)
+    if run is None:
+        raise NoPublishedRunError("No model run is published yet. Run: embrec train")
+    answer: Row = asking.maps.get(run, lambda: _drawn_map(asking))
+    return answer
+
+
+def _drawn_map(asking: Asking) -> Row:
+    with asking.connection() as connection:
+        found = browse.map_movies(connection, projection.MAP_MOVIES)
+    # No connection is held while places are found.
+    places = projection.project(np.array(found.pop("embedding").tolist(), dtype=np.float32))
+    return _with_run(found.assign(x=places[:, 0].round(3), y=places[:, 1].round(3)))
+
+
+def _answering_run(connection: sa.Connection) -> int | None:
+    found = connection.scalar(sa.text("SELECT published FROM embrec.known_id('movie', '')"))
+    return None if found is None else int(found)
+
+
+def _with_reasons(connection: sa.Connection, found: pd.DataFrame, call: str, who: str) -> Row:
+    """A list with the ratings that speak most for each movie: none where it is the popular ones."""
+    statement = (
+        "SELECT asked.movie_id AS recommended, e.movie_id, e.title, e.rating, e.contribution"
+        " FROM unnest(CAST(:movies AS text[])) AS asked (movie_id)"
+        f" CROSS JOIN LATERAL embrec.{call}, {REASONS + 1}) AS e"  # the first row may be of no movie
+        " WHERE e.movie_id IS NOT NULL AND e.contribution > 0 ORDER BY asked.movie_id, e.rank"
+    )
+    reasons: dict[str, list[Row]] = defaultdict(list)
+    for row in records(answering.rows(connection, statement, movies=found["movie_id"].tolist(), who=who)):
+        reasons[row.pop("recommended")].append(row)
+    basis = found.pop("basis")
+    answer = _with_run(found)
+    for row in answer["movies"]:
+        row["reasons"] = reasons[row["movie_id"]][:REASONS]
+    return {"basis": basis.iloc[0] if len(basis) else None, **answer}
+
+
+def _with_run(found: pd.DataFrame) -> Row:
+    """Rows, with the run that they all come from said once."""
+    run = found.pop("model_run_id")
+    return {"model_run_id": run.iloc[0] if len(run) and pd.notna(run.iloc[0]) else None, "movies": records(found)}
+
+
+def records(frame: pd.DataFrame) -> list[Row]:
+    """The rows of a DataFrame as objects; what is missing is null."""
+    plain = frame.astype(object).where(frame.notna(), None)
+    return [{str(key): value for key, value in row.items()} for row in plain.to_dict("records")]

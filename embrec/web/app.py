@@ -1,0 +1,128 @@
+"""The web application: the endpoints as JSON, their OpenAPI document, and the page's files."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+import functools
+import json
+import logging
+from collections.abc import Collection
+from pathlib import Path
+from typing import Any
+
+import anyio
+import sqlalchemy as sa
+from anyio.to_thread import run_sync
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp
+
+from embrec import resources
+from embrec.errors import ArgumentError, DatabaseError, EmbrecError, NotFoundError, SchemaError, UnreachableError
+from embrec.web import openapi, values
+from embrec.web.asking import Asking
+from embrec.web.endpoints import ENDPOINTS, Endpoint
+from embrec.web.guard import Guard, Limits
+from embrec.web.maps import Maps
+
+LOCAL_NAMES = ("localhost",)
+# As many connections as the engine's pool keeps.
+THREADS = 5
+
+# What Starlette says, and what to do.
+_PLAINER = {
+    "Not Found": "There is nothing at this address; see /docs.",
+    "Method Not Allowed": "This address takes another method; see /docs.",
+}
+_log = logging.getLogger(__name__)
+
+
+def create_app(engine: sa.Engine, hosts: Collection[str] = LOCAL_NAMES, limits: Limits | None = None) -> ASGIApp:
+    """Make the application, to be run by any ASGI server.
+
+    Args:
+        engine: The database. It is only read, as embrec_api where the login may become that.
+        hosts: The names under which the application is reached; an address is always one.
+        limits: How much is answered.
+
+    Returns:
+        An ASGI application. It has no users of its own: whoever reaches it may ask all it answers.
+    """
+    asking = Asking(engine, Maps())
+    threads, slow_threads = anyio.CapacityLimiter(THREADS), anyio.CapacityLimiter(1)
+    pages = resources.pages_directory()
+    routes = [
+        *(_route(endpoint, asking, slow_threads if endpoint.slow else threads) for endpoint in ENDPOINTS),
+        Route("/openapi.json", _document),
+        Route("/docs", functools.partial(_file, path=pages / "docs.html")),
+        Route("/", functools.partial(_file, path=pages / "explore.html")),
+        Mount("/pages", StaticFiles(directory=pages)),
+    ]
+    app = Starlette(routes=routes, exception_handlers={HTTPException: _refused, Exception: _failed})
+    # Around all of it, so that an answer to an unforeseen error has the headers too.
+    return Guard(app, hosts, limits or Limits())
+
+
+def _route(endpoint: Endpoint, asking: Asking, limiter: anyio.CapacityLimiter) -> Route:
+    async def answer(request: Request) -> Response:
+        given = await values.read(endpoint, request)
+        asked = dataclasses.replace(asking, run=given.pop("run", None))
+        try:
+            found = await run_sync(functools.partial(endpoint.answer, asked, **given), limiter=limiter)
+        except EmbrecError as error:
+            raise _as_refusal(error) from error
+        return _Json(found)
+
+    # An id may have slashes.
+    path = endpoint.path.replace("_id}", "_id:path}")
+    return Route(path, answer, methods=[endpoint.method])
+
+
+class _Json(JSONResponse):
+    """JSON of plain values, times and numpy's numbers."""
+
+    def render(self, content: Any) -> bytes:
+        return json.dumps(content, ensure_ascii=False, allow_nan=False, default=_plain).encode()
+
+
+def _plain(value: Any) -> Any:
+    return value.isoformat() if isinstance(value, dt.datetime) else value.item()  # else a numpy number
+
+
+def _as_refusal(error: EmbrecError) -> HTTPException:
+    """What to tell a client: what it can mend, and of the server's own troubles no more than it needs to know."""
+    if isinstance(error, NotFoundError):
+        return HTTPException(404, str(error))
+    if isinstance(error, ArgumentError):
+        return HTTPException(422, str(error))
+    _log.warning("%s", error)
+    if isinstance(error, SchemaError):
+        return HTTPException(503, str(error), {"Retry-After": "30"})
+    if isinstance(error, UnreachableError):
+        message = "The database cannot be reached; try again in a moment. On the server, run: embrec doctor"
+        return HTTPException(503, message, {"Retry-After": "5"})
+    if isinstance(error, DatabaseError):
+        return HTTPException(503, "The database did not answer this; the server's log says why.", {"Retry-After": "5"})
+    return HTTPException(500, "This cannot be answered; the server's log says why.")
+
+
+async def _refused(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)  # noqa: S101 - what this handles
+    return JSONResponse({"error": _PLAINER.get(error.detail, error.detail)}, error.status_code, error.headers)
+
+
+async def _failed(request: Request, error: Exception) -> Response:
+    return JSONResponse({"error": "Something went wrong; the server's log has it."}, 500)
+
+
+async def _document(request: Request) -> Response:
+    return JSONResponse(openapi.document())
+
+
+async def _file(request: Request, path: Path) -> Response:
+    return FileResponse(path)

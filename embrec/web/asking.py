@@ -1,0 +1,52 @@
+"""How the web server asks the database: in transactions that can read, and do nothing beyond what embrec_api may."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from embrec import browse, database
+from embrec.web.maps import Maps
+
+TIMEOUT_SECONDS = 15
+# All of it ends with the transaction, so that it also holds behind a pooler. Who may become embrec_api does, who may
+# not keeps the rights of the login. From PostgreSQL 16 on a member need not be allowed to.
+_BOUNDS = sa.text(
+    "SELECT set_config('transaction_read_only', 'on', true), set_config('statement_timeout', :timeout, true),"
+    " CASE WHEN pg_has_role(CAST(to_regrole('embrec_api') AS oid),"
+    " CASE WHEN CAST(current_setting('server_version_num') AS integer) < 160000 THEN 'MEMBER' ELSE 'SET' END)"
+    " THEN set_config('role', 'embrec_api', true) END"
+)
+
+
+@dataclass(frozen=True)
+class Asking:
+    """What an endpoint is answered from.
+
+    Attributes:
+        engine: The database.
+        maps: The maps that were drawn before.
+        run: The run that is to answer; None for the published one.
+    """
+
+    engine: sa.Engine
+    maps: Maps
+    run: int | None = None
+
+    @contextlib.contextmanager
+    def connection(self) -> Iterator[sa.Connection]:
+        """A transaction to ask in.
+
+        Raises:
+            UnknownRunError: No trained run has the number.
+            UnreachableError: The server cannot be reached.
+            SchemaError: The schema is absent or behind.
+        """
+        with database.begin(self.engine) as connection, contextlib.ExitStack() as stack:
+            connection.execute(_BOUNDS, {"timeout": f"{TIMEOUT_SECONDS}s"})
+            if self.run is not None:
+                stack.enter_context(browse.answering_from(connection, self.run))
+            yield connection

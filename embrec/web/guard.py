@@ -1,0 +1,132 @@
+"""What stands before every request: whose it may be, how many there may be, and the headers of every answer."""
+
+from __future__ import annotations
+
+import ipaddress
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
+    "connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
+}
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How much is answered.
+
+    Attributes:
+        at_once: Requests to the endpoints in progress, of all clients.
+        per_second: Requests of one client to the endpoints, in the long run.
+        burst: How many of them at once.
+    """
+
+    at_once: int = 32
+    per_second: float = 20.0
+    burst: float = 100.0
+
+
+class Guard:
+    """Refuses what comes under another host's name or too often, and sets the headers of what is answered."""
+
+    def __init__(self, app: ASGIApp, hosts: Collection[str], limits: Limits) -> None:
+        self._app = app
+        self._hosts = {host.lower() for host in hosts}
+        self._limits = limits
+        self._clients = _Clients(limits)
+        self._in_progress = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request, or refuse it."""
+        if scope["type"] != "http":
+            return await self._app(scope, receive, send)
+        asks = (
+            scope["path"].removeprefix(scope.get("root_path", "")).startswith("/api/")
+        )  # it may be mounted below a path
+        send = _with_headers(send, "no-store" if asks else "no-cache")
+        refusal = self._refusal(scope, asks)
+        if refusal is not None:
+            return await refusal(scope, receive, send)
+        self._in_progress += asks
+        try:
+            return await self._app(scope, receive, send)
+        finally:
+            self._in_progress -= asks
+
+    def _refusal(self, scope: Scope, asks: bool) -> JSONResponse | None:
+        if not self._is_us(Headers(scope=scope).get("host", "")):
+            return _refuse(400, "The Host header names another server. Open the address that embrec explore prints.")
+        if not asks:
+            return None
+        if wait := self._clients.wait(scope["client"][0] if scope.get("client") else ""):
+            return _refuse(429, "Too many requests; wait a moment and try again.", int(wait) + 1)
+        if self._in_progress >= self._limits.at_once:
+            return _refuse(503, "Too many requests are in progress; try again in a moment.", 1)
+        return None
+
+    def _is_us(self, header: str) -> bool:
+        """Whether a Host header is ours: a page elsewhere that has its own name point here must not be answered.
+
+        An address is nobody's name, so any will do.
+        """
+        name = (
+            header.partition("]")[0].removeprefix("[")
+            if header.startswith("[")
+            else header.rpartition(":")[0] or header
+        )
+        try:
+            ipaddress.ip_address(name)
+        except ValueError:
+            return name.lower() in self._hosts
+        return True
+
+
+class _Clients:
+    """How many requests each client has left, as water in a bucket that fills all the time."""
+
+    MOST = 10_000
+
+    def __init__(self, limits: Limits, clock: Callable[[], float] = time.monotonic) -> None:
+        self._limits = limits
+        self._clock = clock
+        self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
+
+    def wait(self, client: str) -> float:
+        """Seconds until the client may ask; 0 where it may now, which is counted."""
+        now = self._clock()
+        left, since = self._buckets.pop(client, (self._limits.burst, now))
+        left = min(left + (now - since) * self._limits.per_second, self._limits.burst)
+        allowed = left >= 1
+        self._buckets[client] = (left - allowed, now)
+        if len(self._buckets) > self.MOST:
+            self._buckets.popitem(last=False)
+        return 0.0 if allowed else (1 - left) / self._limits.per_second
+
+
+def _refuse(status: int, message: str, seconds: int | None = None) -> JSONResponse:
+    headers = None if seconds is None else {"Retry-After": str(seconds)}
+    return JSONResponse({"error": message}, status, headers)
+
+
+def _with_headers(send: Send, caching: str) -> Send:
+    async def sending(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            headers = MutableHeaders(scope=message)
+            for name, value in {**HEADERS, "Cache-Control": caching}.items():
+                headers[name] = value
+        await send(message)
+
+    return sending

@@ -1,0 +1,282 @@
+"""The explore page in a real browser: what it is for, by mouse, by keyboard, on a phone, and for everybody."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+import sqlalchemy as sa
+from axe_playwright_python.sync_playwright import Axe
+from browsing import chromium
+from conftest import _temporary_database
+from playwright.sync_api import Browser, Page, expect
+from starlette.applications import Starlette
+from starlette.routing import Mount
+from web import MANY, running, two_runs
+
+from embrec import browse, database, recommend
+from embrec.web import create_app
+from embrec.web.endpoints import ENDPOINTS
+
+PHONE, DESK = {"width": 390, "height": 844}, {"width": 1280, "height": 900}
+WCAG = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"], "resultTypes": ["violations"]}
+VIEWS = {
+    "movies": "",
+    "a movie": "#/movie/100",
+    "no movie": "#/movie/nowhere",
+    "liked": "#/liked?like.100=5&like.101=2&genres=Comedy",
+    "a user": "#/user/u1",
+    "comparison": "#/compare?first=1&second=2&movie=100",
+    "map": "#/map?movie=100",
+    "endpoints": "docs",
+}
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as browser:
+        yield browser
+
+
+@pytest.fixture(scope="module")
+def engine(shared_engine: sa.Engine) -> sa.Engine:
+    two_runs(shared_engine)
+    return shared_engine
+
+
+@pytest.fixture(scope="module")
+def url(engine: sa.Engine) -> Iterator[str]:
+    with running(create_app(engine, limits=MANY)) as url:
+        yield url
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    """A page that fails the test where its script or the policy for it does."""
+    page = browser.new_page(viewport=DESK)
+    page.set_default_timeout(5000)
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.on("console", lambda message: errors.append(message.text) if "Policy" in message.text else None)
+    yield page
+    page.close()
+    assert errors == []
+
+
+def settled(page: Page) -> None:
+    expect(page.locator("h1").first).to_be_visible()
+    expect(page.locator(".loading, [aria-busy=true]")).to_have_count(0, timeout=20_000)
+
+
+def titles(page: Page) -> list[str]:
+    """The movies of the ranking shown, once it is complete."""
+    settled(page)
+    return page.locator(".ranking .title").all_inner_texts()
+
+
+def test_a_movie_is_found_and_similar_ones_have_bars(page: Page, url: str, engine: sa.Engine) -> None:
+    page.goto(url)
+    page.get_by_label("Find a movie").press_sequentially("1983")
+    page.get_by_role("option", name="Movie 03 of 1983").click()
+    expect(page.get_by_role("heading", name="Movie 03 of 1983")).to_be_visible()
+    expected = recommend.similar_movies(engine, 103, 15)
+    assert titles(page) == expected["title"].tolist()
+    widths = page.locator(".ranking meter").evaluate_all("meters => meters.map(each => each.value)")
+    assert widths == pytest.approx([max(each, 0) for each in expected["similarity"]])
+    page.go_back()
+    expect(page.get_by_role("heading", name="Popular movies")).to_be_visible()
+
+
+def test_what_is_liked_is_answered_at_once_with_reasons_and_filters(page: Page, url: str, engine: sa.Engine) -> None:
+    page.goto(f"{url}#/liked")
+    expect(page.get_by_text("Popular movies, until you name some")).to_be_visible()
+    for number in ("00", "01"):
+        page.get_by_label("Add a movie").fill(f"Movie {number}")
+        page.get_by_role("option", name=f"Movie {number}").click()
+    expect(page.locator(".liked li")).to_have_count(2)
+    page.get_by_role("group", name="Your stars for Movie 01").get_by_role("radio", name="2 of 5").click()
+    expect(page.locator(".reasons").first).to_contain_text("Movie 0")
+    given = {"100": 5, "101": 2}
+    expect(page.locator(".ranking .title").first).to_have_text(recommend.recommend_for(engine, given, 1)["title"][0])
+    page.get_by_role("button", name="Sci-Fi", exact=True).click()
+    page.get_by_label("First release year").fill("1986")
+    page.get_by_label("Diversity").fill("0.5")
+    expected = recommend.recommend_for(engine, given, 15, genres=["Sci-Fi"], released_from=1986, diversity=0.5)
+    expect(page.locator(".ranking .title")).to_have_text(expected["title"].tolist())
+    # The address has all of it.
+    address = page.url
+    page.goto("about:blank")
+    page.goto(address)
+    expect(page.locator(".ranking .title")).to_have_text(expected["title"].tolist())
+    expect(page.locator(".liked .title")).to_have_text(["Movie 00 of 1980", "Movie 01 of 1981"])
+    page.get_by_role("button", name="Remove Movie 00").click()
+    expect(page.locator(".liked li")).to_have_count(1)
+
+
+def test_a_user_has_a_history_and_a_list(page: Page, url: str, engine: sa.Engine) -> None:
+    page.goto(f"{url}#/user")
+    page.get_by_label("User id").fill("u1")
+    page.get_by_role("button", name="Show").click()
+    assert titles(page) == recommend.recommend_movies(engine, "u1", 15)["title"].tolist()
+    expect(page.locator(".plain-list .title")).to_have_text(browse.user_ratings(engine, "u1", 15)["title"].tolist())
+    expect(page.locator(".ranking li").first).to_contain_text("predicted rating")
+    page.get_by_role("button", name="Sci-Fi", exact=True).click()
+    expected = recommend.recommend_movies(engine, "u1", 15, genres=["Sci-Fi"])
+    expect(page.locator(".ranking .title")).to_have_text(expected["title"].tolist())
+    page.get_by_label("User id").fill("nobody")
+    page.get_by_role("button", name="Show").click()
+    expect(page.get_by_role("alert")).to_contain_text("There is no user with the id 'nobody'.")
+
+
+def test_two_runs_stand_side_by_side(page: Page, url: str, engine: sa.Engine) -> None:
+    page.goto(f"{url}#/movie/100")
+    page.get_by_role("link", name="Compare runs").click()
+    expect(page.get_by_role("heading", name="Similar to Movie 00 of 1980")).to_be_visible()
+    columns = page.locator(".columns section")
+    with engine.connect() as connection:
+        for column, run in ((0, 1), (1, 2)):
+            with browse.answering_from(connection, run):
+                expected = recommend.similar_movies(connection, 100, 15)["title"].tolist()
+            expect(columns.nth(column).locator(".title")).to_have_text(expected)
+    page.get_by_label("Another run").select_option("1")
+    expect(page.get_by_role("main")).to_contain_text("15 of 15 movies are in both lists.")
+    page.get_by_label("For a user").fill("u2")
+    page.get_by_role("button", name="Compare", exact=True).click()
+    expect(page.get_by_role("heading", name="For user u2")).to_be_visible()
+    page.goto(f"{url}#/compare?first=2&second=1&like.100=5")
+    page.get_by_role("button", name="For the 1 movie you like").click()
+    expect(page.get_by_role("heading", name="For what you like")).to_be_visible()
+    expected = recommend.recommend_for(engine, {"100": 5}, 15)["title"].tolist()
+    expect(columns.nth(1).locator(".title")).to_have_text(expected)
+    assert "like.100=5" in page.url
+
+
+def test_another_run_answers_everywhere_once_it_is_chosen(page: Page, url: str, engine: sa.Engine) -> None:
+    page.goto(f"{url}#/movie/100")
+    settled(page)
+    page.get_by_label("Answers from").select_option("2")
+    with engine.connect() as connection, browse.answering_from(connection, 2):
+        expect(page.locator(".ranking .title")).to_have_text(
+            recommend.similar_movies(connection, 100, 15)["title"].tolist()
+        )
+        page.get_by_role("link", name="Users").click()
+        page.get_by_label("User id").fill("u1")
+        page.get_by_role("button", name="Show").click()
+        expect(page.locator(".ranking .title")).to_have_text(
+            recommend.recommend_movies(connection, "u1", 15)["title"].tolist()
+        )
+    page.get_by_label("Answers from").select_option("1")
+    expect(page.locator(".ranking .title")).to_have_text(recommend.recommend_movies(engine, "u1", 15)["title"].tolist())
+    assert "run=" not in page.url
+
+
+def test_the_map_leads_to_a_movie(page: Page, url: str) -> None:
+    page.goto(f"{url}#/map")
+    settled(page)
+    page.get_by_label("Find a movie on the map").fill("1990")
+    page.get_by_role("option", name="Movie 10 of 1990").click()
+    expect(page.get_by_role("heading", name="Movie 10 of 1990")).to_be_visible()
+    page.get_by_role("link", name="On the map").click()
+    expect(page.get_by_role("status").first).to_be_attached()
+    expect(page.locator(".map-status")).to_contain_text("Movie 10 of 1990")
+
+
+def test_the_keyboard_is_enough(page: Page, url: str) -> None:
+    page.goto(url)
+    settled(page)
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
+    page.keyboard.press("Enter")
+    page.keyboard.press("Tab")
+    expect(page.get_by_label("Find a movie")).to_be_focused()
+    page.keyboard.type("movie 01")
+    expect(page.get_by_role("option", name="Movie 01")).to_be_visible()
+    for key in ("ArrowDown", "Enter"):
+        page.keyboard.press(key)
+    heading = page.get_by_role("heading", name="Movie 01 of 1981")
+    expect(heading).to_be_focused()
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("button", name="I like it")).to_be_focused()
+    page.keyboard.press("Enter")
+    group = page.get_by_role("group", name="Your stars for Movie 01")
+    expect(group.get_by_role("radio", name="5 of 5")).to_be_checked()
+    group.get_by_role("radio", name="5 of 5").focus()
+    page.keyboard.press("ArrowLeft")
+    expect(group.get_by_role("radio", name="4 of 5")).to_be_checked()
+    expect(page.locator(".reasons").first).to_contain_text("Movie 01 of 1981\u00a04\u00a0★")
+    ideas = page.get_by_role("group", name="Popular movies to add").get_by_role("button")
+    taken, following = ideas.nth(0).inner_text(), ideas.nth(1).inner_text()
+    ideas.nth(0).press("Enter")
+    expect(page.get_by_role("group", name=f"Your stars for {taken.removeprefix('+ ')}")).to_be_visible()
+    expect(page.get_by_role("button", name=following)).to_be_focused()
+
+
+def test_an_empty_database_says_what_to_run(
+    page: Page, admin: sa.Engine, server_url: str, migrated_template: str
+) -> None:
+    with _temporary_database(admin, server_url, migrated_template) as empty:
+        engine = database.create_engine(empty)
+        with running(create_app(engine, limits=MANY)) as url:
+            page.goto(url)
+            expect(page.get_by_role("heading", name="No movies yet")).to_be_visible()
+            expect(page.locator("pre")).to_have_text("embrec load ml-100k\nembrec train")
+            assert violations(page) == []
+            two_runs(engine)
+            with engine.begin() as connection:
+                connection.execute(sa.text("DELETE FROM embrec.publications"))
+            page.get_by_role("button", name="Look again").click()
+            expect(page.get_by_role("heading", name="No run is published yet")).to_be_visible()
+            page.get_by_role("link", name="run 2").click()
+            expect(page.get_by_role("heading", name="Popular movies")).to_be_visible()
+        engine.dispose()
+
+
+def test_a_title_is_text_whatever_is_in_it(page: Page, url: str, engine: sa.Engine) -> None:
+    title = "<img src=x onerror=alert(1)>"
+    with engine.begin() as connection:
+        connection.execute(sa.text("UPDATE embrec.movies SET title = :title WHERE movie_id = '119'"), {"title": title})
+    try:
+        page.goto(f"{url}#/movie/119")
+        expect(page.get_by_role("heading", name=title)).to_be_visible()
+        page.get_by_label("Find a movie").fill("onerror")
+        expect(page.get_by_role("option", name=title)).to_be_visible()
+    finally:
+        with engine.begin() as connection:
+            connection.execute(sa.text("UPDATE embrec.movies SET title = 'Movie 19 of 1999' WHERE movie_id = '119'"))
+
+
+def test_the_endpoints_can_be_tried_below_another_path(page: Page, engine: sa.Engine) -> None:
+    app = Starlette(routes=[Mount("/films", create_app(engine, limits=MANY))])
+    with running(app) as url:
+        page.goto(f"{url}films/#/movie/100")
+        assert len(titles(page)) == 15
+        page.get_by_role("link", name="endpoints").click()
+        expect(page.locator(".endpoint")).to_have_count(len(ENDPOINTS))
+        page.get_by_role("button", name="Try POST").click()
+        expect(page.get_by_role("region", name="Answer of /api/recommendations")).to_contain_text(
+            '"basis": "popularity"'
+        )
+        page.get_by_role("button", name="Try GET /api/movies?query=star+wars").click()
+        expect(page.get_by_role("region", name="Answer of /api/movies", exact=True)).to_contain_text('"movies": []')
+
+
+def violations(page: Page) -> list[str]:
+    found = Axe().run(page, options=WCAG).response["violations"]
+    return [f"{each['id']}: {node['html']}" for each in found for node in each["nodes"]]
+
+
+@pytest.mark.parametrize(("scheme", "size"), [("light", PHONE), ("dark", DESK)], ids=["light", "dark"])
+def test_every_view_meets_wcag_and_fits(browser: Browser, url: str, scheme: str, size: dict[str, int]) -> None:
+    wrong = {}
+    page = browser.new_page(viewport=size, color_scheme=scheme, reduced_motion="reduce")
+    for name, address in VIEWS.items():
+        page.goto("about:blank")
+        page.goto(url + address)
+        settled(page)
+        problems = violations(page)
+        if page.evaluate("document.documentElement.scrollWidth") > size["width"]:
+            problems.append("scrolls sideways")
+        if problems:
+            wrong[name] = problems
+    page.close()
+    assert wrong == {}

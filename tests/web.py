@@ -1,0 +1,44 @@
+"""The web application on a port of this machine, in a thread."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from collections.abc import Iterator
+
+import sqlalchemy as sa
+from data import load_frame, named_movies, rating_frame, two_part_run
+from starlette.types import ASGIApp
+
+from embrec import runs
+from embrec.web.guard import Limits
+from embrec.web.serving import address, listen, server
+
+# No limit that a test could reach.
+MANY = Limits(per_second=1e6, burst=1e6)
+
+
+@contextlib.contextmanager
+def running(app: ASGIApp) -> Iterator[str]:
+    """The application's URL."""
+    with listen("127.0.0.1", 0) as listening:
+        served = server(app)
+        thread = threading.Thread(target=served.run, kwargs={"sockets": [listening]})
+        thread.start()
+        try:
+            while not served.started:
+                assert thread.is_alive()
+                time.sleep(0.01)
+            yield address(listening)
+        finally:
+            served.should_exit = True
+            thread.join(10)
+
+
+def two_runs(engine: sa.Engine) -> None:
+    """Ratings of movies that have titles, and two runs: 1 is published, 2 is not."""
+    load_frame(engine, rating_frame(), named_movies())
+    two_part_run(engine)
+    two_part_run(engine, seed=2)
+    runs.rollback(engine)
