@@ -35,6 +35,7 @@ COMMANDS = {
     "unrate": "rating",
     "forget": "rating",
     "refresh": "rating",
+    "status": "status",
     "doctor": "doctor",
 }
 

@@ -9,17 +9,19 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
-import pandas as pd
 import sqlalchemy as sa
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from embrec import config
-from embrec.database import open_engine
+from embrec.database import local_server, open_engine
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 database_option = click.option(
     "--database-url", metavar="URL", help="PostgreSQL to use, before DATABASE_URL and the others."
@@ -42,17 +44,27 @@ def engine(database_url: str | None, direct: bool = False) -> sa.Engine:
     return opened
 
 
+def where(database_url: str | None) -> str:
+    """Which database is meant, in words and without a password."""
+    setting = config.database_setting(database_url)
+    if setting is None:
+        return f"the embedded database in {local_server().home}"
+    return config.describe(setting.parameters)
+
+
 def note(message: str) -> None:
     """Tell the person something that is not data."""
     click.echo(message, err=True)
 
 
 def print_json(value: Any) -> None:
-    """Print a value as JSON; times become ISO 8601 text."""
+    """Print a value as JSON; times become ISO 8601 text, and how long seconds."""
     click.echo(json.dumps(value, ensure_ascii=False, indent=2, default=_plain))
 
 
 def _plain(value: Any) -> Any:
+    if isinstance(value, dt.timedelta):
+        return value.total_seconds()
     return value.isoformat() if isinstance(value, dt.datetime) else value.item()  # else a numpy number
 
 

@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator
 import click
 import sqlalchemy as sa
 
-from embrec import config, database
-from embrec.cli.common import database_option, engine
+from embrec import database
+from embrec.cli.common import database_option, engine, where
 from embrec.errors import EmbrecError, RequirementError, RunError, SchemaError, UnreachableError
 from embrec.runs import as_trained, get_run, published_run_id
 
@@ -58,9 +58,7 @@ def _checks(url: str | None) -> Iterator[tuple[str, Callable[[], object]]]:
         engines.append(engine(url))
         with database.begin(engines[0]) as connection:
             version = connection.scalar(sa.text("SHOW server_version"))
-        setting = config.database_setting(url)
-        where = "the embedded database" if setting is None else config.describe(setting.parameters)
-        return f"PostgreSQL {version}, {where}"
+        return f"PostgreSQL {version}, {where(url)}"
 
     yield "database", reach
     yield "requirements", lambda: _with(engines[0], _requirements)

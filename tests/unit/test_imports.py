@@ -25,8 +25,8 @@ LEVELS = [
     {"sources", "metrics", "splits", "features", "bulk"},
     {"models", "movielens", "ids", "embeddings", "schema", "answering", "ratings", "outputs"},
     {"recommend", "predict"},
-    {"reading", "runs", "extraction"},
-    {"loading", "train", "evaluate", "experiments", "batch", "garbage"},
+    {"reading", "runs", "extraction", "status"},
+    {"loading", "train", "evaluate", "experiments", "batch", "garbage", "prometheus"},
     {"contenders", "tuning"},
     {"cli"},
 ]
