@@ -5,7 +5,8 @@ from __future__ import annotations
 import click
 
 from embrec import recommend
-from embrec.cli.common import count_option, database_option, engine, json_option, print_frame
+from embrec.cli.common import count_option, database_option, engine, json_option
+from embrec.cli.tables import print_frame
 from embrec.database import begin
 from embrec.errors import NotFoundError
 

@@ -6,7 +6,9 @@ import click
 from psycopg.conninfo import make_conninfo
 
 from embrec import config
-from embrec.cli.common import database_option, engine, json_option, note, print_rows
+from embrec.cli.common import database_option, engine, json_option, note
+from embrec.cli.progress import progress_bar
+from embrec.cli.tables import print_rows
 from embrec.database import local_server
 
 
@@ -52,7 +54,16 @@ def upgrade(revision: str, sql: bool, database_url: str | None) -> None:
     if sql:
         click.echo(schema.upgrade_sql(revision))
         return
-    reached = schema.upgrade(engine(database_url, direct=True), revision)
+    bind = engine(database_url, direct=True)
+    with progress_bar("Migrating", "revisions") as bar:
+        numbers = [each.revision for each in schema.history()]
+        before = schema.current(bind)
+        pending = numbers[numbers.index(before) + 1 if before in numbers else 0 :]
+
+        def show(number: str) -> None:
+            bar.update(pending.index(number) + 1, len(pending), f"revision {number} of {pending[-1]}")
+
+        reached = schema.upgrade(bind, revision, show)
     note(f"The schema embrec is at revision {reached}.")
 
 

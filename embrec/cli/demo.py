@@ -15,8 +15,9 @@ import pandas as pd
 import sqlalchemy as sa
 
 from embrec import config, database, recommend, runs
-from embrec.cli.common import database_option, engine, note, print_rows
+from embrec.cli.common import database_option, engine, note
 from embrec.cli.loading import load_with_progress, open_named_source
+from embrec.cli.tables import print_rows
 from embrec.cli.training import train_with_progress
 from embrec.errors import DataError, WithheldError
 from embrec.extraction import extract

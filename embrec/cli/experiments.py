@@ -7,7 +7,8 @@ import dataclasses
 import click
 
 from embrec import experiments as model_experiments
-from embrec.cli.common import database_option, engine, json_option, note, print_frame, print_rows
+from embrec.cli.common import database_option, engine, json_option, note
+from embrec.cli.tables import print_frame, print_rows
 
 
 @click.group()

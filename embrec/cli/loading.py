@@ -8,7 +8,8 @@ from pathlib import Path
 import click
 import sqlalchemy as sa
 
-from embrec.cli.common import database_option, engine, json_option, note, print_json, progress_bar
+from embrec.cli.common import database_option, engine, json_option, note, print_json
+from embrec.cli.progress import progress_bar
 from embrec.loading import LoadReport
 from embrec.loading import load as load_source
 from embrec.sources import Source, open_source
@@ -77,5 +78,12 @@ def open_named_source(name: str, movies: Path | None = None, columns: dict[str, 
 
 def load_with_progress(bind: sa.Engine, source: Source, reject_to: Path | None = None) -> LoadReport:
     """Load a source under a progress bar."""
-    with progress_bar("Loading") as update:
-        return load_source(bind, source, reject_to, progress=lambda share: update(share, "", 1.0))
+    with progress_bar("Reading ratings", "rows") as bar:
+
+        def show(share: float, rows: int) -> None:
+            if share < 1:
+                bar.update(rows, rows / share if share else rows)
+            else:
+                bar.step(f"Storing {rows:,} ratings")
+
+        return load_source(bind, source, reject_to, progress=show)

@@ -6,7 +6,8 @@ import click
 import pandas as pd
 
 from embrec import predict as answers
-from embrec.cli.common import count_option, database_option, engine, json_option, print_frame
+from embrec.cli.common import count_option, database_option, engine, json_option
+from embrec.cli.tables import print_frame
 from embrec.database import begin
 from embrec.recommend import resolve_movie
 

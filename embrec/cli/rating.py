@@ -6,6 +6,7 @@ import click
 
 from embrec import ratings
 from embrec.cli.common import database_option, engine, note
+from embrec.cli.progress import progress_bar
 from embrec.database import begin
 from embrec.errors import NotFoundError, UnknownUserError
 from embrec.recommend import resolve_movie
@@ -61,5 +62,6 @@ def forget(user: str, yes: bool, database_url: str | None) -> None:
 @database_option
 def refresh(database_url: str | None) -> None:
     """Give the published run vectors of movies that came after its training, and count ratings anew."""
-    movies = ratings.refresh(engine(database_url))
+    with progress_bar("Refreshing"):
+        movies = ratings.refresh(engine(database_url))
     note(f"{movies:,} movies that came after the training have vectors now; the ratings are counted.")

@@ -12,16 +12,9 @@ import click
 
 from embrec import recommend as answers
 from embrec.batch import recommend_all
-from embrec.cli.common import (
-    count_option,
-    database_option,
-    engine,
-    json_option,
-    note,
-    print_frame,
-    print_json,
-    progress_bar,
-)
+from embrec.cli.common import count_option, database_option, engine, json_option, note, print_json
+from embrec.cli.progress import progress_bar
+from embrec.cli.tables import print_frame
 
 _FILTERS = (
     click.option("--genre", "genres", multiple=True, metavar="GENRE", help="At least one of these. Repeatable."),
@@ -104,8 +97,8 @@ def recommend(
 
 
 def _recommend_all(database_url: str | None, output: str, count: int, include_rated: bool, as_json: bool) -> None:
-    with progress_bar("recommend") as show:
-        report = recommend_all(engine(database_url), output, count, include_rated, lambda share: show(share, "", 1.0))
+    with progress_bar("Recommending", "users") as bar:
+        report = recommend_all(engine(database_url), output, count, include_rated, bar.update)
     if as_json:
         print_json(dataclasses.asdict(report))
     note(f"{report.rows:,} recommendations for {report.users:,} users are in {output}.")

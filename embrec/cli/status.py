@@ -11,7 +11,8 @@ import click
 from rich.filesize import decimal
 
 from embrec import config, database
-from embrec.cli.common import database_option, engine, json_option, note, print_json, print_rows, where
+from embrec.cli.common import database_option, engine, json_option, note, print_json, where
+from embrec.cli.tables import figures, print_rows
 from embrec.errors import LocalServerError
 from embrec.prometheus import exposition
 from embrec.status import Row, Status, StatusWarning, read_status
@@ -64,14 +65,12 @@ def _print(found: Status, place: str) -> None:
     ]
     if shown:
         click.echo()
-        print_rows(
-            [_run(run) for run in shown], ["run", "model", "state", "trained on", "vectors", "indexes", "metrics"]
-        )
+        indexes = ["indexes"] if any(run["indexes"] for run in shown) else []
+        print_rows([_run(run) for run in shown], ["run", "state", "model", "ratings", "vectors", *indexes, "metrics"])
     if len(shown) < len(found.runs):
         note(f"{len(found.runs) - len(shown)} older runs: embrec runs list")
-    if found.warnings:
-        click.echo()
-        print_rows([dataclasses.asdict(each) for each in found.warnings], ["message", "command"])
+    for warning in found.warnings:
+        click.echo(f"\n{warning.message}\n    {warning.command}")
 
 
 def _facts(found: Status, place: str) -> Iterator[tuple[str, str]]:
@@ -114,14 +113,10 @@ def _run(run: Row) -> Row:
         "run": run["model_run_id"],
         "model": run["architecture"],
         "state": ", ".join([state, *marks]),
-        "trained on": f"{run['rating_count']:,} ratings",
+        "ratings": f"{run['rating_count']:,}",
         "vectors": decimal(run["vector_bytes"]) if run["vector_bytes"] else "",
         "indexes": run["indexes"] or "",
-        "metrics": ", ".join(
-            f"{name} {value:.4f}"
-            for name, value in run["metrics"].items()
-            if value is not None and name != "kept_epoch"
-        ),
+        "metrics": figures(run["metrics"]),
     }
 
 

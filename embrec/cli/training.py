@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -11,22 +10,27 @@ import sqlalchemy as sa
 
 from embrec import experiments
 from embrec import runs as model_runs
-from embrec.cli.common import (
-    database_option,
-    engine,
-    json_option,
-    note,
-    print_json,
-    print_rows,
-    progress_bar,
-    quiet_native_output,
-)
+from embrec.cli.common import database_option, engine, json_option, note, print_json, quiet_native_output
+from embrec.cli.progress import progress_bar
+from embrec.cli.tables import figures, print_rows
 from embrec.errors import TrainingError, WithheldError
 from embrec.garbage import collect_garbage
 
 if TYPE_CHECKING:
     from embrec.models import Epoch
     from embrec.train import TrainResult
+
+# What a step of the training is called, and what is counted in it.
+_STEPS = {
+    "extract": ("Reading ratings",),
+    "fit": ("Fitting the ratings", "epochs"),
+    "evaluate": ("Measuring the error",),
+    "store": ("Storing vectors",),
+    "publish": ("Publishing, and counting ratings",),
+    "index": ("Indexing vectors",),
+}
+# The part that ranks is fitted beside the other, and may take longer.
+_FITTED = "Finishing the fit"
 
 
 @click.command()
@@ -133,13 +137,18 @@ def train_with_progress(
     except ImportError as error:
         raise TrainingError("Training needs TensorFlow and Keras. Run: pip install 'embrec[train]'") from error
 
-    with progress_bar("Training", count=True) as update:
+    with progress_bar("") as bar:
 
         def on_epoch(epoch: Epoch) -> None:
             held_out = "" if epoch.held_out_rmse is None else f", held out {epoch.held_out_rmse:.4f}"
-            update(epoch.epoch, f"RMSE {epoch.rmse:.4f}{held_out}", epoch.of)
+            bar.update(epoch.epoch, epoch.of, f"{epoch.epoch} of {epoch.of}, RMSE {epoch.rmse:.4f}{held_out}")
+            if epoch.epoch == epoch.of:
+                bar.step(_FITTED)
 
-        return training.train(bind, architecture, options, seed, holdout, publish, on_epoch, warm_start, force)
+        def on_step(step: str) -> None:
+            bar.step(*_STEPS[step])
+
+        return training.train(bind, architecture, options, seed, holdout, publish, on_epoch, warm_start, force, on_step)
 
 
 @click.group()
@@ -152,20 +161,24 @@ def runs() -> None:
 @database_option
 @json_option
 def list_command(include_deleted: bool, database_url: str | None, as_json: bool) -> None:
-    """List the runs, newest first; the published one is marked."""
-    rows = []
-    for run in model_runs.list_runs(engine(database_url), include_deleted):
-        row = dataclasses.asdict(run)
-        row["metrics"] = run.metrics if as_json else _figures(run.metrics)
-        row["started_at"] = run.started_at if as_json else f"{run.started_at:%Y-%m-%d %H:%M}"
-        row["published"] = run.published if as_json else ("*" if run.published else "")
-        rows.append(row)
-    columns = ["model_run_id", "published", "status", "architecture", "started_at", "rating_count", "metrics"]
-    print_rows(rows, columns, as_json)
+    """List the runs, newest first."""
+    found = model_runs.list_runs(engine(database_url), include_deleted)
+    if as_json:
+        columns = ["model_run_id", "published", "status", "architecture", "started_at", "rating_count", "metrics"]
+        print_rows([dataclasses.asdict(run) for run in found], columns, as_json=True)
+        return
+    print_rows([_run(run) for run in found], ["run", "status", "model", "started", "ratings", "metrics"])
 
 
-def _figures(metrics: Mapping[str, float | None]) -> str:
-    return ", ".join(f"{name} none" if value is None else f"{name} {value:.4g}" for name, value in metrics.items())
+def _run(run: model_runs.ModelRun) -> dict[str, object]:
+    return {
+        "run": run.model_run_id,
+        "status": run.status + (", published" if run.published else ""),
+        "model": run.architecture,
+        "started": f"{run.started_at:%Y-%m-%d %H:%M}",
+        "ratings": f"{run.rating_count:,}",
+        "metrics": figures(run.metrics),
+    }
 
 
 @runs.command()
@@ -224,7 +237,8 @@ def gc(keep: int | None, dry_run: bool, database_url: str | None, as_json: bool)
     Never deleted by --keep: the published run, the one that a rollback would go back to, and the two of a running
     experiment.
     """
-    found = collect_garbage(engine(database_url, direct=True), keep, dry_run)
+    with progress_bar("Clearing away", "runs") as bar:
+        found = collect_garbage(engine(database_url, direct=True), keep, dry_run, bar.update)
     rows = [dataclasses.asdict(garbage) for garbage in found]
     if rows or as_json:
         print_rows(rows, ["model_run_id", "garbage"], as_json)

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from embrec.cli.common import database_option, engine, json_option, note, print_json, progress_bar, quiet_native_output
+from embrec.cli.common import database_option, engine, json_option, note, print_json, quiet_native_output
+from embrec.cli.progress import progress_bar
 from embrec.errors import TrainingError
 
 if TYPE_CHECKING:
@@ -37,10 +38,10 @@ def tune(architecture: str, trials: int, seed: int, database_url: str | None, as
     except ImportError as error:
         raise TrainingError("Tuning needs TensorFlow, Keras and Optuna. Run: pip install 'embrec[tune]'") from error
 
-    with progress_bar("Tuning", count=True) as update:
+    with progress_bar("Tuning", "trials") as bar:
 
         def on_trial(trial: Trial, best: Trial, number: int) -> None:
-            update(number, f"{trial.value:.4f}, best {best.value:.4f}", trials)
+            bar.update(number, trials, f"{number} of {trials}, {trial.value:.4f}, best {best.value:.4f}")
 
         best, metric, count = tuning.tune(engine(database_url), architecture, trials, seed, on_trial)
     flags = " ".join(f"--{name.replace('_', '-')} {value:.4g}" for name, value in best.options.items())
