@@ -69,6 +69,8 @@ LOST_AFTER = dt.timedelta(minutes=2)
 # A run's held-out error may be so much of the published one's.
 WORST_SHARE = 1.05
 ANYTHING = 0
+# To somebody who asks for a run that is not there.
+_RUNS_NAMED = 5
 
 lost = sa.and_(model_runs.c.status == "training", model_runs.c.heartbeat_at < sa.func.now() - LOST_AFTER)
 _columns = [column for column in model_runs.c if column.name != "status"]
@@ -171,7 +173,11 @@ def get_run(bind: Bind, model_run_id: int) -> ModelRun:
         query = _records.where(model_runs.c.model_run_id == model_run_id)
         row = connection.execute(query).mappings().one_or_none()
         if row is None:
-            raise UnknownRunError(f"There is no model run {model_run_id}. See them with: embrec runs list")
+            newest = connection.scalars(
+                sa.select(model_runs.c.model_run_id).order_by(model_runs.c.model_run_id.desc()).limit(_RUNS_NAMED)
+            ).all()
+            there = f"The newest are: {', '.join(map(str, newest))}." if newest else "There are none yet."
+            raise UnknownRunError(f"There is no model run {model_run_id}. {there} See them with: embrec runs list")
         return _run(row, published_run_id(connection))
 
 

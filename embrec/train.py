@@ -15,7 +15,7 @@ import numpy as np
 import sqlalchemy as sa
 from numpy.typing import NDArray
 
-from embrec import database, embeddings, metrics, runs, splits
+from embrec import arguments, database, embeddings, metrics, runs, splits
 from embrec.embeddings import Part, Vectors
 from embrec.errors import ConfigError, DatabaseError, DataError, RunError, WithheldError
 from embrec.extraction import RatingArrays, extract
@@ -207,7 +207,8 @@ class _Clock:
 def _options(architecture: str, options: Mapping[str, Any], holdout: float) -> tuple[Any, Any]:
     module = ARCHITECTURES.get(architecture)
     if module is None:
-        raise ConfigError(f"There is no architecture {architecture}. Choose one of: {', '.join(ARCHITECTURES)}")
+        meant = arguments.did_you_mean(architecture, ARCHITECTURES)
+        raise ConfigError(f"There is no architecture {architecture}.{meant} Choose one of: {', '.join(ARCHITECTURES)}")
     known = {field.name for field in dataclasses.fields(module.Options)}
     if unknown := set(options) - known:
         raise ConfigError(

@@ -17,6 +17,9 @@ import sqlalchemy as sa
 from embrec import config
 from embrec.database import local_server, open_engine
 
+# The default one first; what each is, its module in embrec.models says.
+MODELS = ("two-part", "matrix-factorization", "outer-product")
+
 database_option = click.option(
     "--database-url", metavar="URL", help="PostgreSQL to use, before DATABASE_URL and the others."
 )

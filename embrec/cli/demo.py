@@ -44,6 +44,10 @@ def demo(epochs: int, database_url: str | None) -> None:
     """Load MovieLens 100K, train the article's model, and ask for similar movies.
 
     Run again, it reuses what is there.
+
+    \b
+    embrec demo
+    embrec demo --epochs 5  # a quicker look
     """
     watch = _Stopwatch()
     with watch("database and schema"):
@@ -165,3 +169,4 @@ def _show_next_steps(bind: sa.Engine, database_url: str | None) -> None:
     )
     if config.database_setting(database_url) is None:
         click.echo("The embedded database keeps running; stop it with: embrec db stop")
+    click.echo("\nSee what the model has learned, and try it in a browser:\n  embrec report\n  embrec explore")

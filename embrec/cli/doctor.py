@@ -30,6 +30,9 @@ def doctor(database_url: str | None) -> int:
     """Check the installation and the database; exit 1 where something must be mended.
 
     What is missing comes with the statement that mends it.
+
+    \b
+    embrec doctor
     """
     healthy = True
     for name, check in _checks(database_url):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from embrec.cli.common import database_option, engine, json_option, note, print_json, quiet_native_output
+from embrec.cli.common import MODELS, database_option, engine, json_option, note, print_json, quiet_native_output
 from embrec.cli.loading import open_named_source
 from embrec.cli.progress import progress_bar
 from embrec.cli.tables import print_rows
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from embrec.evaluate import Contender, EvaluationData, Outcome
 
 TASKS = ("ratings", "top-n", "similar")
-MODELS = ("two-part", "matrix-factorization", "outer-product")
 
 
 @click.command()
@@ -53,10 +52,10 @@ def evaluate(
     database_url: str | None,
     as_json: bool,
 ) -> None:
-    r"""Measure models on held-out ratings, beside what most users rated and beside plain averages.
+    """Measure models on held-out ratings, beside what most users rated and beside plain averages.
 
     \b
-    embrec evaluate                              the ratings in the database
+    embrec evaluate                # the ratings in the database
     embrec evaluate ml-100k --split official
     embrec evaluate ml-latest-small/ --compare
     embrec evaluate ratings.csv --task top-n --seeds 5

@@ -34,11 +34,11 @@ def load(
     database_url: str | None,
     as_json: bool,
 ) -> None:
-    r"""Load ratings: MovieLens 100K, a MovieLens folder, a CSV or a Parquet file.
+    """Load ratings: MovieLens 100K, a MovieLens folder, a CSV or a Parquet file.
 
     \b
-    embrec load ml-100k                          fetched, checked and kept
-    embrec load ml-latest-small/                 also ml-1m, ml-10m ... ml-32m
+    embrec load ml-100k            # fetched, checked and kept
+    embrec load ml-latest-small/   # also ml-1m, ml-10m ... ml-32m
     embrec load ratings.csv --movies movies.csv
     embrec load sales.csv --column user_id=customer --column movie_id=film
 

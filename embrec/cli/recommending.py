@@ -9,12 +9,15 @@ from datetime import UTC, datetime
 from typing import Any
 
 import click
+import sqlalchemy as sa
 
 from embrec import recommend as answers
+from embrec.arguments import did_you_mean
 from embrec.batch import recommend_all
 from embrec.cli.common import count_option, database_option, engine, json_option, note, print_json
 from embrec.cli.progress import progress_bar
 from embrec.cli.tables import print_frame
+from embrec.errors import NotFoundError
 
 _FILTERS = (
     click.option("--genre", "genres", multiple=True, metavar="GENRE", help="At least one of these. Repeatable."),
@@ -37,6 +40,16 @@ def _given(filters: dict[str, Any]) -> answers.Filters:
     given = {name: list(value) if isinstance(value, tuple) else value for name, value in filters.items()}
     found: answers.Filters = {name: value for name, value in given.items() if value not in (None, [])}  # type: ignore[assignment]
     return found
+
+
+def _check_genres(bind: sa.Engine, filters: dict[str, Any]) -> None:
+    """Refuse a genre that no movie has: it would let none through, or take none away, without a word."""
+    wanted = [*filters["genres"], *filters["without_genres"]]
+    known = answers.genres(bind) if wanted else []
+    for genre in wanted:
+        if known and genre not in known:
+            meant = did_you_mean(genre, known) or f" There are: {', '.join(known)}"
+            raise NotFoundError(f"No movie has the genre {genre!r}.{meant}")
 
 
 @click.command()
@@ -66,7 +79,7 @@ def recommend(
     as_json: bool,
     **filters: Any,
 ) -> None:
-    r"""The best movies for USER, by the ratings there are now.
+    """The best movies for USER, by the ratings there are now.
 
     \b
     embrec recommend 196
@@ -88,6 +101,7 @@ def recommend(
         "diversity": diversity,
     }
     bind = engine(database_url)
+    _check_genres(bind, filters)
     if visitor is not None:
         frame = answers.recommend_for(bind, _ratings(visitor), count, **more, **_given(filters))
     else:
@@ -119,8 +133,15 @@ def _ratings(visitor: str) -> dict[str, float]:
 @database_option
 @json_option
 def popular(count: int, database_url: str | None, as_json: bool, **filters: Any) -> None:
-    """The most popular movies: well rated, and by many."""
-    print_frame(answers.popular_movies(engine(database_url), count, **_given(filters)), as_json)
+    """The most popular movies: well rated, and by many.
+
+    \b
+    embrec popular
+    embrec popular --genre Comedy --from 1990 --min-ratings 50
+    """
+    bind = engine(database_url)
+    _check_genres(bind, filters)
+    print_frame(answers.popular_movies(bind, count, **_given(filters)), as_json)
 
 
 @click.command()
@@ -130,10 +151,12 @@ def popular(count: int, database_url: str | None, as_json: bool, **filters: Any)
 @database_option
 @json_option
 def trending(since: datetime, count: int, database_url: str | None, as_json: bool, **filters: Any) -> None:
-    r"""Movies that are rated much more SINCE a time (UTC) than before.
+    """Movies that are rated much more SINCE a time (UTC) than before.
 
     \b
     embrec trending 1998-04-01
     """
     moment = since.replace(tzinfo=UTC)
-    print_frame(answers.trending_movies(engine(database_url), moment, count, **_given(filters)), as_json)
+    bind = engine(database_url)
+    _check_genres(bind, filters)
+    print_frame(answers.trending_movies(bind, moment, count, **_given(filters)), as_json)

@@ -31,7 +31,7 @@ _NOT_MADE = StatusWarning(
 @database_option
 @json_option
 def status(prometheus: bool, database_url: str | None, as_json: bool) -> None:
-    r"""How everything is at a glance, and what should be seen to, each with the command that mends it.
+    """How everything is at a glance, and what should be seen to, each with the command that mends it.
 
     \b
     embrec status

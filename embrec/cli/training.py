@@ -10,7 +10,8 @@ import sqlalchemy as sa
 
 from embrec import experiments
 from embrec import runs as model_runs
-from embrec.cli.common import database_option, engine, json_option, note, print_json, quiet_native_output
+from embrec.cli.common import MODELS, database_option, engine, json_option, note, print_json, quiet_native_output
+from embrec.cli.completion import run_argument
 from embrec.cli.progress import progress_bar
 from embrec.cli.tables import figures, print_rows
 from embrec.errors import TrainingError, WithheldError
@@ -39,6 +40,7 @@ _FITTED = "Finishing the fit"
     "architecture",
     metavar="NAME",
     default="two-part",
+    shell_complete=lambda ctx, parameter, incomplete: [name for name in MODELS if name.startswith(incomplete)],
     show_default=True,
     help="two-part, matrix-factorization (quick, ratings only), or outer-product (the article's).",
 )
@@ -92,7 +94,14 @@ def train(
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Train a model on the ratings in the database and publish its vectors."""
+    """Train a model on the ratings in the database and publish its vectors.
+
+    \b
+    embrec train
+    embrec train --draws 0  # quick
+    embrec train --holdout 0.1 --no-publish
+    embrec train --model matrix-factorization --warm-start --epochs 2
+    """
     chosen = {name: value for name, value in options.items() if value is not None}
     bind = engine(database_url, direct=True)
     result = train_with_progress(bind, architecture, chosen, seed, holdout, publish, warm_start, force)
@@ -153,7 +162,12 @@ def train_with_progress(
 
 @click.group()
 def runs() -> None:
-    """Model runs: list, show, publish, roll back, delete."""
+    """Model runs: list, show, publish, roll back, delete.
+
+    \b
+    embrec runs list
+    embrec runs publish 2
+    """
 
 
 @runs.command(name="list")
@@ -161,7 +175,12 @@ def runs() -> None:
 @database_option
 @json_option
 def list_command(include_deleted: bool, database_url: str | None, as_json: bool) -> None:
-    """List the runs, newest first."""
+    """List the runs, newest first.
+
+    \b
+    embrec runs list
+    embrec runs list --all --json
+    """
     found = model_runs.list_runs(engine(database_url), include_deleted)
     if as_json:
         columns = ["model_run_id", "published", "status", "architecture", "started_at", "rating_count", "metrics"]
@@ -182,19 +201,27 @@ def _run(run: model_runs.ModelRun) -> dict[str, object]:
 
 
 @runs.command()
-@click.argument("run", type=int)
+@run_argument
 @database_option
 def show(run: int, database_url: str | None) -> None:
-    """Print everything recorded of a run, as JSON."""
+    """Print everything recorded of a run, as JSON.
+
+    \b
+    embrec runs show 1
+    """
     print_json(dataclasses.asdict(model_runs.get_run(engine(database_url), run)))
 
 
 @runs.command()
-@click.argument("run", type=int)
+@run_argument
 @click.option("--force", is_flag=True, help="Also where its metrics look bad.")
 @database_option
 def publish(run: int, force: bool, database_url: str | None) -> None:
-    """Make RUN the published one."""
+    """Make RUN the published one.
+
+    \b
+    embrec runs publish 2
+    """
     bind = engine(database_url)
     model_runs.publish(bind, run, force=force)
     _note_published(bind, run)
@@ -203,7 +230,11 @@ def publish(run: int, force: bool, database_url: str | None) -> None:
 @runs.command()
 @database_option
 def rollback(database_url: str | None) -> None:
-    """Go back to the run that was published before."""
+    """Go back to the run that was published before.
+
+    \b
+    embrec runs rollback
+    """
     bind = engine(database_url)
     _note_published(bind, model_runs.rollback(bind))
 
@@ -218,10 +249,14 @@ def _note_published(bind: sa.Engine, run: int) -> None:
 
 
 @runs.command()
-@click.argument("run", type=int)
+@run_argument
 @database_option
 def delete(run: int, database_url: str | None) -> None:
-    """Delete a run's vectors; its record stays."""
+    """Delete a run's vectors; its record stays.
+
+    \b
+    embrec runs delete 1
+    """
     model_runs.delete(engine(database_url, direct=True), run)
     note(f"Model run {run} is deleted.")
 
@@ -236,6 +271,10 @@ def gc(keep: int | None, dry_run: bool, database_url: str | None, as_json: bool)
 
     Never deleted by --keep: the published run, the one that a rollback would go back to, and the two of a running
     experiment.
+
+    \b
+    embrec gc
+    embrec gc --keep 5 --dry-run
     """
     with progress_bar("Clearing away", "runs") as bar:
         found = collect_garbage(engine(database_url, direct=True), keep, dry_run, bar.update)

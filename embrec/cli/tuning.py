@@ -31,6 +31,10 @@ def tune(architecture: str, trials: int, seed: int, database_url: str | None, as
     """Look for better options on ratings that are held out for that, and print how to train with the best.
 
     Every trial is kept in the database; run again, also after an interruption, it goes on from there.
+
+    \b
+    embrec tune --trials 20
+    embrec tune --model matrix-factorization --seed 1
     """
     try:
         with quiet_native_output():

@@ -1,4 +1,4 @@
-"""Status: views that say how everything is and what should be seen to, and how far a training is.
+"""Status: views that say how everything is and what should be seen to, how far a training is, and mistyped titles.
 
 Revision ID: 0009
 Revises: 0007
@@ -24,9 +24,11 @@ def upgrade() -> None:
     op.add_column("model_runs", sa.Column("progress", REAL), schema=SCHEMA)
     for name in VIEWS:
         op.execute(executable(f"views/{name}_v01"))
+    op.execute(executable("functions/suggest_movies_v01"))
 
 
 def downgrade() -> None:
+    op.execute("DROP FUNCTION embrec.suggest_movies(text, integer)")
     for name in reversed(VIEWS):
         op.execute(f"DROP VIEW embrec.{name}")
     op.drop_column("model_runs", "progress", schema=SCHEMA)
