@@ -60,7 +60,13 @@ def read_ratings(
     ratings: list[NDArray[np.float32]] = []
     times: list[NDArray[np.int64]] = []
     rejected: list[RejectedRow] = []
-    for raw in ahead(source.ratings(lambda share: progress(share, sum(map(len, ratings))))):
+    share = 0.0
+
+    def note_share(read: float) -> None:
+        nonlocal share
+        share = read
+
+    for raw in ahead(source.ratings(note_share)):
         chunk = check_ratings(raw)
         if chunk.rejected and not may_reject:
             bad = chunk.rejected[0]
@@ -76,6 +82,8 @@ def read_ratings(
         movies.add(chunk.movie_ids)
         ratings.append(chunk.ratings)
         times.append(chunk.rated_at)
+        if share < 1:  # else the last rows are still to be checked
+            progress(share, sum(map(len, ratings)))
     if not sum(map(len, ratings)):
         raise DataError(f"{source.name} has no ratings. Nothing was stored; name a file that has rows.")
     user_ids, user_numbers = users.finish()

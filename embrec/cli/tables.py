@@ -36,7 +36,7 @@ def print_rows(rows: Rows, columns: Sequence[str], as_json: bool = False) -> Non
     stdout = Console(highlight=False, markup=False, emoji=False)
     cells = {column: [_cell(row[column]) for row in rows] for column in columns}
     widths = _widths(cells, stdout.width if sys.stdout.isatty() else None)
-    stdout.width = sum(widths.values()) + _GAP * len(widths)  # so that rich leaves them as they are
+    stdout.width = sum(widths.values()) + _GAP * (len(widths) - 1)  # so that rich leaves them as they are
     table = Table(box=None, pad_edge=False, header_style="" if stdout.no_color else "bold", padding=(0, _GAP, 0, 0))
     for column, width in widths.items():
         table.add_column(

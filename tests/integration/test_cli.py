@@ -137,7 +137,7 @@ def test_find(embrec: Run, published: list[str]) -> None:
         (["runs", "show", "7"], "no model run 7"),
         (["runs", "rollback"], "No earlier published run"),
         (["load", "/no/such/file"], "no file or folder /no/such/file"),
-        (["train", "--model", "magic"], "no architecture magic"),
+        (["train", "--model", "two-prat"], "no architecture two-prat. Did you mean 'two-part'?"),
     ],
 )
 def test_an_error_is_one_line_on_stderr_and_status_1(
