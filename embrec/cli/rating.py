@@ -74,6 +74,7 @@ def refresh(database_url: str | None) -> None:
     \b
     embrec refresh
     """
+    bind = engine(database_url)
     with progress_bar("Refreshing"):
-        movies = ratings.refresh(engine(database_url))
+        movies = ratings.refresh(bind)
     note(f"{movies:,} movies that came after the training have vectors now; the ratings are counted.")

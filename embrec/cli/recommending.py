@@ -111,8 +111,9 @@ def recommend(
 
 
 def _recommend_all(database_url: str | None, output: str, count: int, include_rated: bool, as_json: bool) -> None:
+    bind = engine(database_url)
     with progress_bar("Recommending", "users") as bar:
-        report = recommend_all(engine(database_url), output, count, include_rated, bar.update)
+        report = recommend_all(bind, output, count, include_rated, bar.update)
     if as_json:
         print_json(dataclasses.asdict(report))
     note(f"{report.rows:,} recommendations for {report.users:,} users are in {output}.")

@@ -276,8 +276,9 @@ def gc(keep: int | None, dry_run: bool, database_url: str | None, as_json: bool)
     embrec gc
     embrec gc --keep 5 --dry-run
     """
+    bind = engine(database_url, direct=True)
     with progress_bar("Clearing away", "runs") as bar:
-        found = collect_garbage(engine(database_url, direct=True), keep, dry_run, bar.update)
+        found = collect_garbage(bind, keep, dry_run, bar.update)
     rows = [dataclasses.asdict(garbage) for garbage in found]
     if rows or as_json:
         print_rows(rows, ["model_run_id", "garbage"], as_json)

@@ -42,12 +42,13 @@ def tune(architecture: str, trials: int, seed: int, database_url: str | None, as
     except ImportError as error:
         raise TrainingError("Tuning needs TensorFlow, Keras and Optuna. Run: pip install 'embrec[tune]'") from error
 
+    bind = engine(database_url)
     with progress_bar("Tuning", "trials") as bar:
 
         def on_trial(trial: Trial, best: Trial, number: int) -> None:
             bar.update(number, trials, f"{number} of {trials}, {trial.value:.4f}, best {best.value:.4f}")
 
-        best, metric, count = tuning.tune(engine(database_url), architecture, trials, seed, on_trial)
+        best, metric, count = tuning.tune(bind, architecture, trials, seed, on_trial)
     flags = " ".join(f"--{name.replace('_', '-')} {value:.4g}" for name, value in best.options.items())
     command = f"embrec train --model {architecture} {flags}"
     if as_json:
