@@ -77,10 +77,9 @@ def upgrade(revision: str, sql: bool, database_url: str | None) -> None:
         click.echo(schema.upgrade_sql(revision))
         return
     bind = engine(database_url, direct=True)
+    before = schema.current(bind) or ""
+    pending = [each.revision for each in schema.history() if each.revision > before]
     with progress_bar("Migrating", "revisions") as bar:
-        numbers = [each.revision for each in schema.history()]
-        before = schema.current(bind)
-        pending = numbers[numbers.index(before) + 1 if before in numbers else 0 :]
 
         def show(number: str) -> None:
             bar.update(pending.index(number) + 1, len(pending), f"revision {number} of {pending[-1]}")

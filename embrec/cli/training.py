@@ -123,10 +123,10 @@ def _print_result(result: TrainResult, as_json: bool) -> None:
             }
         )
         return
-    figures = ", ".join(f"{name} {value:.4f}" for name, value in result.metrics.items())
+    errors = ", ".join(f"{name} {value:.4f}" for name, value in result.metrics.items())
     model = result.model
     kept = "" if model.kept_epoch == len(model.history) else f"; epoch {model.kept_epoch} kept"
-    click.echo(f"Model run {result.model_run_id}: {figures}{kept}.")
+    click.echo(f"Model run {result.model_run_id}: {errors}{kept}.")
 
 
 def train_with_progress(

@@ -286,6 +286,7 @@ def test_with_nothing_configured_the_embedded_database_is_used_and_said_so(shell
     assert (current.stdout, current.stderr.count("\n")) == ("none\n", 1)
     assert "using the embedded one in" in current.stderr
     assert run("db", "stop").stderr == "Stopped.\n"
+    assert "stopped. Any command that needs it starts it.\nNext: embrec status\n" in run().stdout
     assert run("db", "stop").stderr == "It was not running.\n"
     assert run("db", "url").returncode == 0
 
