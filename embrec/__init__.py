@@ -23,16 +23,19 @@ if TYPE_CHECKING:
         recommend_movies,
         similar_movies,
         similar_users,
+        suggest_movies,
         trending_movies,
     )
     from embrec.runs import ModelRun, list_runs, publish, rollback
     from embrec.sources import from_frame, open_source
+    from embrec.status import Status, read_status
 
 __all__ = [
     "EmbrecError",
     "LoadReport",
     "ModelRun",
     "Movie",
+    "Status",
     "add_rating",
     "create_engine",
     "explain_recommendation",
@@ -48,6 +51,7 @@ __all__ = [
     "predict_ratings",
     "publish",
     "rating_uncertainty",
+    "read_status",
     "recommend_for",
     "recommend_movies",
     "refresh",
@@ -56,6 +60,7 @@ __all__ = [
     "rollback",
     "similar_movies",
     "similar_users",
+    "suggest_movies",
     "trending_movies",
 ]
 
@@ -73,10 +78,12 @@ _MODULES = {
         "recommend_movies",
         "similar_movies",
         "similar_users",
+        "suggest_movies",
         "trending_movies",
     ),
     "runs": ("ModelRun", "list_runs", "publish", "rollback"),
     "sources": ("from_frame", "open_source"),
+    "status": ("Status", "read_status"),
 }
 _MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
 
