@@ -146,7 +146,7 @@ def train_with_progress(
     except ImportError as error:
         raise TrainingError("Training needs TensorFlow and Keras. Run: pip install 'embrec[train]'") from error
 
-    with progress_bar("") as bar:
+    with progress_bar("Preparing") as bar:
 
         def on_epoch(epoch: Epoch) -> None:
             held_out = "" if epoch.held_out_rmse is None else f", held out {epoch.held_out_rmse:.4f}"
