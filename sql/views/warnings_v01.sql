@@ -6,7 +6,7 @@ SELECT 'no_ratings' AS code, 'There are no ratings.' AS message, 'embrec load ml
 FROM s
 WHERE s.ratings = 0
 UNION ALL
-SELECT 'no_run', 'There are ratings, and no model run.', 'embrec train'
+SELECT 'no_run', 'There are ratings, and no trained model run.', 'embrec train'
 FROM s
 WHERE s.ratings > 0 AND s.trained_runs = 0 AND s.trainings = 0
 UNION ALL
