@@ -31,10 +31,12 @@ if TYPE_CHECKING:
         recommend_movies,
         similar_movies,
         similar_users,
+        suggest_movies,
         trending_movies,
     )
     from embrec.runs import ModelRun, list_runs, publish, rollback
     from embrec.sources import from_frame, open_source
+    from embrec.status import Status, read_status
     from embrec.table_source import TableSource
 
 __all__ = [
@@ -42,6 +44,7 @@ __all__ = [
     "LoadReport",
     "ModelRun",
     "Movie",
+    "Status",
     "TableSource",
     "add_rating",
     "answering_from",
@@ -64,6 +67,7 @@ __all__ = [
     "predict_ratings",
     "publish",
     "rating_uncertainty",
+    "read_status",
     "recommend_for",
     "recommend_movies",
     "refresh",
@@ -72,6 +76,7 @@ __all__ = [
     "rollback",
     "similar_movies",
     "similar_users",
+    "suggest_movies",
     "trained_runs",
     "trending_movies",
     "user_ratings",
@@ -93,10 +98,12 @@ _MODULES = {
         "recommend_movies",
         "similar_movies",
         "similar_users",
+        "suggest_movies",
         "trending_movies",
     ),
     "runs": ("ModelRun", "list_runs", "publish", "rollback"),
     "sources": ("from_frame", "open_source"),
+    "status": ("Status", "read_status"),
     "table_source": ("TableSource",),
 }
 _MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}

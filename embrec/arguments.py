@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import difflib
 import math
 import numbers
 import operator
@@ -138,3 +139,10 @@ def _shown(value: object) -> str:
         shown = repr(value)
         return shown if len(shown) <= 40 else shown[:40] + "..."
     return f"of type {type(value).__name__}"
+
+
+def did_you_mean(given: str, known: Iterable[str]) -> str:
+    """A question that names what is spelt most like what was given, to add to a message; nothing where nothing is."""
+    names = {name.casefold(): name for name in known}
+    alike = difflib.get_close_matches(given.casefold(), names, n=1)
+    return f" Did you mean {names[alike[0]]!r}?" if alike else ""

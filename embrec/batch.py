@@ -81,7 +81,7 @@ def recommend_all(
     output: str | Path,
     n: int = 10,
     include_rated: bool = False,
-    progress: Callable[[float], None] = lambda share: None,
+    progress: Callable[[int, int], None] = lambda done, of: None,
 ) -> BatchReport:
     """Write the n best movies of every user who has ratings, by the published run.
 
@@ -96,7 +96,7 @@ def recommend_all(
             was there before is replaced whole at the end, or stays as it was.
         n: How many; all that there are where it is more.
         include_rated: Whether to recommend also what a user has rated.
-        progress: Called with the share of the users done, between 0 and 1.
+        progress: Called with how many users are done, and of how many.
 
     Returns:
         Counts of what was written.
@@ -119,12 +119,12 @@ def recommend_all(
             (user_ids,) = _texts(connection, "user", "user_id", arrays.user_indexes)
             movie_ids, titles = _texts(connection, "movie", "movie_id, title", ranking.movie_indexes)
         users = rows = 0
-        for share, best in ahead(_pieces(arrays, ranking, n, include_rated)):
+        for done, best in ahead(_pieces(arrays, ranking, n, include_rated)):
             texts = user_ids.take(best.users), movie_ids.take(best.movies), titles.take(best.movies)
             write(outputs.rows(*texts, best.ranks, best.scores, run.model_run_id))
             users += int(np.count_nonzero(best.ranks == 1))
             rows += len(best.ranks)
-            progress(share)
+            progress(done, len(arrays.user_indexes))
     return BatchReport(run.model_run_id, users, rows, len(arrays.user_indexes) - users)
 
 
@@ -206,8 +206,8 @@ def _rated(arrays: RatingArrays, block: slice) -> tuple[slice, NDArray[np.int64]
     return slice(int(starts[0]), int(starts[-1])), starts[:-1] - starts[0]
 
 
-def _pieces(arrays: RatingArrays, ranking: _Ranking, n: int, include_rated: bool) -> Iterator[tuple[float, _Best]]:
-    """The best movies of all users, many users at a time, with the share of the users done."""
+def _pieces(arrays: RatingArrays, ranking: _Ranking, n: int, include_rated: bool) -> Iterator[tuple[int, _Best]]:
+    """The best movies of all users, many users at a time, with how many users are done."""
     count = len(arrays.user_indexes)
     column = _positions(arrays.movie_indexes, ranking.movie_indexes)
     at_once = max(_PIECE_ROWS // n, 1)
@@ -216,7 +216,7 @@ def _pieces(arrays: RatingArrays, ranking: _Ranking, n: int, include_rated: bool
         end = min(begin + at_once, count)
         blocks = [slice(start, min(start + in_block, end)) for start in range(begin, end, in_block)]
         found = [_best_of(arrays, ranking, block, column, n, include_rated) for block in blocks]
-        yield end / count, _Best(*(np.concatenate(parts) for parts in zip(*found, strict=True)))
+        yield end, _Best(*(np.concatenate(parts) for parts in zip(*found, strict=True)))
 
 
 def _best_of(

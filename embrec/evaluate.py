@@ -6,6 +6,7 @@ contender meets the same splits, so their differences are paired.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -140,11 +141,18 @@ class Outcome:
             self.values.setdefault(metric, []).append(value)
 
 
-Progress = Callable[[str, str, int], None]
+# Told which task and contender is next, how many splits are done, and of how many.
+Progress = Callable[[str, str, int, int], None]
 
 
-def _quiet(task: str, contender: str, split: int) -> None:
+def _quiet(task: str, contender: str, done: int, of: int) -> None:
     pass
+
+
+def _counting(progress: Progress, task: str, of: int) -> Callable[[str], None]:
+    """A function to be told which contender is next, that tells how many splits were before."""
+    done = itertools.count()
+    return lambda contender: progress(task, contender, next(done), of)
 
 
 def rating_splits(data: EvaluationData, way: str, seed: int = 0) -> list[splits.Split]:
@@ -175,13 +183,13 @@ def rate(
     outcomes = []
     low, high = data.ratings.ratings.min(), data.ratings.ratings.max()
     ways = rating_splits(data, way, seed)
-    for contender in contenders:
-        if contender.rate is None:
-            continue
-        outcomes.append(Outcome(task, contender.name))
-        for number, (kept, held) in enumerate(ways):
-            progress(task, contender.name, number)
-            predict, test = contender.rate(data.part(kept), seed), data.part(held)
+    raters = [(each.name, each.rate) for each in contenders if each.rate]
+    begin = _counting(progress, task, len(raters) * len(ways))
+    for name, fit in raters:
+        outcomes.append(Outcome(task, name))
+        for kept, held in ways:
+            begin(name)
+            predict, test = fit(data.part(kept), seed), data.part(held)
             predicted = np.clip(np.asarray(predict(test.users, test.movies), np.float32), low, high)
             outcomes[-1].add(RMSE=metrics.rmse(predicted, test.ratings), MAE=metrics.mae(predicted, test.ratings))
     return outcomes
@@ -197,15 +205,15 @@ def rank(
     """
     task = "top-N"
     outcomes = []
-    for contender in contenders:
-        if contender.rank is None:
-            continue
-        outcomes.append(Outcome(task, contender.name))
+    rankers = [(each.name, each.rank) for each in contenders if each.rank]
+    begin = _counting(progress, task, len(rankers) * len(seeds))
+    for name, fit in rankers:
+        outcomes.append(Outcome(task, name))
         for seed in seeds:
-            progress(task, contender.name, seed)
+            begin(name)
             kept, held = splits.per_user(data.ratings.users, HELD_OUT, seed)
             training = data.part(kept)
-            outcomes[-1].add(**_rank_once(contender.rank(training, seed), training, _liked(data, held), seed))
+            outcomes[-1].add(**_rank_once(fit(training, seed), training, _liked(data, held), seed))
     return outcomes
 
 
@@ -265,7 +273,7 @@ def compare(
         contenders: The models.
         seeds: Seeds of the halves.
         groups: For some movies, by id, the group they are of.
-        progress: Told what is being done.
+        progress: Told which contender is next, and how many of the splits of all are done.
     """
     task = "similar movies"
     counts = np.bincount(data.ratings.movies, minlength=data.ratings.movie_count)
@@ -276,17 +284,17 @@ def compare(
     halves = [splits.half_of_users(data.ratings.users, data.ratings.user_count, seed) for seed in seeds]
     expected = [_liked_along(data, others, chosen) for _, others in halves]
     outcomes = []
-    for contender in contenders:
-        if contender.compare is None:
-            continue
-        outcomes.append(outcome := Outcome(task, contender.name))
-        progress(task, contender.name, 0)
-        whole = contender.compare(data.part(np.arange(len(data.ratings.ratings))), seeds[0])
+    comparers = [(each.name, each.compare) for each in contenders if each.compare]
+    begin = _counting(progress, task, len(comparers) * (1 + len(seeds)))
+    for name, fit in comparers:
+        outcomes.append(outcome := Outcome(task, name))
+        begin(name)
+        whole = fit(data.part(np.arange(len(data.ratings.ratings))), seeds[0])
         near = metrics.nearest(whole(chosen), _NEIGHBOURS)
         outcome.values.update(_alike(data, chosen, near, groups or {}))
         for seed, (half, _), (by_cosine, by_lift) in zip(seeds, halves, expected, strict=True):
-            progress(task, contender.name, seed + 1)
-            near = metrics.nearest(contender.compare(data.part(half), seed)(chosen), _NEIGHBOURS)
+            begin(name)
+            near = metrics.nearest(fit(data.part(half), seed)(chosen), _NEIGHBOURS)
             outcome.add(
                 **{"liked along (cosine)": metrics.overlap(near, by_cosine)},
                 **{"liked along (lift)": metrics.overlap(near, by_lift)},

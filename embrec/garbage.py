@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -18,7 +19,12 @@ class Garbage:
     garbage: str
 
 
-def collect_garbage(engine: sa.Engine, keep: int | None = None, dry_run: bool = False) -> list[Garbage]:
+def collect_garbage(
+    engine: sa.Engine,
+    keep: int | None = None,
+    dry_run: bool = False,
+    progress: Callable[[int, int], None] = lambda done, of: None,
+) -> list[Garbage]:
     """Clear away what nobody needs; readers are not held up, and trainings that go on are let alone.
 
     A run that was lost is recorded as failed. What is left over is dropped: tables and matrices of runs that failed or
@@ -31,6 +37,7 @@ def collect_garbage(engine: sa.Engine, keep: int | None = None, dry_run: bool = 
         engine: The database.
         keep: How many of the newest trained runs to keep; None for all.
         dry_run: Only say what there is.
+        progress: Called with how much is cleared away, and of how much.
 
     Returns:
         What was cleared away, or would be.
@@ -48,7 +55,8 @@ def collect_garbage(engine: sa.Engine, keep: int | None = None, dry_run: bool = 
             *(Garbage(run, "old") for run in ([] if keep is None else _old(connection, keep))),
         ]
     if not dry_run:
-        for each in found:
+        for done, each in enumerate(found):
+            progress(done, len(found))
             _clear_away(engine, each)
     return found
 

@@ -53,7 +53,7 @@ def load(
     bind: Bind,
     source: Source,
     reject_to: str | Path | None = None,
-    progress: Callable[[float], None] = lambda share: None,
+    progress: Callable[[float, int], None] = lambda share, rows: None,
 ) -> LoadReport:
     """Load a data set: everything, or nothing where something is wrong.
 
@@ -66,7 +66,7 @@ def load(
         source: What to load, from :func:`embrec.sources.open_source` or :func:`embrec.sources.from_frame`.
         reject_to: A CSV file to write bad rows to, with file, line, column and reason; without it the first bad
             row stops the load.
-        progress: Called with the share of the input read, between 0 and 1.
+        progress: Called with the share of the input read, 1 when all is, and the rows so far.
 
     Returns:
         Counts of what happened.

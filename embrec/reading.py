@@ -41,23 +41,32 @@ class RatingRows:
 
 
 def read_ratings(
-    source: Source, may_reject: bool = False, progress: Callable[[float], None] = lambda share: None
+    source: Source,
+    may_reject: bool = False,
+    progress: Callable[[float, int], None] = lambda share, rows: None,
 ) -> tuple[RatingRows, list[RejectedRow]]:
     """Read all ratings of a source.
 
     Args:
         source: What to read.
         may_reject: Whether to leave bad rows out and list them.
-        progress: Called with the share of the input read, between 0 and 1.
+        progress: Called with the share of the input read, 1 when all is, and the rows so far.
 
     Raises:
         BadRowError: A row is bad and none may be left out.
         DataError: The source has no ratings, or more than ``MOST_REJECTED`` bad rows.
     """
     users, movies = FirstAppearance(), FirstAppearance()
-    ratings, times = [], []
+    ratings: list[NDArray[np.float32]] = []
+    times: list[NDArray[np.int64]] = []
     rejected: list[RejectedRow] = []
-    for raw in ahead(source.ratings(progress)):
+    share = 0.0
+
+    def note_share(read: float) -> None:
+        nonlocal share
+        share = read
+
+    for raw in ahead(source.ratings(note_share)):
         chunk = check_ratings(raw)
         if chunk.rejected and not may_reject:
             bad = chunk.rejected[0]
@@ -73,10 +82,13 @@ def read_ratings(
         movies.add(chunk.movie_ids)
         ratings.append(chunk.ratings)
         times.append(chunk.rated_at)
+        if share < 1:  # else the last rows are still to be checked
+            progress(share, sum(map(len, ratings)))
     if not sum(map(len, ratings)):
         raise DataError(f"{source.name} has no ratings. Nothing was stored; name a file that has rows.")
     user_ids, user_numbers = users.finish()
     movie_ids, movie_numbers = movies.finish()
+    progress(1.0, sum(map(len, ratings)))
     rows = RatingRows(user_ids, movie_ids, user_numbers, movie_numbers, np.concatenate(ratings), np.concatenate(times))
     return rows, rejected
 

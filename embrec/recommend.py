@@ -182,6 +182,33 @@ def find_movies(bind: Bind, query: str, n: int = 10) -> pd.DataFrame:
     return found.astype({"release_year": "Int64"})
 
 
+def suggest_movies(bind: Bind, query: str, n: int = 3) -> pd.DataFrame:
+    """Movies whose title is spelt much like a query, for who mistyped one.
+
+    Returns:
+        Columns as of :func:`find_movies`, the title most alike first; no rows where none is.
+
+    Raises:
+        SchemaError: The schema is absent or behind.
+    """
+    values = {"query": arguments.words(query, "query"), "n": arguments.count(n)}
+    with database.begin(bind) as connection:
+        found = rows(connection, "SELECT * FROM embrec.suggest_movies(:query, :n)", **values)
+    return found.astype({"release_year": "Int64"})
+
+
+def genres(bind: Bind) -> list[str]:
+    """The genres that movies have; none where this role may not read the movies.
+
+    Raises:
+        SchemaError: The schema is absent or behind.
+    """
+    with database.begin(bind) as connection:
+        if not connection.scalar(sa.text("SELECT has_table_privilege('embrec.movies', 'SELECT')")):
+            return []
+        return list(connection.scalars(sa.text("SELECT DISTINCT unnest(genres) FROM embrec.movies ORDER BY 1")))
+
+
 def resolve_movie(bind: Bind, movie: str) -> str:
     """The id of the movie a person means: by its id, else by its title, else by the only title with those words.
 
@@ -194,12 +221,18 @@ def resolve_movie(bind: Bind, movie: str) -> str:
         if found is not None:
             return str(found)
         candidates = find_movies(connection, wanted, 6)
-    if len(candidates) == 1:
-        return str(candidates["movie_id"].iloc[0])
-    if len(candidates):
-        titles = "; ".join(f"{row.title} [{row.movie_id}]" for row in candidates.itertuples())
-        raise UnknownMovieError(f"Several movies fit {movie!r}: {titles}. Name one by its whole title or its id.")
-    raise UnknownMovieError(f"No movie has the id or title {movie!r}. Look for it with: embrec find WORDS")
+        if len(candidates) == 1:
+            return str(candidates["movie_id"].iloc[0])
+        if len(candidates):
+            several = f"Several movies fit {movie!r}: {_titles(candidates)}."
+            raise UnknownMovieError(f"{several} Name one by its whole title or its id.")
+        alike = _titles(suggest_movies(connection, wanted))
+    advice = f"Did you mean: {alike}?" if alike else "Look for it with: embrec find WORDS"
+    raise UnknownMovieError(f"No movie has the id or title {movie!r}. {advice}")
+
+
+def _titles(found: pd.DataFrame) -> str:
+    return "; ".join(f"{row.title} [{row.movie_id}]" for row in found.itertuples())
 
 
 def _nearest(bind: Bind, side: str, outside_id: str, n: int) -> pd.DataFrame:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -59,6 +59,7 @@ class ModelRun:
     finished_at: Any
     heartbeat_at: Any
     vectors_sha256: str | None
+    progress: float | None
     published: bool
 
 
@@ -68,6 +69,8 @@ LOST_AFTER = dt.timedelta(minutes=2)
 # A run's held-out error may be so much of the published one's.
 WORST_SHARE = 1.05
 ANYTHING = 0
+# To somebody who asks for a run that is not there.
+_RUNS_NAMED = 5
 
 lost = sa.and_(model_runs.c.status == "training", model_runs.c.heartbeat_at < sa.func.now() - LOST_AFTER)
 _columns = [column for column in model_runs.c if column.name != "status"]
@@ -122,29 +125,29 @@ def finish(bind: Bind, model_run_id: int, status: str, error: str | None = None,
 
 
 @contextlib.contextmanager
-def heartbeats(engine: sa.Engine, model_run_id: int) -> Iterator[None]:
-    """Show in the run's record, now and then, that the process which trains it is alive.
+def heartbeats(engine: sa.Engine, model_run_id: int) -> Iterator[Callable[[float], None]]:
+    """Show in the run's record, now and then, that the process which trains it is alive, and how far it is.
 
     No connection stays open in between, and a server that is away is none of its business.
+
+    Yields:
+        A function to be told how much of the fit is done, from 0 to 1.
     """
     ended = threading.Event()
-    beat = (
-        sa.update(model_runs)
-        .where(model_runs.c.model_run_id == model_run_id, model_runs.c.status == "training")
-        .values(heartbeat_at=sa.func.now())
-    )
+    beat = sa.update(model_runs).where(model_runs.c.model_run_id == model_run_id, model_runs.c.status == "training")
+    done = [0.0]
 
     def go_on() -> None:
         while not ended.wait(HEARTBEAT_SECONDS):
             with contextlib.suppress(sa.exc.SQLAlchemyError), engine.connect() as connection:
                 connection.detach()  # closed at the end, not put back into the pool
-                connection.execute(beat)
+                connection.execute(beat.values(heartbeat_at=sa.func.now(), progress=done[0]))
                 connection.commit()
 
     thread = threading.Thread(target=go_on, name=f"heartbeat of model run {model_run_id}", daemon=True)
     thread.start()
     try:
-        yield
+        yield lambda share: done.__setitem__(0, share)
     finally:
         ended.set()
         thread.join(timeout=5.0)  # a server that does not answer must not hold up the end
@@ -170,7 +173,11 @@ def get_run(bind: Bind, model_run_id: int) -> ModelRun:
         query = _records.where(model_runs.c.model_run_id == model_run_id)
         row = connection.execute(query).mappings().one_or_none()
         if row is None:
-            raise UnknownRunError(f"There is no model run {model_run_id}. See them with: embrec runs list")
+            newest = connection.scalars(
+                sa.select(model_runs.c.model_run_id).order_by(model_runs.c.model_run_id.desc()).limit(_RUNS_NAMED)
+            ).all()
+            there = f"The newest are: {', '.join(map(str, newest))}." if newest else "There are none yet."
+            raise UnknownRunError(f"There is no model run {model_run_id}. {there} See them with: embrec runs list")
         return _run(row, published_run_id(connection))
 
 

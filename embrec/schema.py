@@ -32,12 +32,15 @@ class Revision:
     description: str
 
 
-def upgrade(engine: sa.Engine, revision: str = "head") -> str | None:
+def upgrade(
+    engine: sa.Engine, revision: str = "head", on_revision: Callable[[str], None] = lambda revision: None
+) -> str | None:
     """Bring the schema to a revision; several at once wait for each other, and all succeed.
 
     Args:
         engine: An engine whose role may create the schema, or owns it.
         revision: A revision's number, or ``head``.
+        on_revision: Called with each revision that is reached.
 
     Returns:
         The revision reached.
@@ -46,7 +49,7 @@ def upgrade(engine: sa.Engine, revision: str = "head") -> str | None:
         RequirementError: The server lacks what embrec needs, or the engine goes through a connection pooler.
         SchemaError: There is no such revision, or the database refused a statement.
     """
-    _run(command.upgrade, engine, revision)
+    _run(command.upgrade, engine, revision, on_revision)
     return current(engine)
 
 
@@ -122,10 +125,16 @@ def _config(buffer: io.StringIO | None = None) -> Config:
     return config
 
 
-def _run(action: Callable[..., None], engine: sa.Engine, revision: str) -> None:
+def _run(
+    action: Callable[..., None],
+    engine: sa.Engine,
+    revision: str,
+    on_revision: Callable[[str], None] = lambda revision: None,
+) -> None:
     """Migrate, and go on from the revision reached where a lock was not to be had in time."""
     config = _config()
     config.attributes["engine"] = engine
+    config.attributes["on_revision"] = on_revision
     deadline = time.monotonic() + LOCK_SECONDS
     while True:
         try:

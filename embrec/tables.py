@@ -103,6 +103,8 @@ model_runs = sa.Table(
     sa.Column("heartbeat_at", timestamptz, nullable=False, server_default=sa.func.now()),
     # Of what the training stored of movies and layers, as embrec.run_digest(model_run_id) has it.
     sa.Column("vectors_sha256", sa.Text),
+    # While it trains, how much of the fit is done, from 0 to 1, as of the last heartbeat.
+    sa.Column("progress", REAL),
 )
 
 # How far the tables that ratings are loaded from have been read, for loads of what is new.

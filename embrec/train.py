@@ -15,7 +15,7 @@ import numpy as np
 import sqlalchemy as sa
 from numpy.typing import NDArray
 
-from embrec import database, embeddings, metrics, runs, splits
+from embrec import arguments, database, embeddings, metrics, runs, splits
 from embrec.embeddings import Part, Vectors
 from embrec.errors import ConfigError, DatabaseError, DataError, RunError, WithheldError
 from embrec.extraction import RatingArrays, extract
@@ -61,6 +61,7 @@ def train(
     on_epoch: Callable[[Epoch], None] = lambda epoch: None,
     warm_start: bool = False,
     force: bool = False,
+    on_step: Callable[[str], None] = lambda step: None,
 ) -> TrainResult:
     """Train a model on the ratings in the database, and publish its vectors.
 
@@ -81,6 +82,7 @@ def train(
         on_epoch: Called after each epoch.
         warm_start: Begin with the published run's movies, where one or two epochs bring a model up to date.
         force: Publish the run also where it would be withheld.
+        on_step: Called when a step begins: ``extract``, ``fit``, ``evaluate``, ``store``, ``publish``, ``index``.
 
     Raises:
         ConfigError: There is no such architecture or option, or the architecture cannot begin with a run.
@@ -89,11 +91,11 @@ def train(
         RunError: The vectors cannot be used, or no run is published that a warm start could begin with.
     """
     module, chosen = _options(architecture, options or {}, holdout)
-    clock = _Clock()
+    clock = _Clock(on_step)
     with database.begin(engine) as connection:
         replacing = runs.published_run_id(connection)
+    clock.begin("extract")
     arrays = extract(engine)
-    clock.lap("extract")
     training, held_out = _split(arrays.for_models(), holdout, seed)
     record = _record(architecture, chosen, seed, holdout, arrays)
     start: dict[str, Start] = {}
@@ -102,14 +104,19 @@ def train(
     model_run_id = runs.start(engine, **record)
     engine.dispose()  # a pooled connection would stay open through the fit, and be dead after a server's restart
     try:
-        with runs.heartbeats(engine, model_run_id):
-            model = module.fit(training, held_out, chosen, seed, on_epoch, **start)
-            clock.lap("fit")
+        with runs.heartbeats(engine, model_run_id) as tell:
+
+            def follow(epoch: Epoch) -> None:
+                tell(epoch.epoch / epoch.of)
+                on_epoch(epoch)
+
+            clock.begin("fit")
+            model = module.fit(training, held_out, chosen, seed, follow, **start)
+            clock.begin("evaluate")
             errors = _errors(model, training, held_out)
-            clock.lap("evaluate")
+            clock.begin("store")
             serving = _serving(model, training)
             database.retrying(lambda: _store(engine, model_run_id, arrays, model, errors, serving))
-            clock.lap("store")
     except BaseException as error:  # also a Ctrl-C: the record must not say "training" for ever
         reason = str(error) or type(error).__name__
         with contextlib.suppress(DatabaseError, RunError):  # the first error is the one to show
@@ -117,15 +124,16 @@ def train(
         raise
     withheld = None
     if publish:
+        clock.begin("publish")
         try:
             database.retrying(lambda: runs.publish(engine, model_run_id, replacing, force))
         except WithheldError as error:
             withheld = str(error)
         database.retrying(lambda: refresh_statistics(engine))
-        clock.lap("publish")
     # Last, for among very many it takes minutes, and answers are right without.
+    clock.begin("index")
     database.retrying(lambda: _index(engine, model_run_id, model))
-    clock.lap("index")
+    clock.end()
     return TrainResult(model_run_id, publish and not withheld, model, errors, clock.seconds, withheld)
 
 
@@ -179,22 +187,28 @@ def _head(model: FittedModel) -> Iterator[tuple[str, NDArray[np.float32], NDArra
 
 
 class _Clock:
-    """Seconds between laps."""
+    """Seconds of each step; somebody is told when one begins."""
 
-    def __init__(self) -> None:
+    def __init__(self, on_step: Callable[[str], None]) -> None:
         self.seconds: dict[str, float] = {}
-        self._last = time.perf_counter()
+        self._on_step = on_step
+        self._step, self._since = "", 0.0
 
-    def lap(self, name: str) -> None:
-        now = time.perf_counter()
-        self.seconds[name] = now - self._last
-        self._last = now
+    def begin(self, step: str) -> None:
+        self.end()
+        self._step, self._since = step, time.perf_counter()
+        self._on_step(step)
+
+    def end(self) -> None:
+        if self._step:
+            self.seconds[self._step] = time.perf_counter() - self._since
 
 
 def _options(architecture: str, options: Mapping[str, Any], holdout: float) -> tuple[Any, Any]:
     module = ARCHITECTURES.get(architecture)
     if module is None:
-        raise ConfigError(f"There is no architecture {architecture}. Choose one of: {', '.join(ARCHITECTURES)}")
+        meant = arguments.did_you_mean(architecture, ARCHITECTURES)
+        raise ConfigError(f"There is no architecture {architecture}.{meant} Choose one of: {', '.join(ARCHITECTURES)}")
     known = {field.name for field in dataclasses.fields(module.Options)}
     if unknown := set(options) - known:
         raise ConfigError(

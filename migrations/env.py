@@ -12,6 +12,7 @@ from collections.abc import Iterator
 
 import sqlalchemy as sa
 from alembic import context
+from alembic.runtime.migration import MigrationInfo
 
 from embrec import database, resources, schema
 from embrec.tables import COMPARISON, SCHEMA, metadata
@@ -37,6 +38,12 @@ def migration_lock(engine: sa.Engine) -> Iterator[None]:
             connection.scalar(sa.select(sa.func.pg_advisory_unlock(LOCK_KEY)))
 
 
+def told(step: MigrationInfo, **others: object) -> None:
+    """Tell who started the migration which revision is reached."""
+    if step.is_upgrade and (tell := context.config.attributes.get("on_revision")):
+        tell(step.up_revision_id)
+
+
 def run_offline() -> None:
     """Write the statements instead of running them."""
     context.configure(
@@ -54,7 +61,7 @@ def run_offline() -> None:
 def run_online(engine: sa.Engine) -> None:
     """Run the migrations, or only read where Alembic says that nothing may change."""
     with engine.connect() as connection:
-        context.configure(connection=connection, **OPTIONS)
+        context.configure(connection=connection, on_version_apply=told, **OPTIONS)
         if context.get_context().opts.get("dont_mutate"):
             context.run_migrations()
             return

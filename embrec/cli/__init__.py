@@ -10,6 +10,7 @@ import sys
 from typing import Any
 
 import click
+from click.exceptions import NoSuchCommand
 
 from embrec.errors import EmbrecError
 
@@ -36,7 +37,9 @@ COMMANDS = {
     "forget": "rating",
     "refresh": "rating",
     "explore": "exploring",
+    "status": "status",
     "doctor": "doctor",
+    "completion": "completion",
 }
 
 
@@ -55,18 +58,39 @@ class Commands(click.Group):
         command: click.Command = getattr(module, cmd_name)
         return command
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command that is called; click names those like it only where they are loaded already."""
+        try:
+            return super().resolve_command(ctx, args)
+        except NoSuchCommand as error:
+            raise NoSuchCommand(error.command_name, possibilities=COMMANDS, ctx=ctx) from None
 
-@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+
+@click.group(
+    cls=Commands,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
 @click.version_option(importlib.metadata.version("embrec"), prog_name="embrec")
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
-def cli(debug: bool) -> None:
+@click.pass_context
+def cli(ctx: click.Context, debug: bool) -> None:
     """A movie recommender that lives in PostgreSQL.
 
-    Start with: embrec demo
+    \b
+    embrec          # where you are, and what to do next
+    embrec demo     # MovieLens 100K, the whole way
+    embrec status   # how everything is
 
     The database is --database-url, EMBREC_DATABASE_URL, DATABASE_URL or libpq's PG* variables; with none of them
     an embedded PostgreSQL, started when needed.
     """
+    if ctx.invoked_subcommand is None:
+        from embrec.cli.status import where_you_are
+
+        where_you_are()
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import click
 
 from embrec import recommend
-from embrec.cli.common import count_option, database_option, engine, json_option, print_frame
+from embrec.cli.common import count_option, database_option, engine, json_option
+from embrec.cli.tables import print_frame
 from embrec.database import begin
 from embrec.errors import NotFoundError
 
@@ -17,7 +18,7 @@ from embrec.errors import NotFoundError
 @database_option
 @json_option
 def similar(movie: str | None, user: str | None, count: int, database_url: str | None, as_json: bool) -> None:
-    r"""Movies like MOVIE, named by its id or title.
+    """Movies like MOVIE, named by its id or title.
 
     \b
     embrec similar "Star Wars (1977)"
@@ -40,9 +41,17 @@ def similar(movie: str | None, user: str | None, count: int, database_url: str |
 @database_option
 @json_option
 def find(words: tuple[str, ...], count: int, database_url: str | None, as_json: bool) -> None:
-    """Movies whose title has all the WORDS, in any order."""
+    """Movies whose title has all the WORDS, in any order.
+
+    \b
+    embrec find star wars
+    embrec find god father -n 3 --json
+    """
     query = " ".join(words)
-    frame = recommend.find_movies(engine(database_url), query, count)
+    bind = engine(database_url)
+    frame = recommend.find_movies(bind, query, count)
     if frame.empty:
-        raise NotFoundError(f"No title has all the words {query!r}. Try fewer, or parts of words.")
+        alike = "; ".join(recommend.suggest_movies(bind, query)["title"])
+        advice = f"Did you mean: {alike}?" if alike else "Try fewer, or parts of words."
+        raise NotFoundError(f"No title has all the words {query!r}. {advice}")
     print_frame(frame, as_json)

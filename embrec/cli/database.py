@@ -6,18 +6,29 @@ import click
 from psycopg.conninfo import make_conninfo
 
 from embrec import config
-from embrec.cli.common import database_option, engine, json_option, note, print_rows
+from embrec.cli.common import database_option, engine, json_option, note
+from embrec.cli.progress import progress_bar
+from embrec.cli.tables import print_rows
 from embrec.database import local_server
 
 
 @click.group()
 def db() -> None:
-    """The database: the embedded server, and the schema's migrations."""
+    """The database: the embedded server, and the schema's migrations.
+
+    \b
+    embrec db upgrade
+    embrec db url
+    """
 
 
 @db.command()
 def start() -> None:
-    """Start the embedded server, if it is not running, and print its URL."""
+    """Start the embedded server, if it is not running, and print its URL.
+
+    \b
+    embrec db start
+    """
     server = local_server()
     note(f"Embedded PostgreSQL in {server.home}")
     click.echo(server.start())
@@ -25,14 +36,22 @@ def start() -> None:
 
 @db.command()
 def stop() -> None:
-    """Stop the embedded server."""
+    """Stop the embedded server.
+
+    \b
+    embrec db stop
+    """
     note("Stopped." if local_server().stop() else "It was not running.")
 
 
 @db.command()
 @database_option
 def url(database_url: str | None) -> None:
-    """Print the database's URL, for psql and other clients; the embedded server is started when needed."""
+    """Print the database's URL, for psql and other clients; the embedded server is started when needed.
+
+    \b
+    embrec db url  # psql "$(embrec db url)"
+    """
     setting = config.database_setting(database_url)
     click.echo(local_server().start() if setting is None else _conninfo(setting))
 
@@ -46,13 +65,26 @@ def _conninfo(setting: config.DatabaseSetting) -> str:
 @click.option("--sql", is_flag=True, help="Print the statements for psql instead of running them.")
 @database_option
 def upgrade(revision: str, sql: bool, database_url: str | None) -> None:
-    """Bring the schema to REVISION (default: the newest)."""
+    """Bring the schema to REVISION (default: the newest).
+
+    \b
+    embrec db upgrade
+    embrec db upgrade --sql > upgrade.sql  # for a DBA to run
+    """
     from embrec import schema
 
     if sql:
         click.echo(schema.upgrade_sql(revision))
         return
-    reached = schema.upgrade(engine(database_url, direct=True), revision)
+    bind = engine(database_url, direct=True)
+    before = schema.current(bind) or ""
+    pending = [each.revision for each in schema.history() if each.revision > before]
+    with progress_bar("Migrating", "revisions") as bar:
+
+        def show(number: str) -> None:
+            bar.update(pending.index(number) + 1, len(pending), f"revision {number} of {pending[-1]}")
+
+        reached = schema.upgrade(bind, revision, show)
     note(f"The schema embrec is at revision {reached}.")
 
 
@@ -62,7 +94,12 @@ def upgrade(revision: str, sql: bool, database_url: str | None) -> None:
 @click.option("--yes", is_flag=True, help="Do not ask before removing tables.")
 @database_option
 def downgrade(revision: str, sql: bool, yes: bool, database_url: str | None) -> int:
-    """Take the schema back to REVISION; `base` removes it, with all ratings and model runs."""
+    """Take the schema back to REVISION; `base` removes it, with all ratings and model runs.
+
+    \b
+    embrec db downgrade 0006
+    embrec db downgrade base --yes
+    """
     from embrec import schema
 
     if sql:
@@ -80,7 +117,11 @@ def downgrade(revision: str, sql: bool, yes: bool, database_url: str | None) -> 
 @db.command()
 @database_option
 def current(database_url: str | None) -> None:
-    """Print the schema's revision in the database."""
+    """Print the schema's revision in the database.
+
+    \b
+    embrec db current
+    """
     from embrec import schema
 
     click.echo(schema.current(engine(database_url)) or "none")
@@ -89,7 +130,11 @@ def current(database_url: str | None) -> None:
 @db.command()
 @json_option
 def history(as_json: bool) -> None:
-    """List the revisions of this release, oldest first."""
+    """List the revisions of this release, oldest first.
+
+    \b
+    embrec db history
+    """
     from embrec import schema
 
     rows = [{"revision": each.revision, "description": each.description} for each in schema.history()]
@@ -99,7 +144,11 @@ def history(as_json: bool) -> None:
 @db.command()
 @database_option
 def check(database_url: str | None) -> int:
-    """Compare the database's schema with this release; exit 1 where they differ."""
+    """Compare the database's schema with this release; exit 1 where they differ.
+
+    \b
+    embrec db check
+    """
     from embrec import schema
 
     differences = schema.check(engine(database_url))

@@ -15,8 +15,9 @@ import pandas as pd
 import sqlalchemy as sa
 
 from embrec import config, database, recommend, runs
-from embrec.cli.common import database_option, engine, note, print_rows
+from embrec.cli.common import database_option, engine, note
 from embrec.cli.loading import load_with_progress, open_named_source
+from embrec.cli.tables import print_rows
 from embrec.cli.training import train_with_progress
 from embrec.errors import DataError, WithheldError
 from embrec.extraction import extract
@@ -43,6 +44,10 @@ def demo(epochs: int, database_url: str | None) -> None:
     """Load MovieLens 100K, train the article's model, and ask for similar movies.
 
     Run again, it reuses what is there.
+
+    \b
+    embrec demo
+    embrec demo --epochs 5  # a quicker look
     """
     watch = _Stopwatch()
     with watch("database and schema"):
@@ -164,3 +169,4 @@ def _show_next_steps(bind: sa.Engine, database_url: str | None) -> None:
     )
     if config.database_setting(database_url) is None:
         click.echo("The embedded database keeps running; stop it with: embrec db stop")
+    click.echo("\nSee what the model has learned, and try it in a browser:\n  embrec report\n  embrec explore")

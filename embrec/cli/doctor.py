@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator
 import click
 import sqlalchemy as sa
 
-from embrec import config, database
-from embrec.cli.common import database_option, engine
+from embrec import database
+from embrec.cli.common import database_option, engine, where
 from embrec.errors import EmbrecError, RequirementError, RunError, SchemaError, UnreachableError
 from embrec.runs import as_trained, get_run, published_run_id
 
@@ -30,6 +30,9 @@ def doctor(database_url: str | None) -> int:
     """Check the installation and the database; exit 1 where something must be mended.
 
     What is missing comes with the statement that mends it.
+
+    \b
+    embrec doctor
     """
     healthy = True
     for name, check in _checks(database_url):
@@ -58,9 +61,7 @@ def _checks(url: str | None) -> Iterator[tuple[str, Callable[[], object]]]:
         engines.append(engine(url))
         with database.begin(engines[0]) as connection:
             version = connection.scalar(sa.text("SHOW server_version"))
-        setting = config.database_setting(url)
-        where = "the embedded database" if setting is None else config.describe(setting.parameters)
-        return f"PostgreSQL {version}, {where}"
+        return f"PostgreSQL {version}, {where(url)}"
 
     yield "database", reach
     yield "requirements", lambda: _with(engines[0], _requirements)

@@ -9,15 +9,16 @@ from typing import TYPE_CHECKING
 
 import click
 
-from embrec.cli.common import database_option, engine, json_option, note, print_json, print_rows, quiet_native_output
+from embrec.cli.common import MODELS, database_option, engine, json_option, note, print_json, quiet_native_output
 from embrec.cli.loading import open_named_source
+from embrec.cli.progress import progress_bar
+from embrec.cli.tables import print_rows
 from embrec.errors import DataError, TrainingError
 
 if TYPE_CHECKING:
     from embrec.evaluate import Contender, EvaluationData, Outcome
 
 TASKS = ("ratings", "top-n", "similar")
-MODELS = ("two-part", "matrix-factorization", "outer-product")
 
 
 @click.command()
@@ -51,10 +52,10 @@ def evaluate(
     database_url: str | None,
     as_json: bool,
 ) -> None:
-    r"""Measure models on held-out ratings, beside what most users rated and beside plain averages.
+    """Measure models on held-out ratings, beside what most users rated and beside plain averages.
 
     \b
-    embrec evaluate                              the ratings in the database
+    embrec evaluate                # the ratings in the database
     embrec evaluate ml-100k --split official
     embrec evaluate ml-latest-small/ --compare
     embrec evaluate ratings.csv --task top-n --seeds 5
@@ -106,14 +107,16 @@ def _outcomes(
 ) -> list[Outcome]:
     from embrec import evaluate
 
-    def progress(task: str, contender: str, number: int) -> None:
-        note(f"{task}: {contender}, split {number + 1}")
+    with progress_bar(f"Evaluating {task}", "splits") as bar:
 
-    if task == "ratings":
-        return evaluate.rate(data, contenders, split, progress=progress)
-    if task == "top-n":
-        return evaluate.rank(data, contenders, seeds, progress)
-    return evaluate.compare(data, contenders, seeds, groups, progress)
+        def progress(task: str, contender: str, done: int, of: int) -> None:
+            bar.update(done, of, f"{contender}, {done + 1} of {of}")
+
+        if task == "ratings":
+            return evaluate.rate(data, contenders, split, progress=progress)
+        if task == "top-n":
+            return evaluate.rank(data, contenders, seeds, progress)
+        return evaluate.compare(data, contenders, seeds, groups, progress)
 
 
 def _read_groups(path: Path) -> dict[str, str]:

@@ -7,22 +7,33 @@ import dataclasses
 import click
 
 from embrec import experiments as model_experiments
-from embrec.cli.common import database_option, engine, json_option, note, print_frame, print_rows
+from embrec.cli.common import database_option, engine, json_option, note
+from embrec.cli.completion import run_option
+from embrec.cli.tables import print_frame, print_rows
 
 
 @click.group()
 def experiments() -> None:
-    """Two runs at once, each for its share of the users: start, end, list, results."""
+    """Two runs at once, each for its share of the users: start, end, list, results.
+
+    \b
+    embrec experiments start "new vectors" --control 1 --treatment 2
+    embrec experiments results
+    """
 
 
 @experiments.command()
 @click.argument("name")
-@click.option("--control", type=int, metavar="RUN", required=True, help="The run to compare with.")
-@click.option("--treatment", type=int, metavar="RUN", required=True, help="The run that may be better.")
+@run_option("--control", help="The run to compare with.")
+@run_option("--treatment", help="The run that may be better.")
 @click.option("--share", type=float, default=0.5, show_default=True, help="Of the users that get the treatment.")
 @database_option
 def start(name: str, control: int, treatment: int, share: float, database_url: str | None) -> None:
-    """Start the experiment NAME; until it ends, its two runs answer instead of the published one."""
+    """Start the experiment NAME; until it ends, its two runs answer instead of the published one.
+
+    \b
+    embrec experiments start "new vectors" --control 1 --treatment 2 --share 0.2
+    """
     model_experiments.start(engine(database_url), name, control, treatment, share)
     note(f"Experiment {name!r} is running: model run {treatment} for {share:.4g} of the users, {control} for the rest.")
 
@@ -30,7 +41,11 @@ def start(name: str, control: int, treatment: int, share: float, database_url: s
 @experiments.command()
 @database_option
 def end(database_url: str | None) -> None:
-    """End the running experiment; the published run answers for everybody again."""
+    """End the running experiment; the published run answers for everybody again.
+
+    \b
+    embrec experiments end
+    """
     ended = model_experiments.end(engine(database_url))
     note(f"Experiment {ended.name!r} is ended. To keep its treatment: embrec runs publish {ended.treatment_run}")
 
@@ -39,7 +54,11 @@ def end(database_url: str | None) -> None:
 @database_option
 @json_option
 def list_command(database_url: str | None, as_json: bool) -> None:
-    """List the experiments, newest first; the one that has no end is running."""
+    """List the experiments, newest first; the one that has no end is running.
+
+    \b
+    embrec experiments list
+    """
     rows = [dataclasses.asdict(experiment) for experiment in model_experiments.list_experiments(engine(database_url))]
     if not as_json:
         for row in rows:
@@ -57,5 +76,8 @@ def results(database_url: str | None, as_json: bool) -> None:
 
     The outcome is what the application recorded, added up for each user it was shown to; the difference is the
     treatment's from the control's, with its 95 % interval.
+
+    \b
+    embrec experiments results
     """
     print_frame(model_experiments.results(engine(database_url)), as_json)

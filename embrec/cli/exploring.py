@@ -16,7 +16,7 @@ from embrec.errors import ConfigError
 @click.option("--open", "opens", is_flag=True, help="Open the page in a browser.")
 @database_option
 def explore(host: str, port: int, opens: bool, database_url: str | None) -> None:
-    r"""Look at the movies, the runs and what they recommend, in a browser.
+    """Look at the movies, the runs and what they recommend, in a browser.
 
     A page and JSON endpoints that only read, until Ctrl-C. It has no logins: beyond this machine, have a reverse proxy
     ask for them.

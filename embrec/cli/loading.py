@@ -8,7 +8,8 @@ from pathlib import Path
 import click
 import sqlalchemy as sa
 
-from embrec.cli.common import database_option, engine, json_option, note, print_json, progress_bar
+from embrec.cli.common import database_option, engine, json_option, note, print_json
+from embrec.cli.progress import progress_bar
 from embrec.columns import COLUMN_OPTIONS
 from embrec.in_database import load_from_table
 from embrec.loading import LoadReport
@@ -51,15 +52,15 @@ def load(
     as_json: bool,
     **column_options: str | None,
 ) -> None:
-    r"""Load ratings: MovieLens 100K, a MovieLens folder, a CSV or a Parquet file, a table of the same database.
+    """Load ratings: MovieLens 100K, a MovieLens folder, a CSV or a Parquet file, a table of the same database.
 
     \b
-    embrec load ml-100k                          fetched, checked and kept
-    embrec load ml-latest-small/                 also ml-1m, ml-10m ... ml-32m
+    embrec load ml-100k            # fetched, checked and kept
+    embrec load ml-latest-small/   # also ml-1m, ml-10m ... ml-32m
     embrec load ratings.csv --movies movies.csv
     embrec load sales.csv --user-column customer --movie-column film
     embrec load --from-table shop.stars --user-column customer --movie-column film --rating-column stars
-    embrec load --from-table shop.stars --watermark updated_at        only what is new
+    embrec load --from-table shop.stars --watermark updated_at   # only what is new
     embrec load --from-query "SELECT ..." --movies-query "SELECT id AS movie_id, name AS title FROM film"
 
     A CSV has commas, one row a line, and a header with user_id, movie_id, rating and, if known, rated_at (seconds
@@ -75,9 +76,9 @@ def load(
     if source is not None:
         report = load_with_progress(bind, open_named_source(source, movies, columns), reject_to)
     else:
-        with progress_bar("Loading") as update:
+        with progress_bar("Loading inside the database") as bar:
             ratings = TableSource(from_table, from_query, columns, movies_query, watermark)
-            report = load_from_table(bind, ratings, reject_to, progress=lambda share: update(share, "", 1.0))
+            report = load_from_table(bind, ratings, reject_to, progress=lambda share: bar.update(share, 1.0))
     if as_json:
         print_json(dataclasses.asdict(report))
         return
@@ -105,5 +106,12 @@ def open_named_source(name: str, movies: Path | None = None, columns: dict[str, 
 
 def load_with_progress(bind: sa.Engine, source: Source, reject_to: Path | None = None) -> LoadReport:
     """Load a source under a progress bar."""
-    with progress_bar("Loading") as update:
-        return load_source(bind, source, reject_to, progress=lambda share: update(share, "", 1.0))
+    with progress_bar("Reading ratings", "rows") as bar:
+
+        def show(share: float, rows: int) -> None:
+            if share < 1:
+                bar.update(rows, rows / share if share else rows)
+            else:
+                bar.step(f"Storing {rows:,} ratings")
+
+        return load_source(bind, source, reject_to, progress=show)

@@ -6,7 +6,8 @@ import click
 import pandas as pd
 
 from embrec import predict as answers
-from embrec.cli.common import count_option, database_option, engine, json_option, print_frame
+from embrec.cli.common import count_option, database_option, engine, json_option
+from embrec.cli.tables import print_frame
 from embrec.database import begin
 from embrec.recommend import resolve_movie
 
@@ -17,7 +18,7 @@ from embrec.recommend import resolve_movie
 @database_option
 @json_option
 def predict(user: str, movies: tuple[str, ...], database_url: str | None, as_json: bool) -> None:
-    r"""The rating that USER would give each of the MOVIES, named by id or title, and how sure that is.
+    """The rating that USER would give each of the MOVIES, named by id or title, and how sure that is.
 
     The uncertainty is a standard deviation; a run that does not know it leaves it out.
 
@@ -40,7 +41,7 @@ def predict(user: str, movies: tuple[str, ...], database_url: str | None, as_jso
 @database_option
 @json_option
 def explain(user: str, movie: str, count: int, database_url: str | None, as_json: bool) -> None:
-    r"""Which of USER's ratings speak most for MOVIE, or against it.
+    """Which of USER's ratings speak most for MOVIE, or against it.
 
     \b
     embrec explain 196 "Fargo (1996)" -n 5

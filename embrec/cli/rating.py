@@ -6,6 +6,7 @@ import click
 
 from embrec import ratings
 from embrec.cli.common import database_option, engine, note
+from embrec.cli.progress import progress_bar
 from embrec.database import begin
 from embrec.errors import NotFoundError, UnknownUserError
 from embrec.recommend import resolve_movie
@@ -18,7 +19,7 @@ from embrec.recommend import resolve_movie
 @click.option("--new-movie", is_flag=True, help="Take MOVIE in as a new id, rather than look for it.")
 @database_option
 def rate(user: str, movie: str, rating: float, new_movie: bool, database_url: str | None) -> None:
-    r"""Record that USER rates MOVIE, named by its id or title, with RATING, in place of an earlier rating.
+    """Record that USER rates MOVIE, named by its id or title, with RATING, in place of an earlier rating.
 
     The next recommendation knows it; a user that is new is taken in.
 
@@ -36,7 +37,11 @@ def rate(user: str, movie: str, rating: float, new_movie: bool, database_url: st
 @click.argument("movie")
 @database_option
 def unrate(user: str, movie: str, database_url: str | None) -> None:
-    """Take USER's rating of MOVIE, named by its id or title, back."""
+    """Take USER's rating of MOVIE, named by its id or title, back.
+
+    \b
+    embrec unrate 196 "Star Wars (1977)"
+    """
     with begin(engine(database_url)) as connection:
         found = resolve_movie(connection, movie)
         if not ratings.remove_rating(connection, user, found):
@@ -49,7 +54,11 @@ def unrate(user: str, movie: str, database_url: str | None) -> None:
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @database_option
 def forget(user: str, yes: bool, database_url: str | None) -> None:
-    """Take away all that is known of USER: ratings, vectors in every run, what experiments recorded."""
+    """Take away all that is known of USER: ratings, vectors in every run, what experiments recorded.
+
+    \b
+    embrec forget 196
+    """
     if not yes:
         click.confirm(f"Forget user {user} for ever?", abort=True, err=True)
     if not ratings.forget_user(engine(database_url), user):
@@ -60,6 +69,12 @@ def forget(user: str, yes: bool, database_url: str | None) -> None:
 @click.command()
 @database_option
 def refresh(database_url: str | None) -> None:
-    """Give the published run vectors of movies that came after its training, and count ratings anew."""
-    movies = ratings.refresh(engine(database_url))
+    """Give the published run vectors of movies that came after its training, and count ratings anew.
+
+    \b
+    embrec refresh
+    """
+    bind = engine(database_url)
+    with progress_bar("Refreshing"):
+        movies = ratings.refresh(bind)
     note(f"{movies:,} movies that came after the training have vectors now; the ratings are counted.")

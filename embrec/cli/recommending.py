@@ -9,19 +9,15 @@ from datetime import UTC, datetime
 from typing import Any
 
 import click
+import sqlalchemy as sa
 
 from embrec import recommend as answers
+from embrec.arguments import did_you_mean
 from embrec.batch import recommend_all
-from embrec.cli.common import (
-    count_option,
-    database_option,
-    engine,
-    json_option,
-    note,
-    print_frame,
-    print_json,
-    progress_bar,
-)
+from embrec.cli.common import count_option, database_option, engine, json_option, note, print_json
+from embrec.cli.progress import progress_bar
+from embrec.cli.tables import print_frame
+from embrec.errors import NotFoundError
 
 _FILTERS = (
     click.option("--genre", "genres", multiple=True, metavar="GENRE", help="At least one of these. Repeatable."),
@@ -44,6 +40,16 @@ def _given(filters: dict[str, Any]) -> answers.Filters:
     given = {name: list(value) if isinstance(value, tuple) else value for name, value in filters.items()}
     found: answers.Filters = {name: value for name, value in given.items() if value not in (None, [])}  # type: ignore[assignment]
     return found
+
+
+def _check_genres(bind: sa.Engine, filters: dict[str, Any]) -> None:
+    """Refuse a genre that no movie has: it would let none through, or take none away, without a word."""
+    wanted = [*filters["genres"], *filters["without_genres"]]
+    known = answers.genres(bind) if wanted else []
+    for genre in wanted:
+        if known and genre not in known:
+            meant = did_you_mean(genre, known) or f" There are: {', '.join(known)}"
+            raise NotFoundError(f"No movie has the genre {genre!r}.{meant}")
 
 
 @click.command()
@@ -73,7 +79,7 @@ def recommend(
     as_json: bool,
     **filters: Any,
 ) -> None:
-    r"""The best movies for USER, by the ratings there are now.
+    """The best movies for USER, by the ratings there are now.
 
     \b
     embrec recommend 196
@@ -95,6 +101,7 @@ def recommend(
         "diversity": diversity,
     }
     bind = engine(database_url)
+    _check_genres(bind, filters)
     if visitor is not None:
         frame = answers.recommend_for(bind, _ratings(visitor), count, **more, **_given(filters))
     else:
@@ -104,8 +111,9 @@ def recommend(
 
 
 def _recommend_all(database_url: str | None, output: str, count: int, include_rated: bool, as_json: bool) -> None:
-    with progress_bar("recommend") as show:
-        report = recommend_all(engine(database_url), output, count, include_rated, lambda share: show(share, "", 1.0))
+    bind = engine(database_url)
+    with progress_bar("Recommending", "users") as bar:
+        report = recommend_all(bind, output, count, include_rated, bar.update)
     if as_json:
         print_json(dataclasses.asdict(report))
     note(f"{report.rows:,} recommendations for {report.users:,} users are in {output}.")
@@ -126,8 +134,15 @@ def _ratings(visitor: str) -> dict[str, float]:
 @database_option
 @json_option
 def popular(count: int, database_url: str | None, as_json: bool, **filters: Any) -> None:
-    """The most popular movies: well rated, and by many."""
-    print_frame(answers.popular_movies(engine(database_url), count, **_given(filters)), as_json)
+    """The most popular movies: well rated, and by many.
+
+    \b
+    embrec popular
+    embrec popular --genre Comedy --from 1990 --min-ratings 50
+    """
+    bind = engine(database_url)
+    _check_genres(bind, filters)
+    print_frame(answers.popular_movies(bind, count, **_given(filters)), as_json)
 
 
 @click.command()
@@ -137,10 +152,12 @@ def popular(count: int, database_url: str | None, as_json: bool, **filters: Any)
 @database_option
 @json_option
 def trending(since: datetime, count: int, database_url: str | None, as_json: bool, **filters: Any) -> None:
-    r"""Movies that are rated much more SINCE a time (UTC) than before.
+    """Movies that are rated much more SINCE a time (UTC) than before.
 
     \b
     embrec trending 1998-04-01
     """
     moment = since.replace(tzinfo=UTC)
-    print_frame(answers.trending_movies(engine(database_url), moment, count, **_given(filters)), as_json)
+    bind = engine(database_url)
+    _check_genres(bind, filters)
+    print_frame(answers.trending_movies(bind, moment, count, **_given(filters)), as_json)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -11,22 +10,28 @@ import sqlalchemy as sa
 
 from embrec import experiments
 from embrec import runs as model_runs
-from embrec.cli.common import (
-    database_option,
-    engine,
-    json_option,
-    note,
-    print_json,
-    print_rows,
-    progress_bar,
-    quiet_native_output,
-)
+from embrec.cli.common import MODELS, database_option, engine, json_option, note, print_json, quiet_native_output
+from embrec.cli.completion import run_argument
+from embrec.cli.progress import progress_bar
+from embrec.cli.tables import figures, print_rows
 from embrec.errors import TrainingError, WithheldError
 from embrec.garbage import collect_garbage
 
 if TYPE_CHECKING:
     from embrec.models import Epoch
     from embrec.train import TrainResult
+
+# What a step of the training is called, and what is counted in it.
+_STEPS = {
+    "extract": ("Reading ratings",),
+    "fit": ("Fitting the ratings", "epochs"),
+    "evaluate": ("Measuring the error",),
+    "store": ("Storing vectors",),
+    "publish": ("Publishing, and counting ratings",),
+    "index": ("Indexing vectors",),
+}
+# The part that ranks is fitted beside the other, and may take longer.
+_FITTED = "Finishing the fit"
 
 
 @click.command()
@@ -35,6 +40,7 @@ if TYPE_CHECKING:
     "architecture",
     metavar="NAME",
     default="two-part",
+    shell_complete=lambda ctx, parameter, incomplete: [name for name in MODELS if name.startswith(incomplete)],
     show_default=True,
     help="two-part, matrix-factorization (quick, ratings only), or outer-product (the article's).",
 )
@@ -88,7 +94,14 @@ def train(
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Train a model on the ratings in the database and publish its vectors."""
+    """Train a model on the ratings in the database and publish its vectors.
+
+    \b
+    embrec train
+    embrec train --draws 0  # quick
+    embrec train --holdout 0.1 --no-publish
+    embrec train --model matrix-factorization --warm-start --epochs 2
+    """
     chosen = {name: value for name, value in options.items() if value is not None}
     bind = engine(database_url, direct=True)
     result = train_with_progress(bind, architecture, chosen, seed, holdout, publish, warm_start, force)
@@ -110,10 +123,10 @@ def _print_result(result: TrainResult, as_json: bool) -> None:
             }
         )
         return
-    figures = ", ".join(f"{name} {value:.4f}" for name, value in result.metrics.items())
+    errors = ", ".join(f"{name} {value:.4f}" for name, value in result.metrics.items())
     model = result.model
     kept = "" if model.kept_epoch == len(model.history) else f"; epoch {model.kept_epoch} kept"
-    click.echo(f"Model run {result.model_run_id}: {figures}{kept}.")
+    click.echo(f"Model run {result.model_run_id}: {errors}{kept}.")
 
 
 def train_with_progress(
@@ -133,18 +146,28 @@ def train_with_progress(
     except ImportError as error:
         raise TrainingError("Training needs TensorFlow and Keras. Run: pip install 'embrec[train]'") from error
 
-    with progress_bar("Training", count=True) as update:
+    with progress_bar("Preparing") as bar:
 
         def on_epoch(epoch: Epoch) -> None:
             held_out = "" if epoch.held_out_rmse is None else f", held out {epoch.held_out_rmse:.4f}"
-            update(epoch.epoch, f"RMSE {epoch.rmse:.4f}{held_out}", epoch.of)
+            bar.update(epoch.epoch, epoch.of, f"{epoch.epoch} of {epoch.of}, RMSE {epoch.rmse:.4f}{held_out}")
+            if epoch.epoch == epoch.of:
+                bar.step(_FITTED)
 
-        return training.train(bind, architecture, options, seed, holdout, publish, on_epoch, warm_start, force)
+        def on_step(step: str) -> None:
+            bar.step(*_STEPS[step])
+
+        return training.train(bind, architecture, options, seed, holdout, publish, on_epoch, warm_start, force, on_step)
 
 
 @click.group()
 def runs() -> None:
-    """Model runs: list, show, publish, roll back, delete."""
+    """Model runs: list, show, publish, roll back, delete.
+
+    \b
+    embrec runs list
+    embrec runs publish 2
+    """
 
 
 @runs.command(name="list")
@@ -152,36 +175,53 @@ def runs() -> None:
 @database_option
 @json_option
 def list_command(include_deleted: bool, database_url: str | None, as_json: bool) -> None:
-    """List the runs, newest first; the published one is marked."""
-    rows = []
-    for run in model_runs.list_runs(engine(database_url), include_deleted):
-        row = dataclasses.asdict(run)
-        row["metrics"] = run.metrics if as_json else _figures(run.metrics)
-        row["started_at"] = run.started_at if as_json else f"{run.started_at:%Y-%m-%d %H:%M}"
-        row["published"] = run.published if as_json else ("*" if run.published else "")
-        rows.append(row)
-    columns = ["model_run_id", "published", "status", "architecture", "started_at", "rating_count", "metrics"]
-    print_rows(rows, columns, as_json)
+    """List the runs, newest first.
+
+    \b
+    embrec runs list
+    embrec runs list --all --json
+    """
+    found = model_runs.list_runs(engine(database_url), include_deleted)
+    if as_json:
+        columns = ["model_run_id", "published", "status", "architecture", "started_at", "rating_count", "metrics"]
+        print_rows([dataclasses.asdict(run) for run in found], columns, as_json=True)
+        return
+    print_rows([_run(run) for run in found], ["run", "status", "model", "started", "ratings", "metrics"])
 
 
-def _figures(metrics: Mapping[str, float | None]) -> str:
-    return ", ".join(f"{name} none" if value is None else f"{name} {value:.4g}" for name, value in metrics.items())
+def _run(run: model_runs.ModelRun) -> dict[str, object]:
+    return {
+        "run": run.model_run_id,
+        "status": run.status + (", published" if run.published else ""),
+        "model": run.architecture,
+        "started": f"{run.started_at:%Y-%m-%d %H:%M}",
+        "ratings": f"{run.rating_count:,}",
+        "metrics": figures(run.metrics),
+    }
 
 
 @runs.command()
-@click.argument("run", type=int)
+@run_argument
 @database_option
 def show(run: int, database_url: str | None) -> None:
-    """Print everything recorded of a run, as JSON."""
+    """Print everything recorded of a run, as JSON.
+
+    \b
+    embrec runs show 1
+    """
     print_json(dataclasses.asdict(model_runs.get_run(engine(database_url), run)))
 
 
 @runs.command()
-@click.argument("run", type=int)
+@run_argument
 @click.option("--force", is_flag=True, help="Also where its metrics look bad.")
 @database_option
 def publish(run: int, force: bool, database_url: str | None) -> None:
-    """Make RUN the published one."""
+    """Make RUN the published one.
+
+    \b
+    embrec runs publish 2
+    """
     bind = engine(database_url)
     model_runs.publish(bind, run, force=force)
     _note_published(bind, run)
@@ -190,7 +230,11 @@ def publish(run: int, force: bool, database_url: str | None) -> None:
 @runs.command()
 @database_option
 def rollback(database_url: str | None) -> None:
-    """Go back to the run that was published before."""
+    """Go back to the run that was published before.
+
+    \b
+    embrec runs rollback
+    """
     bind = engine(database_url)
     _note_published(bind, model_runs.rollback(bind))
 
@@ -205,10 +249,14 @@ def _note_published(bind: sa.Engine, run: int) -> None:
 
 
 @runs.command()
-@click.argument("run", type=int)
+@run_argument
 @database_option
 def delete(run: int, database_url: str | None) -> None:
-    """Delete a run's vectors; its record stays."""
+    """Delete a run's vectors; its record stays.
+
+    \b
+    embrec runs delete 1
+    """
     model_runs.delete(engine(database_url, direct=True), run)
     note(f"Model run {run} is deleted.")
 
@@ -223,8 +271,14 @@ def gc(keep: int | None, dry_run: bool, database_url: str | None, as_json: bool)
 
     Never deleted by --keep: the published run, the one that a rollback would go back to, and the two of a running
     experiment.
+
+    \b
+    embrec gc
+    embrec gc --keep 5 --dry-run
     """
-    found = collect_garbage(engine(database_url, direct=True), keep, dry_run)
+    bind = engine(database_url, direct=True)
+    with progress_bar("Clearing away", "runs") as bar:
+        found = collect_garbage(bind, keep, dry_run, bar.update)
     rows = [dataclasses.asdict(garbage) for garbage in found]
     if rows or as_json:
         print_rows(rows, ["model_run_id", "garbage"], as_json)

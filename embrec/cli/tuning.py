@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from embrec.cli.common import database_option, engine, json_option, note, print_json, progress_bar, quiet_native_output
+from embrec.cli.common import database_option, engine, json_option, note, print_json, quiet_native_output
+from embrec.cli.progress import progress_bar
 from embrec.errors import TrainingError
 
 if TYPE_CHECKING:
@@ -30,6 +31,10 @@ def tune(architecture: str, trials: int, seed: int, database_url: str | None, as
     """Look for better options on ratings that are held out for that, and print how to train with the best.
 
     Every trial is kept in the database; run again, also after an interruption, it goes on from there.
+
+    \b
+    embrec tune --trials 20
+    embrec tune --model matrix-factorization --seed 1
     """
     try:
         with quiet_native_output():
@@ -37,12 +42,13 @@ def tune(architecture: str, trials: int, seed: int, database_url: str | None, as
     except ImportError as error:
         raise TrainingError("Tuning needs TensorFlow, Keras and Optuna. Run: pip install 'embrec[tune]'") from error
 
-    with progress_bar("Tuning", count=True) as update:
+    bind = engine(database_url)
+    with progress_bar("Tuning", "trials") as bar:
 
         def on_trial(trial: Trial, best: Trial, number: int) -> None:
-            update(number, f"{trial.value:.4f}, best {best.value:.4f}", trials)
+            bar.update(number, trials, f"{number} of {trials}, {trial.value:.4f}, best {best.value:.4f}")
 
-        best, metric, count = tuning.tune(engine(database_url), architecture, trials, seed, on_trial)
+        best, metric, count = tuning.tune(bind, architecture, trials, seed, on_trial)
     flags = " ".join(f"--{name.replace('_', '-')} {value:.4g}" for name, value in best.options.items())
     command = f"embrec train --model {architecture} {flags}"
     if as_json:

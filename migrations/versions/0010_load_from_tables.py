@@ -1,7 +1,7 @@
 """Ratings from tables of the same database: how far each was read, and a trigger that keeps in step.
 
 Revision ID: 0010
-Revises: 0008
+Revises: 0009
 """
 
 import sqlalchemy as sa
@@ -10,7 +10,7 @@ from alembic import op
 from embrec.resources import executable
 
 revision = "0010"
-down_revision = "0008"
+down_revision = "0009"
 branch_labels = None
 depends_on = None
 

@@ -10,7 +10,7 @@ DECLARE
     -- What is asked, and what an application's users tell; both are all that embrec_api may do.
     asking text[] := '{similar_movies,similar_users,find_movies,recommend_movies,recommend_for,explain_recommendation,'
         'predict_rating,predict_ratings,rating_uncertainty,popular_movies,trending_movies,assign_variant,known_id,'
-        'movie_named,explain_for,movie_details,user_ratings,trained_runs,map_movies,known_genres}';
+        'movie_named,explain_for,movie_details,user_ratings,trained_runs,map_movies,known_genres,suggest_movies}';
     telling text[] := '{add_rating,remove_rating,record_exposure,record_outcome}';
     loading text[] := '{refresh_statistics,forget_user,follow_ratings}';
     training text[] := '{open_run,close_run,index_run,index_ranking,run_digest,refresh_statistics}';

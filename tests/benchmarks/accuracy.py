@@ -107,8 +107,8 @@ def measure(tasks: Sequence[str], groups: dict[str, str], only: str) -> dict[str
     mine = contenders.CONTENDERS
     begin = time.perf_counter()
 
-    def progress(task: str, contender: str, number: int) -> None:
-        print(f"{time.perf_counter() - begin:.0f} s: {task}, {contender}, {number}", file=sys.stderr, flush=True)
+    def progress(task: str, contender: str, done: int, of: int) -> None:
+        print(f"{time.perf_counter() - begin:.0f} s: {task}, {contender}, {done} of {of}", file=sys.stderr, flush=True)
 
     def wanted(*everybody: Contender) -> list[Contender]:
         return [contender for contender in everybody if only in contender.name]

@@ -116,13 +116,13 @@ def test_blocks_pieces_and_groups_make_no_difference(
     engine: sa.Engine, published: int, monkeypatch: pytest.MonkeyPatch, n: int
 ) -> None:
     ratings.add_rating(engine, "ahead", "brand new", 5.0)
-    shares: list[float] = []
+    done: list[tuple[int, int]] = []
     monkeypatch.setattr(batch, "_BLOCK_SCORES", 18 * 3)
     monkeypatch.setattr(batch, "_PIECE_ROWS", n * 10)
     monkeypatch.setattr(batch, "_GROUP", 2)
-    recommend_all(engine, TABLE, n, progress=shares.append)
+    recommend_all(engine, TABLE, n, progress=lambda *users: done.append(users))
     assert_same(in_table(engine), in_sql(engine, n))
-    assert shares == [pytest.approx(share / 31) for share in (10, 20, 30, 31)]
+    assert done == [(10, 31), (20, 31), (30, 31), (31, 31)]
 
 
 def test_files_and_tables_hold_the_same(engine: sa.Engine, published: int, tmp_path: Path) -> None:
@@ -158,7 +158,7 @@ def test_a_second_batch_replaces_the_first_whole(engine: sa.Engine, published: i
         assert len(pd.read_parquet(tmp_path / "best.parquet")) == len(in_sql(engine, n))
 
 
-def stop(share: float) -> None:
+def stop(done: int, of: int) -> None:
     raise InterruptedError
 
 
@@ -192,7 +192,7 @@ def test_a_table_stays_as_it_was_where_a_batch_fails(engine: sa.Engine, publishe
 def test_readers_see_the_earlier_rows_until_the_end(engine: sa.Engine, published: int) -> None:
     recommend_all(engine, TABLE)
     before, seen = in_table(engine), []
-    recommend_all(engine, TABLE, 2, progress=lambda share: seen.append(in_table(engine)))
+    recommend_all(engine, TABLE, 2, progress=lambda done, of: seen.append(in_table(engine)))
     assert seen
     assert all(each.equals(before) for each in seen)
 

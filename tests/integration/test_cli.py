@@ -137,7 +137,7 @@ def test_find(embrec: Run, published: list[str]) -> None:
         (["runs", "show", "7"], "no model run 7"),
         (["runs", "rollback"], "No earlier published run"),
         (["load", "/no/such/file"], "no file or folder /no/such/file"),
-        (["train", "--model", "magic"], "no architecture magic"),
+        (["train", "--model", "two-prat"], "no architecture two-prat. Did you mean 'two-part'?"),
     ],
 )
 def test_an_error_is_one_line_on_stderr_and_status_1(
@@ -289,6 +289,7 @@ def test_with_nothing_configured_the_embedded_database_is_used_and_said_so(shell
     assert (current.stdout, current.stderr.count("\n")) == ("none\n", 1)
     assert "using the embedded one in" in current.stderr
     assert run("db", "stop").stderr == "Stopped.\n"
+    assert "stopped. Any command that needs it starts it.\nNext: embrec status\n" in run().stdout
     assert run("db", "stop").stderr == "It was not running.\n"
     assert run("db", "url").returncode == 0
 

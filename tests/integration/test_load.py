@@ -14,7 +14,7 @@ from data import load_frame, rating_frame
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from embrec import bulk, database, extraction, loading, sources
+from embrec import bulk, database, delimited, extraction, loading, sources
 from embrec.errors import BadRowError, DatabaseError, DataError, SchemaError
 from embrec.movies import Movie
 
@@ -311,3 +311,20 @@ def test_ids_are_stored_as_they_are_whatever_the_client_speaks(
             movies = connection.scalars(sa.text("SELECT movie_id FROM embrec.movies ORDER BY movie_index")).all()
         assert (users, movies) == (ids, ids[::-1])
     engine.dispose()
+
+
+def test_progress_is_of_rows_that_are_checked(
+    engine: sa.Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(delimited, "BLOCK_BYTES", 1024)
+    path = tmp_path / "ratings.csv"
+    frame = rating_frame()
+    frame.to_csv(path, index=False)
+    told: list[tuple[float, int]] = []
+    loading.load(engine, sources.open_source(path), progress=lambda share, rows: told.append((share, rows)))
+    assert told == sorted(told)
+    assert len(told) > 4
+    assert told[-1] == (1.0, len(frame))
+    for share, rows in told[:-1]:
+        assert 0 < share < 1
+        assert 0 < rows < len(frame)

@@ -8,7 +8,7 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -209,3 +209,13 @@ def test_the_readmes_python_runs(
     exec(block, names)  # noqa: S102 - our own README
     assert len(capsys.readouterr().out.splitlines()) == 6
     names["engine"].dispose()  # type: ignore[attr-defined]
+
+
+def test_the_demo_ends_by_naming_the_report_and_the_page(
+    embrec: Callable[..., tuple[int, str, str]], ml_url: str, trained: TrainResult
+) -> None:
+    code, out, err = embrec("demo", "--epochs", "1", "--database-url", ml_url)
+    assert code == 0, err
+    assert f"Model run {trained.model_run_id} is trained already." in err
+    assert "Movies like Star Wars (1977)" in out
+    assert out.endswith("\n  embrec report\n  embrec explore\n")

@@ -243,7 +243,7 @@ def test_a_schema_that_is_behind_or_absent_is_refused_and_a_newer_one_is_not(eng
             if revision:
                 connection.execute(sa.text(f"UPDATE embrec.alembic_version SET version_num = '{revision}'"))
             else:
-                connection.execute(sa.text("DROP TABLE embrec.alembic_version"))
+                connection.execute(sa.text("DROP TABLE embrec.alembic_version CASCADE"))
             with pytest.raises(SchemaError, match=f"{message}.*embrec db upgrade"):
                 database.require_schema(connection)
         connection.rollback()

@@ -125,8 +125,8 @@ UNKNOWN: list[tuple[str, Call, str]] = [
     ("a title", lambda engine: recommend.resolve_movie(engine, "\udcff\0"), "Look for it with: embrec find"),
     *((f"run {run}", lambda engine, run=run: runs.publish(engine, run), "no model run .* with: embrec runs list")
       for run in (99, 0, -1, None)),
-    ("a run to delete", lambda engine: runs.delete(engine, 99), "no model run 99. See them with: embrec runs list"),
-    ("a run to look at", lambda engine: runs.get_run(engine, 99), "no model run 99. See them with: embrec runs list"),
+    ("a run to delete", lambda engine: runs.delete(engine, 99), "no model run 99. The newest are: 1. See"),
+    ("a run to look at", lambda engine: runs.get_run(engine, 99), "no model run 99. The newest are: 1. See"),
 ]  # fmt: skip
 # Through SQL: the call, and the error's code.
 SQL: list[tuple[str, str]] = [

@@ -47,7 +47,8 @@ def test_a_training_shows_that_it_is_alive_by_connections_that_it_closes(
             return len(beats) > 3
 
         wait_for(beaten)
-        assert statuses(engine)[runs.list_runs(engine)[0].model_run_id] == "training"
+        (run, *_) = runs.list_runs(engine)
+        assert (run.status, run.progress) == ("training", 1.0)
         engine.dispose()
         for _ in range(20):
             time.sleep(0.01)

@@ -26,6 +26,7 @@ from embrec import (
     runs,
     schema,
     sources,
+    status,
 )
 from embrec.embeddings import Vectors
 from embrec.errors import DatabaseError
@@ -97,6 +98,8 @@ OPERATIONS: dict[str, tuple[Operation, str]] = {
         ),
         "owner trainer",
     ),
+    "see the status": (status.read_status, "owner trainer reader"),
+    "suggest titles": (lambda c: recommend.suggest_movies(c, "star"), "owner reader api"),
     "list runs": (runs.list_runs, "owner trainer publisher reader"),
     "publish": (lambda c: runs.publish(c, 2), "owner publisher"),
     "roll back": (runs.rollback, "owner publisher"),

@@ -18,7 +18,7 @@ ROOT = Path(resources.__file__).parent.parent
 DOCS = ROOT / "docs"
 PAGES = [ROOT / "README.md", *sorted(DOCS.rglob("*.md"))]
 # Fences that are run (tests/integration/test_snippets.py), and those that are not; "sh" would be forgotten.
-FENCES = {"bash", "sql", "python", "text", "ini", "", "{toctree}", "{eval-rst}", "{sql-functions}"}
+FENCES = {"bash", "sql", "python", "text", "ini", "nginx", "yaml", "", "{toctree}", "{eval-rst}", "{sql-functions}"}
 
 by_name = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 

@@ -1,0 +1,161 @@
+"""embrec status, and what embrec says without a command."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+import importlib.metadata
+from collections.abc import Iterator
+
+import click
+from rich.filesize import decimal
+
+from embrec import config, database
+from embrec.cli.common import database_option, engine, json_option, note, print_json, where
+from embrec.cli.tables import figures, print_rows
+from embrec.errors import LocalServerError
+from embrec.prometheus import exposition
+from embrec.status import Row, Status, StatusWarning, read_status
+
+# Runs that answer are shown all the same.
+_RUNS_SHOWN = 5
+_NOT_MADE = StatusWarning(
+    "no_database", "No database is configured, and the embedded one has not been made yet.", "embrec demo"
+)
+
+
+@click.command()
+@click.option(
+    "--prometheus", is_flag=True, help="Print Prometheus' text format, for node_exporter's textfile collector."
+)
+@database_option
+@json_option
+def status(prometheus: bool, database_url: str | None, as_json: bool) -> None:
+    """How everything is at a glance, and what should be seen to, each with the command that mends it.
+
+    \b
+    embrec status
+    embrec status --json
+    embrec status --prometheus > embrec.prom
+
+    For whether the installation, the rights and the settings are right: embrec doctor
+    """
+    if prometheus and as_json:
+        raise click.UsageError("Take one of --prometheus and --json.")
+    made = _is_made(database_url)
+    found = read_status(engine(database_url)) if made else Status({}, [], [], [_NOT_MADE])
+    if prometheus:
+        click.echo(exposition(found), nl=False)
+    elif as_json:
+        print_json({"where": where(database_url) if made else None, **dataclasses.asdict(found)})
+    else:
+        _print(found, where(database_url))
+
+
+def _is_made(database_url: str | None) -> bool:
+    """Whether there is a database to look at; an embedded one is not made just to find it empty."""
+    return config.database_setting(database_url) is not None or bool(database.local_server().data.exists())
+
+
+def _print(found: Status, place: str) -> None:
+    for name, text in _facts(found, place):
+        click.echo(f"{name:<11}{text}")
+    shown = [
+        run for number, run in enumerate(found.runs) if number < _RUNS_SHOWN or run["published"] or run["experiment"]
+    ]
+    if shown:
+        click.echo()
+        indexes = ["indexes"] if any(run["indexes"] for run in shown) else []
+        print_rows([_run(run) for run in shown], ["run", "state", "model", "ratings", "vectors", *indexes, "metrics"])
+    if len(shown) < len(found.runs):
+        note(f"{len(found.runs) - len(shown)} older runs: embrec runs list")
+    for warning in found.warnings:
+        click.echo(f"\n{warning.message}\n    {warning.command}")
+
+
+def _facts(found: Status, place: str) -> Iterator[tuple[str, str]]:
+    state = found.state
+    if not state:
+        return
+    yield "database", f"PostgreSQL {state['server_version']}, {place}, {decimal(state['database_bytes'])}"
+    yield "schema", f"revision {state['schema_revision'] or 'none'}"
+    if "ratings" not in state:
+        return
+    about = "about " if state["ratings_estimated"] else ""
+    newest = f", the newest {_ago(state['newest_rating_at'])}" if state["newest_rating_at"] else ""
+    yield "ratings", f"{about}{_contents(state)}, {decimal(state['rating_bytes'])}{newest}"
+    yield "vectors", decimal(state["vector_bytes"])
+    if state["published_run"] is None:
+        yield "published", "no run"
+        return
+    yield "published", f"run {state['published_run']} ({state['architecture']}), trained {_ago(state['trained_at'])}"
+    yield (
+        "since then",
+        f"{about}{state['ratings_since_training']:,} ratings ({state['share_since_training'] or 0:.1%}), "
+        f"{state['users_since_training'] or 0:,} users, {state['movies_since_training'] or 0:,} movies",
+    )
+    if state["experiment"] is not None:
+        yield "experiment", state["experiment"]
+
+
+def _contents(state: Row) -> str:
+    return f"{state['ratings']:,} ratings of {state['users']:,} users and {state['movies']:,} movies"
+
+
+def _run(run: Row) -> Row:
+    state = run["state"]
+    if state == "training":
+        state = f"training, {run['progress'] or 0:.0%}, alive {_ago(run['heartbeat_at'])}"
+    marks = [
+        mark for mark, is_so in (("published", run["published"]), ("in the experiment", run["experiment"])) if is_so
+    ]
+    return {
+        "run": run["model_run_id"],
+        "model": run["architecture"],
+        "state": ", ".join([state, *marks]),
+        "ratings": f"{run['rating_count']:,}",
+        "vectors": decimal(run["vector_bytes"]) if run["vector_bytes"] else "",
+        "indexes": run["indexes"] or "",
+        "metrics": figures(run["metrics"]),
+    }
+
+
+def _ago(moment: dt.datetime) -> str:
+    seconds = (dt.datetime.now(dt.UTC) - moment).total_seconds()
+    for unit, length in (("year", 31_556_952), ("day", 86_400), ("hour", 3_600), ("minute", 60)):
+        if seconds >= length:
+            count = int(seconds // length)
+            return f"{count} {unit}{'s' * (count > 1)} ago"
+    return "just now"
+
+
+def where_you_are() -> None:
+    """Say which database there is, what is in it, and one command to go on with; starts no server."""
+    click.echo(f"embrec {importlib.metadata.version('embrec')}, a movie recommender that lives in PostgreSQL")
+    try:
+        next_command = _look()
+    except LocalServerError as error:  # nothing is configured, and nothing embedded is installed
+        click.echo(str(error))
+        return
+    click.echo(f"Next: {next_command}\nAll commands: embrec --help")
+
+
+def _look() -> str:
+    """Say what there is; returns what to do next."""
+    place = where(None)
+    if not _is_made(None):
+        click.echo(_NOT_MADE.message)
+        return _NOT_MADE.command
+    if config.database_setting() is None and database.local_server().url() is None:
+        click.echo(f"{place[0].upper()}{place[1:]}: stopped. Any command that needs it starts it.")
+        return "embrec status"
+    found = read_status(engine(None))
+    click.echo(f"{place[0].upper()}{place[1:]}")
+    if "ratings" in found.state:
+        run = found.state["published_run"]
+        published = "no model run is published" if run is None else f"model run {run} is published"
+        click.echo(f"{_contents(found.state)}; {published}.")
+    for warning in found.warnings[:1]:
+        click.echo(warning.message)
+        return warning.command
+    return "embrec popular"
