@@ -2,7 +2,7 @@
 -- PostgreSQL database dump
 --
 
-\restrict t0dOBm8mi4QW2PdexQXPLOZ9N9OljskRg0nxgsmehRjrWynMDJH4e9VMQm95m5a
+\restrict gENQla2aeLmPQi4AIwKsGCTBQ96InZxgdS7x7PIxneGKNRnBJp9ZbXyclRn03iX
 
 -- Dumped from database version 18.6
 -- Dumped by pg_dump version 18.6
@@ -68,6 +68,47 @@ CREATE TYPE embrec.found_movie AS (
 
 
 --
+-- Name: genre_count; Type: TYPE; Schema: embrec; Owner: -
+--
+
+CREATE TYPE embrec.genre_count AS (
+	genre text,
+	movie_count bigint,
+	released_from smallint,
+	released_to smallint
+);
+
+
+--
+-- Name: mapped_movie; Type: TYPE; Schema: embrec; Owner: -
+--
+
+CREATE TYPE embrec.mapped_movie AS (
+	movie_id text,
+	title text,
+	genres text[],
+	release_year smallint,
+	rating_count bigint,
+	embedding real[],
+	model_run_id integer
+);
+
+
+--
+-- Name: movie_detail; Type: TYPE; Schema: embrec; Owner: -
+--
+
+CREATE TYPE embrec.movie_detail AS (
+	movie_id text,
+	title text,
+	genres text[],
+	release_year smallint,
+	rating_count bigint,
+	mean_rating double precision
+);
+
+
+--
 -- Name: part; Type: TYPE; Schema: embrec; Owner: -
 --
 
@@ -107,6 +148,19 @@ CREATE TYPE embrec.predicted_rating AS (
 
 
 --
+-- Name: rated_movie; Type: TYPE; Schema: embrec; Owner: -
+--
+
+CREATE TYPE embrec.rated_movie AS (
+	rank integer,
+	movie_id text,
+	title text,
+	rating real,
+	rated_at timestamp with time zone
+);
+
+
+--
 -- Name: recommended_movie; Type: TYPE; Schema: embrec; Owner: -
 --
 
@@ -142,6 +196,22 @@ CREATE TYPE embrec.similar_user AS (
 	user_id text,
 	similarity double precision,
 	model_run_id integer
+);
+
+
+--
+-- Name: trained_run; Type: TYPE; Schema: embrec; Owner: -
+--
+
+CREATE TYPE embrec.trained_run AS (
+	model_run_id integer,
+	architecture text,
+	published boolean,
+	finished_at timestamp with time zone,
+	rating_count bigint,
+	lowest_rating real,
+	highest_rating real,
+	metrics jsonb
 );
 
 
@@ -349,6 +419,89 @@ $$;
 
 
 --
+-- Name: contributions(integer, integer[], real[], text, integer); Type: FUNCTION; Schema: embrec; Owner: -
+--
+
+CREATE FUNCTION embrec.contributions(model_run_id integer, movie_indexes integer[], ratings real[], movie_id text, n integer) RETURNS SETOF embrec.contribution
+    LANGUAGE plpgsql STABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+    SET plan_cache_mode TO 'force_generic_plan'
+    AS $$
+#variable_conflict use_column
+DECLARE
+    run embrec.model_runs;
+    rated integer[];
+    given real[];
+    movie record;
+    solution vector;
+    penalty double precision;
+    parts double precision[];
+    rest double precision;
+BEGIN
+    SELECT r.* INTO run FROM embrec.model_runs AS r WHERE r.model_run_id = contributions.model_run_id;
+    SELECT e.embedding, e.bias INTO movie
+    FROM embrec.movie_embeddings AS e
+    WHERE e.model_run_id = run.model_run_id
+        AND e.part = CASE WHEN run.rating_power IS NULL THEN 'rating' ELSE 'preference' END::embrec.part
+        AND e.movie_index = (SELECT m.movie_index FROM embrec.movies AS m WHERE m.movie_id = contributions.movie_id);
+    IF NOT FOUND OR run.mean IS NULL THEN
+        RETURN;
+    END IF;
+    SELECT array_agg(t.movie_index ORDER BY t.movie_index), array_agg(t.rating ORDER BY t.movie_index) INTO rated, given
+    FROM unnest(movie_indexes, ratings) AS t (movie_index, rating)
+    JOIN embrec.movie_embeddings AS e
+        ON e.model_run_id = run.model_run_id AND e.part = 'rating' AND e.movie_index = t.movie_index;
+    IF rated IS NULL THEN
+        RETURN;
+    END IF;
+    IF run.rating_power IS NOT NULL THEN
+        parts := (
+            SELECT array_agg(
+                -(embrec.preference_vector(run.model_run_id, ARRAY[t.movie_index], ARRAY[t.rating]) <#> movie.embedding)
+                ORDER BY t.position
+            )
+            FROM unnest(rated, given) WITH ORDINALITY AS t (movie_index, rating, position)
+        );
+    ELSE
+        -- A ridge solution is the sum of the features, each times what it leaves unexplained over the penalty.
+        solution := embrec.rating_vector(run.model_run_id, rated, given);
+        penalty := run.ridge_constant + run.ridge_per_rating * cardinality(rated);
+        rest := run.mean + movie.bias;
+        parts := (
+            SELECT array_agg(
+                (t.rating - run.mean - e.bias + (f.feature <#> solution)) / penalty
+                * -(f.feature <#> (movie.embedding || ARRAY[run.bias_feature]::vector))
+                ORDER BY t.position
+            )
+            FROM unnest(rated, given) WITH ORDINALITY AS t (movie_index, rating, position)
+            JOIN embrec.movie_embeddings AS e
+                ON e.model_run_id = run.model_run_id AND e.part = 'rating' AND e.movie_index = t.movie_index
+            CROSS JOIN LATERAL (SELECT e.embedding || ARRAY[run.bias_feature]::vector AS feature) AS f
+        );
+    END IF;
+    RETURN QUERY
+    WITH all_parts AS (
+        SELECT t.movie_index, t.rating, t.part FROM unnest(rated, given, parts) AS t (movie_index, rating, part)
+        UNION ALL
+        SELECT NULL, NULL, rest WHERE rest IS NOT NULL
+    )
+    SELECT
+        (row_number() OVER (ORDER BY p.movie_index IS NULL DESC, abs(p.part) DESC, p.movie_index))::integer AS rank,
+        m.movie_id,
+        m.title,
+        p.rating,
+        p.part,
+        sum(p.part) OVER (),
+        run.model_run_id
+    FROM all_parts AS p
+    LEFT JOIN embrec.movies AS m ON m.movie_index = p.movie_index
+    ORDER BY rank
+    LIMIT contributions.n;
+END;
+$$;
+
+
+--
 -- Name: dense_ratings(integer, public.vector, integer[]); Type: FUNCTION; Schema: embrec; Owner: -
 --
 
@@ -447,89 +600,241 @@ $$;
 
 
 --
+-- Name: previewed_run(); Type: FUNCTION; Schema: embrec; Owner: -
+--
+
+CREATE FUNCTION embrec.previewed_run() RETURNS integer
+    LANGUAGE plpgsql STABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+    AS $_$
+DECLARE
+    chosen text := current_setting('embrec.model_run_id', true);
+    found integer;
+BEGIN
+    IF coalesce(chosen, '') = '' THEN
+        RETURN NULL;
+    END IF;
+    SELECT r.model_run_id INTO found
+    FROM embrec.model_runs AS r
+    WHERE r.model_run_id = CASE WHEN chosen ~ '^[0-9]{1,9}$' THEN chosen::integer END AND r.status = 'trained';
+    IF found IS NULL THEN
+        RAISE EXCEPTION 'embrec.model_run_id is %, and no trained run has that number; see embrec.trained_runs(), or RESET embrec.model_run_id', chosen
+            USING ERRCODE = 'invalid_parameter_value';
+    END IF;
+    RETURN found;
+END;
+$_$;
+
+
+--
+-- Name: model_runs; Type: TABLE; Schema: embrec; Owner: -
+--
+
+CREATE TABLE embrec.model_runs (
+    model_run_id integer NOT NULL,
+    architecture text NOT NULL,
+    status text DEFAULT 'training'::text NOT NULL,
+    options jsonb NOT NULL,
+    seed bigint NOT NULL,
+    library_versions jsonb NOT NULL,
+    user_count integer NOT NULL,
+    movie_count integer NOT NULL,
+    rating_count bigint NOT NULL,
+    newest_rating_at timestamp with time zone,
+    ratings_sha256 text NOT NULL,
+    dimensions smallint,
+    mean real,
+    movie_similarity embrec.part DEFAULT 'rating'::embrec.part NOT NULL,
+    user_similarity embrec.part DEFAULT 'rating'::embrec.part NOT NULL,
+    parameters json DEFAULT '{}'::json NOT NULL,
+    metrics jsonb DEFAULT '{}'::jsonb NOT NULL,
+    history jsonb DEFAULT '[]'::jsonb NOT NULL,
+    error text,
+    started_at timestamp with time zone DEFAULT now() NOT NULL,
+    finished_at timestamp with time zone,
+    lowest_rating real,
+    highest_rating real,
+    rating_power real,
+    bias_feature real,
+    ridge_constant real,
+    ridge_per_rating real,
+    user_spread real,
+    movie_spread real,
+    heartbeat_at timestamp with time zone DEFAULT now() NOT NULL,
+    vectors_sha256 text,
+    progress real,
+    CONSTRAINT model_runs_model_runs_status_check_check CHECK ((status = ANY (ARRAY['training'::text, 'trained'::text, 'failed'::text, 'deleted'::text])))
+);
+
+
+--
+-- Name: publications; Type: TABLE; Schema: embrec; Owner: -
+--
+
+CREATE TABLE embrec.publications (
+    publication_id integer NOT NULL,
+    model_run_id integer NOT NULL,
+    action text NOT NULL,
+    published_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT publications_publications_action_check_check CHECK ((action = ANY (ARRAY['publish'::text, 'rollback'::text])))
+);
+
+
+--
+-- Name: published_run; Type: VIEW; Schema: embrec; Owner: -
+--
+
+CREATE VIEW embrec.published_run AS
+ SELECT p.model_run_id,
+    p.published_at,
+    r.movie_similarity,
+    r.user_similarity
+   FROM (( SELECT publications.publication_id,
+            publications.model_run_id,
+            publications.action,
+            publications.published_at
+           FROM embrec.publications
+          ORDER BY publications.publication_id DESC
+         LIMIT 1) p
+     JOIN embrec.model_runs r ON ((r.model_run_id = p.model_run_id)));
+
+
+--
+-- Name: answering_run; Type: VIEW; Schema: embrec; Owner: -
+--
+
+CREATE VIEW embrec.answering_run AS
+ SELECT model_run_id,
+    movie_similarity,
+    user_similarity
+   FROM embrec.model_runs r
+  WHERE (model_run_id = ( SELECT COALESCE(embrec.previewed_run(), ( SELECT p.model_run_id
+                   FROM embrec.published_run p)) AS "coalesce"));
+
+
+--
+-- Name: movies; Type: TABLE; Schema: embrec; Owner: -
+--
+
+CREATE TABLE embrec.movies (
+    movie_index integer NOT NULL,
+    movie_id text NOT NULL,
+    title text,
+    genres text[] DEFAULT '{}'::text[] NOT NULL,
+    release_year smallint
+);
+
+
+--
+-- Name: explain_for(jsonb, text, integer); Type: FUNCTION; Schema: embrec; Owner: -
+--
+
+CREATE FUNCTION embrec.explain_for(ratings jsonb, movie_id text, n integer DEFAULT 10) RETURNS SETOF embrec.contribution
+    LANGUAGE sql STABLE SECURITY DEFINER PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+    BEGIN ATOMIC
+ SELECT c.rank,
+     c.movie_id,
+     c.title,
+     c.rating,
+     c.contribution,
+     c.score,
+     c.model_run_id
+    FROM (( SELECT array_agg(m.movie_index) AS movies,
+             array_agg((given.rating)::real) AS ratings
+            FROM (jsonb_each(explain_for.ratings) given(movie_id, rating)
+              JOIN embrec.movies m ON ((m.movie_id = given.movie_id)))) own
+      CROSS JOIN LATERAL embrec.contributions(( SELECT a.model_run_id
+            FROM embrec.answering_run a), own.movies, own.ratings, explain_for.movie_id, explain_for.n) c(rank, movie_id, title, rating, contribution, score, model_run_id));
+END;
+
+
+--
+-- Name: explain_for(jsonb, bigint, integer); Type: FUNCTION; Schema: embrec; Owner: -
+--
+
+CREATE FUNCTION embrec.explain_for(ratings jsonb, movie_id bigint, n integer DEFAULT 10) RETURNS SETOF embrec.contribution
+    LANGUAGE sql STABLE SECURITY DEFINER PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+    BEGIN ATOMIC
+ SELECT explain_for.rank,
+     explain_for.movie_id,
+     explain_for.title,
+     explain_for.rating,
+     explain_for.contribution,
+     explain_for.score,
+     explain_for.model_run_id
+    FROM embrec.explain_for(explain_for.ratings, (explain_for.movie_id)::text, explain_for.n) explain_for(rank, movie_id, title, rating, contribution, score, model_run_id);
+END;
+
+
+--
+-- Name: serving_run(text); Type: FUNCTION; Schema: embrec; Owner: -
+--
+
+CREATE FUNCTION embrec.serving_run(user_id text) RETURNS integer
+    LANGUAGE sql STABLE PARALLEL SAFE
+    BEGIN ATOMIC
+ SELECT COALESCE(embrec.previewed_run(), ( SELECT
+                 CASE embrec.assign_variant(serving_run.user_id)
+                     WHEN 'control'::text THEN e.control_run
+                     WHEN 'treatment'::text THEN e.treatment_run
+                     ELSE NULL::integer
+                 END AS "case"
+            FROM embrec.experiments e
+           WHERE (e.ended_at IS NULL)), ( SELECT p.model_run_id
+            FROM embrec.published_run p)) AS "coalesce";
+END;
+
+
+--
+-- Name: ratings; Type: TABLE; Schema: embrec; Owner: -
+--
+
+CREATE TABLE embrec.ratings (
+    user_index integer NOT NULL,
+    movie_index integer NOT NULL,
+    rating real NOT NULL,
+    rated_at timestamp with time zone,
+    CONSTRAINT ratings_ratings_rated_at_check_check CHECK (isfinite(rated_at)),
+    CONSTRAINT ratings_ratings_rating_check_check CHECK (((rating > '-Infinity'::real) AND (rating < 'Infinity'::real)))
+);
+
+
+--
+-- Name: users; Type: TABLE; Schema: embrec; Owner: -
+--
+
+CREATE TABLE embrec.users (
+    user_index integer NOT NULL,
+    user_id text NOT NULL,
+    forgotten_at timestamp with time zone
+);
+
+
+--
 -- Name: explain_recommendation(text, text, integer); Type: FUNCTION; Schema: embrec; Owner: -
 --
 
 CREATE FUNCTION embrec.explain_recommendation(user_id text, movie_id text, n integer DEFAULT 10) RETURNS SETOF embrec.contribution
-    LANGUAGE plpgsql STABLE SECURITY DEFINER PARALLEL SAFE
+    LANGUAGE sql STABLE SECURITY DEFINER PARALLEL SAFE
     SET search_path TO 'pg_catalog', 'public', 'pg_temp'
-    SET plan_cache_mode TO 'force_generic_plan'
-    AS $$
-#variable_conflict use_column
-DECLARE
-    run embrec.model_runs;
-    rated integer[];
-    given real[];
-    movie record;
-    solution vector;
-    penalty double precision;
-    parts double precision[];
-    rest double precision;
-BEGIN
-    SELECT r.* INTO run
-    FROM embrec.model_runs AS r
-    WHERE r.model_run_id = embrec.serving_run(explain_recommendation.user_id);
-    SELECT e.embedding, e.bias INTO movie
-    FROM embrec.movie_embeddings AS e
-    WHERE e.model_run_id = run.model_run_id
-        AND e.part = CASE WHEN run.rating_power IS NULL THEN 'rating' ELSE 'preference' END::embrec.part
-        AND e.movie_index = (SELECT m.movie_index FROM embrec.movies AS m WHERE m.movie_id = explain_recommendation.movie_id);
-    IF NOT FOUND OR run.mean IS NULL THEN
-        RETURN;
-    END IF;
-    SELECT array_agg(r.movie_index ORDER BY r.movie_index), array_agg(r.rating ORDER BY r.movie_index) INTO rated, given
-    FROM embrec.ratings AS r
-    JOIN embrec.movie_embeddings AS e
-        ON e.model_run_id = run.model_run_id AND e.part = 'rating' AND e.movie_index = r.movie_index
-    WHERE r.user_index = (SELECT u.user_index FROM embrec.users AS u WHERE u.user_id = explain_recommendation.user_id);
-    IF rated IS NULL THEN
-        RETURN;
-    END IF;
-    IF run.rating_power IS NOT NULL THEN
-        parts := (
-            SELECT array_agg(
-                -(embrec.preference_vector(run.model_run_id, ARRAY[t.movie_index], ARRAY[t.rating]) <#> movie.embedding)
-                ORDER BY t.position
-            )
-            FROM unnest(rated, given) WITH ORDINALITY AS t (movie_index, rating, position)
-        );
-    ELSE
-        -- A ridge solution is the sum of the features, each times what it leaves unexplained over the penalty.
-        solution := embrec.rating_vector(run.model_run_id, rated, given);
-        penalty := run.ridge_constant + run.ridge_per_rating * cardinality(rated);
-        rest := run.mean + movie.bias;
-        parts := (
-            SELECT array_agg(
-                (t.rating - run.mean - e.bias + (f.feature <#> solution)) / penalty
-                * -(f.feature <#> (movie.embedding || ARRAY[run.bias_feature]::vector))
-                ORDER BY t.position
-            )
-            FROM unnest(rated, given) WITH ORDINALITY AS t (movie_index, rating, position)
-            JOIN embrec.movie_embeddings AS e
-                ON e.model_run_id = run.model_run_id AND e.part = 'rating' AND e.movie_index = t.movie_index
-            CROSS JOIN LATERAL (SELECT e.embedding || ARRAY[run.bias_feature]::vector AS feature) AS f
-        );
-    END IF;
-    RETURN QUERY
-    WITH all_parts AS (
-        SELECT t.movie_index, t.rating, t.part FROM unnest(rated, given, parts) AS t (movie_index, rating, part)
-        UNION ALL
-        SELECT NULL, NULL, rest WHERE rest IS NOT NULL
-    )
-    SELECT
-        (row_number() OVER (ORDER BY p.movie_index IS NULL DESC, abs(p.part) DESC, p.movie_index))::integer AS rank,
-        m.movie_id,
-        m.title,
-        p.rating,
-        p.part,
-        sum(p.part) OVER (),
-        run.model_run_id
-    FROM all_parts AS p
-    LEFT JOIN embrec.movies AS m ON m.movie_index = p.movie_index
-    ORDER BY rank
-    LIMIT explain_recommendation.n;
+    BEGIN ATOMIC
+ SELECT c.rank,
+     c.movie_id,
+     c.title,
+     c.rating,
+     c.contribution,
+     c.score,
+     c.model_run_id
+    FROM (( SELECT array_agg(r.movie_index) AS movies,
+             array_agg(r.rating) AS ratings
+            FROM embrec.ratings r
+           WHERE (r.user_index = ( SELECT u.user_index
+                    FROM embrec.users u
+                   WHERE (u.user_id = explain_recommendation.user_id)))) own
+      CROSS JOIN LATERAL embrec.contributions(embrec.serving_run(explain_recommendation.user_id), own.movies, own.ratings, explain_recommendation.movie_id, explain_recommendation.n) c(rank, movie_id, title, rating, contribution, score, model_run_id));
 END;
-$$;
 
 
 --
@@ -548,19 +853,6 @@ CREATE FUNCTION embrec.explain_recommendation(user_id bigint, movie_id bigint, n
      explain_recommendation.model_run_id
     FROM embrec.explain_recommendation((explain_recommendation.user_id)::text, (explain_recommendation.movie_id)::text, explain_recommendation.n) explain_recommendation(rank, movie_id, title, rating, contribution, score, model_run_id);
 END;
-
-
---
--- Name: movies; Type: TABLE; Schema: embrec; Owner: -
---
-
-CREATE TABLE embrec.movies (
-    movie_index integer NOT NULL,
-    movie_id text NOT NULL,
-    title text,
-    genres text[] DEFAULT '{}'::text[] NOT NULL,
-    release_year smallint
-);
 
 
 --
@@ -657,6 +949,45 @@ $$;
 
 
 --
+-- Name: follow_ratings(); Type: FUNCTION; Schema: embrec; Owner: -
+--
+
+CREATE FUNCTION embrec.follow_ratings() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+    AS $$
+DECLARE
+    before jsonb;
+    now_is jsonb;
+BEGIN
+    IF TG_NARGS NOT IN (3, 4) OR TG_LEVEL <> 'ROW' THEN
+        RAISE EXCEPTION 'embrec.follow_ratings is for each row, with the names of the columns of the user, the movie, the rating and the time'
+            USING ERRCODE = 'invalid_parameter_value';
+    END IF;
+    IF TG_OP <> 'INSERT' THEN
+        before := embrec.rating_in(to_jsonb(OLD), TG_ARGV);
+    END IF;
+    IF TG_OP <> 'DELETE' THEN
+        now_is := embrec.rating_in(to_jsonb(NEW), TG_ARGV);
+    END IF;
+    IF before IS NOT DISTINCT FROM now_is THEN
+        RETURN NULL;
+    END IF;
+    IF before IS NOT NULL AND (now_is IS NULL OR before - 'rating' - 'rated_at' <> now_is - 'rating' - 'rated_at') THEN
+        PERFORM embrec.remove_rating(before ->> 'user_id', before ->> 'movie_id');
+    END IF;
+    IF now_is IS NOT NULL THEN
+        PERFORM embrec.add_rating(
+            now_is ->> 'user_id', now_is ->> 'movie_id', (now_is ->> 'rating')::real,
+            coalesce((now_is ->> 'rated_at')::timestamptz, now())
+        );
+    END IF;
+    RETURN NULL;
+END;
+$$;
+
+
+--
 -- Name: forget_user(text); Type: FUNCTION; Schema: embrec; Owner: -
 --
 
@@ -702,78 +1033,6 @@ END;
 
 
 --
--- Name: model_runs; Type: TABLE; Schema: embrec; Owner: -
---
-
-CREATE TABLE embrec.model_runs (
-    model_run_id integer NOT NULL,
-    architecture text NOT NULL,
-    status text DEFAULT 'training'::text NOT NULL,
-    options jsonb NOT NULL,
-    seed bigint NOT NULL,
-    library_versions jsonb NOT NULL,
-    user_count integer NOT NULL,
-    movie_count integer NOT NULL,
-    rating_count bigint NOT NULL,
-    newest_rating_at timestamp with time zone,
-    ratings_sha256 text NOT NULL,
-    dimensions smallint,
-    mean real,
-    movie_similarity embrec.part DEFAULT 'rating'::embrec.part NOT NULL,
-    user_similarity embrec.part DEFAULT 'rating'::embrec.part NOT NULL,
-    parameters json DEFAULT '{}'::json NOT NULL,
-    metrics jsonb DEFAULT '{}'::jsonb NOT NULL,
-    history jsonb DEFAULT '[]'::jsonb NOT NULL,
-    error text,
-    started_at timestamp with time zone DEFAULT now() NOT NULL,
-    finished_at timestamp with time zone,
-    lowest_rating real,
-    highest_rating real,
-    rating_power real,
-    bias_feature real,
-    ridge_constant real,
-    ridge_per_rating real,
-    user_spread real,
-    movie_spread real,
-    heartbeat_at timestamp with time zone DEFAULT now() NOT NULL,
-    vectors_sha256 text,
-    CONSTRAINT model_runs_model_runs_status_check_check CHECK ((status = ANY (ARRAY['training'::text, 'trained'::text, 'failed'::text, 'deleted'::text])))
-);
-
-
---
--- Name: publications; Type: TABLE; Schema: embrec; Owner: -
---
-
-CREATE TABLE embrec.publications (
-    publication_id integer NOT NULL,
-    model_run_id integer NOT NULL,
-    action text NOT NULL,
-    published_at timestamp with time zone DEFAULT now() NOT NULL,
-    CONSTRAINT publications_publications_action_check_check CHECK ((action = ANY (ARRAY['publish'::text, 'rollback'::text])))
-);
-
-
---
--- Name: published_run; Type: VIEW; Schema: embrec; Owner: -
---
-
-CREATE VIEW embrec.published_run AS
- SELECT p.model_run_id,
-    p.published_at,
-    r.movie_similarity,
-    r.user_similarity
-   FROM (( SELECT publications.publication_id,
-            publications.model_run_id,
-            publications.action,
-            publications.published_at
-           FROM embrec.publications
-          ORDER BY publications.publication_id DESC
-         LIMIT 1) p
-     JOIN embrec.model_runs r ON ((r.model_run_id = p.model_run_id)));
-
-
---
 -- Name: has_index(text); Type: FUNCTION; Schema: embrec; Owner: -
 --
 
@@ -785,7 +1044,7 @@ CREATE FUNCTION embrec.has_index(side text) RETURNS boolean
              WHEN 'user'::text THEN p.user_similarity
              ELSE p.movie_similarity
          END)) IS NOT NULL)
-    FROM embrec.published_run p;
+    FROM embrec.answering_run p;
 END;
 
 
@@ -836,6 +1095,25 @@ $$;
 
 
 --
+-- Name: known_genres(); Type: FUNCTION; Schema: embrec; Owner: -
+--
+
+CREATE FUNCTION embrec.known_genres() RETURNS SETOF embrec.genre_count
+    LANGUAGE sql STABLE SECURITY DEFINER PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+    BEGIN ATOMIC
+ SELECT g.genre,
+     count(*) AS movie_count,
+     min(m.release_year) AS min,
+     max(m.release_year) AS max
+    FROM (embrec.movies m
+      CROSS JOIN LATERAL unnest(m.genres) g(genre))
+   GROUP BY g.genre
+   ORDER BY (count(*)) DESC, g.genre;
+END;
+
+
+--
 -- Name: movie_embeddings; Type: TABLE; Schema: embrec; Owner: -
 --
 
@@ -849,23 +1127,6 @@ CREATE TABLE embrec.movie_embeddings (
     spread real
 )
 PARTITION BY LIST (model_run_id);
-
-
---
--- Name: published_movie_embeddings; Type: VIEW; Schema: embrec; Owner: -
---
-
-CREATE VIEW embrec.published_movie_embeddings AS
- SELECT e.movie_index,
-    m.movie_id,
-    m.title,
-    e.embedding,
-    e.model_run_id
-   FROM (embrec.movie_embeddings e
-     JOIN embrec.movies m ON ((m.movie_index = e.movie_index)))
-  WHERE ((e.model_run_id = ( SELECT r.model_run_id
-           FROM embrec.published_run r)) AND (e.part = ( SELECT r.movie_similarity
-           FROM embrec.published_run r)));
 
 
 --
@@ -885,33 +1146,6 @@ PARTITION BY LIST (model_run_id);
 
 
 --
--- Name: users; Type: TABLE; Schema: embrec; Owner: -
---
-
-CREATE TABLE embrec.users (
-    user_index integer NOT NULL,
-    user_id text NOT NULL,
-    forgotten_at timestamp with time zone
-);
-
-
---
--- Name: published_user_embeddings; Type: VIEW; Schema: embrec; Owner: -
---
-
-CREATE VIEW embrec.published_user_embeddings AS
- SELECT e.user_index,
-    u.user_id,
-    e.embedding,
-    e.model_run_id
-   FROM (embrec.user_embeddings e
-     JOIN embrec.users u ON ((u.user_index = e.user_index)))
-  WHERE ((e.model_run_id = ( SELECT r.model_run_id
-           FROM embrec.published_run r)) AND (e.part = ( SELECT r.user_similarity
-           FROM embrec.published_run r)));
-
-
---
 -- Name: known_id(text, text); Type: FUNCTION; Schema: embrec; Owner: -
 --
 
@@ -919,27 +1153,88 @@ CREATE FUNCTION embrec.known_id(side text, id text, OUT known boolean, OUT publi
     LANGUAGE sql STABLE SECURITY DEFINER PARALLEL SAFE
     SET search_path TO 'pg_catalog', 'public', 'pg_temp'
     BEGIN ATOMIC
- SELECT
-         CASE side
+ WITH asked AS (
+          SELECT
+                 CASE known_id.side
+                     WHEN 'user'::text THEN ( SELECT u.user_index
+                        FROM embrec.users u
+                       WHERE (u.user_id = known_id.id))
+                     WHEN 'movie'::text THEN ( SELECT m.movie_index
+                        FROM embrec.movies m
+                       WHERE (m.movie_id = known_id.id))
+                     ELSE NULL::integer
+                 END AS index,
+             ( SELECT a.model_run_id
+                    FROM embrec.answering_run a) AS run
+         )
+  SELECT (asked.index IS NOT NULL),
+     asked.run,
+         CASE known_id.side
              WHEN 'user'::text THEN (EXISTS ( SELECT
-                FROM embrec.users u
-               WHERE (u.user_id = known_id.id)))
+                FROM embrec.user_embeddings e
+               WHERE ((e.model_run_id = ( SELECT a.model_run_id
+                        FROM embrec.answering_run a)) AND (e.part = ( SELECT a.user_similarity
+                        FROM embrec.answering_run a)) AND (e.user_index = asked.index))))
              WHEN 'movie'::text THEN (EXISTS ( SELECT
-                FROM embrec.movies m
-               WHERE (m.movie_id = known_id.id)))
+                FROM embrec.movie_embeddings e
+               WHERE ((e.model_run_id = ( SELECT a.model_run_id
+                        FROM embrec.answering_run a)) AND (e.part = ( SELECT a.movie_similarity
+                        FROM embrec.answering_run a)) AND (e.movie_index = asked.index))))
              ELSE NULL::boolean
-         END AS "case",
-     ( SELECT p.model_run_id
-            FROM embrec.published_run p) AS model_run_id,
-         CASE side
-             WHEN 'user'::text THEN (EXISTS ( SELECT
-                FROM embrec.published_user_embeddings e
-               WHERE (e.user_id = known_id.id)))
-             WHEN 'movie'::text THEN (EXISTS ( SELECT
-                FROM embrec.published_movie_embeddings e
-               WHERE (e.movie_id = known_id.id)))
-             ELSE NULL::boolean
-         END AS "case";
+         END AS "case"
+    FROM asked;
+END;
+
+
+--
+-- Name: movie_statistics; Type: MATERIALIZED VIEW; Schema: embrec; Owner: -
+--
+
+CREATE MATERIALIZED VIEW embrec.movie_statistics AS
+ WITH overall AS (
+         SELECT avg(r.rating) AS mean,
+            ((count(*))::double precision / (GREATEST(count(DISTINCT r.movie_index), (1)::bigint))::double precision) AS weight
+           FROM embrec.ratings r
+        ), each_movie AS (
+         SELECT r.movie_index,
+            count(*) AS rating_count,
+            sum((r.rating)::double precision) AS total
+           FROM embrec.ratings r
+          GROUP BY r.movie_index
+        )
+ SELECT m.movie_index,
+    COALESCE(e.rating_count, (0)::bigint) AS rating_count,
+    (e.total / (e.rating_count)::double precision) AS mean_rating,
+    ((COALESCE(e.total, (0)::double precision) + (o.weight * o.mean)) / ((COALESCE(e.rating_count, (0)::bigint))::double precision + o.weight)) AS popularity
+   FROM ((embrec.movies m
+     CROSS JOIN overall o)
+     LEFT JOIN each_movie e ON ((e.movie_index = m.movie_index)))
+  WITH NO DATA;
+
+
+--
+-- Name: map_movies(integer); Type: FUNCTION; Schema: embrec; Owner: -
+--
+
+CREATE FUNCTION embrec.map_movies(n integer DEFAULT 3000) RETURNS SETOF embrec.mapped_movie
+    LANGUAGE sql STABLE SECURITY DEFINER PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+    BEGIN ATOMIC
+ SELECT m.movie_id,
+     m.title,
+     m.genres,
+     m.release_year,
+     COALESCE(s.rating_count, (0)::bigint) AS rating_count,
+     (e.embedding)::real[] AS embedding,
+     e.model_run_id
+    FROM ((embrec.movie_embeddings e
+      JOIN embrec.movies m ON ((m.movie_index = e.movie_index)))
+      LEFT JOIN embrec.movie_statistics s ON ((s.movie_index = e.movie_index)))
+   WHERE ((e.model_run_id = ( SELECT a.model_run_id
+            FROM embrec.answering_run a)) AND (e.part = ( SELECT a.movie_similarity
+            FROM embrec.answering_run a)))
+   ORDER BY COALESCE(s.rating_count, (0)::bigint) DESC, e.movie_index
+  LIMIT map_movies.n;
 END;
 
 
@@ -955,6 +1250,43 @@ CREATE FUNCTION embrec.mean_movie(model_run_id integer, part embrec.part, movie_
       CROSS JOIN ( SELECT sum(w.w) AS total
             FROM unnest(mean_movie.weights) w(w)) s)
       JOIN embrec.movie_embeddings e ON (((e.model_run_id = mean_movie.model_run_id) AND (e.part = mean_movie.part) AND (e.movie_index = t.movie_index))));
+END;
+
+
+--
+-- Name: movie_details(text); Type: FUNCTION; Schema: embrec; Owner: -
+--
+
+CREATE FUNCTION embrec.movie_details(movie_id text) RETURNS SETOF embrec.movie_detail
+    LANGUAGE sql STABLE SECURITY DEFINER PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+    BEGIN ATOMIC
+ SELECT m.movie_id,
+     m.title,
+     m.genres,
+     m.release_year,
+     COALESCE(s.rating_count, (0)::bigint) AS "coalesce",
+     s.mean_rating
+    FROM (embrec.movies m
+      LEFT JOIN embrec.movie_statistics s ON ((s.movie_index = m.movie_index)))
+   WHERE (m.movie_id = movie_details.movie_id);
+END;
+
+
+--
+-- Name: movie_details(bigint); Type: FUNCTION; Schema: embrec; Owner: -
+--
+
+CREATE FUNCTION embrec.movie_details(movie_id bigint) RETURNS SETOF embrec.movie_detail
+    LANGUAGE sql STABLE PARALLEL SAFE
+    BEGIN ATOMIC
+ SELECT movie_details.movie_id,
+     movie_details.title,
+     movie_details.genres,
+     movie_details.release_year,
+     movie_details.rating_count,
+     movie_details.mean_rating
+    FROM embrec.movie_details((movie_details.movie_id)::text) movie_details(movie_id, title, genres, release_year, rating_count, mean_rating);
 END;
 
 
@@ -1028,46 +1360,6 @@ END;
 
 
 --
--- Name: ratings; Type: TABLE; Schema: embrec; Owner: -
---
-
-CREATE TABLE embrec.ratings (
-    user_index integer NOT NULL,
-    movie_index integer NOT NULL,
-    rating real NOT NULL,
-    rated_at timestamp with time zone,
-    CONSTRAINT ratings_ratings_rated_at_check_check CHECK (isfinite(rated_at)),
-    CONSTRAINT ratings_ratings_rating_check_check CHECK (((rating > '-Infinity'::real) AND (rating < 'Infinity'::real)))
-);
-
-
---
--- Name: movie_statistics; Type: MATERIALIZED VIEW; Schema: embrec; Owner: -
---
-
-CREATE MATERIALIZED VIEW embrec.movie_statistics AS
- WITH overall AS (
-         SELECT avg(r.rating) AS mean,
-            ((count(*))::double precision / (GREATEST(count(DISTINCT r.movie_index), (1)::bigint))::double precision) AS weight
-           FROM embrec.ratings r
-        ), each_movie AS (
-         SELECT r.movie_index,
-            count(*) AS rating_count,
-            sum((r.rating)::double precision) AS total
-           FROM embrec.ratings r
-          GROUP BY r.movie_index
-        )
- SELECT m.movie_index,
-    COALESCE(e.rating_count, (0)::bigint) AS rating_count,
-    (e.total / (e.rating_count)::double precision) AS mean_rating,
-    ((COALESCE(e.total, (0)::double precision) + (o.weight * o.mean)) / ((COALESCE(e.rating_count, (0)::bigint))::double precision + o.weight)) AS popularity
-   FROM ((embrec.movies m
-     CROSS JOIN overall o)
-     LEFT JOIN each_movie e ON ((e.movie_index = m.movie_index)))
-  WITH NO DATA;
-
-
---
 -- Name: movies_within(text[], text[], integer, integer, integer, text[]); Type: FUNCTION; Schema: embrec; Owner: -
 --
 
@@ -1100,7 +1392,7 @@ DECLARE
     distances double precision[];
 BEGIN
     SELECT p.model_run_id, CASE side WHEN 'user' THEN p.user_similarity ELSE p.movie_similarity END AS part INTO run
-    FROM embrec.published_run AS p;
+    FROM embrec.answering_run AS p;
     leaf := format('embrec.%s_embeddings_run_%s_%s', side, run.model_run_id, run.part);
     EXECUTE format('SELECT embedding FROM %s WHERE model_run_id = $1 AND part = $2 AND %I = $3', leaf, side || '_index')
     INTO own USING run.model_run_id, run.part, own_index;
@@ -1292,54 +1584,31 @@ CREATE FUNCTION embrec.predict_ratings(user_ids text[], movie_ids text[]) RETURN
     BEGIN ATOMIC
  WITH run AS (
           SELECT r.model_run_id,
-             r.architecture,
-             r.status,
-             r.options,
-             r.seed,
-             r.library_versions,
-             r.user_count,
-             r.movie_count,
-             r.rating_count,
-             r.newest_rating_at,
-             r.ratings_sha256,
-             r.dimensions,
              r.mean,
-             r.movie_similarity,
-             r.user_similarity,
-             r.parameters,
-             r.metrics,
-             r.history,
-             r.error,
-             r.started_at,
-             r.finished_at,
              r.lowest_rating,
              r.highest_rating,
-             r.rating_power,
-             r.bias_feature,
-             r.ridge_constant,
-             r.ridge_per_rating,
              r.user_spread,
              r.movie_spread,
              COALESCE(r.bias_feature, (1)::real) AS feature
             FROM embrec.model_runs r
            WHERE (r.model_run_id = ( SELECT p.model_run_id
-                    FROM embrec.published_run p))
+                    FROM embrec.answering_run p))
          ), stored AS NOT MATERIALIZED (
           SELECT e.user_index,
              e.embedding,
              e.bias,
              e.spread
             FROM embrec.user_embeddings e
-           WHERE ((e.model_run_id = ( SELECT p.model_run_id
-                    FROM embrec.published_run p)) AND (e.part = 'rating'::embrec.part))
+           WHERE ((e.model_run_id = ( SELECT run_1.model_run_id
+                    FROM run run_1)) AND (e.part = 'rating'::embrec.part))
          ), movie AS NOT MATERIALIZED (
           SELECT e.movie_index,
              e.embedding,
              e.bias,
              e.spread
             FROM embrec.movie_embeddings e
-           WHERE ((e.model_run_id = ( SELECT p.model_run_id
-                    FROM embrec.published_run p)) AND (e.part = 'rating'::embrec.part))
+           WHERE ((e.model_run_id = ( SELECT run_1.model_run_id
+                    FROM run run_1)) AND (e.part = 'rating'::embrec.part))
          ), pairs AS MATERIALIZED (
           SELECT u.user_index,
              u.user_id,
@@ -1528,22 +1797,50 @@ $$;
 
 
 --
--- Name: serving_run(text); Type: FUNCTION; Schema: embrec; Owner: -
+-- Name: rating_in(jsonb, text[]); Type: FUNCTION; Schema: embrec; Owner: -
 --
 
-CREATE FUNCTION embrec.serving_run(user_id text) RETURNS integer
-    LANGUAGE sql STABLE PARALLEL SAFE
-    BEGIN ATOMIC
- SELECT COALESCE(( SELECT
-                 CASE embrec.assign_variant(serving_run.user_id)
-                     WHEN 'control'::text THEN e.control_run
-                     WHEN 'treatment'::text THEN e.treatment_run
-                     ELSE NULL::integer
-                 END AS "case"
-            FROM embrec.experiments e
-           WHERE (e.ended_at IS NULL)), ( SELECT p.model_run_id
-            FROM embrec.published_run p)) AS "coalesce";
+CREATE FUNCTION embrec.rating_in(given jsonb, columns text[]) RETURNS jsonb
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET "TimeZone" TO 'UTC'
+    AS $$
+DECLARE
+    named text;
+    parts jsonb[];
+    rating numeric;
+    rated_at timestamptz;
+BEGIN
+    FOREACH named IN ARRAY columns LOOP
+        IF NOT given ? named THEN
+            RAISE WARNING 'embrec.follow_ratings is told of a column % that the table does not have; no rating was taken', named;
+            RETURN NULL;
+        END IF;
+        parts := parts || (given -> named);
+    END LOOP;
+    IF coalesce(parts[1] #>> '{}', '') = '' OR coalesce(parts[2] #>> '{}', '') = ''
+        OR greatest(octet_length(parts[1] #>> '{}'), octet_length(parts[2] #>> '{}')) > 500
+        OR jsonb_typeof(parts[3]) <> 'number'
+    THEN
+        RETURN NULL;
+    END IF;
+    rating := (parts[3] #>> '{}')::numeric;
+    IF parts[4] #>> '{}' IS NOT NULL THEN
+        rated_at := CASE jsonb_typeof(parts[4])
+            WHEN 'number' THEN to_timestamp((parts[4] #>> '{}')::double precision)
+            ELSE (parts[4] #>> '{}')::timestamptz
+        END;
+    END IF;
+    IF abs(rating) > 3.4e38 OR rated_at < '1900-01-01' OR rated_at >= '2100-01-01' THEN
+        RETURN NULL;
+    END IF;
+    RETURN jsonb_build_object(
+        'user_id', parts[1] #>> '{}', 'movie_id', parts[2] #>> '{}', 'rating', rating::real, 'rated_at', rated_at
+    );
+EXCEPTION WHEN data_exception THEN
+    RETURN NULL; -- a text that is no time, a number too small for a real
 END;
+$$;
 
 
 --
@@ -1667,7 +1964,7 @@ CREATE FUNCTION embrec.recommend_for(ratings jsonb, n integer DEFAULT 10, genres
             FROM (jsonb_each(recommend_for.ratings) given(movie_id, rating)
               JOIN embrec.movies m ON ((m.movie_id = given.movie_id)))) own
       CROSS JOIN LATERAL embrec.ranked_movies(( SELECT p.model_run_id
-            FROM embrec.published_run p), NULL::integer, own.movies, own.ratings, recommend_for.n, recommend_for.genres, recommend_for.without_genres, recommend_for.released_from, recommend_for.released_to, recommend_for.min_ratings, recommend_for.movie_ids, recommend_for.include_rated, recommend_for.diversity) ranked(rank, movie_id, title, score, basis, model_run_id));
+            FROM embrec.answering_run p), NULL::integer, own.movies, own.ratings, recommend_for.n, recommend_for.genres, recommend_for.without_genres, recommend_for.released_from, recommend_for.released_to, recommend_for.min_ratings, recommend_for.movie_ids, recommend_for.include_rated, recommend_for.diversity) ranked(rank, movie_id, title, score, basis, model_run_id));
 END;
 
 
@@ -1998,7 +2295,7 @@ DECLARE
     near integer[];
     distances double precision[];
 BEGIN
-    SELECT p.model_run_id, p.movie_similarity INTO run, compared FROM embrec.published_run AS p;
+    SELECT p.model_run_id, p.movie_similarity INTO run, compared FROM embrec.answering_run AS p;
     SELECT e.movie_index, e.embedding INTO asked, asked_vector
     FROM embrec.movie_embeddings AS e
     WHERE e.model_run_id = run AND e.part = compared
@@ -2065,7 +2362,7 @@ DECLARE
     near integer[];
     distances double precision[];
 BEGIN
-    SELECT p.model_run_id, p.user_similarity INTO run, compared FROM embrec.published_run AS p;
+    SELECT p.model_run_id, p.user_similarity INTO run, compared FROM embrec.answering_run AS p;
     SELECT e.user_index, e.embedding INTO asked, asked_vector
     FROM embrec.user_embeddings AS e
     WHERE e.model_run_id = run AND e.part = compared
@@ -2239,6 +2536,87 @@ $$;
 
 
 --
+-- Name: suggest_movies(text, integer); Type: FUNCTION; Schema: embrec; Owner: -
+--
+
+CREATE FUNCTION embrec.suggest_movies(query text, n integer DEFAULT 3) RETURNS SETOF embrec.found_movie
+    LANGUAGE sql STABLE SECURITY DEFINER PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+    BEGIN ATOMIC
+ WITH wanted AS (
+          SELECT regexp_replace(lower(NORMALIZE("left"(TRIM(BOTH FROM suggest_movies.query), 100), NFKD)), '[\u0300-\u036f]|^(the|an?) |(, (the|an?))?( *\(\d{4}\))?$'::text, ''::text, 'g'::text) AS query
+         ), words AS (
+          SELECT word.word,
+             LEAST((length(word.word) / 2), 3) AS letters,
+             max(length(word.word)) OVER () AS longest
+            FROM (wanted w
+              CROSS JOIN LATERAL regexp_split_to_table(w.query, '[^[:alnum:]\u0080-\U0010ffff]+'::text) word(word))
+         ), parts AS (
+          SELECT ( SELECT string_agg(format('\m%s|%s\M'::text, "left"(o.word, o.letters), "right"(o.word, o.letters)), '|'::text) AS string_agg
+                    FROM words o
+                   WHERE ((o.letters > 0) AND ((length(o.word) > 3) OR (o.longest <= 3)))) AS pattern,
+             array_agg(DISTINCT substr(((' '::text || w.query) || ' '::text), i.i, 2)) AS pairs
+            FROM (wanted w
+              CROSS JOIN LATERAL generate_series(1, (length(w.query) + 1)) i(i))
+         ), titles AS (
+          SELECT m.movie_index,
+             m.movie_id,
+             m.title,
+             m.genres,
+             m.release_year,
+             ((' '::text || regexp_replace(lower(NORMALIZE(m.title, NFKD)), '[\u0300-\u036f]|^(the|an?) |(, (the|an?))?( *\(\d{4}\))?$'::text, ''::text, 'g'::text)) || ' '::text) AS folded_title
+            FROM embrec.movies m
+         ), compared AS (
+          SELECT t.movie_index,
+             t.movie_id,
+             t.title,
+             t.genres,
+             t.release_year,
+             t.folded_title,
+             ((shared.pairs)::double precision / ((((cardinality(p.pairs) + length(t.folded_title)) - 1) - shared.pairs))::double precision) AS likeness
+            FROM ((parts p
+              JOIN titles t ON ((t.folded_title ~ p.pattern)))
+              CROSS JOIN LATERAL ( SELECT count(*) AS pairs
+                    FROM unnest(p.pairs) pair(pair)
+                   WHERE (strpos(t.folded_title, pair.pair) > 0)) shared)
+         )
+  SELECT (row_number() OVER (ORDER BY c.likeness DESC, c.movie_index))::integer AS rank,
+     c.movie_id,
+     c.title,
+     c.genres,
+     c.release_year
+    FROM compared c
+   WHERE (c.likeness >= (0.3)::double precision)
+   ORDER BY ((row_number() OVER (ORDER BY c.likeness DESC, c.movie_index))::integer)
+  LIMIT suggest_movies.n;
+END;
+
+
+--
+-- Name: trained_runs(); Type: FUNCTION; Schema: embrec; Owner: -
+--
+
+CREATE FUNCTION embrec.trained_runs() RETURNS SETOF embrec.trained_run
+    LANGUAGE sql STABLE SECURITY DEFINER PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+    BEGIN ATOMIC
+ SELECT r.model_run_id,
+     r.architecture,
+     (EXISTS ( SELECT
+            FROM embrec.published_run p
+           WHERE (p.model_run_id = r.model_run_id))) AS "exists",
+     r.finished_at,
+     r.rating_count,
+     r.lowest_rating,
+     r.highest_rating,
+     r.metrics
+    FROM embrec.model_runs r
+   WHERE (r.status = 'trained'::text)
+   ORDER BY r.model_run_id DESC;
+END;
+
+
+--
 -- Name: trending_movies(timestamp with time zone, integer, text[], text[], integer, integer, integer); Type: FUNCTION; Schema: embrec; Owner: -
 --
 
@@ -2307,6 +2685,45 @@ BEGIN
     RETURN found;
 END;
 $$;
+
+
+--
+-- Name: user_ratings(text, integer); Type: FUNCTION; Schema: embrec; Owner: -
+--
+
+CREATE FUNCTION embrec.user_ratings(user_id text, n integer DEFAULT 10) RETURNS SETOF embrec.rated_movie
+    LANGUAGE sql STABLE SECURITY DEFINER PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+    BEGIN ATOMIC
+ SELECT (row_number() OVER (ORDER BY r.rated_at DESC NULLS LAST, r.movie_index))::integer AS rank,
+     m.movie_id,
+     m.title,
+     r.rating,
+     r.rated_at
+    FROM (embrec.ratings r
+      JOIN embrec.movies m ON ((m.movie_index = r.movie_index)))
+   WHERE (r.user_index = ( SELECT u.user_index
+            FROM embrec.users u
+           WHERE (u.user_id = user_ratings.user_id)))
+   ORDER BY ((row_number() OVER (ORDER BY r.rated_at DESC NULLS LAST, r.movie_index))::integer)
+  LIMIT user_ratings.n;
+END;
+
+
+--
+-- Name: user_ratings(bigint, integer); Type: FUNCTION; Schema: embrec; Owner: -
+--
+
+CREATE FUNCTION embrec.user_ratings(user_id bigint, n integer DEFAULT 10) RETURNS SETOF embrec.rated_movie
+    LANGUAGE sql STABLE PARALLEL SAFE
+    BEGIN ATOMIC
+ SELECT user_ratings.rank,
+     user_ratings.movie_id,
+     user_ratings.title,
+     user_ratings.rating,
+     user_ratings.rated_at
+    FROM embrec.user_ratings((user_ratings.user_id)::text, user_ratings.n) user_ratings(rank, movie_id, title, rating, rated_at);
+END;
 
 
 --
@@ -2398,6 +2815,18 @@ ALTER TABLE embrec.experiments ALTER COLUMN experiment_id ADD GENERATED ALWAYS A
     NO MINVALUE
     NO MAXVALUE
     CACHE 1
+);
+
+
+--
+-- Name: load_watermarks; Type: TABLE; Schema: embrec; Owner: -
+--
+
+CREATE TABLE embrec.load_watermarks (
+    source text NOT NULL,
+    watermark_column text NOT NULL,
+    watermark timestamp with time zone NOT NULL,
+    loaded_at timestamp with time zone DEFAULT now() NOT NULL
 );
 
 
@@ -2612,6 +3041,23 @@ ALTER TABLE embrec.publications ALTER COLUMN publication_id ADD GENERATED ALWAYS
 
 
 --
+-- Name: published_movie_embeddings; Type: VIEW; Schema: embrec; Owner: -
+--
+
+CREATE VIEW embrec.published_movie_embeddings AS
+ SELECT e.movie_index,
+    m.movie_id,
+    m.title,
+    e.embedding,
+    e.model_run_id
+   FROM (embrec.movie_embeddings e
+     JOIN embrec.movies m ON ((m.movie_index = e.movie_index)))
+  WHERE ((e.model_run_id = ( SELECT r.model_run_id
+           FROM embrec.published_run r)) AND (e.part = ( SELECT r.movie_similarity
+           FROM embrec.published_run r)));
+
+
+--
 -- Name: published_movie_preferences; Type: VIEW; Schema: embrec; Owner: -
 --
 
@@ -2636,6 +3082,203 @@ CREATE VIEW embrec.published_movie_preferences AS
                 END)::embrec.part AS part
            FROM (embrec.published_run p
              JOIN embrec.model_runs r ON ((r.model_run_id = p.model_run_id))))));
+
+
+--
+-- Name: published_user_embeddings; Type: VIEW; Schema: embrec; Owner: -
+--
+
+CREATE VIEW embrec.published_user_embeddings AS
+ SELECT e.user_index,
+    u.user_id,
+    e.embedding,
+    e.model_run_id
+   FROM (embrec.user_embeddings e
+     JOIN embrec.users u ON ((u.user_index = e.user_index)))
+  WHERE ((e.model_run_id = ( SELECT r.model_run_id
+           FROM embrec.published_run r)) AND (e.part = ( SELECT r.user_similarity
+           FROM embrec.published_run r)));
+
+
+--
+-- Name: run_indexes; Type: VIEW; Schema: embrec; Owner: -
+--
+
+CREATE VIEW embrec.run_indexes AS
+ SELECT r.model_run_id,
+    wanted.name AS index_name,
+    (t.relname)::text AS table_name,
+    (t.reltuples)::bigint AS vectors,
+        CASE
+            WHEN i.indisvalid THEN 'valid'::text
+            WHEN (i.indexrelid IS NOT NULL) THEN 'invalid'::text
+            WHEN (EXISTS ( SELECT
+               FROM pg_stat_progress_create_index b
+              WHERE (b.relid = t.oid))) THEN 'building'::text
+            ELSE 'missing'::text
+        END AS state,
+    (
+        CASE
+            WHEN ((i.indexrelid IS NOT NULL) AND (NOT i.indisvalid)) THEN format('DROP INDEX embrec.%I; '::text, wanted.name)
+            ELSE ''::text
+        END ||
+        CASE wanted.kind
+            WHEN 'ranking'::text THEN format('SELECT embrec.index_ranking(%s);'::text, r.model_run_id)
+            ELSE format('SELECT embrec.index_run(%s, %L, %L);'::text, r.model_run_id, wanted.side, wanted.part)
+        END) AS mended_by
+   FROM (((embrec.model_runs r
+     CROSS JOIN LATERAL ( SELECT w.side,
+            w.part,
+            w.kind,
+            format('%s_embeddings_run_%s_%s'::text, w.side, r.model_run_id, w.part) AS table_name,
+            format('%s_embeddings_run_%s_%s_%s'::text, w.side, r.model_run_id, w.part, w.kind) AS name
+           FROM ( VALUES ('movie'::text,r.movie_similarity,'hnsw'::text), ('user'::text,r.user_similarity,'hnsw'::text), ('movie'::text,'preference'::embrec.part,'ranking'::text)) w(side, part, kind)) wanted)
+     JOIN pg_class t ON ((t.oid = (to_regclass(('embrec.'::text || wanted.table_name)))::oid)))
+     LEFT JOIN pg_index i ON ((i.indexrelid = (to_regclass(('embrec.'::text || wanted.name)))::oid)))
+  WHERE ((r.status = 'trained'::text) AND ((t.reltuples >= (50000)::double precision) OR (i.indexrelid IS NOT NULL)));
+
+
+--
+-- Name: run_status; Type: VIEW; Schema: embrec; Owner: -
+--
+
+CREATE VIEW embrec.run_status AS
+ WITH stored AS (
+         SELECT ("substring"((c.relname)::text, '_run_([0-9]+)_'::text))::integer AS model_run_id,
+            (sum(GREATEST(c.reltuples, (0)::real)))::bigint AS vectors,
+            (sum(pg_total_relation_size((c.oid)::regclass)))::bigint AS vector_bytes
+           FROM (pg_class c
+             JOIN pg_namespace n ON ((n.oid = c.relnamespace)))
+          WHERE ((n.nspname = 'embrec'::name) AND (c.relkind = 'r'::"char") AND (c.relname ~ '^(user|movie)_embeddings_run_[0-9]+_[a-z]+$'::text))
+          GROUP BY ("substring"((c.relname)::text, '_run_([0-9]+)_'::text))::integer
+        ), indexed AS (
+         SELECT i_1.model_run_id,
+            (array_agg(i_1.state ORDER BY (array_position('{invalid,missing,building,valid}'::text[], i_1.state))))[1] AS state
+           FROM embrec.run_indexes i_1
+          GROUP BY i_1.model_run_id
+        )
+ SELECT r.model_run_id,
+    r.architecture,
+        CASE
+            WHEN ((r.status = 'training'::text) AND (r.heartbeat_at < (now() - '00:02:00'::interval))) THEN 'lost'::text
+            ELSE r.status
+        END AS state,
+    (NOT (r.model_run_id IS DISTINCT FROM p.model_run_id)) AS published,
+    e.name AS experiment,
+    r.started_at,
+    r.finished_at,
+    r.heartbeat_at,
+    (now() - COALESCE(r.finished_at, r.started_at)) AS age,
+        CASE r.status
+            WHEN 'training'::text THEN r.progress
+            ELSE NULL::real
+        END AS progress,
+    r.user_count,
+    r.movie_count,
+    r.rating_count,
+    r.metrics,
+    s.vectors,
+    s.vector_bytes,
+    i.state AS indexes
+   FROM ((((embrec.model_runs r
+     LEFT JOIN embrec.published_run p ON ((p.model_run_id = r.model_run_id)))
+     LEFT JOIN embrec.experiments e ON (((e.ended_at IS NULL) AND ((r.model_run_id = e.control_run) OR (r.model_run_id = e.treatment_run)))))
+     LEFT JOIN stored s ON ((s.model_run_id = r.model_run_id)))
+     LEFT JOIN indexed i ON ((i.model_run_id = r.model_run_id)));
+
+
+--
+-- Name: status; Type: VIEW; Schema: embrec; Owner: -
+--
+
+CREATE VIEW embrec.status AS
+ WITH large AS (
+         SELECT (pg_relation_size('embrec.ratings'::regclass) >= 67108864) AS ratings,
+            COALESCE(NULLIF(pg_stat_get_live_tuples(('embrec.ratings'::regclass)::oid), 0), (GREATEST(c.reltuples, (0)::real))::bigint) AS rows
+           FROM pg_class c
+          WHERE (c.oid = ('embrec.ratings'::regclass)::oid)
+        ), known AS (
+         SELECT ( SELECT COALESCE((max(u.user_index) + 1), 0) AS "coalesce"
+                   FROM embrec.users u) AS users,
+            ( SELECT COALESCE((max(m.movie_index) + 1), 0) AS "coalesce"
+                   FROM embrec.movies m) AS movies,
+                CASE
+                    WHEN l.ratings THEN l.rows
+                    ELSE ( SELECT count(*) AS count
+                       FROM embrec.ratings r)
+                END AS ratings,
+            l.ratings AS ratings_estimated,
+                CASE
+                    WHEN l.ratings THEN GREATEST(( SELECT max(r.newest_rating_at) AS max
+                       FROM embrec.model_runs r), ( SELECT max(sampled.rated_at) AS max
+                       FROM (pg_stats s_1
+                         CROSS JOIN LATERAL unnest((((s_1.most_common_vals)::text)::timestamp with time zone[] || ((s_1.histogram_bounds)::text)::timestamp with time zone[])) sampled(rated_at))
+                      WHERE ((s_1.schemaname = 'embrec'::name) AND (s_1.tablename = 'ratings'::name) AND (s_1.attname = 'rated_at'::name))))
+                    ELSE ( SELECT max(r.rated_at) AS max
+                       FROM embrec.ratings r)
+                END AS newest_rating_at
+           FROM large l
+        ), trained AS (
+         SELECT r.model_run_id,
+            r.architecture,
+            p.published_at,
+            r.finished_at,
+            r.rating_count,
+            ( SELECT max(e.user_index) AS max
+                   FROM embrec.user_embeddings e
+                  WHERE ((e.model_run_id = ( SELECT p_1.model_run_id
+                           FROM embrec.published_run p_1)) AND (e.part = 'rating'::embrec.part))) AS last_user,
+            ( SELECT max(e.movie_index) AS max
+                   FROM embrec.movie_embeddings e
+                  WHERE ((e.model_run_id = ( SELECT p_1.model_run_id
+                           FROM embrec.published_run p_1)) AND (e.part = 'rating'::embrec.part) AND (NOT e.folded_in))) AS last_movie,
+            ( SELECT count(*) AS count
+                   FROM embrec.movies m
+                  WHERE (NOT (EXISTS ( SELECT
+                           FROM embrec.movie_embeddings e
+                          WHERE ((e.model_run_id = ( SELECT p_1.model_run_id
+                                   FROM embrec.published_run p_1)) AND (e.part = 'rating'::embrec.part) AND (e.movie_index = m.movie_index)))))) AS movies_without_vectors
+           FROM (embrec.published_run p
+             JOIN embrec.model_runs r ON ((r.model_run_id = p.model_run_id)))
+        ), stored AS (
+         SELECT count(*) FILTER (WHERE (s_1.state = 'training'::text)) AS trainings,
+            count(*) FILTER (WHERE (s_1.state = 'trained'::text)) AS trained_runs,
+            count(*) FILTER (WHERE (s_1.state = 'lost'::text)) AS lost_runs,
+            (COALESCE(sum(s_1.vector_bytes), (0)::numeric))::bigint AS vector_bytes
+           FROM embrec.run_status s_1
+        )
+ SELECT (current_database())::text AS database_name,
+    current_setting('server_version'::text) AS server_version,
+    ( SELECT (v.version_num)::text AS version_num
+           FROM embrec.alembic_version v) AS schema_revision,
+    k.users,
+    k.movies,
+    k.ratings,
+    k.ratings_estimated,
+    k.newest_rating_at,
+    ( SELECT (COALESCE(sum(s_1.rating_count), (0)::numeric))::bigint AS "coalesce"
+           FROM embrec.movie_statistics s_1) AS ratings_in_statistics,
+    t.model_run_id AS published_run,
+    t.architecture,
+    t.published_at,
+    t.finished_at AS trained_at,
+    (k.ratings - t.rating_count) AS ratings_since_training,
+    (((k.ratings - t.rating_count))::double precision / (NULLIF(t.rating_count, 0))::double precision) AS share_since_training,
+    ((k.users - 1) - t.last_user) AS users_since_training,
+    ((k.movies - 1) - t.last_movie) AS movies_since_training,
+    t.movies_without_vectors,
+    ( SELECT e.name
+           FROM embrec.experiments e
+          WHERE (e.ended_at IS NULL)) AS experiment,
+    s.trainings,
+    s.trained_runs,
+    s.lost_runs,
+    pg_database_size(current_database()) AS database_bytes,
+    pg_total_relation_size('embrec.ratings'::regclass) AS rating_bytes,
+    s.vector_bytes
+   FROM ((known k
+     CROSS JOIN stored s)
+     LEFT JOIN trained t ON (true));
 
 
 --
@@ -2768,6 +3411,113 @@ CREATE TABLE embrec.user_embeddings_run_2_rating (
 
 
 --
+-- Name: warnings; Type: VIEW; Schema: embrec; Owner: -
+--
+
+CREATE VIEW embrec.warnings AS
+ WITH s AS MATERIALIZED (
+         SELECT status.database_name,
+            status.server_version,
+            status.schema_revision,
+            status.users,
+            status.movies,
+            status.ratings,
+            status.ratings_estimated,
+            status.newest_rating_at,
+            status.ratings_in_statistics,
+            status.published_run,
+            status.architecture,
+            status.published_at,
+            status.trained_at,
+            status.ratings_since_training,
+            status.share_since_training,
+            status.users_since_training,
+            status.movies_since_training,
+            status.movies_without_vectors,
+            status.experiment,
+            status.trainings,
+            status.trained_runs,
+            status.lost_runs,
+            status.database_bytes,
+            status.rating_bytes,
+            status.vector_bytes
+           FROM embrec.status
+        )
+ SELECT 'no_ratings'::text AS code,
+    'There are no ratings.'::text AS message,
+    'embrec load ml-100k'::text AS command
+   FROM s
+  WHERE (s.ratings = 0)
+UNION ALL
+ SELECT 'no_run'::text AS code,
+    'There are ratings, and no trained model run.'::text AS message,
+    'embrec train'::text AS command
+   FROM s
+  WHERE ((s.ratings > 0) AND (s.trained_runs = 0) AND (s.trainings = 0))
+UNION ALL
+ SELECT 'unpublished'::text AS code,
+    format('Model run %s is trained, and no run is published.'::text, max(r.model_run_id)) AS message,
+    format('embrec runs publish %s'::text, max(r.model_run_id)) AS command
+   FROM (s
+     JOIN embrec.run_status r ON ((r.state = 'trained'::text)))
+  WHERE (s.published_run IS NULL)
+ HAVING (count(*) > 0)
+UNION ALL
+ SELECT 'many_new_ratings'::text AS code,
+    format('%s%% of ratings came after the training of the published run.'::text, round((((100 * s.ratings_since_training) / s.ratings))::double precision)) AS message,
+    'embrec train'::text AS command
+   FROM s
+  WHERE (s.share_since_training >= (0.1)::double precision)
+UNION ALL
+ SELECT 'movies_without_vectors'::text AS code,
+    format('%s movies came after the training of the published run, and are not recommended.'::text, s.movies_without_vectors) AS message,
+    'embrec refresh'::text AS command
+   FROM s
+  WHERE (s.movies_without_vectors > 0)
+UNION ALL
+ SELECT 'statistics_stale'::text AS code,
+    format('Popular movies are of %s ratings, and there are %s.'::text, s.ratings_in_statistics, s.ratings) AS message,
+        CASE
+            WHEN (s.published_run IS NULL) THEN 'SELECT embrec.refresh_statistics();'::text
+            ELSE 'embrec refresh'::text
+        END AS command
+   FROM s
+  WHERE ((abs((s.ratings - s.ratings_in_statistics)))::numeric > (0.1 * (s.ratings)::numeric))
+UNION ALL
+ SELECT ('index_'::text || i.state) AS code,
+    format('The index %s of model run %s is %s, so that its answers are slow.'::text, i.index_name, i.model_run_id, i.state) AS message,
+    i.mended_by AS command
+   FROM (embrec.run_indexes i
+     JOIN embrec.run_status r ON ((r.model_run_id = i.model_run_id)))
+  WHERE ((i.state = ANY (ARRAY['missing'::text, 'invalid'::text])) AND (r.published OR (r.experiment IS NOT NULL)))
+UNION ALL
+ SELECT 'training_failed'::text AS code,
+    format('The newest training failed, model run %s.'::text, r.model_run_id) AS message,
+    format('embrec runs show %s'::text, r.model_run_id) AS command
+   FROM embrec.run_status r
+  WHERE ((r.state = 'failed'::text) AND (r.model_run_id = ( SELECT max(m.model_run_id) AS max
+           FROM embrec.model_runs m)))
+UNION ALL
+ SELECT 'lost_run'::text AS code,
+    format('The process of model run %s is gone.'::text, r.model_run_id) AS message,
+    'embrec gc'::text AS command
+   FROM embrec.run_status r
+  WHERE (r.state = 'lost'::text)
+UNION ALL
+ SELECT 'left_over'::text AS code,
+    format('Model run %s is %s, and its vectors are still there (%s).'::text, r.model_run_id, r.state, pg_size_pretty(r.vector_bytes)) AS message,
+    'embrec gc'::text AS command
+   FROM embrec.run_status r
+  WHERE ((r.state = ANY (ARRAY['failed'::text, 'deleted'::text])) AND (r.vector_bytes > 0))
+UNION ALL
+ SELECT 'old_runs'::text AS code,
+    format('%s trained runs are kept, %s in all.'::text, s.trained_runs, pg_size_pretty(s.vector_bytes)) AS message,
+    'embrec gc --keep 5'::text AS command
+   FROM s
+  WHERE (s.trained_runs > 10);
+
+
+--
 -- Name: movie_embeddings_run_1; Type: TABLE ATTACH; Schema: embrec; Owner: -
 --
 
@@ -2884,7 +3634,7 @@ ALTER TABLE ONLY embrec.user_embeddings_run_2 ATTACH PARTITION embrec.user_embed
 --
 
 COPY embrec.alembic_version (version_num) FROM stdin;
-0007
+0010
 \.
 
 
@@ -2893,7 +3643,7 @@ COPY embrec.alembic_version (version_num) FROM stdin;
 --
 
 COPY embrec.experiments (experiment_id, name, control_run, treatment_run, treatment_share, started_at, ended_at) FROM stdin;
-1	one	1	2	0.5	2026-11-24 19:39:08.124599+00	\N
+1	one	1	2	0.5	2026-11-28 00:12:40.885164+00	\N
 \.
 
 
@@ -2902,7 +3652,15 @@ COPY embrec.experiments (experiment_id, name, control_run, treatment_run, treatm
 --
 
 COPY embrec.exposures (experiment_id, user_id, variant, model_run_id, exposed_at) FROM stdin;
-1	u1	control	1	2026-11-24 19:39:08.129802+00
+1	u1	control	1	2026-11-28 00:12:40.8891+00
+\.
+
+
+--
+-- Data for Name: load_watermarks; Type: TABLE DATA; Schema: embrec; Owner: -
+--
+
+COPY embrec.load_watermarks (source, watermark_column, watermark, loaded_at) FROM stdin;
 \.
 
 
@@ -2910,9 +3668,9 @@ COPY embrec.exposures (experiment_id, user_id, variant, model_run_id, exposed_at
 -- Data for Name: model_runs; Type: TABLE DATA; Schema: embrec; Owner: -
 --
 
-COPY embrec.model_runs (model_run_id, architecture, status, options, seed, library_versions, user_count, movie_count, rating_count, newest_rating_at, ratings_sha256, dimensions, mean, movie_similarity, user_similarity, parameters, metrics, history, error, started_at, finished_at, lowest_rating, highest_rating, rating_power, bias_feature, ridge_constant, ridge_per_rating, user_spread, movie_spread, heartbeat_at, vectors_sha256) FROM stdin;
-1	two-part	trained	{"epochs": 1}	0	{}	0	0	0	\N		5	3.5	similarity	preference	{}	{}	[]	\N	2026-11-24 19:39:08.002983+00	2026-11-24 19:39:08.004886+00	1	5	1.5	0.25	0.5	0	1.25	0.75	2026-11-24 19:39:08.002983+00	\N
-2	two-part	trained	{"epochs": 1}	0	{}	0	0	0	\N		5	3.5	similarity	preference	{}	{}	[]	\N	2026-11-24 19:39:08.068688+00	2026-11-24 19:39:08.069711+00	1	5	1.5	0.25	0.5	0	1.25	0.75	2026-11-24 19:39:08.068688+00	\N
+COPY embrec.model_runs (model_run_id, architecture, status, options, seed, library_versions, user_count, movie_count, rating_count, newest_rating_at, ratings_sha256, dimensions, mean, movie_similarity, user_similarity, parameters, metrics, history, error, started_at, finished_at, lowest_rating, highest_rating, rating_power, bias_feature, ridge_constant, ridge_per_rating, user_spread, movie_spread, heartbeat_at, vectors_sha256, progress) FROM stdin;
+1	two-part	trained	{"epochs": 1}	0	{}	0	0	0	\N		5	3.5	similarity	preference	{}	{}	[]	\N	2026-11-28 00:12:40.783685+00	2026-11-28 00:12:40.785159+00	1	5	1.5	0.25	0.5	0	1.25	0.75	2026-11-28 00:12:40.783685+00	\N	\N
+2	two-part	trained	{"epochs": 1}	0	{}	0	0	0	\N		5	3.5	similarity	preference	{}	{}	[]	\N	2026-11-28 00:12:40.829729+00	2026-11-28 00:12:40.830489+00	1	5	1.5	0.25	0.5	0	1.25	0.75	2026-11-28 00:12:40.829729+00	\N	\N
 \.
 
 
@@ -3181,8 +3939,8 @@ COPY embrec.outcomes (experiment_id, user_id, outcome_id, value, occurred_at) FR
 --
 
 COPY embrec.publications (publication_id, model_run_id, action, published_at) FROM stdin;
-1	1	publish	2026-11-24 19:39:08.055703+00
-2	2	publish	2026-11-24 19:39:08.113008+00
+1	1	publish	2026-11-28 00:12:40.823264+00
+2	2	publish	2026-11-28 00:12:40.877648+00
 \.
 
 
@@ -3704,7 +4462,7 @@ COPY embrec.users (user_index, user_id, forgotten_at) FROM stdin;
 27	u21	\N
 28	u26	\N
 29	u29	\N
-19	forgotten 1a43f455-1eb0-4489-93b2-a32b6908a046	2026-11-24 19:39:08.131313+00
+19	forgotten c5b65b76-e045-4fa6-9d2f-8eb540ef098f	2026-11-28 00:12:40.890471+00
 \.
 
 
@@ -3773,6 +4531,14 @@ ALTER TABLE ONLY embrec.experiments
 
 ALTER TABLE ONLY embrec.exposures
     ADD CONSTRAINT exposures_pkey PRIMARY KEY (experiment_id, user_id);
+
+
+--
+-- Name: load_watermarks load_watermarks_pkey; Type: CONSTRAINT; Schema: embrec; Owner: -
+--
+
+ALTER TABLE ONLY embrec.load_watermarks
+    ADD CONSTRAINT load_watermarks_pkey PRIMARY KEY (source, watermark_column);
 
 
 --
@@ -4229,5 +4995,5 @@ REFRESH MATERIALIZED VIEW embrec.movie_statistics;
 -- PostgreSQL database dump complete
 --
 
-\unrestrict t0dOBm8mi4QW2PdexQXPLOZ9N9OljskRg0nxgsmehRjrWynMDJH4e9VMQm95m5a
+\unrestrict gENQla2aeLmPQi4AIwKsGCTBQ96InZxgdS7x7PIxneGKNRnBJp9ZbXyclRn03iX
 
