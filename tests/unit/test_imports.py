@@ -26,8 +26,9 @@ LEVELS = [
     {"models", "movielens", "ids", "embeddings", "schema", "answering", "ratings", "outputs"},
     {"recommend", "predict"},
     {"reading", "runs", "extraction"},
-    {"loading", "train", "evaluate", "experiments", "batch", "garbage"},
-    {"contenders", "tuning"},
+    {"loading", "train", "evaluate", "experiments", "batch", "garbage", "stored"},
+    {"baselines", "tuning"},
+    {"contenders", "report"},
     {"cli"},
 ]
 HEAVY = {"tensorflow", "keras"}
