@@ -7,14 +7,14 @@ import dataclasses
 import datetime as dt
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import jinja2
 
 from embrec import resources
 from embrec.report import figures, measures
-from embrec.report.findings import Findings
+from embrec.report.findings import Figures, Findings
 
 NOTHING = "\N{EN DASH}"
 # These are drawn by the page itself, as a map to search and as lists.
@@ -44,6 +44,7 @@ def render(findings: Findings) -> str:
         script=script,
         script_hash=f"sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}",
         movies=_json([dataclasses.asdict(point) for point in findings.points]),
+        metrics=_metrics(findings.metrics),
         history=[
             (epoch["epoch"], fixed(epoch["rmse"]), fixed(epoch["held_out_rmse"])) for epoch in findings.run.history
         ],
@@ -88,6 +89,26 @@ def duration(seconds: float) -> str:
     if seconds < 90:
         return f"{seconds:.0f} seconds"
     return f"{seconds / 60:.0f} minutes" if seconds < 5400 else f"{seconds / 3600:.1f} hours"
+
+
+_METRICS: list[tuple[str, str, Callable[[Any], str]]] = [
+    ("RMSE, held out", "held_out_rmse", fixed),
+    ("MAE, held out", "held_out_mae", fixed),
+    ("NDCG@10", "ndcg", fixed),
+    ("hit@10", "hit_rate", fixed),
+    ("RMSE, training", "train_rmse", fixed),
+    ("ratings", "ratings", whole),
+    ("held out", "holdout", percent),
+]
+
+
+def _metrics(lines: list[Figures]) -> dict[str, Any]:
+    """The table of metrics, without the columns that nobody has a figure for."""
+    columns = [each for each in _METRICS if any(getattr(line, each[1]) is not None for line in lines)]
+    return {
+        "columns": [label for label, _, _ in columns],
+        "rows": [(line, [write(getattr(line, name)) for _, name, write in columns]) for line in lines],
+    }
 
 
 def _distribution(findings: Findings) -> Iterator[tuple[str, ...]]:
