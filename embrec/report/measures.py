@@ -178,7 +178,9 @@ def nearest(
     """
     units = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), np.finfo(np.float32).tiny)
     n = min(n, len(vectors) - 1)
-    rows, cosines = [np.empty((0, n), np.int64)], [np.empty((0, n))]
+    if n < 1 or not len(asked):
+        return np.empty((len(asked), 0), np.int64), np.empty((len(asked), 0))
+    rows, cosines = [], []
     for block in _blocks(asked, len(vectors)):
         similarity = (units[block] @ units.T).astype(np.float64)
         similarity[np.arange(len(block)), block] = -np.inf
