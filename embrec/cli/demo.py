@@ -156,6 +156,7 @@ def _show_next_steps(bind: sa.Engine, database_url: str | None) -> None:
         f"{activate}"
         f"  embrec find star trek\n"
         f'  embrec similar "Alien (1979)"\n'
+        f"  embrec report      # a page that shows what the model learned\n"
         f"  psql {url}\n"
         f"and in psql:\n"
         f"  SELECT * FROM embrec.similar_movies(50, n => 10);\n"

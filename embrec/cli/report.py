@@ -25,7 +25,7 @@ from embrec.errors import ConfigError
 @database_option
 @json_option
 def report(run: int | None, output: Path, pictures: Path | None, database_url: str | None, as_json: bool) -> None:
-    r"""Write a page that shows what a RUN learned and how good it is; the published run unless another is named.
+    """Write a page that shows what a RUN learned and how good it is; the published run unless another is named.
 
     \b
     embrec report
@@ -33,7 +33,7 @@ def report(run: int | None, output: Path, pictures: Path | None, database_url: s
 
     The page has the training's course, metrics beside baselines and the run before, a map of the movies, calibration,
     coverage, neighbours and drift. It is one file that works offline. The database is only read.
-    """
+    """  # noqa: D301  # click knows the character, not its two letters
     try:
         from embrec.report import STEPS, write_report
     except ImportError as error:
