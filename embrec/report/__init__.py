@@ -1,6 +1,6 @@
 """A report on a model run: what it learned and how good it is, as one page to look at.
 
-Data goes one way: database -> ``findings`` (with ``measures``) -> ``figures`` -> ``page`` -> file.
+Data goes one way: database -> ``accuracy`` and ``likeness``, gathered in ``findings`` -> ``figures``, ``page`` -> file.
 """
 
 from __future__ import annotations

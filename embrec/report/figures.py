@@ -18,7 +18,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from embrec.report import measures
-from embrec.report.findings import Findings, MapPoint
+from embrec.report.findings import Findings
+from embrec.report.likeness import MapPoint
 
 # Inches, at 72 units each; at this width a phone shows the letters in about their size.
 _SIZE = (5.0, 3.4)

@@ -14,7 +14,8 @@ import jinja2
 
 from embrec import resources
 from embrec.report import figures, measures
-from embrec.report.findings import Figures, Findings
+from embrec.report.accuracy import MetricLine
+from embrec.report.findings import Findings
 
 NOTHING = "\N{EN DASH}"
 # These are drawn by the page itself, as a map to search and as lists.
@@ -102,7 +103,7 @@ _METRICS: list[tuple[str, str, Callable[[Any], str]]] = [
 ]
 
 
-def _metrics(lines: list[Figures]) -> dict[str, Any]:
+def _metrics(lines: list[MetricLine]) -> dict[str, Any]:
     """The table of metrics, without the columns that nobody has a figure for."""
     columns = [each for each in _METRICS if any(getattr(line, each[1]) is not None for line in lines)]
     return {

@@ -32,7 +32,7 @@ GENRES = ("Drama", "Comedy", "Sci-Fi")
 QUICK: dict[str, dict[str, Any]] = {
     "two-part": {"draws": 2, "dimensions": 4},
     "matrix-factorization": {"epochs": 3, "dimensions": 4},
-    "outer-product": {"epochs": 2, "dimensions": 4, "hidden_units": 8},
+    "outer-product": {"epochs": 4, "dimensions": 8, "hidden_units": 40, "batch_size": 8},
 }
 
 
@@ -75,6 +75,7 @@ def test_a_stored_run_predicts_what_it_predicted_when_it_was_trained(engine: sa.
     held = ratings.part(splits.random_split(len(ratings.ratings), 0.2, 3)[1])
     expected = np.clip(trained.model.predict(held.users, held.movies), model.lowest, model.highest)
     assert model.predict(held.users, held.movies) == pytest.approx(expected, abs=1e-4)
+    assert len(np.unique(expected)) > len(expected) / 2  # few at the ends of the scale
 
     report = found(engine)
     assert report.held_out
@@ -90,20 +91,30 @@ def test_a_stored_run_predicts_what_it_predicted_when_it_was_trained(engine: sa.
     assert figures.svg("training", report).count("<path") > 5
 
 
-def test_a_stored_run_ranks_and_predicts_as_sql_does(two_runs: sa.Engine) -> None:
-    arrays = extract(two_runs)
-    with two_runs.connect() as connection:
-        model = stored.read(connection, runs.get_run(connection, 2), arrays)
-        ids = dict(connection.execute(sa.text("SELECT movie_index, movie_id FROM embrec.movies")))
-        names = dict(connection.execute(sa.text("SELECT user_index, user_id FROM embrec.users")))
-    user = names[int(arrays.user_indexes[4])]
-    every = np.arange(len(arrays.movie_indexes), dtype=np.int32)
-    pairs = np.full(len(every), 4, np.int32)
-    movie_ids = [ids[int(index)] for index in arrays.movie_indexes]
-    asked = predict.predict_ratings(two_runs, [user] * len(every), movie_ids).set_index("movie_id")
-    assert model.predict(pairs, every) == pytest.approx(asked.loc[movie_ids, "predicted_rating"].to_numpy(), abs=1e-4)
-    order = np.argsort(-model.preference[1] @ model.preference[0][4])  # type: ignore[index]
-    assert (np.argsort(-model.score(np.array([4], np.int32))[0]) == order).all()
+@pytest.mark.parametrize(
+    "architecture",
+    [
+        "two-part",
+        "matrix-factorization",
+        pytest.param("outer-product", marks=pytest.mark.xfail(reason="dense_ratings takes negative biases for 0")),
+    ],
+)
+def test_a_stored_run_ranks_and_predicts_as_sql_does(engine: sa.Engine, architecture: str) -> None:
+    load_frame(engine, rating_frame(users=30, movies=40, count=600))
+    train(engine, architecture, QUICK[architecture])
+    arrays = extract(engine)
+    with engine.connect() as connection:
+        model = stored.read(connection, runs.get_run(connection, 1), arrays)
+        ids = dict(connection.execute(sa.text("SELECT movie_index, movie_id FROM embrec.movies")).all())
+        users = dict(connection.execute(sa.text("SELECT user_index, user_id FROM embrec.users")).all())
+    movies = [ids[index] for index in arrays.movie_indexes.tolist()]
+    user, every = users[int(arrays.user_indexes[4])], np.arange(len(movies), dtype=np.int32)
+    asked = predict.predict_ratings(engine, [user] * len(movies), movies).set_index("movie_id")
+    expected = asked.loc[movies, "predicted_rating"].to_numpy()
+    assert model.predict(np.full(len(movies), 4, np.int32), every) == pytest.approx(expected, abs=1e-4)
+    best = recommend.recommend_movies(engine, user, 10, include_rated=True)
+    order = metrics.top(model.score(np.array([4], np.int32)), 10)[0]
+    assert list(best["movie_id"]) == [movies[movie] for movie in order]
 
 
 def test_the_first_run_says_so_and_how_to_measure_it(engine: sa.Engine, tmp_path: Path) -> None:
