@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 import textwrap
+import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -101,8 +102,9 @@ def svg(name: str, findings: Findings) -> str:
 
 
 def save_png(name: str, findings: Findings, path: Path) -> None:
-    """A figure as PNG on white."""
-    with mpl.rc_context(_style(ON_WHITE)):
+    """A figure as PNG on white; letters that no font of matplotlib's has are empty boxes."""
+    with mpl.rc_context(_style(ON_WHITE)), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from font", UserWarning)
         _drawn(name, findings, ON_WHITE).savefig(path, dpi=_PIXELS_PER_INCH, facecolor=ON_WHITE.surface)
 
 

@@ -28,6 +28,8 @@ from embrec.train import train
 Run = Callable[..., tuple[int, str, str]]
 ATTACK = "</script><img src=x onerror=alert(1)>"
 SECTIONS = ("metrics", "map", "training", "calibration", "ratings", "coverage", "neighbours", "drift", "record")
+# Letters that the pictures' font has not, a formula, a word without an end.
+TITLES = ("\N{CJK UNIFIED IDEOGRAPH-4E03} {}", "$x_{}$, \n\t été", "W" * 300 + " {}")
 GENRES = ("Drama", "Comedy", "Sci-Fi")
 QUICK: dict[str, dict[str, Any]] = {
     "two-part": {"draws": 2, "dimensions": 4},
@@ -38,7 +40,7 @@ QUICK: dict[str, dict[str, Any]] = {
 
 def titled_movies(count: int = 40) -> list[Movie]:
     """Movies for ids from 100 on; the first has a title that wants to break out of the page."""
-    names = [ATTACK, "Star Wars (1977)", *(f"Film {number} ($x_1$, été)" for number in range(2, count))]
+    names = [ATTACK, "Star Wars (1977)", *(TITLES[number % 3].format(number) for number in range(2, count))]
     return [Movie(str(100 + number), name, [GENRES[number % 3]], 1950 + number) for number, name in enumerate(names)]
 
 
