@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import re
-import textwrap
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -18,6 +17,7 @@ from matplotlib import patheffects, ticker
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from embrec import resources
 from embrec.report import measures
 from embrec.report.findings import Findings
 from embrec.report.likeness import MapPoint
@@ -57,14 +57,6 @@ class Colours:
     series_other: str
 
 
-ON_WHITE = Colours(
-    ink="#1c2128",
-    ink_soft="#565e6b",
-    line="#d9dce1",
-    surface="#ffffff",
-    series=("#3b2a94", "#c8590f", "#23907f", "#8a1f56", "#7f7a10", "#2f86c6", "#cf5b76", "#0f6b2f"),
-    series_other="#8a909b",
-)
 # Colours that stand for the page's own, put in their place after drawing.
 _STAND_INS = Colours(
     ink="#010101",
@@ -103,15 +95,24 @@ def svg(name: str, findings: Findings) -> str:
 
 def save_png(name: str, findings: Findings, path: Path) -> None:
     """A figure as PNG on white; letters that no font of matplotlib's has are empty boxes."""
-    with mpl.rc_context(_style(ON_WHITE)), warnings.catch_warnings():
+    colours = _on_white()
+    with mpl.rc_context(_style(colours)), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing from font", UserWarning)
-        _drawn(name, findings, ON_WHITE).savefig(path, dpi=_PIXELS_PER_INCH, facecolor=ON_WHITE.surface)
+        _drawn(name, findings, colours).savefig(path, dpi=_PIXELS_PER_INCH, facecolor=colours.surface)
+
+
+def _on_white() -> Colours:
+    """The page's own colours by day."""
+    by_day = resources.page_text("page.css").partition("prefers-color-scheme: dark")[0]
+    found = dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6});", by_day))
+    series = tuple(found[f"series-{number}"] for number in range(1, _COLOURED_GENRES + 1))
+    return Colours(found["ink"], found["ink-soft"], found["line"], found["surface"], series, found["series-other"])
 
 
 def names(findings: Findings) -> Iterator[str]:
     """The figures that there is something to draw for."""
     available = {
-        "training": bool(findings.run.history),
+        "training": any(epoch["rmse"] is not None for epoch in findings.run.history),
         "ratings": findings.histogram is not None,
         "calibration": findings.calibration is not None,
         "coverage": True,
@@ -262,7 +263,7 @@ def _label(figure: Figure, axes: Axes, points: list[MapPoint], colours: Colours)
     taken: list[Any] = []
     for point in points[: 4 * _TITLES_ON_MAP]:
         text = axes.annotate(
-            textwrap.shorten(point.title, 30, placeholder=" …"),
+            _short(point.title, 30),
             (point.x, point.y),
             (5, 0),
             textcoords="offset points",
@@ -280,19 +281,30 @@ def _label(figure: Figure, axes: Axes, points: list[MapPoint], colours: Colours)
             taken.append(box)
 
 
+def _short(title: str, length: int) -> str:
+    """A title on one line, cut where it is long."""
+    text = " ".join(title.split())
+    return text if len(text) <= length else f"{text[: length - 1].rstrip()}…"
+
+
 def _neighbours(figure: Figure, findings: Findings, colours: Colours) -> None:
     columns = 2
     rows = -(-len(findings.neighbours) // columns)
-    grid = figure.subplots(rows, columns, squeeze=False, sharex=True).flat
+    grid = figure.subplots(rows, columns, squeeze=False).flat
     for axes, movie in zip(grid, findings.neighbours, strict=False):
-        titles = [textwrap.shorten(title, 34, placeholder=" …") for title, _ in movie.near]
-        places = np.arange(len(titles))
-        axes.barh(places, [cosine for _, cosine in movie.near], 0.6, color=colours.series[0])
-        axes.set_yticks(places, titles, parse_math=False)
-        axes.invert_yaxis()
-        axes.set_xlim(right=1)
-        axes.set_title(textwrap.shorten(movie.title, 44, placeholder=" …"), loc="left", parse_math=False)
-        axes.grid(visible=False, axis="y")
+        places = np.arange(len(movie.near))
+        axes.barh(places + 0.24, [cosine for _, cosine in movie.near], 0.26, color=colours.series[0])
+        # Above its bar a title has room, whatever its letters.
+        label = {"va": "center", "fontsize": 9.5, "in_layout": False, "parse_math": False}
+        for place, (title, cosine) in zip(places, movie.near, strict=True):
+            axes.text(0, place - 0.18, _short(title, 48), clip_on=True, **label)
+            axes.text(1, place - 0.18, f"{cosine:.2f}", ha="right", **label)
+        axes.set_xticks([])
+        axes.set_yticks([])
+        axes.spines[:].set_visible(False)
+        axes.set_ylim(len(places) - 0.5, -0.5)
+        axes.set_xlim(0, 1)
+        axes.set_title(_short(movie.title, 40), loc="left", fontweight="bold", parse_math=False)
     for axes in list(grid)[len(findings.neighbours) :]:
         axes.set_axis_off()
 
