@@ -290,7 +290,7 @@ def _short(title: str, length: int) -> str:
 def _neighbours(figure: Figure, findings: Findings, colours: Colours) -> None:
     columns = 2
     rows = -(-len(findings.neighbours) // columns)
-    grid = figure.subplots(rows, columns, squeeze=False).flat
+    grid = figure.subplots(rows, columns, squeeze=False, gridspec_kw={"wspace": 0.08}).flat
     for axes, movie in zip(grid, findings.neighbours, strict=False):
         places = np.arange(len(movie.near))
         axes.barh(places + 0.24, [cosine for _, cosine in movie.near], 0.26, color=colours.series[0])
