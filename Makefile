@@ -9,9 +9,9 @@ BIN := $(VENV)/bin
 demo: $(VENV)/.demo
 	$(BIN)/embrec demo
 
-# The whole test suite, on a PostgreSQL of its own.
+# The whole test suite, by two processes, each on a PostgreSQL of its own.
 test: $(VENV)/.test
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 # Sixteen clients at once while runs come and go, every answer checked; ten minutes.
 soak: $(VENV)/.test

@@ -32,10 +32,13 @@ def project(vectors: NDArray[np.float32]) -> NDArray[np.float64]:
         return _principal(units)
 
     from sklearn.manifold import TSNE  # heavy, and an extra
+    from threadpoolctl import threadpool_limits
 
     perplexity = min(_PERPLEXITY, (len(units) - 1) / 3)
     tsne = TSNE(perplexity=perplexity, metric="cosine", init="pca", random_state=_SEED)
-    return np.asarray(tsne.fit_transform(units), np.float64)
+    # Several threads gain little, and where the machine is busy they wait for each other six times as long.
+    with threadpool_limits(1):
+        return np.asarray(tsne.fit_transform(units), np.float64)
 
 
 def _principal(units: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -176,8 +176,9 @@ def get_run(bind: Bind, model_run_id: int) -> ModelRun:
             newest = connection.scalars(
                 sa.select(model_runs.c.model_run_id).order_by(model_runs.c.model_run_id.desc()).limit(_RUNS_NAMED)
             ).all()
-            there = f"The newest are: {', '.join(map(str, newest))}." if newest else "There are none yet."
-            raise UnknownRunError(f"There is no model run {model_run_id}. {there} See them with: embrec runs list")
+            named = f"The newest are: {', '.join(map(str, newest))}. See them with: embrec runs list"
+            there = named if newest else "There are none yet. Run: embrec train"
+            raise UnknownRunError(f"There is no model run {model_run_id}. {there}")
         return _run(row, published_run_id(connection))
 
 

@@ -25,7 +25,7 @@ from embrec.local import LocalServer
 # A server for tests need not survive a power cut.
 FAST_SETTINGS = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}
 IMAGE = os.environ.get("EMBREC_TEST_IMAGE", "pgvector/pgvector:pg18")
-TEMPLATE = "embrec_test_template"
+TEMPLATE = f"embrec_test_template_{os.getpid()}"  # two processes may share a server
 # What docs/sql.md says that it shows.
 MOVIELENS_DRAWS = 20
 

@@ -24,6 +24,7 @@ COMMANDS = {
     "gc": "training",
     "experiments": "experiments",
     "evaluate": "evaluation",
+    "report": "report",
     "tune": "tuning",
     "similar": "answers",
     "find": "answers",

@@ -1,7 +1,7 @@
 -- What the dense head of an outer-product run predicts for a user's vector and movies (all of the run, if NULL): a
 -- hidden unit is relu(bias + sum over i, j of weight[i, j] * user[i] * movie[j]), a rating the sum of the units times
 -- their weights, and a bias. Row unit * dimensions + i of the matrix 'hidden' is weight[i]; the first of a unit has its
--- bias. No rows for a run without such a head.
+-- bias, the others have 0. No rows for a run without such a head.
 CREATE FUNCTION embrec.dense_ratings(model_run_id integer, user_vector vector, movie_indexes integer[] DEFAULT NULL)
 RETURNS TABLE (movie_index integer, rating double precision)
 LANGUAGE plpgsql STABLE PARALLEL SAFE
@@ -25,7 +25,7 @@ BEGIN
         SELECT
             x.row_number / dimensions AS unit,
             sum(x.embedding * array_fill(user_values[x.row_number % dimensions + 1], ARRAY[dimensions])::vector) AS weights,
-            max(x.bias) AS bias
+            sum(x.bias) AS bias
         FROM embrec.run_matrices AS x
         WHERE x.model_run_id = dense_ratings.model_run_id AND x.matrix = 'hidden'
         GROUP BY unit

@@ -7,6 +7,7 @@ import os
 import shutil
 import socket
 import subprocess
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -87,13 +88,13 @@ def _pgbouncer(server_url: str, directory: Path) -> Iterator[tuple[str, int]]:
 
 
 @pytest.fixture(scope="module")
-def pooler(server_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, int]]:
+def pooler(server_url: str) -> Iterator[tuple[str, int]]:
     """Host and port of a PgBouncer before the session's server."""
-    directory = tmp_path_factory.mktemp("pgbouncer")
-    for above in (directory, *directory.parents[:2]):
-        above.chmod(0o711)
-    with _pgbouncer(server_url, directory) as address:
-        yield address
+    # Not pytest's tmp_path: as root PgBouncer runs as another user, who could not enter it.
+    with tempfile.TemporaryDirectory(prefix="embrec-pgbouncer-") as directory:
+        Path(directory).chmod(0o711)
+        with _pgbouncer(server_url, Path(directory)) as address:
+            yield address
 
 
 @pytest.fixture

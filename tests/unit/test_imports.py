@@ -26,9 +26,9 @@ LEVELS = [
     {"models", "movielens", "ids", "embeddings", "schema", "answering", "ratings", "outputs"},
     {"recommend", "predict", "browse"},
     {"reading", "runs", "extraction", "status"},
-    {"loading", "train", "evaluate", "experiments", "batch", "garbage", "prometheus"},
-    {"contenders", "tuning", "in_database"},
-    {"web"},
+    {"loading", "train", "evaluate", "experiments", "batch", "garbage", "prometheus", "stored"},
+    {"baselines", "tuning", "in_database"},
+    {"contenders", "report", "web"},
     {"cli"},
 ]
 HEAVY = {"tensorflow", "keras"}

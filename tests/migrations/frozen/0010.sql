@@ -2,7 +2,7 @@
 -- PostgreSQL database dump
 --
 
-\restrict gENQla2aeLmPQi4AIwKsGCTBQ96InZxgdS7x7PIxneGKNRnBJp9ZbXyclRn03iX
+\restrict yDlCUoC1hNwJ1hAMBfropLUbJVhgdnReO9qb3xCsfnmTTWfOf9t2l2XZ5TNvfrX
 
 -- Dumped from database version 18.6
 -- Dumped by pg_dump version 18.6
@@ -527,7 +527,7 @@ BEGIN
         SELECT
             x.row_number / dimensions AS unit,
             sum(x.embedding * array_fill(user_values[x.row_number % dimensions + 1], ARRAY[dimensions])::vector) AS weights,
-            max(x.bias) AS bias
+            sum(x.bias) AS bias
         FROM embrec.run_matrices AS x
         WHERE x.model_run_id = dense_ratings.model_run_id AND x.matrix = 'hidden'
         GROUP BY unit
@@ -3643,7 +3643,7 @@ COPY embrec.alembic_version (version_num) FROM stdin;
 --
 
 COPY embrec.experiments (experiment_id, name, control_run, treatment_run, treatment_share, started_at, ended_at) FROM stdin;
-1	one	1	2	0.5	2026-11-28 00:12:40.885164+00	\N
+1	one	1	2	0.5	2026-11-28 00:20:26.203777+00	\N
 \.
 
 
@@ -3652,7 +3652,7 @@ COPY embrec.experiments (experiment_id, name, control_run, treatment_run, treatm
 --
 
 COPY embrec.exposures (experiment_id, user_id, variant, model_run_id, exposed_at) FROM stdin;
-1	u1	control	1	2026-11-28 00:12:40.8891+00
+1	u1	control	1	2026-11-28 00:20:26.208291+00
 \.
 
 
@@ -3669,8 +3669,8 @@ COPY embrec.load_watermarks (source, watermark_column, watermark, loaded_at) FRO
 --
 
 COPY embrec.model_runs (model_run_id, architecture, status, options, seed, library_versions, user_count, movie_count, rating_count, newest_rating_at, ratings_sha256, dimensions, mean, movie_similarity, user_similarity, parameters, metrics, history, error, started_at, finished_at, lowest_rating, highest_rating, rating_power, bias_feature, ridge_constant, ridge_per_rating, user_spread, movie_spread, heartbeat_at, vectors_sha256, progress) FROM stdin;
-1	two-part	trained	{"epochs": 1}	0	{}	0	0	0	\N		5	3.5	similarity	preference	{}	{}	[]	\N	2026-11-28 00:12:40.783685+00	2026-11-28 00:12:40.785159+00	1	5	1.5	0.25	0.5	0	1.25	0.75	2026-11-28 00:12:40.783685+00	\N	\N
-2	two-part	trained	{"epochs": 1}	0	{}	0	0	0	\N		5	3.5	similarity	preference	{}	{}	[]	\N	2026-11-28 00:12:40.829729+00	2026-11-28 00:12:40.830489+00	1	5	1.5	0.25	0.5	0	1.25	0.75	2026-11-28 00:12:40.829729+00	\N	\N
+1	two-part	trained	{"epochs": 1}	0	{}	0	0	0	\N		5	3.5	similarity	preference	{}	{}	[]	\N	2026-11-28 00:20:26.129931+00	2026-11-28 00:20:26.131346+00	1	5	1.5	0.25	0.5	0	1.25	0.75	2026-11-28 00:20:26.129931+00	\N	\N
+2	two-part	trained	{"epochs": 1}	0	{}	0	0	0	\N		5	3.5	similarity	preference	{}	{}	[]	\N	2026-11-28 00:20:26.169922+00	2026-11-28 00:20:26.170776+00	1	5	1.5	0.25	0.5	0	1.25	0.75	2026-11-28 00:20:26.169922+00	\N	\N
 \.
 
 
@@ -3939,8 +3939,8 @@ COPY embrec.outcomes (experiment_id, user_id, outcome_id, value, occurred_at) FR
 --
 
 COPY embrec.publications (publication_id, model_run_id, action, published_at) FROM stdin;
-1	1	publish	2026-11-28 00:12:40.823264+00
-2	2	publish	2026-11-28 00:12:40.877648+00
+1	1	publish	2026-11-28 00:20:26.162083+00
+2	2	publish	2026-11-28 00:20:26.1965+00
 \.
 
 
@@ -4462,7 +4462,7 @@ COPY embrec.users (user_index, user_id, forgotten_at) FROM stdin;
 27	u21	\N
 28	u26	\N
 29	u29	\N
-19	forgotten c5b65b76-e045-4fa6-9d2f-8eb540ef098f	2026-11-28 00:12:40.890471+00
+19	forgotten da5aad90-b1f3-4146-bc18-8bfbf80a6e23	2026-11-28 00:20:26.209899+00
 \.
 
 
@@ -4995,5 +4995,5 @@ REFRESH MATERIALIZED VIEW embrec.movie_statistics;
 -- PostgreSQL database dump complete
 --
 
-\unrestrict gENQla2aeLmPQi4AIwKsGCTBQ96InZxgdS7x7PIxneGKNRnBJp9ZbXyclRn03iX
+\unrestrict yDlCUoC1hNwJ1hAMBfropLUbJVhgdnReO9qb3xCsfnmTTWfOf9t2l2XZ5TNvfrX
 

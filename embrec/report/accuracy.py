@@ -1,0 +1,151 @@
+"""How good a run is beside the baselines and the run before: errors of ratings, and lists, on what it has not seen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from embrec import baselines, metrics, splits
+from embrec.evaluate import Predict
+from embrec.extraction import RatingArrays
+from embrec.models import Ratings
+from embrec.report import measures
+from embrec.report.measures import Lists
+from embrec.runs import ModelRun
+from embrec.stored import StoredModel
+
+# Of more, so many are asked for their lists, and so many give pairs to predict.
+_USERS_ASKED = 1_000
+_USERS_PREDICTED = 5_000
+_PAIRS = 200_000
+
+
+@dataclass(frozen=True)
+class MetricLine:
+    """A line of the table of metrics; None where a figure is not known, or would not be honest."""
+
+    name: str
+    ratings: int | None = None
+    holdout: float | None = None
+    held_out_rmse: float | None = None
+    held_out_mae: float | None = None
+    train_rmse: float | None = None
+    ndcg: float | None = None
+    hit_rate: float | None = None
+
+
+@dataclass(frozen=True)
+class Split:
+    """The ratings that a run learned from, and those that it was tested on where both can be told."""
+
+    training: Ratings
+    held_out: Ratings | None
+    reproduced: bool
+
+    @property
+    def tested(self) -> Ratings:
+        """What predictions are compared with: held-out ratings where there are any."""
+        return self.training if self.held_out is None else self.held_out
+
+
+def split_of(run: ModelRun, arrays: RatingArrays) -> Split:
+    """The split as training made it, which the same ratings and the run's seed give again."""
+    ratings, holdout = arrays.for_models(), float(run.options.get("holdout", 0.0))
+    reproduced = arrays.sha256 == run.ratings_sha256
+    if not (reproduced and holdout):
+        return Split(ratings, None, reproduced)
+    kept, held = splits.random_split(len(ratings.ratings), holdout, run.seed)
+    return Split(ratings.part(kept), ratings.part(held), reproduced)
+
+
+def same_split(run: ModelRun, other: ModelRun) -> bool:
+    """Whether two runs held out the same ratings."""
+    return (run.ratings_sha256, run.seed, run.options.get("holdout")) == (
+        other.ratings_sha256,
+        other.seed,
+        other.options.get("holdout"),
+    )
+
+
+def predictions(model: StoredModel, tested: Ratings) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Predicted and actual ratings of pairs that the run knows."""
+    chosen = np.isin(tested.users, _sample(np.unique(tested.users), _USERS_PREDICTED))
+    positions = np.flatnonzero(chosen)
+    if len(positions) > _PAIRS:
+        positions = np.sort(np.random.default_rng(0).choice(positions, _PAIRS, replace=False))
+    predicted = model.predict(tested.users[positions], tested.movies[positions])
+    known = np.isfinite(predicted)
+    return predicted[known], tested.ratings[positions][known]
+
+
+def lists_of(
+    split: Split, model: StoredModel, earlier: StoredModel | None, comparable: bool
+) -> tuple[dict[str, Lists], int]:
+    """Everybody's lists for the same users. What the earlier run's are worth is told only where it learned the same."""
+    training = split.training
+    users = _sample(np.unique(training.users if split.held_out is None else split.held_out.users), _USERS_ASKED)
+    held_out = split.held_out
+    found = {"this run": measures.measure_lists(model.score, training, held_out, users)}
+    if earlier is not None:
+        expected = held_out if comparable else None
+        found["run before"] = measures.measure_lists(earlier.score, training, expected, users)
+    for baseline in (baselines.popularity(), baselines.biases()):
+        assert baseline.rank is not None  # noqa: S101  # both rank
+        score = baseline.rank(training, 0)
+        found[baseline.name] = measures.measure_lists(score, training, held_out, users)
+    return found, len(users)
+
+
+def metrics_of(run: ModelRun, before: ModelRun | None, split: Split, lists: dict[str, Lists]) -> list[MetricLine]:
+    """The table of metrics: the run and the one before by their records, then the baselines on the split of the run."""
+    lines = [_recorded("this run", run, lists)]
+    if before is not None:
+        lines.append(_recorded("run before", before, lists))
+    lines.append(_of_biases(split, lists["biases"]))
+    popular = lists["popularity"]
+    lines.append(MetricLine("popularity", ndcg=popular.ndcg, hit_rate=popular.hit_rate))
+    return lines
+
+
+def _recorded(name: str, run: ModelRun, lists: dict[str, Lists]) -> MetricLine:
+    return MetricLine(
+        name,
+        run.rating_count,
+        float(run.options.get("holdout", 0.0)),
+        run.metrics.get("held_out_rmse"),
+        run.metrics.get("held_out_mae"),
+        run.metrics.get("train_rmse"),
+        lists[name].ndcg,
+        lists[name].hit_rate,
+    )
+
+
+def _of_biases(split: Split, lists: Lists) -> MetricLine:
+    training = split.training
+    rate = baselines.biases().rate
+    assert rate is not None  # noqa: S101  # it does
+    predict = rate(training, 0)
+    low, high = float(training.ratings.min()), float(training.ratings.max())
+
+    def limited(ratings: Ratings, by: Predict = predict) -> NDArray[np.float32]:
+        return np.clip(np.asarray(by(ratings.users, ratings.movies), np.float32), low, high)
+
+    held_out: dict[str, Any] = {}
+    if split.held_out is not None:
+        predicted, actual = limited(split.held_out), split.held_out.ratings
+        held_out = {"held_out_rmse": metrics.rmse(predicted, actual), "held_out_mae": metrics.mae(predicted, actual)}
+    return MetricLine(
+        "biases",
+        train_rmse=metrics.rmse(limited(training), training.ratings),
+        ndcg=lists.ndcg,
+        hit_rate=lists.hit_rate,
+        **held_out,
+    )
+
+
+def _sample(users: NDArray[np.int32], most: int) -> NDArray[np.int32]:
+    """Some of the users, always the same, ascending."""
+    return np.sort(np.random.default_rng(0).permutation(users)[:most])

@@ -1,0 +1,151 @@
+"""Gathers what a report shows of a run, from one snapshot of the database; nothing is written."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import sqlalchemy as sa
+from numpy.typing import NDArray
+
+from embrec import database, runs, stored
+from embrec.errors import NoPublishedRunError, RunError
+from embrec.extraction import extract
+from embrec.report import accuracy, likeness, measures
+from embrec.report.accuracy import MetricLine
+from embrec.report.likeness import Drift, MapPoint, Neighbours
+from embrec.report.measures import Calibration, Histogram, Lists
+from embrec.runs import ModelRun
+
+STEPS = ("ratings", "vectors", "predictions", "lists", "neighbours", "map")
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What a report shows.
+
+    Attributes:
+        run: The run.
+        previous: The run that it is compared with, or None for the first.
+        made_at: When.
+        ratings_now: Ratings in the database.
+        users_now: Users with ratings in it.
+        rating_counts: Number of ratings of each rated movie, int64 of shape (movie_count,).
+        reproduced: Whether the database holds the ratings that the run was trained on.
+        held_out: Whether predictions and lists are measured on ratings that the run has not seen.
+        metrics: The run's line, the previous run's, then the baselines'.
+        histogram: Ratings and predictions.
+        calibration: Predictions against ratings.
+        predicted: Number of pairs that those two are of.
+        lists: Lists of ten by their maker's name.
+        users_asked: Number of users that those are of.
+        points: The map.
+        neighbours: Of the most rated movies.
+        drift: The differences from the previous run, or None.
+    """
+
+    run: ModelRun
+    previous: ModelRun | None
+    made_at: dt.datetime
+    ratings_now: int
+    users_now: int
+    rating_counts: NDArray[np.int64]
+    reproduced: bool
+    held_out: bool
+    metrics: list[MetricLine]
+    histogram: Histogram | None
+    calibration: Calibration | None
+    predicted: int
+    lists: dict[str, Lists]
+    users_asked: int
+    points: list[MapPoint]
+    neighbours: list[Neighbours]
+    drift: Drift | None
+
+
+def gather(
+    connection: sa.Connection, model_run_id: int | None = None, progress: Callable[[str], None] = lambda step: None
+) -> Findings:
+    """Gather what a report shows.
+
+    Args:
+        connection: The transaction to read in; one snapshot for all.
+        model_run_id: The run, or None for the published one.
+        progress: Told each of ``STEPS`` when it begins.
+
+    Raises:
+        NoPublishedRunError: No run is named, and none published.
+        UnknownRunError: There is no such run.
+        RunError: The run has no vectors.
+        DataError: There are no ratings.
+        SchemaError: The schema is absent or behind.
+    """
+    database.require_schema(connection)
+    run = _named_run(connection, model_run_id)
+    before = _previous(connection, run)
+    progress("ratings")
+    arrays = extract(connection)
+    movies = likeness.rated_movies(connection, arrays)
+    split = accuracy.split_of(run, arrays)
+    progress("vectors")
+    model = stored.read(connection, run, arrays)
+    earlier = None if before is None else stored.read(connection, before, arrays)
+    comparable = before is not None and accuracy.same_split(run, before)
+
+    progress("predictions")
+    predicted, actual = accuracy.predictions(model, split.tested)
+    low, high = float(arrays.ratings.min()), float(arrays.ratings.max())
+    some = len(predicted) > 0
+
+    progress("lists")
+    lists, asked = accuracy.lists_of(split, model, earlier, comparable)
+    progress("neighbours")
+    neighbours = likeness.neighbours_of(model, movies)
+    drift = None if earlier is None else likeness.drift_between(model, earlier, movies)
+    progress("map")
+    return Findings(
+        run=run,
+        previous=before,
+        made_at=dt.datetime.now(dt.UTC),
+        ratings_now=len(arrays.ratings),
+        users_now=len(arrays.user_indexes),
+        rating_counts=movies.counts,
+        reproduced=split.reproduced,
+        held_out=split.held_out is not None,
+        metrics=accuracy.metrics_of(run, before, split, lists),
+        histogram=measures.histogram(actual, predicted) if some else None,
+        calibration=measures.calibrate(predicted, actual, low, high) if some else None,
+        predicted=len(predicted),
+        lists=lists,
+        users_asked=asked,
+        points=likeness.map_points(model, movies),
+        neighbours=neighbours,
+        drift=drift,
+    )
+
+
+def _named_run(connection: sa.Connection, model_run_id: int | None) -> ModelRun:
+    chosen = runs.published_run_id(connection) if model_run_id is None else model_run_id
+    if chosen is None:
+        raise NoPublishedRunError("No model run is published yet, so there is nothing to report on. Run: embrec train")
+    run = runs.get_run(connection, chosen)
+    if run.status != "trained":
+        raise RunError(
+            f"Model run {chosen} is {run.status}, so it has no vectors to report on. "
+            "See the runs with: embrec runs list"
+        )
+    return run
+
+
+def _previous(connection: sa.Connection, run: ModelRun) -> ModelRun | None:
+    """What to compare a run with: the published run, or for that one the run published before it.
+
+    Where there is none of these it is the newest that was trained before.
+    """
+    candidates = runs.published_before(connection) if run.published else runs.published_run_id(connection)
+    if candidates is not None and candidates != run.model_run_id:
+        return runs.get_run(connection, candidates)
+    earlier = (each for each in runs.list_runs(connection) if each.model_run_id < run.model_run_id)
+    return next((each for each in earlier if each.status == "trained"), None)

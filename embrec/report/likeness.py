@@ -1,0 +1,173 @@
+"""Which movies a run takes for alike: neighbours, a map, and what changed since another run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import sqlalchemy as sa
+from numpy.typing import NDArray
+
+from embrec import projection, tables
+from embrec.extraction import RatingArrays
+from embrec.report import measures
+from embrec.stored import StoredModel
+
+_WELL_KNOWN = 8
+_NEIGHBOURS_SHOWN = 5
+_CHANGED_SHOWN = 10
+# What changed most is sought among so many of the most rated: of the others, neighbours are mostly chance.
+_CHANGED_AMONG = 300
+# Between fewer movies, ten neighbours are nearly all there are.
+_FEWEST_TO_COMPARE = 2 * measures.NEIGHBOURS
+
+
+@dataclass(frozen=True)
+class Movies:
+    """The rated movies, in the order of the extracted ratings.
+
+    Attributes:
+        ids: Outside ids.
+        titles: Titles; the id where there is none.
+        genres: Genres.
+        years: Release years, or None.
+        counts: Numbers of ratings, int64 of shape (n,).
+    """
+
+    ids: list[str]
+    titles: list[str]
+    genres: list[list[str]]
+    years: list[int | None]
+    counts: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class MapPoint:
+    """A movie on the map."""
+
+    movie_id: str
+    title: str
+    genres: list[str]
+    release_year: int | None
+    rating_count: int
+    x: float
+    y: float
+
+
+@dataclass(frozen=True)
+class Neighbours:
+    """A movie and those nearest to it, with their cosine similarity."""
+
+    title: str
+    near: list[tuple[str, float]]
+
+
+@dataclass(frozen=True)
+class Change:
+    """A movie whose neighbours changed: how many of ten are the same, and the first three, before and now."""
+
+    title: str
+    kept: int
+    before: list[str]
+    now: list[str]
+
+
+@dataclass(frozen=True)
+class Drift:
+    """How a run differs from the one before.
+
+    Attributes:
+        kept: How many of each compared movie's ten neighbours are the same, int64 of shape (movies,); empty where the
+            runs have too few movies in common.
+        changed: Of the most rated movies those that changed most.
+    """
+
+    kept: NDArray[np.int64]
+    changed: list[Change]
+
+    @property
+    def jaccard(self) -> float:
+        """Mean Jaccard index of the neighbours before and now."""
+        return float(measures.jaccard(self.kept).mean())
+
+    @property
+    def counts(self) -> list[int]:
+        """Number of movies of which 0, 1, ..., 10 neighbours are the same."""
+        return [int(count) for count in np.bincount(self.kept, minlength=measures.NEIGHBOURS + 1)]
+
+
+def rated_movies(connection: sa.Connection, arrays: RatingArrays) -> Movies:
+    """What is known of the movies of extracted ratings."""
+    columns = sa.select(tables.movies.c.movie_index, tables.movies.c.movie_id, tables.movies.c.title)
+    known = {row.movie_index: row for row in connection.execute(columns)}
+    rows = [known[index] for index in arrays.movie_indexes.tolist()]
+    return Movies(
+        [row.movie_id for row in rows],
+        [row.title or row.movie_id for row in rows],
+        arrays.movie_genres,
+        arrays.movie_years,
+        np.bincount(arrays.movies, minlength=len(rows)),
+    )
+
+
+def neighbours_of(model: StoredModel, movies: Movies) -> list[Neighbours]:
+    """The nearest of the most rated movies."""
+    known = _most_rated(model, movies, len(movies.ids))
+    near, cosines = measures.nearest(
+        model.similarity[known], np.arange(min(_WELL_KNOWN, len(known))), _NEIGHBOURS_SHOWN
+    )
+    return [
+        Neighbours(
+            movies.titles[known[row]],
+            [
+                (movies.titles[known[position]], float(cosine))
+                for position, cosine in zip(near[row], cosines[row], strict=True)
+            ],
+        )
+        for row in range(len(near))
+    ]
+
+
+def drift_between(model: StoredModel, earlier: StoredModel, movies: Movies) -> Drift:
+    """How the neighbours of the most rated movies changed, among the movies that both runs know."""
+    both = _most_rated(model, movies, len(movies.ids))
+    both = both[np.isfinite(earlier.similarity[both]).all(axis=1)]
+    if len(both) < _FEWEST_TO_COMPARE:
+        return Drift(np.empty(0, np.int64), [])
+    asked = np.arange(min(len(both), projection.MAP_MOVIES))
+    now, before = (measures.nearest(each.similarity[both], asked, measures.NEIGHBOURS)[0] for each in (model, earlier))
+    kept = measures.in_common(now, before)
+
+    def first(near: NDArray[np.int64], row: int) -> list[str]:
+        return [movies.titles[both[position]] for position in near[row, :3]]
+
+    # Of those that changed alike, the most rated first: that is their order.
+    changed = [
+        Change(movies.titles[both[row]], int(kept[row]), first(before, row), first(now, row))
+        for row in np.argsort(kept[:_CHANGED_AMONG], kind="stable")[:_CHANGED_SHOWN]
+        if kept[row] < measures.NEIGHBOURS
+    ]
+    return Drift(kept, changed)
+
+
+def map_points(model: StoredModel, movies: Movies) -> list[MapPoint]:
+    """The map, most rated movies first."""
+    mapped = _most_rated(model, movies, projection.MAP_MOVIES)
+    return [
+        MapPoint(
+            movies.ids[movie],
+            movies.titles[movie],
+            movies.genres[movie],
+            movies.years[movie],
+            int(movies.counts[movie]),
+            round(float(x), 2),
+            round(float(y), 2),
+        )
+        for movie, (x, y) in zip(mapped, projection.project(model.similarity[mapped]), strict=True)
+    ]
+
+
+def _most_rated(model: StoredModel, movies: Movies, most: int) -> NDArray[np.int64]:
+    """Positions of the most rated movies that the run can compare, most rated first."""
+    order = np.argsort(-movies.counts, kind="stable")
+    return order[np.isfinite(model.similarity[order]).all(axis=1)][:most]

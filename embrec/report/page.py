@@ -1,0 +1,169 @@
+"""A report's page: one HTML file that needs nothing else and asks no network for anything."""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import datetime as dt
+import hashlib
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import jinja2
+
+from embrec import resources
+from embrec.report import figures, measures
+from embrec.report.accuracy import MetricLine
+from embrec.report.findings import Findings
+
+NOTHING = "\N{EN DASH}"
+# These are drawn by the page itself, as a map to search and as lists.
+_NATIVE = {"map", "neighbours"}
+
+
+def render(findings: Findings) -> str:
+    """The whole page.
+
+    Everything from the database is escaped. The content security policy lets the page's own script run, and no other.
+    """
+    environment = jinja2.Environment(
+        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters |= {
+        "fixed": fixed,
+        "whole": whole,
+        "percent": percent,
+        "moment": moment,
+        "duration": duration,
+    }
+    script = resources.page_text("map.js") + resources.page_text("report.js")
+    return environment.from_string(resources.page_text("report.html")).render(
+        f=findings,
+        figures={name: figures.svg(name, findings) for name in figures.names(findings) if name not in _NATIVE},
+        style=resources.page_text("page.css") + resources.page_text("report.css"),
+        script=script,
+        script_hash=f"sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}",
+        movies=_json([dataclasses.asdict(point) for point in findings.points]),
+        metrics=_metrics(findings.metrics),
+        history=[
+            (epoch["epoch"], fixed(epoch["rmse"]), fixed(epoch["held_out_rmse"])) for epoch in findings.run.history
+        ],
+        distribution=list(_distribution(findings)),
+        calibration=list(_calibration(findings)),
+        coverage=list(_coverage(findings)),
+        kept=list(enumerate(findings.drift.counts if findings.drift else [])),
+        compared=list(_compared(findings)),
+        record=list(_record(findings)),
+    )
+
+
+def _json(value: Any) -> str:
+    """JSON that may stand in a script element, whatever the titles are."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
+
+
+def fixed(value: float | None, digits: int = 4) -> str:
+    """A number, or a dash for None."""
+    return NOTHING if value is None else f"{value:.{digits}f}"
+
+
+def whole(value: int | None) -> str:
+    """A count with its thousands apart."""
+    return NOTHING if value is None else f"{value:,}"
+
+
+def percent(share: float | None) -> str:
+    """A share of 1 in per cent, small ones with a digit."""
+    if share is None:
+        return NOTHING
+    return f"{share:.1%}" if 0 < share < 0.1 else f"{share:.0%}"
+
+
+def moment(time: dt.datetime) -> str:
+    """A time, in UTC."""
+    return f"{time.astimezone(dt.UTC):%Y-%m-%d %H:%M} UTC"
+
+
+def duration(seconds: float) -> str:
+    """Seconds in words."""
+    if seconds < 90:
+        return f"{seconds:.0f} seconds"
+    return f"{seconds / 60:.0f} minutes" if seconds < 5400 else f"{seconds / 3600:.1f} hours"
+
+
+_METRICS: list[tuple[str, str, Callable[[Any], str]]] = [
+    ("RMSE, held out", "held_out_rmse", fixed),
+    ("MAE, held out", "held_out_mae", fixed),
+    ("NDCG@10", "ndcg", fixed),
+    ("hit@10", "hit_rate", fixed),
+    ("RMSE, training", "train_rmse", fixed),
+    ("ratings", "ratings", whole),
+    ("held out", "holdout", percent),
+]
+
+
+def _metrics(lines: list[MetricLine]) -> dict[str, Any]:
+    """The table of metrics, without the columns that nobody has a figure for."""
+    columns = [each for each in _METRICS if any(getattr(line, each[1]) is not None for line in lines)]
+    return {
+        "columns": [label for label, _, _ in columns],
+        "rows": [(line, [write(getattr(line, name)) for _, name, write in columns]) for line in lines],
+    }
+
+
+def _distribution(findings: Findings) -> Iterator[tuple[str, ...]]:
+    found = findings.histogram
+    if found is not None:
+        for label, ratings, predictions in zip(found.labels, found.ratings, found.predictions, strict=True):
+            yield label, f"{ratings:.1%}", f"{predictions:.1%}"
+
+
+def _calibration(findings: Findings) -> Iterator[tuple[str, ...]]:
+    found = findings.calibration
+    if found is not None:
+        for predicted, actual, count in zip(found.predicted, found.actual, found.counts, strict=True):
+            yield fixed(predicted, 2), fixed(actual, 2), whole(int(count))
+
+
+def _coverage(findings: Findings) -> Iterator[tuple[str, ...]]:
+    for name, lists in findings.lists.items():
+        yield name, percent(lists.coverage), fixed(measures.gini(lists.appearances), 2), percent(lists.popularity)
+    counts = findings.rating_counts
+    popularity = float(counts @ counts / counts.sum() / findings.users_now)
+    yield "all ratings", percent(1.0), fixed(measures.gini(counts), 2), percent(popularity)
+
+
+def _compared(findings: Findings) -> Iterator[tuple[str, ...]]:
+    """What both runs have recorded, and the difference; a metric only where both have it."""
+    run, before = findings.run, findings.previous
+    if before is None:
+        return
+    for name in ("rating_count", "user_count", "movie_count"):
+        old, new = getattr(before, name), getattr(run, name)
+        yield name.replace("_count", "s"), whole(old), whole(new), f"{new - old:+,}"
+    for name, label in (
+        ("held_out_rmse", "RMSE, held out"),
+        ("held_out_mae", "MAE, held out"),
+        ("train_rmse", "RMSE, training"),
+    ):
+        earlier, later = before.metrics.get(name), run.metrics.get(name)
+        if earlier is not None and later is not None:
+            yield label, fixed(earlier), fixed(later), f"{later - earlier:+.4f}"
+
+
+def _record(findings: Findings) -> Iterator[tuple[str, str]]:
+    run = findings.run
+    yield "model", run.architecture
+    yield "options", ", ".join(f"{name} {value}" for name, value in run.options.items() if value is not None)
+    yield "seed", str(run.seed)
+    yield "dimensions", str(run.dimensions)
+    yield "parameters", ", ".join(f"{layer} {count:,}" for layer, count in run.parameters.items())
+    if run.lowest_rating is not None and run.highest_rating is not None:
+        yield "scale", f"{run.lowest_rating:g} to {run.highest_rating:g}"
+    if run.newest_rating_at is not None:
+        yield "newest rating", moment(run.newest_rating_at)
+    yield "versions", ", ".join(f"{name} {version}" for name, version in run.library_versions.items())
+    yield "ratings, SHA-256", run.ratings_sha256
+    if run.vectors_sha256:
+        yield "vectors, SHA-256", run.vectors_sha256
