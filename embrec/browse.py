@@ -123,7 +123,7 @@ def known_genres(bind: Bind) -> pd.DataFrame:
     """The genres that there are, the most frequent first.
 
     Returns:
-        Columns genre, movie_count, released_from and released_to (Int64): the years of its first and last movie.
+        Columns genre, movie_count, and released_from and released_to (Int64), the years of its first and last movie.
 
     Raises:
         SchemaError: The schema is absent or behind.

@@ -158,4 +158,4 @@ def _look() -> str:
     for warning in found.warnings[:1]:
         click.echo(warning.message)
         return warning.command
-    return "embrec popular"
+    return "embrec explore"

@@ -282,8 +282,7 @@ def test_embrec_alone_says_where_one_is_and_what_is_next(
     two_part_run(engine)
     with engine.begin() as connection:
         connection.execute(sa.text("UPDATE embrec.model_runs SET rating_count = 1000"))
-    assert "of 30 users and 20 movies; model run 1 is published.\nNext: embrec popular\n" in said()
-    assert embrec("popular")[0] == 0
+    assert "of 30 users and 20 movies; model run 1 is published.\nNext: embrec explore\n" in said()
     monkeypatch.setenv("DATABASE_URL", "postgresql://ann:hunter2@127.0.0.1:1/x")
     code, _, err = embrec()
     assert (code, "cannot be reached" in err, "hunter2" in err) == (1, True, False)
