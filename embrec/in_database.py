@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -9,13 +10,14 @@ import pyarrow as pa
 import sqlalchemy as sa
 
 from embrec import database
-from embrec.errors import ConflictError, DataError
+from embrec.errors import BusyError, DataError
 from embrec.ids import map_ids
 from embrec.loading import (
     LoadReport,
     check_reject_file,
     describe_movies,
     lock_indexes,
+    lock_ratings,
     merge_staged,
     no_ratings,
     staged_ratings,
@@ -24,13 +26,13 @@ from embrec.loading import (
 )
 from embrec.movies import Movie
 from embrec.ratings import refresh_statistics
-from embrec.rows import LONGEST_ID_BYTES, MOST_REJECTED, RejectedRow
-from embrec.table_source import OVERLAP, Reading, TableSource, read_movies, read_source, run
+from embrec.rows import MOST_REJECTED, RejectedRow
+from embrec.table_source import Reading, TableSource, read_movies, read_source, run
 from embrec.tables import load_watermarks
 
 WORK_MEMORY = "256MB"
+LOCK_SECONDS = 5
 _TRIES = 3
-_IS_ID = f"(CAST(id AS text) <> '' AND octet_length(CAST(id AS text)) <= {LONGEST_ID_BYTES}) IS TRUE"
 
 
 def load_from_table(
@@ -42,7 +44,8 @@ def load_from_table(
     """Load ratings from a table or a query of the same database: everything, or nothing where something is wrong.
 
     What holds for :func:`embrec.loading.load` holds here, but that new users and movies get their indexes in the order
-    of their ids. All is read from one snapshot. With a watermark, what was loaded is remembered in the same
+    of their ids. All is read from one snapshot, and whoever else writes ratings waits until it is done; so do readers,
+    while the first load of all builds the keys. With a watermark, what was loaded is remembered in the same
     transaction, and a load that finds nothing new is none to complain of. Rows that were deleted from the table are not
     noticed; a trigger notices them, see ``embrec.follow_ratings()``.
 
@@ -58,7 +61,7 @@ def load_from_table(
     Raises:
         DataError: There is no such table or column, a row is no rating and ``reject_to`` is not given, or there are no
             ratings at all.
-        ConflictError: Others changed the same ratings meanwhile, at each of three tries.
+        BusyError: Somebody else wrote ratings in a long transaction, at each of three tries.
         SchemaError: The schema is absent or behind.
     """
     if reject_to is not None:
@@ -69,9 +72,10 @@ def load_from_table(
         try:
             report, rejected = _load(engine, source, reject_to is not None, progress)
             break
-        except ConflictError:
+        except BusyError:
             if not tries_left:
                 raise
+            time.sleep(LOCK_SECONDS)
     if reject_to is not None:
         write_rejected(Path(reject_to), rejected)
     return report
@@ -82,7 +86,11 @@ def _load(
 ) -> tuple[LoadReport, list[RejectedRow]]:
     # One snapshot: a row that is committed between two of our statements has an id that we have not mapped.
     with database.begin(engine.execution_options(isolation_level="REPEATABLE READ")) as connection:
-        lock_indexes(connection)  # before the snapshot, which the first SELECT takes
+        # Before the snapshot, which the first SELECT takes: what a trigger took away meanwhile would be put back.
+        connection.execute(sa.text(f"SET LOCAL lock_timeout = '{LOCK_SECONDS}s'"))  # others wait in the queue behind us
+        lock_indexes(connection)
+        lock_ratings(connection)
+        connection.execute(sa.text("SET LOCAL lock_timeout TO DEFAULT"))
         reading = read_source(connection, source)
         movies = read_movies(connection, source.movies_query) if source.movies_query else []
         new_rows = _since_watermark(connection, source, reading)
@@ -112,16 +120,14 @@ def _ids(movies: Sequence[Movie]) -> pa.StringArray:
 
 def _since_watermark(connection: sa.Connection, source: TableSource, reading: Reading) -> str:
     """A condition on the rows that may not have been loaded yet."""
-    if source.watermark is None:
+    if source.watermark is None or no_ratings(connection):
         return "true"
     stored = connection.scalar(
         sa.select(load_watermarks.c.watermark).where(
             load_watermarks.c.source == reading.key, load_watermarks.c.watermark_column == source.watermark
         )
     )
-    if stored is None:
-        return "true"
-    return f"coalesce({reading.watermark} >= timestamptz '{stored.isoformat()}' - interval '{OVERLAP}', true)"
+    return "true" if stored is None else reading.since(stored)
 
 
 def _remember(connection: sa.Connection, source: TableSource, reading: Reading) -> None:
@@ -150,23 +156,20 @@ def _collect_ids(connection: sa.Connection, reading: Reading, new_rows: str) -> 
     run(
         connection,
         f"CREATE TEMP TABLE embrec_user_ids ON COMMIT DROP AS SELECT {reading.user_id} AS id, count(*) AS row_count,"
-        f" count(*) FILTER (WHERE {reading.in_range} IS NOT TRUE) AS bad_count, max({reading.watermark}) AS watermark"
+        f" count(*) FILTER (WHERE {reading.good}) AS good_count, {reading.newest()} AS watermark"
         f" FROM {reading.rows} WHERE {new_rows} GROUP BY 1",
     )
     run(
         connection,
-        f"CREATE TEMP TABLE embrec_movie_ids ON COMMIT DROP AS SELECT DISTINCT {reading.movie_id} AS id, 0 AS bad_count"
-        f" FROM {reading.rows} WHERE {new_rows}",
+        f"CREATE TEMP TABLE embrec_movie_ids ON COMMIT DROP AS SELECT {reading.movie_id} AS id, count(*) AS good_count"
+        f" FROM {reading.rows} WHERE {new_rows} AND {reading.good} GROUP BY 1",
     )
     return int(connection.scalar(sa.text("SELECT coalesce(sum(row_count), 0) FROM pg_temp.embrec_user_ids")) or 0)
 
 
 def _bad_rows(connection: sa.Connection, reading: Reading, new_rows: str, rejecting: bool) -> list[RejectedRow]:
     """The rows that are no ratings; the source is looked through for them where there are any."""
-    any_bad = " UNION ALL ".join(
-        f"SELECT FROM pg_temp.embrec_{side}_ids WHERE bad_count > 0 OR NOT {_IS_ID}" for side in ("user", "movie")
-    )
-    if not connection.scalar(sa.text(f"SELECT EXISTS ({any_bad})")):
+    if not connection.scalar(sa.text("SELECT sum(row_count) > sum(good_count) FROM pg_temp.embrec_user_ids")):
         return []
     rows = run(
         connection,
@@ -199,7 +202,7 @@ def _map_ids(connection: sa.Connection, side: str) -> int:
             f" SELECT (SELECT coalesce(max({side}_index), -1) FROM embrec.{side}s)"
             # Whole numbers by size, whatever their type, and text the same in every collation.
             '   + row_number() OVER (ORDER BY length(CAST(id AS text)), CAST(id AS text) COLLATE "C"), CAST(id AS text)'
-            f" FROM pg_temp.embrec_{side}_ids AS i WHERE {_IS_ID}"
+            f" FROM pg_temp.embrec_{side}_ids AS i WHERE good_count > 0"
             f" AND NOT EXISTS (SELECT FROM embrec.{side}s AS k WHERE k.{side}_id = CAST(i.id AS text))"
         )
     ).rowcount
@@ -218,9 +221,11 @@ def _merge(connection: sa.Connection, reading: Reading, new_rows: str) -> tuple[
     # In the order of the key, so that a user's ratings lie together.
     newest = (
         "SELECT DISTINCT ON (user_index, movie_index) u.user_index, m.movie_index,"
-        f" CAST({reading.rating} AS real) AS rating, {reading.rated_at} AS rated_at FROM {reading.rows}"
+        # One that is too small for a real would be an error.
+        f" CAST(CASE WHEN abs({reading.rating}) < 1e-37 THEN 0 ELSE {reading.rating} END AS real) AS rating,"
+        f" {reading.rated_at} AS rated_at FROM {reading.rows}"
         f" JOIN pg_temp.embrec_user_map AS u ON u.id = {reading.user_id}"
-        f" JOIN pg_temp.embrec_movie_map AS m ON m.id = {reading.movie_id} WHERE {new_rows} AND {reading.in_range}"
+        f" JOIN pg_temp.embrec_movie_map AS m ON m.id = {reading.movie_id} WHERE {new_rows} AND {reading.good}"
         " ORDER BY user_index, movie_index, rated_at DESC NULLS LAST, rating DESC"
     )
     columns = "(user_index, movie_index, rating, rated_at)"

@@ -117,6 +117,11 @@ def lock_indexes(connection: sa.Connection) -> None:
     connection.execute(sa.text("LOCK TABLE embrec.users, embrec.movies IN SHARE ROW EXCLUSIVE MODE"))
 
 
+def lock_ratings(connection: sa.Connection) -> None:
+    """Let nobody else write ratings; readers go on."""
+    connection.execute(sa.text("LOCK TABLE embrec.ratings IN SHARE ROW EXCLUSIVE MODE"))
+
+
 def check_reject_file(path: Path, files: Sequence[Path]) -> None:
     """Refuse a reject file that could not be written, or would be written over the input, before anything is done."""
     if path.exists() and any(file.exists() and path.samefile(file) for file in files):
@@ -198,6 +203,8 @@ def _merge_ratings(
     order = key_order(users, movies)  # by key: four times faster into an index
     columns: list[NDArray[Any]] = [users[order], movies[order], ratings[order], rated_at[order]]
     if no_ratings(connection):
+        lock_ratings(connection)
+    if no_ratings(connection):  # still; somebody may have rated meanwhile
         with without_keys(connection) as truncated:
             _copy_ratings(connection, "embrec.ratings", columns, freeze=truncated)
         return len(users), 0

@@ -25,7 +25,6 @@ _STATE = {
     "trained_at": ("trained_timestamp_seconds", "When the published run was trained."),
     "ratings_since_training": ("ratings_since_training", "Ratings beyond those of the published run's training."),
     "users_since_training": ("users_since_training", "Users who came after the published run's training."),
-    "movies_since_training": ("movies_since_training", "Movies that came after the published run's training."),
     "movies_without_vectors": ("movies_without_vectors", "Movies of which the published run has no vector."),
     "trainings": ("trainings", "Trainings that go on."),
     "lost_runs": ("lost_runs", "Trainings whose process is gone."),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,12 +11,12 @@ from typing import Any
 import sqlalchemy as sa
 
 from embrec.columns import match_columns, rating_columns, shown
-from embrec.errors import ArgumentError, DataError
+from embrec.errors import ArgumentError, BadRowError, DataError
 from embrec.movies import Movie, check_movie, titled
 from embrec.rows import LONGEST_ID_BYTES
 
 # What is read again before the watermark: transactions that were still open when it was taken.
-OVERLAP = "1 hour"
+OVERLAP = dt.timedelta(hours=1)
 
 _INTEGERS = ("smallint", "integer", "bigint")
 _NUMBERS = (*_INTEGERS, "numeric", "real", "double precision")
@@ -72,8 +73,8 @@ class Reading:
         rating: A number of any type.
         rated_at: A timestamptz; NULL without one.
         raw: All that is read of a row, as it stands there, as text[].
-        in_range: Whether rating and time are such, so that they can be converted.
-        watermark: A timestamptz; NULL without one.
+        good: Whether the row is a rating, so that it can be converted.
+        watermark: The column of times as it stands there, and its type; None without one.
     """
 
     name: str
@@ -84,8 +85,8 @@ class Reading:
     rating: str
     rated_at: str
     raw: str
-    in_range: str
-    watermark: str
+    good: str
+    watermark: tuple[str, str] | None
 
     @property
     def bad(self) -> str:
@@ -99,8 +100,26 @@ class Reading:
         return (
             f"CASE {' '.join(ids)} WHEN {self.rating} IS NULL THEN 'rating: empty'"
             f" WHEN NOT {_finite(self.rating)} THEN 'rating: not a finite number'"
-            f" WHEN NOT {self.in_range} THEN 'rated_at: not a time between 1900 and 2099' END"
+            f" WHEN ({self.good}) IS NOT TRUE THEN 'rated_at: not a time between 1900 and 2099' END"
         )
+
+    def newest(self) -> str:
+        """The newest finite time of the watermark's column, for an aggregate."""
+        if self.watermark is None:
+            return "NULL::timestamptz"
+        column, kind = self.watermark
+        return f"max({_as_timestamptz(column, kind)}) FILTER (WHERE isfinite({column}))"
+
+    def since(self, mark: dt.datetime) -> str:
+        """A condition on the rows from ``OVERLAP`` before a time on; an index on the watermark's column serves it."""
+        if self.watermark is None:
+            return "true"
+        column, kind = self.watermark
+        start = (mark - OVERLAP).astimezone(dt.UTC)
+        literal = {_TIMES[0]: f"timestamptz '{start.isoformat()}'", _TIMES[2]: f"date '{start:%Y-%m-%d}'"}.get(
+            kind, f"timestamp '{start.replace(tzinfo=None).isoformat()}'"
+        )
+        return f"({column} >= {literal} OR {column} IS NULL)"
 
 
 def run(connection: sa.Connection, statement: str, values: Mapping[str, Any] | None = None) -> sa.CursorResult[Any]:
@@ -115,7 +134,10 @@ def read_source(connection: sa.Connection, source: TableSource) -> Reading:
         DataError: There is no such table or column, or one is of a type that cannot be what it should.
         DatabaseError: The query is none, or this role may not read.
     """
-    name, rows = _relation(connection, source.table) if source.table else ("The query", _subquery(source.query or ""))
+    if source.table is None:
+        name, rows = "The query", _subquery(source.query or "")
+    else:
+        name, rows = _relation(connection, source.table)
     types = _types(connection, rows)
     names = rating_columns(list(types), source.columns, name)
     for column, theirs in names.items():
@@ -130,21 +152,25 @@ def read_source(connection: sa.Connection, source: TableSource) -> Reading:
         expressions[column] + ("" if types[names[column]] in _ONE_TEXT else "::text")
         for column in ("user_id", "movie_id")
     )
-    rated_at, in_range = "NULL::timestamptz", _finite(expressions["rating"])
+    rating, rated_at = expressions["rating"], "NULL::timestamptz"
+    conditions = [
+        *(_is_id(column, types[names[name]]) for name, column in (("user_id", user_id), ("movie_id", movie_id))),
+        _finite(rating),
+    ]
     if "rated_at" in expressions:
         time, kind = expressions["rated_at"], types[names["rated_at"]]
         rated_at = _as_timestamptz(time, kind)
-        in_range = f"({in_range} AND coalesce({_between(time, kind)}, true))"
+        conditions.append(f"coalesce({_between(time, kind)}, true)")
     return Reading(
         name,
-        name if source.table else source.query or "",
+        source.query or name,
         rows,
         user_id,
         movie_id,
-        expressions["rating"],
+        rating,
         rated_at,
         f"ARRAY[{', '.join(f'{each}::text' for each in expressions.values())}]",
-        in_range,
+        " AND ".join(conditions),
         _watermark(source.watermark, types, name),
     )
 
@@ -167,12 +193,15 @@ def read_movies(connection: sa.Connection, query: str) -> list[Movie]:
 def _movies(rows: sa.MappingResult, names: Mapping[str, str]) -> Iterator[Movie]:
     for number, row in enumerate(rows, 1):
         values = {column: row[theirs] for column, theirs in names.items()}
-        genres = values.get("genres")
-        movie_id = "" if values["movie_id"] is None else str(values["movie_id"])
-        title = "" if values["title"] is None else str(values["title"])
-        movie = titled(
-            movie_id, title, genres.split("|") if isinstance(genres, str) else genres, values.get("release_year")
-        )
+        genres, year = values.get("genres"), values.get("release_year")
+        if isinstance(genres, str):
+            genres = genres.split("|")
+        elif genres is not None:
+            genres = [str(genre) for genre in genres if genre is not None]
+        if year is not None and not str(year).isdigit():
+            raise BadRowError("the query of movies", number, "release_year", "not a year between 1800 and 2199")
+        movie_id, title = ("" if each is None else str(each) for each in (values["movie_id"], values["title"]))
+        movie = titled(movie_id, title, genres, None if year is None else int(year))
         yield check_movie(movie, "the query of movies", number)
 
 
@@ -193,8 +222,9 @@ def _relation(connection: sa.Connection, table: str) -> tuple[str, str]:
 
 
 def _subquery(query: str) -> str:
+    without_end = re.sub(r";\s*((--[^\n]*|/\*.*?\*/)\s*)*\Z", "", query.rstrip(), flags=re.DOTALL)
     # A line of its own, for the query may end with a comment.
-    return f"({query.rstrip().rstrip(';').replace('%', '%%')}\n) AS s"
+    return f"({without_end.replace('%', '%%')}\n) AS s"
 
 
 def _types(connection: sa.Connection, rows: str) -> dict[str, str]:
@@ -209,12 +239,13 @@ def _types(connection: sa.Connection, rows: str) -> dict[str, str]:
         ),
         {"oids": [column[1] for column in described]},
     )
-    return dict(zip(header, kinds.scalars(), strict=True))
+    # An extension's type, such as citext, comes with its schema where that is not on the search path.
+    return dict(zip(header, (kind.rpartition(".")[2] for kind in kinds.scalars()), strict=True))
 
 
-def _watermark(column: str | None, types: Mapping[str, str], name: str) -> str:
+def _watermark(column: str | None, types: Mapping[str, str], name: str) -> tuple[str, str] | None:
     if column is None:
-        return "NULL::timestamptz"
+        return None
     if column not in types:
         raise DataError(f"{name} has no column {column} for a watermark; it has: {shown(list(types))}. Name one.")
     if types[column] not in _TIMES:
@@ -222,11 +253,17 @@ def _watermark(column: str | None, types: Mapping[str, str], name: str) -> str:
             f"Column {shown([column])} of {name} is of type {types[column]}, and a watermark is a time that changes "
             "with its row, such as updated_at. Name another, or load without --watermark."
         )
-    return _as_timestamptz(f"s.{_quoted(column)}", types[column])
+    return f"s.{_quoted(column)}", types[column]
 
 
 def _quoted(name: str) -> str:
     return '"' + name.replace('"', '""').replace("%", "%%") + '"'
+
+
+def _is_id(column: str, kind: str) -> str:
+    if kind in (*_INTEGERS, "uuid"):
+        return f"{column} IS NOT NULL"
+    return f"{column} <> '' AND octet_length({column}) <= {LONGEST_ID_BYTES}"
 
 
 def _finite(number: str) -> str:

@@ -92,7 +92,8 @@ def _facts(found: Status, place: str) -> Iterator[tuple[str, str]]:
     yield (
         "since then",
         f"{about}{state['ratings_since_training']:,} ratings ({state['share_since_training'] or 0:.1%}), "
-        f"{state['users_since_training'] or 0:,} users, {state['movies_since_training'] or 0:,} movies",
+        f"{state['users_since_training'] or 0:,} users, "
+        f"{state['movies_without_vectors'] or 0:,} movies without vectors",
     )
     if state["experiment"] is not None:
         yield "experiment", state["experiment"]

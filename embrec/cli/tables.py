@@ -82,6 +82,8 @@ def _least(column: str, texts: Sequence[str]) -> int:
 
 
 def _text(column: str, cell: str) -> Text:
+    # A title of somebody's may hold what a terminal takes for a command.
+    cell = "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in cell)
     return Text(cell, no_wrap=True, overflow="ellipsis") if column in _CUT else Text(cell)
 
 

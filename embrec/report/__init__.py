@@ -66,7 +66,12 @@ def write_report(
 
 def _replace(path: Path, text: str) -> None:
     # Beside it, so that renaming is all it takes to replace it.
-    with tempfile.TemporaryDirectory(prefix=f"{path.name}.", dir=path.parent) as directory:
-        unfinished = Path(directory) / path.name
-        unfinished.write_text(text, encoding="utf-8")
-        unfinished.replace(path)
+    try:
+        with tempfile.TemporaryDirectory(prefix=f"{path.name}.", dir=path.parent) as directory:
+            unfinished = Path(directory) / path.name
+            unfinished.write_text(text, encoding="utf-8")
+            unfinished.replace(path)
+    except OSError as error:
+        raise ConfigError(
+            f"The file {path} cannot be made: {error.strerror or error}. Name another with --output."
+        ) from error

@@ -86,7 +86,9 @@ def histogram(ratings: NDArray[np.float32], predictions: NDArray[np.float32]) ->
         edges = np.concatenate([[-np.inf], middles, [np.inf]])
         labels = [f"{level:g}" for level in levels]
     else:
-        low, high = levels[0], max(levels[-1], levels[0] + 1)
+        # Of ratings that are all the same, predictions say something by how far they are from it.
+        low = min(levels[0], float(predictions.min()))
+        high = max(levels[-1], float(predictions.max()), low + 1)
         edges = np.linspace(low, high, _BINS + 1)
         labels = [f"{begin:.3g} to {end:.3g}" for begin, end in itertools.pairwise(edges)]
         edges[0], edges[-1] = -np.inf, np.inf

@@ -27,11 +27,12 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("source", "watermark_column", name="load_watermarks_pkey"),
         schema=SCHEMA,
     )
-    for name in ("rating_in", "follow_ratings"):
+    for name in ("ratings_of_table", "follow_ratings", "follow_table"):
         op.execute(executable(f"functions/{name}_v01"))
 
 
 def downgrade() -> None:
-    op.execute("DROP FUNCTION embrec.follow_ratings()")
-    op.execute("DROP FUNCTION embrec.rating_in(jsonb, text[])")
+    op.execute("DROP FUNCTION embrec.follow_table(regclass, text, text, text, text)")
+    op.execute("DROP FUNCTION embrec.follow_ratings() CASCADE")  # with the triggers that it is
+    op.execute("DROP FUNCTION embrec.ratings_of_table(regclass, text[], text)")
     op.drop_table("load_watermarks", schema=SCHEMA)

@@ -9,7 +9,8 @@ DECLARE
     found integer := (SELECT u.user_index FROM embrec.users AS u WHERE u.user_id = user_index_of.user_id);
 BEGIN
     IF found IS NULL THEN
-        LOCK TABLE embrec.users IN SHARE ROW EXCLUSIVE MODE;
+        -- Both, always in this order, or two transactions with new users and new movies could wait for each other.
+        LOCK TABLE embrec.users, embrec.movies IN SHARE ROW EXCLUSIVE MODE;
         INSERT INTO embrec.users (user_index, user_id)
         SELECT coalesce(max(u.user_index) + 1, 0), user_index_of.user_id FROM embrec.users AS u
         ON CONFLICT DO NOTHING;
@@ -29,7 +30,7 @@ DECLARE
     found integer := (SELECT m.movie_index FROM embrec.movies AS m WHERE m.movie_id = movie_index_of.movie_id);
 BEGIN
     IF found IS NULL THEN
-        LOCK TABLE embrec.movies IN SHARE ROW EXCLUSIVE MODE;
+        LOCK TABLE embrec.users, embrec.movies IN SHARE ROW EXCLUSIVE MODE;
         INSERT INTO embrec.movies (movie_index, movie_id)
         SELECT coalesce(max(m.movie_index) + 1, 0), movie_index_of.movie_id FROM embrec.movies AS m
         ON CONFLICT DO NOTHING;

@@ -13,6 +13,8 @@ DECLARE
         'movie_named,explain_for,movie_details,user_ratings,trained_runs,map_movies,known_genres,suggest_movies}';
     telling text[] := '{add_rating,remove_rating,record_exposure,record_outcome}';
     loading text[] := '{refresh_statistics,forget_user,follow_ratings}';
+    -- With the caller's own rights, for it makes triggers on the caller's own table.
+    following text[] := '{follow_table,ratings_of_table}';
     training text[] := '{open_run,close_run,index_run,index_ranking,run_digest,refresh_statistics}';
     publishing text[] := '{refresh,run_digest,refresh_statistics}';
     extension_schema name := (
@@ -101,6 +103,7 @@ BEGIN
         FOREACH role IN ARRAY CASE
             WHEN ours.name = ANY (asking) THEN '{embrec_api,embrec_reader}'
             WHEN ours.name = ANY (telling) THEN '{embrec_api,embrec_loader}'
+            WHEN ours.name = ANY (following) THEN '{embrec_loader}'
             WHEN ours.name = ANY (loading || training || publishing) THEN array_remove(ARRAY[
                 CASE WHEN ours.name = ANY (loading) THEN 'embrec_loader' END,
                 CASE WHEN ours.name = ANY (training) THEN 'embrec_trainer' END,
@@ -127,7 +130,7 @@ BEGIN
         GRANT SELECT, INSERT, UPDATE ON embrec.users, embrec.movies TO embrec_loader;
         GRANT SELECT, INSERT, UPDATE, DELETE ON embrec.ratings TO embrec_loader;
         IF to_regclass('embrec.load_watermarks') IS NOT NULL THEN
-            GRANT SELECT, INSERT, UPDATE ON embrec.load_watermarks TO embrec_loader;
+            GRANT SELECT, INSERT, UPDATE, DELETE ON embrec.load_watermarks TO embrec_loader;
         END IF;
     END IF;
     IF to_regrole('embrec_trainer') IS NOT NULL THEN

@@ -48,12 +48,6 @@ trained AS (
             WHERE e.model_run_id = (SELECT p.model_run_id FROM embrec.published_run AS p) AND e.part = 'rating'
         ) AS last_user,
         (
-            SELECT max(e.movie_index)
-            FROM embrec.movie_embeddings AS e
-            WHERE e.model_run_id = (SELECT p.model_run_id FROM embrec.published_run AS p) AND e.part = 'rating'
-                AND NOT e.folded_in
-        ) AS last_movie,
-        (
             SELECT count(*)
             FROM embrec.movies AS m
             WHERE NOT EXISTS (
@@ -91,7 +85,6 @@ SELECT
     k.ratings - t.rating_count AS ratings_since_training,
     (k.ratings - t.rating_count)::double precision / nullif(t.rating_count, 0) AS share_since_training,
     k.users - 1 - t.last_user AS users_since_training,
-    k.movies - 1 - t.last_movie AS movies_since_training,
     t.movies_without_vectors,
     (SELECT e.name FROM embrec.experiments AS e WHERE e.ended_at IS NULL) AS experiment,
     s.trainings,

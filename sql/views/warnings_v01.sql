@@ -28,7 +28,7 @@ WHERE s.share_since_training >= 0.1
 UNION ALL
 SELECT
     'movies_without_vectors',
-    format('%s movies came after the training of the published run, and are not recommended.', s.movies_without_vectors),
+    format('Movies without a vector in the published run, which are not recommended: %s.', s.movies_without_vectors),
     'embrec refresh'
 FROM s
 WHERE s.movies_without_vectors > 0

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import datetime as dt
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +15,11 @@ from data import load_frame, rating_frame
 from faulting import hooked
 from psycopg.conninfo import make_conninfo
 
-from embrec import database, ratings
-from embrec.errors import ArgumentError, DatabaseError, DataError
+from embrec import database, in_database, ratings
+from embrec.errors import ArgumentError, BusyError, DatabaseError, DataError
 from embrec.in_database import load_from_table
 from embrec.loading import LoadReport
-from embrec.table_source import TableSource
+from embrec.table_source import TableSource, read_source
 
 Row = tuple[Any, ...]
 NAMES = {"user_id": "customer", "movie_id": "film", "rating": "stars", "rated_at": "bought_at"}
@@ -138,13 +140,15 @@ def test_a_query_with_everything_in_it(engine: sa.Engine) -> None:
     do(
         engine,
         'CREATE TABLE shop."Film %s" (id bigint, "a ""name"" :x" text, kinds text[], year integer)',
-        """INSERT INTO shop."Film %s" VALUES (100, 'A%', '{Comedy}', 1999), (7, 'Of nobody (2001)', '{}', NULL)""",
+        """INSERT INTO shop."Film %s" VALUES (100, 'A%', '{Comedy,NULL}', 1999), (7, 'Of nobody (2001)', '{}', NULL)""",
     )
     query = (
         "SELECT customer AS user_id, film AS movie_id, stars AS rating, ':no %s' AS remark FROM shop.stars"
         " WHERE customer LIKE 'u1%' AND stars::text <> '%' -- and so on"
     )
-    movies = 'SELECT id AS movie_id, "a ""name"" :x" AS title, kinds AS genres, year FROM shop."Film %s";'
+    movies = (
+        'SELECT id AS movie_id, "a ""name"" :x" AS title, kinds AS genres, year::numeric FROM shop."Film %s"; -- all'
+    )
     report = load_from_table(engine, TableSource(query=query, movies_query=movies))
     assert {row[0][:2] for row in stored(engine)} == {"u1"}
     assert report.inserted == len(stored(engine)) > 50
@@ -186,7 +190,7 @@ def test_bad_rows_stop_the_load_or_are_set_aside(engine: sa.Engine, tmp_path: Pa
     make_table(engine, types="text, bigint, double precision")
     do(engine, "INSERT INTO shop.stars VALUES ('good', 1, 3, NULL), " + ", ".join(values for values, _, _ in BAD))
     report = load_from_table(engine, STARS, tmp_path / "bad.csv")
-    assert report == LoadReport(1, 1, 0, 0, len(BAD), 2, 1)
+    assert report == LoadReport(1, 1, 0, 0, len(BAD), 1, 1)
     assert stored(engine) == [("good", "1", 3.0, None)]
     with open(tmp_path / "bad.csv", encoding="utf-8") as file:
         rows = [(row["file"], row["column"], row["reason"]) for row in csv.DictReader(file)]
@@ -210,6 +214,14 @@ def test_bad_rows_stop_the_load_or_are_set_aside(engine: sa.Engine, tmp_path: Pa
             TableSource("shop.stars", columns=NAMES, movies_query="SELECT 1 AS movie_id"),
             "of movies has no column title",
         ),
+        (
+            TableSource(
+                query="SELECT 1 AS user_id, 1 AS movie, 1 AS rating",
+                movies_query="SELECT 1 AS movie_id, 2 AS title, -4 AS year",
+            ),
+            "column release_year: not a year",
+        ),
+        (TableSource(""), "There is no table"),
         (STARS, "shop.stars has no ratings. Nothing was stored"),
     ],
 )
@@ -276,6 +288,9 @@ def test_only_what_is_new_is_read_from_the_watermark_on(engine: sa.Engine) -> No
     ]
     do(engine, "DELETE FROM shop.stars")
     assert load_from_table(engine, source) == LoadReport(0, 0, 0, 0, 0, 0, 0)
+    # Where the ratings are gone, so is what the watermark says of them.
+    do(engine, "TRUNCATE embrec.ratings", "INSERT INTO shop.stars VALUES ('old', 1, 3, '2020-01-01', '2019-01-01')")
+    assert load_from_table(engine, source).inserted == 1
     with engine.connect() as connection:
         kept = connection.execute(
             sa.text("SELECT source, watermark_column, watermark < now() FROM embrec.load_watermarks")
@@ -283,83 +298,147 @@ def test_only_what_is_new_is_read_from_the_watermark_on(engine: sa.Engine) -> No
         assert [tuple(row) for row in kept] == [("shop.stars", "updated_at", True)]
 
 
-def test_a_conflict_is_tried_again(engine: sa.Engine) -> None:
-    make_table(engine, rating_frame())
-    load_from_table(engine, STARS)
-    do(engine, "UPDATE shop.stars SET stars = 1, bought_at = now()")
-    changes = []
-
-    def rate(*_: object, **__: object) -> None:
-        if len(changes) < 2:
-            changes.append(1)
-            ratings.add_rating(engine, "u0", 100, 5)
-
-    with hooked(("embrec.in_database.describe_movies", 1, "after"), rate):
-        load_from_table(engine, STARS)
-    assert len(changes) == 1
-
-
-FOLLOW = (
-    "CREATE TRIGGER embrec AFTER INSERT OR UPDATE OR DELETE ON shop.stars FOR EACH ROW"
-    " EXECUTE FUNCTION embrec.follow_ratings('customer', 'film', 'stars', 'bought_at')"
-)
-
-
-def test_a_trigger_keeps_the_ratings_in_step(engine: sa.Engine) -> None:
+def test_an_index_on_the_watermark_is_used(engine: sa.Engine) -> None:
     make_table(engine)
-    do(engine, FOLLOW)
-    do(engine, "INSERT INTO shop.stars VALUES ('a', 1, 2, '2020-01-01 00:00+00'), ('b', 1, 3, '2020-01-01 00:00+00')")
-    assert stored(engine) == [("a", "1", 2.0, 1577836800), ("b", "1", 3.0, 1577836800)]
     do(
         engine,
-        "UPDATE shop.stars SET stars = 4 WHERE customer = 'a'",
-        "UPDATE shop.stars SET film = 2 WHERE customer = 'b'",
+        "INSERT INTO shop.stars SELECT n, n, 3, NULL, timestamptz '2020-01-01' + n * interval '1 minute'"
+        " FROM generate_series(1, 20000) AS n",
+        "CREATE INDEX ON shop.stars (updated_at)",
     )
-    assert [row[:3] for row in stored(engine)] == [("a", "1", 4.0), ("b", "2", 3.0)]
+    source = TableSource("shop.stars", columns=NAMES, watermark="updated_at")
+    load_from_table(engine, source)
+    do(engine, "ANALYZE shop.stars")
+    assert 60 <= load_from_table(engine, source).unchanged <= 62
+    with engine.connect() as connection:
+        reading = read_source(connection, source)
+        condition = reading.since(dt.datetime(2020, 1, 10, tzinfo=dt.UTC))
+        plan = connection.execute(sa.text(f"EXPLAIN SELECT FROM {reading.rows} WHERE {condition}")).scalars().all()
+    assert "Bitmap Index Scan" in "\n".join(plan)
+
+
+def test_others_write_before_a_load_or_after_it(engine: sa.Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(in_database, "LOCK_SECONDS", 1)
+    make_table(engine, rating_frame())
+    ratings.add_rating(engine, "first", 1, 5)
+    ratings.remove_rating(engine, "first", 1)  # ids are known, and there are no ratings: the keys will be dropped
+    waited = threading.Event()
+
+    def rate() -> None:
+        ratings.add_rating(engine, "first", 1, 4)
+        waited.set()
+
+    def rates_meanwhile(*_: object, **__: object) -> None:
+        threading.Thread(target=rate).start()
+        assert not waited.wait(0.3)
+
+    with hooked(("embrec.in_database.describe_movies", 1, "after"), rates_meanwhile):
+        load_from_table(engine, STARS)
+    assert waited.wait(10)
+    assert ("first", "1", 4.0) in [row[:3] for row in stored(engine)]
+    with engine.begin() as connection:
+        ratings.add_rating(connection, "first", 1, 3)
+        with pytest.raises(BusyError, match="lock_timeout"):
+            load_from_table(engine, STARS)
+    assert load_from_table(engine, STARS).updated == 0
+
+
+FOLLOW = "SELECT embrec.follow_table('shop.stars', 'customer', 'film', 'stars', 'bought_at')"
+
+
+def pairs(engine: sa.Engine) -> list[Row]:
+    return [row[:3] for row in stored(engine)]
+
+
+def test_a_followed_table_and_the_ratings_are_in_step(engine: sa.Engine) -> None:
+    make_table(engine)
+    do(engine, FOLLOW, FOLLOW)
+    do(engine, "INSERT INTO shop.stars VALUES ('a', 1, 2, '2020-01-01 00:00+00'), ('b', 1, 3, NULL)")
+    assert stored(engine) == [("a", "1", 2.0, 1577836800), ("b", "1", 3.0, None)]
+    do(engine, "UPDATE shop.stars SET stars = 4 WHERE customer = 'a'")
+    do(engine, "UPDATE shop.stars SET film = 2 WHERE customer = 'b'")
+    assert pairs(engine) == [("a", "1", 4.0), ("b", "2", 3.0)]
+    do(engine, "UPDATE shop.stars SET customer = CASE customer WHEN 'a' THEN 'b' ELSE 'a' END, film = 1")
+    assert pairs(engine) == [("a", "1", 3.0), ("b", "1", 4.0)]
     do(engine, "UPDATE shop.stars SET stars = NULL WHERE customer = 'a'", "DELETE FROM shop.stars WHERE customer = 'b'")
     assert stored(engine) == []
-    do(engine, "INSERT INTO shop.stars VALUES ('a', 1, 2, NULL)")
-    assert [row[:3] for row in stored(engine)] == [("a", "1", 2.0)]
+    do(engine, "DELETE FROM shop.stars")
+    do(engine, "INSERT INTO shop.stars SELECT 'u' || n, n % 3, n % 5 FROM generate_series(1, 100) AS n")
+    do(engine, "UPDATE shop.stars SET film = film + 1")
+    expected = {(f"u{n}", str(n % 3 + 1), float(n % 5)) for n in range(1, 101)}
+    assert set(pairs(engine)) == expected
+    # What a load makes of the table is what is there.
+    assert load_from_table(engine, STARS) == LoadReport(100, 0, 0, 100, 0, 0, 0)
 
 
-def test_a_trigger_never_fails_the_statement_that_fires_it(engine: sa.Engine) -> None:
+@pytest.mark.parametrize("kind", ["char(6)", "varchar(6)", "integer", "uuid", "text"])
+def test_a_followed_table_gives_the_ids_that_a_load_gives(engine: sa.Engine, kind: str) -> None:
+    make_table(engine, types=f"{kind}, smallint, real")
+    do(engine, FOLLOW)
+    text = "'7a1dfb1a-2ab3-4df5-a5a8-6e7e1b2f0000'" if kind == "uuid" else "'12'"
+    do(engine, f"INSERT INTO shop.stars VALUES ({text}, 1, 3, NULL)")
+    assert load_from_table(engine, STARS) == LoadReport(1, 0, 0, 1, 0, 0, 0)
+
+
+def test_following_never_fails_a_statement(engine: sa.Engine) -> None:
     make_table(engine, types="text, bigint, double precision")
     do(engine, FOLLOW)
     for values, _, _ in BAD:
         do(engine, f"INSERT INTO shop.stars VALUES {values}")
     do(engine, "INSERT INTO shop.stars VALUES ('a', 1, 1e-300, NULL), (repeat('x', 3000), 1, 1, NULL)")
-    assert [row for row in stored(engine) if row[2] != 0] == []
-    do(engine, "ALTER TABLE shop.stars RENAME COLUMN film TO movie")
-    do(engine, "INSERT INTO shop.stars VALUES ('a', 1, 3, NULL)")
-    assert [row for row in stored(engine) if row[2] == 3] == []
-    do(engine, "ALTER TABLE shop.stars RENAME COLUMN movie TO film", "ALTER TABLE shop.stars ALTER bought_at TYPE text")
-    do(
-        engine,
-        "INSERT INTO shop.stars VALUES ('a', 1, 3, '2020-02-31')",
-        "INSERT INTO shop.stars VALUES ('a', 1, 4, '2020-02-01')",
-    )
-    assert stored(engine) == [("a", "1", 4.0, 1580515200)]
+    assert pairs(engine) == [("a", "1", 0.0)]
+    for change in (
+        "RENAME film TO movie",
+        "RENAME movie TO film",
+        "ALTER stars TYPE text",
+        "ALTER stars TYPE real USING 4",
+    ):
+        do(engine, f"ALTER TABLE shop.stars {change}", "DELETE FROM shop.stars WHERE customer = 'c'")
+        do(engine, "INSERT INTO shop.stars (customer) VALUES ('c')")
+    do(engine, "INSERT INTO shop.stars VALUES ('d', 1, 4, NULL)")
+    assert pairs(engine) == [("a", "1", 0.0), ("d", "1", 4.0)]
 
 
-def test_a_trigger_with_wrong_arguments_says_so(engine: sa.Engine) -> None:
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (FOLLOW.replace("'film'", "'movie'"), r"shop\.stars has no column movie"),
+        (
+            FOLLOW.replace("'stars', 'bought_at'", "'customer'"),
+            "column customer of shop.stars is of type text, and a rating",
+        ),
+        (FOLLOW.replace("'bought_at'", "'customer'"), "and a time is a timestamp, a date"),
+        (FOLLOW.replace("'film'", "NULL"), "follow_table needs a table and the names"),
+        (
+            "CREATE TRIGGER t BEFORE INSERT ON shop.stars FOR EACH ROW"
+            " EXECUTE FUNCTION embrec.follow_ratings('a', 'b', 'c');"
+            " INSERT INTO shop.stars VALUES ('a', 1, 2, NULL)",
+            "is made a trigger by embrec.follow_table",
+        ),
+    ],
+)
+def test_what_cannot_be_followed_is_said_at_once(engine: sa.Engine, call: str, message: str) -> None:
     make_table(engine)
-    do(engine, FOLLOW.replace("'stars', 'bought_at'", "'stars', 'bought_at', 'more'"))
-    with pytest.raises(sa.exc.DBAPIError, match="with the names of the columns"):
-        do(engine, "INSERT INTO shop.stars VALUES ('a', 1, 2, NULL)")
+    with pytest.raises(sa.exc.DBAPIError, match=message):
+        do(engine, call)
 
 
 def test_who_writes_to_a_followed_table_needs_no_right_on_embrec(engine: sa.Engine) -> None:
     make_table(engine)
     do(
         engine,
-        FOLLOW,
         "CREATE ROLE embrec_test_shop",
         "GRANT ALL ON SCHEMA shop TO embrec_test_shop",
-        "GRANT ALL ON shop.stars TO embrec_test_shop",
+        "ALTER TABLE shop.stars OWNER TO embrec_test_shop",
+        "GRANT embrec_loader TO embrec_test_shop",
+        "SET LOCAL ROLE embrec_test_shop",
+        FOLLOW,
+        "RESET ROLE",
+        "REVOKE embrec_loader FROM embrec_test_shop",
     )
     try:
         do(engine, "SET LOCAL ROLE embrec_test_shop", "INSERT INTO shop.stars VALUES ('a', 1, 2, NULL)")
-        assert [row[:3] for row in stored(engine)] == [("a", "1", 2.0)]
+        assert pairs(engine) == [("a", "1", 2.0)]
     finally:
         do(engine, "DROP OWNED BY embrec_test_shop", "DROP ROLE embrec_test_shop")
 

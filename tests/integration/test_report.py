@@ -19,6 +19,7 @@ from data import load_frame, rating_frame, stored_run, two_part_run
 from playwright.sync_api import Browser, Page
 
 from embrec import baselines, metrics, predict, recommend, runs, splits, stored
+from embrec.errors import ConfigError
 from embrec.extraction import extract
 from embrec.movies import Movie
 from embrec.report import figures, write_report
@@ -256,7 +257,7 @@ def test_a_report_that_fails_leaves_the_earlier_one(
 
     with monkeypatch.context() as patched:
         patched.setattr(Path, "write_text", fail)
-        with pytest.raises(OSError, match="no space"):
+        with pytest.raises(ConfigError, match="cannot be made: no space left on device. Name another with --output"):
             write_report(two_runs, file)
     assert file.read_text() == "earlier"
     assert list(tmp_path.iterdir()) == [file]

@@ -2,7 +2,7 @@
 -- PostgreSQL database dump
 --
 
-\restrict yDlCUoC1hNwJ1hAMBfropLUbJVhgdnReO9qb3xCsfnmTTWfOf9t2l2XZ5TNvfrX
+\restrict IGWK6gn7vrxJejOi7ocvW5q4Dz5n1jFhtlAWZ66kcOPwrYDAMV1vXwFt3fmXQ8Z
 
 -- Dumped from database version 18.6
 -- Dumped by pg_dump version 18.6
@@ -957,34 +957,94 @@ CREATE FUNCTION embrec.follow_ratings() RETURNS trigger
     SET search_path TO 'pg_catalog', 'public', 'pg_temp'
     AS $$
 DECLARE
-    before jsonb;
-    now_is jsonb;
+    columns text[] := ARRAY(SELECT unnest(TG_ARGV));
+    before_users text[] := '{}';
+    before_movies text[] := '{}';
+    users text[] := '{}';
+    movies text[] := '{}';
+    ratings real[] := '{}';
+    times timestamptz[] := '{}';
 BEGIN
-    IF TG_NARGS NOT IN (3, 4) OR TG_LEVEL <> 'ROW' THEN
-        RAISE EXCEPTION 'embrec.follow_ratings is for each row, with the names of the columns of the user, the movie, the rating and the time'
+    IF TG_LEVEL <> 'STATEMENT' OR TG_WHEN <> 'AFTER' OR TG_OP = 'TRUNCATE' THEN
+        RAISE EXCEPTION 'embrec.follow_ratings is made a trigger by embrec.follow_table(table, columns...)'
             USING ERRCODE = 'invalid_parameter_value';
     END IF;
     IF TG_OP <> 'INSERT' THEN
-        before := embrec.rating_in(to_jsonb(OLD), TG_ARGV);
+        EXECUTE format(
+            'SELECT coalesce(array_agg(user_id), ''{}''), coalesce(array_agg(movie_id), ''{}'') FROM (%s) AS r',
+            embrec.ratings_of_table(TG_RELID, columns, 'before_rows')
+        ) INTO before_users, before_movies;
     END IF;
     IF TG_OP <> 'DELETE' THEN
-        now_is := embrec.rating_in(to_jsonb(NEW), TG_ARGV);
+        EXECUTE format(
+            'SELECT coalesce(array_agg(user_id), ''{}''), coalesce(array_agg(movie_id), ''{}''),'
+            ' coalesce(array_agg(rating), ''{}''), coalesce(array_agg(rated_at), ''{}'') FROM (%s) AS r',
+            embrec.ratings_of_table(TG_RELID, columns, 'after_rows')
+        ) INTO users, movies, ratings, times;
     END IF;
-    IF before IS NOT DISTINCT FROM now_is THEN
-        RETURN NULL;
-    END IF;
-    IF before IS NOT NULL AND (now_is IS NULL OR before - 'rating' - 'rated_at' <> now_is - 'rating' - 'rated_at') THEN
-        PERFORM embrec.remove_rating(before ->> 'user_id', before ->> 'movie_id');
-    END IF;
-    IF now_is IS NOT NULL THEN
-        PERFORM embrec.add_rating(
-            now_is ->> 'user_id', now_is ->> 'movie_id', (now_is ->> 'rating')::real,
-            coalesce((now_is ->> 'rated_at')::timestamptz, now())
-        );
-    END IF;
+    PERFORM embrec.user_index_of(n.user_id) FROM (SELECT DISTINCT unnest(users) AS user_id) AS n;
+    PERFORM embrec.movie_index_of(n.movie_id) FROM (SELECT DISTINCT unnest(movies) AS movie_id) AS n;
+    DELETE FROM embrec.ratings AS r
+    USING (
+        SELECT * FROM unnest(before_users, before_movies) AS b (user_id, movie_id)
+        EXCEPT
+        SELECT * FROM unnest(users, movies) AS n (user_id, movie_id)
+    ) AS gone
+    JOIN embrec.users AS u ON u.user_id = gone.user_id
+    JOIN embrec.movies AS m ON m.movie_id = gone.movie_id
+    WHERE r.user_index = u.user_index AND r.movie_index = m.movie_index;
+    INSERT INTO embrec.ratings AS r (user_index, movie_index, rating, rated_at)
+    SELECT u.user_index, m.movie_index, n.rating, n.rated_at
+    FROM unnest(users, movies, ratings, times) AS n (user_id, movie_id, rating, rated_at)
+    JOIN embrec.users AS u ON u.user_id = n.user_id
+    JOIN embrec.movies AS m ON m.movie_id = n.movie_id
+    ON CONFLICT ON CONSTRAINT ratings_pkey DO UPDATE SET rating = excluded.rating, rated_at = excluded.rated_at
+    WHERE (r.rating, r.rated_at) IS DISTINCT FROM (excluded.rating, excluded.rated_at);
     RETURN NULL;
+EXCEPTION
+    WHEN invalid_parameter_value THEN
+        RAISE;
+    WHEN OTHERS THEN
+        RAISE WARNING 'embrec did not take these changes of %: %. To take them later: embrec load --from-table', TG_RELID::regclass, SQLERRM;
+        RETURN NULL;
 END;
 $$;
+
+
+--
+-- Name: follow_table(regclass, text, text, text, text); Type: FUNCTION; Schema: embrec; Owner: -
+--
+
+CREATE FUNCTION embrec.follow_table(source regclass, user_column text, movie_column text, rating_column text, time_column text DEFAULT NULL::text) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+DECLARE
+    columns text[] := array_remove(
+        ARRAY[follow_table.user_column, follow_table.movie_column, follow_table.rating_column, follow_table.time_column], NULL
+    );
+    arguments text := (SELECT string_agg(quote_literal(name), ', ' ORDER BY place) FROM unnest(columns) WITH ORDINALITY AS c (name, place));
+    event text;
+    referencing text;
+BEGIN
+    IF num_nulls(follow_table.source, follow_table.user_column, follow_table.movie_column, follow_table.rating_column) > 0 THEN
+        RAISE EXCEPTION 'follow_table needs a table and the names of its columns of the user, the movie and the rating'
+            USING ERRCODE = 'invalid_parameter_value';
+    END IF;
+    PERFORM embrec.ratings_of_table(follow_table.source, columns, 'after_rows'); -- what is wrong with a column is said now
+    FOREACH event IN ARRAY ARRAY['insert', 'update', 'delete'] LOOP
+        referencing := concat_ws(
+            ' ',
+            CASE WHEN event <> 'insert' THEN 'OLD TABLE AS before_rows' END,
+            CASE WHEN event <> 'delete' THEN 'NEW TABLE AS after_rows' END
+        );
+        EXECUTE format(
+            'CREATE OR REPLACE TRIGGER embrec_%s AFTER %1$s ON %s REFERENCING %s FOR EACH STATEMENT EXECUTE FUNCTION embrec.follow_ratings(%s)',
+            event, follow_table.source, referencing, arguments
+        );
+    END LOOP;
+END;
+$_$;
 
 
 --
@@ -1303,7 +1363,7 @@ DECLARE
     found integer := (SELECT m.movie_index FROM embrec.movies AS m WHERE m.movie_id = movie_index_of.movie_id);
 BEGIN
     IF found IS NULL THEN
-        LOCK TABLE embrec.movies IN SHARE ROW EXCLUSIVE MODE;
+        LOCK TABLE embrec.users, embrec.movies IN SHARE ROW EXCLUSIVE MODE;
         INSERT INTO embrec.movies (movie_index, movie_id)
         SELECT coalesce(max(m.movie_index) + 1, 0), movie_index_of.movie_id FROM embrec.movies AS m
         ON CONFLICT DO NOTHING;
@@ -1797,53 +1857,6 @@ $$;
 
 
 --
--- Name: rating_in(jsonb, text[]); Type: FUNCTION; Schema: embrec; Owner: -
---
-
-CREATE FUNCTION embrec.rating_in(given jsonb, columns text[]) RETURNS jsonb
-    LANGUAGE plpgsql
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    SET "TimeZone" TO 'UTC'
-    AS $$
-DECLARE
-    named text;
-    parts jsonb[];
-    rating numeric;
-    rated_at timestamptz;
-BEGIN
-    FOREACH named IN ARRAY columns LOOP
-        IF NOT given ? named THEN
-            RAISE WARNING 'embrec.follow_ratings is told of a column % that the table does not have; no rating was taken', named;
-            RETURN NULL;
-        END IF;
-        parts := parts || (given -> named);
-    END LOOP;
-    IF coalesce(parts[1] #>> '{}', '') = '' OR coalesce(parts[2] #>> '{}', '') = ''
-        OR greatest(octet_length(parts[1] #>> '{}'), octet_length(parts[2] #>> '{}')) > 500
-        OR jsonb_typeof(parts[3]) <> 'number'
-    THEN
-        RETURN NULL;
-    END IF;
-    rating := (parts[3] #>> '{}')::numeric;
-    IF parts[4] #>> '{}' IS NOT NULL THEN
-        rated_at := CASE jsonb_typeof(parts[4])
-            WHEN 'number' THEN to_timestamp((parts[4] #>> '{}')::double precision)
-            ELSE (parts[4] #>> '{}')::timestamptz
-        END;
-    END IF;
-    IF abs(rating) > 3.4e38 OR rated_at < '1900-01-01' OR rated_at >= '2100-01-01' THEN
-        RETURN NULL;
-    END IF;
-    RETURN jsonb_build_object(
-        'user_id', parts[1] #>> '{}', 'movie_id', parts[2] #>> '{}', 'rating', rating::real, 'rated_at', rated_at
-    );
-EXCEPTION WHEN data_exception THEN
-    RETURN NULL; -- a text that is no time, a number too small for a real
-END;
-$$;
-
-
---
 -- Name: rating_uncertainty(text, text); Type: FUNCTION; Schema: embrec; Owner: -
 --
 
@@ -1943,6 +1956,71 @@ CREATE FUNCTION embrec.ratings_fingerprint(user_index integer) RETURNS bigint
     FROM embrec.ratings r
    WHERE (r.user_index = ratings_fingerprint.user_index);
 END;
+
+
+--
+-- Name: ratings_of_table(regclass, text[], text); Type: FUNCTION; Schema: embrec; Owner: -
+--
+
+CREATE FUNCTION embrec.ratings_of_table(source regclass, columns text[], rows_of text) RETURNS text
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+DECLARE
+    ids text := 'text,character varying,character,name,uuid,smallint,integer,bigint';
+    numbers text := 'smallint,integer,bigint,numeric,real,double precision';
+    times text := 'timestamp with time zone,timestamp without time zone,date';
+    kinds text[];
+    kind text;
+    rated_at text := 'NULL::timestamptz';
+    in_time text := 'true';
+BEGIN
+    IF cardinality(columns) NOT IN (3, 4) OR array_position(columns, NULL) IS NOT NULL THEN
+        RAISE EXCEPTION 'give the names of the columns of the user, the movie, the rating and, where there is one, the time'
+            USING ERRCODE = 'invalid_parameter_value';
+    END IF;
+    FOR place IN 1 .. cardinality(columns) LOOP
+        kind := (
+            SELECT format_type(coalesce(nullif(t.typbasetype, 0), t.oid), NULL) -- with its schema, but for PostgreSQL's own
+            FROM pg_attribute AS a JOIN pg_type AS t ON t.oid = a.atttypid
+            WHERE a.attrelid = source AND a.attname = columns[place] AND a.attnum > 0 AND NOT a.attisdropped
+        );
+        IF kind IS NULL THEN
+            RAISE EXCEPTION '% has no column %', source, columns[place] USING ERRCODE = 'undefined_column';
+        END IF;
+        IF kind <> ALL (string_to_array((ARRAY[ids, ids, numbers, times || ',' || numbers])[place], ',')) THEN
+            RAISE EXCEPTION 'column % of % is of type %, and % is %', columns[place], source, kind,
+                (ARRAY['a user', 'a movie', 'a rating', 'a time'])[place],
+                (ARRAY['text or a whole number', 'text or a whole number', 'a number', 'a timestamp, a date, or seconds since 1970'])[place]
+                USING ERRCODE = 'datatype_mismatch';
+        END IF;
+        kinds := kinds || kind;
+    END LOOP;
+    IF kinds[4] = 'timestamp with time zone' THEN
+        rated_at := format('s.%I', columns[4]);
+    ELSIF kinds[4] = ANY (string_to_array(times, ',')) THEN
+        rated_at := format('s.%I::timestamp AT TIME ZONE ''UTC''', columns[4]);
+    ELSIF kinds[4] IS NOT NULL THEN
+        rated_at := format('to_timestamp(s.%I)', columns[4]);
+        in_time := format('(s.%1$I IS NULL OR s.%1$I >= -2208988800 AND s.%1$I < 4102444800)', columns[4]);
+    END IF;
+    IF kinds[4] = ANY (string_to_array(times, ',')) THEN
+        in_time := format(
+            '(s.%I IS NULL OR %s >= ''1900-01-01 00:00+00'' AND %2$s < ''2100-01-01 00:00+00'')', columns[4], rated_at
+        );
+    END IF;
+    RETURN format(
+        'SELECT DISTINCT ON (user_id, movie_id) s.%1$I::text AS user_id, s.%2$I::text AS movie_id,'
+        ' (CASE WHEN abs(s.%3$I) < 1e-37 THEN 0 ELSE s.%3$I END)::real AS rating, %4$s AS rated_at'
+        ' FROM %5$I AS s'
+        ' WHERE s.%1$I::text <> '''' AND octet_length(s.%1$I::text) <= 500'
+        ' AND s.%2$I::text <> '''' AND octet_length(s.%2$I::text) <= 500'
+        ' AND s.%3$I BETWEEN -3.4e38 AND 3.4e38 AND %6$s'
+        ' ORDER BY user_id, movie_id, rated_at DESC NULLS LAST, rating DESC',
+        columns[1], columns[2], columns[3], rated_at, rows_of, in_time
+    );
+END;
+$_$;
 
 
 --
@@ -2676,7 +2754,8 @@ DECLARE
     found integer := (SELECT u.user_index FROM embrec.users AS u WHERE u.user_id = user_index_of.user_id);
 BEGIN
     IF found IS NULL THEN
-        LOCK TABLE embrec.users IN SHARE ROW EXCLUSIVE MODE;
+        -- Both, always in this order, or two transactions with new users and new movies could wait for each other.
+        LOCK TABLE embrec.users, embrec.movies IN SHARE ROW EXCLUSIVE MODE;
         INSERT INTO embrec.users (user_index, user_id)
         SELECT coalesce(max(u.user_index) + 1, 0), user_index_of.user_id FROM embrec.users AS u
         ON CONFLICT DO NOTHING;
@@ -3228,10 +3307,6 @@ CREATE VIEW embrec.status AS
                    FROM embrec.user_embeddings e
                   WHERE ((e.model_run_id = ( SELECT p_1.model_run_id
                            FROM embrec.published_run p_1)) AND (e.part = 'rating'::embrec.part))) AS last_user,
-            ( SELECT max(e.movie_index) AS max
-                   FROM embrec.movie_embeddings e
-                  WHERE ((e.model_run_id = ( SELECT p_1.model_run_id
-                           FROM embrec.published_run p_1)) AND (e.part = 'rating'::embrec.part) AND (NOT e.folded_in))) AS last_movie,
             ( SELECT count(*) AS count
                    FROM embrec.movies m
                   WHERE (NOT (EXISTS ( SELECT
@@ -3265,7 +3340,6 @@ CREATE VIEW embrec.status AS
     (k.ratings - t.rating_count) AS ratings_since_training,
     (((k.ratings - t.rating_count))::double precision / (NULLIF(t.rating_count, 0))::double precision) AS share_since_training,
     ((k.users - 1) - t.last_user) AS users_since_training,
-    ((k.movies - 1) - t.last_movie) AS movies_since_training,
     t.movies_without_vectors,
     ( SELECT e.name
            FROM embrec.experiments e
@@ -3432,7 +3506,6 @@ CREATE VIEW embrec.warnings AS
             status.ratings_since_training,
             status.share_since_training,
             status.users_since_training,
-            status.movies_since_training,
             status.movies_without_vectors,
             status.experiment,
             status.trainings,
@@ -3470,7 +3543,7 @@ UNION ALL
   WHERE (s.share_since_training >= (0.1)::double precision)
 UNION ALL
  SELECT 'movies_without_vectors'::text AS code,
-    format('%s movies came after the training of the published run, and are not recommended.'::text, s.movies_without_vectors) AS message,
+    format('Movies without a vector in the published run, which are not recommended: %s.'::text, s.movies_without_vectors) AS message,
     'embrec refresh'::text AS command
    FROM s
   WHERE (s.movies_without_vectors > 0)
@@ -3643,7 +3716,7 @@ COPY embrec.alembic_version (version_num) FROM stdin;
 --
 
 COPY embrec.experiments (experiment_id, name, control_run, treatment_run, treatment_share, started_at, ended_at) FROM stdin;
-1	one	1	2	0.5	2026-11-28 00:20:26.203777+00	\N
+1	one	1	2	0.5	2026-11-28 01:03:49.440254+00	\N
 \.
 
 
@@ -3652,7 +3725,7 @@ COPY embrec.experiments (experiment_id, name, control_run, treatment_run, treatm
 --
 
 COPY embrec.exposures (experiment_id, user_id, variant, model_run_id, exposed_at) FROM stdin;
-1	u1	control	1	2026-11-28 00:20:26.208291+00
+1	u1	control	1	2026-11-28 01:03:49.445337+00
 \.
 
 
@@ -3669,8 +3742,8 @@ COPY embrec.load_watermarks (source, watermark_column, watermark, loaded_at) FRO
 --
 
 COPY embrec.model_runs (model_run_id, architecture, status, options, seed, library_versions, user_count, movie_count, rating_count, newest_rating_at, ratings_sha256, dimensions, mean, movie_similarity, user_similarity, parameters, metrics, history, error, started_at, finished_at, lowest_rating, highest_rating, rating_power, bias_feature, ridge_constant, ridge_per_rating, user_spread, movie_spread, heartbeat_at, vectors_sha256, progress) FROM stdin;
-1	two-part	trained	{"epochs": 1}	0	{}	0	0	0	\N		5	3.5	similarity	preference	{}	{}	[]	\N	2026-11-28 00:20:26.129931+00	2026-11-28 00:20:26.131346+00	1	5	1.5	0.25	0.5	0	1.25	0.75	2026-11-28 00:20:26.129931+00	\N	\N
-2	two-part	trained	{"epochs": 1}	0	{}	0	0	0	\N		5	3.5	similarity	preference	{}	{}	[]	\N	2026-11-28 00:20:26.169922+00	2026-11-28 00:20:26.170776+00	1	5	1.5	0.25	0.5	0	1.25	0.75	2026-11-28 00:20:26.169922+00	\N	\N
+1	two-part	trained	{"epochs": 1}	0	{}	0	0	0	\N		5	3.5	similarity	preference	{}	{}	[]	\N	2026-11-28 01:03:49.284081+00	2026-11-28 01:03:49.286049+00	1	5	1.5	0.25	0.5	0	1.25	0.75	2026-11-28 01:03:49.284081+00	\N	\N
+2	two-part	trained	{"epochs": 1}	0	{}	0	0	0	\N		5	3.5	similarity	preference	{}	{}	[]	\N	2026-11-28 01:03:49.373828+00	2026-11-28 01:03:49.375077+00	1	5	1.5	0.25	0.5	0	1.25	0.75	2026-11-28 01:03:49.373828+00	\N	\N
 \.
 
 
@@ -3939,8 +4012,8 @@ COPY embrec.outcomes (experiment_id, user_id, outcome_id, value, occurred_at) FR
 --
 
 COPY embrec.publications (publication_id, model_run_id, action, published_at) FROM stdin;
-1	1	publish	2026-11-28 00:20:26.162083+00
-2	2	publish	2026-11-28 00:20:26.1965+00
+1	1	publish	2026-11-28 01:03:49.362185+00
+2	2	publish	2026-11-28 01:03:49.430516+00
 \.
 
 
@@ -4462,7 +4535,7 @@ COPY embrec.users (user_index, user_id, forgotten_at) FROM stdin;
 27	u21	\N
 28	u26	\N
 29	u29	\N
-19	forgotten da5aad90-b1f3-4146-bc18-8bfbf80a6e23	2026-11-28 00:20:26.209899+00
+19	forgotten 5f911c27-6e79-4ad5-a5db-ed9fb6f4d2ce	2026-11-28 01:03:49.44977+00
 \.
 
 
@@ -4995,5 +5068,5 @@ REFRESH MATERIALIZED VIEW embrec.movie_statistics;
 -- PostgreSQL database dump complete
 --
 
-\unrestrict yDlCUoC1hNwJ1hAMBfropLUbJVhgdnReO9qb3xCsfnmTTWfOf9t2l2XZ5TNvfrX
+\unrestrict IGWK6gn7vrxJejOi7ocvW5q4Dz5n1jFhtlAWZ66kcOPwrYDAMV1vXwFt3fmXQ8Z
 
