@@ -15,6 +15,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import httpx
 import numpy as np
@@ -514,19 +515,35 @@ def test_without_the_extra_it_is_named(url: str, embrec, monkeypatch: pytest.Mon
     assert err.endswith("needs uvicorn, which is not installed. Run: pip install 'embrec[web]'\n")
 
 
+# It is waited for until it has the page, as the browsers of a terminal are.
+BROWSER = """
+import sys, urllib.request
+try:
+    print(urllib.request.urlopen(sys.argv[1], timeout=5).status, flush=True)
+except OSError as error:
+    print(error, flush=True)
+"""
+
+
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
-def test_the_command_prints_its_address_and_ends_by_a_signal(url: str, number: signal.Signals, status: int) -> None:
+def test_the_command_prints_its_address_opens_a_browser_and_ends_by_a_signal(
+    url: str, number: signal.Signals, status: int, tmp_path: Path
+) -> None:
+    browser = tmp_path / "browser.py"
+    browser.write_text(BROWSER)
     code = "from embrec.cli import main; main()"
     host = "0.0.0.0" if number is signal.SIGTERM else "127.0.0.1"  # noqa: S104 - the warning is what is tested
-    command = [sys.executable, "-c", code, "explore", "--port", "0", "--host", host, "--database-url", url]
+    command = [sys.executable, "-c", code, "explore", "--port", "0", "--host", host, "--open", "--database-url", url]
+    environment = os.environ | {"BROWSER": f"{sys.executable} {browser} %s"}
     with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
     ) as process:
         address = process.stdout.readline().strip()
         assert re.fullmatch(r"http://127\.0\.0\.1:\d+/", address)
+        opened = process.stdout.readline()
         assert httpx.get(f"{address}api/health").json()["state"] == "empty"
         process.send_signal(number)
         _, err = process.communicate(timeout=15)
-    assert process.returncode == status, err
+    assert (process.returncode, opened) == (status, "200\n"), err
     assert ("there are no logins" in err) == (number is signal.SIGTERM)
     assert "Traceback" not in err
