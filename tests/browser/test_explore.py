@@ -315,6 +315,9 @@ def test_the_endpoints_can_be_tried_below_another_path(page: Page, engine: sa.En
         )
         page.get_by_role("button", name="Try GET /api/movies?query=star+wars").click()
         expect(page.get_by_role("region", name="Answer of /api/movies", exact=True)).to_contain_text('"movies": []')
+        page.route("**/api/runs", lambda route: route.fulfill(status=502, body="<html>a proxy's words</html>"))
+        page.get_by_role("button", name="Try GET /api/runs").click()
+        expect(page.get_by_role("region", name="Answer of /api/runs")).to_contain_text("Status 502, without JSON.")
 
 
 def violations(page: Page) -> list[str]:

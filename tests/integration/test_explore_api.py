@@ -94,6 +94,7 @@ def test_the_document_is_openapi(client: httpx.Client) -> None:
     assert document == json.loads(json.dumps(DOCUMENT))
     assert document["openapi"].startswith("3.1")
     assert {"title", "version"} <= set(document["info"])
+    assert document["servers"] == [{"url": "."}], "beside the document, wherever that is"
     names = [document["paths"][path][method]["operationId"] for path, method in OPERATIONS]
     assert len(set(names)) == len(names) > 10
     for path, method in OPERATIONS:
