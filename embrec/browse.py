@@ -42,10 +42,16 @@ def answering_from(connection: sa.Connection, model_run_id: int) -> Iterator[Non
     try:
         yield
     finally:
-        driver = cast("psycopg.Connection[object]", connection.connection.driver_connection)
-        # A transaction that has failed takes no statement, and takes the setting with it.
-        if driver.info.transaction_status == psycopg.pq.TransactionStatus.INTRANS:
+        if _takes_statements(connection):
             _ask_run(connection, before or "")
+
+
+def _takes_statements(connection: sa.Connection) -> bool:
+    """Whether the transaction has not failed; one that has, or lost its connection, takes the setting with it."""
+    if connection.invalidated:
+        return False
+    driver = cast("psycopg.Connection[object]", connection.connection.driver_connection)
+    return driver.info.transaction_status == psycopg.pq.TransactionStatus.INTRANS
 
 
 def _ask_run(connection: sa.Connection, value: str) -> None:

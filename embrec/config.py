@@ -98,6 +98,11 @@ def database_setting(url: str | None = None, direct: bool = False) -> DatabaseSe
     return None
 
 
+def connect_timeout() -> str:
+    """After how many seconds to give up on a server that does not answer: $PGCONNECT_TIMEOUT, or 10."""
+    return os.environ.get("PGCONNECT_TIMEOUT") or "10"
+
+
 def describe(parameters: Mapping[str, str]) -> str:
     """Name a database in a message, without its password."""
     if not parameters:

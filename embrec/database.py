@@ -46,7 +46,8 @@ def create_engine(url: str | DatabaseSetting) -> sa.Engine:
         url: A libpq URL or keyword string, or a setting from :func:`embrec.config.database_setting`.
 
     Returns:
-        An engine that tests pooled connections before use, shows no bound values in errors, and uses no
+        An engine that tests pooled connections before use, gives up on a server that does not answer after 10 seconds
+        (or what the URL's connect_timeout or PGCONNECT_TIMEOUT says), shows no bound values in errors, and uses no
         server-side prepared statements, so that it also works behind PgBouncer in transaction mode.
 
     Raises:
@@ -56,6 +57,7 @@ def create_engine(url: str | DatabaseSetting) -> sa.Engine:
     arguments: dict[str, Any] = {
         "application_name": "embrec",
         "prepare_threshold": None,
+        "connect_timeout": config.connect_timeout(),
         **setting.parameters,
         "client_encoding": "utf8",  # titles are of any script, whatever the role's or the host's encoding
     }

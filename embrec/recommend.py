@@ -197,18 +197,6 @@ def suggest_movies(bind: Bind, query: str, n: int = 3) -> pd.DataFrame:
     return found.astype({"release_year": "Int64"})
 
 
-def genres(bind: Bind) -> list[str]:
-    """The genres that movies have; none where this role may not read the movies.
-
-    Raises:
-        SchemaError: The schema is absent or behind.
-    """
-    with database.begin(bind) as connection:
-        if not connection.scalar(sa.text("SELECT has_table_privilege('embrec.movies', 'SELECT')")):
-            return []
-        return list(connection.scalars(sa.text("SELECT DISTINCT unnest(genres) FROM embrec.movies ORDER BY 1")))
-
-
 def resolve_movie(bind: Bind, movie: str) -> str:
     """The id of the movie a person means: by its id, else by its title, else by the only title with those words.
 

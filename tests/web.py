@@ -13,6 +13,7 @@ from starlette.types import ASGIApp
 
 from embrec import runs
 from embrec.web.guard import Limits
+from embrec.web.maps import Maps
 from embrec.web.serving import address, listen, server
 
 # No limit that a test could reach.
@@ -23,7 +24,7 @@ MANY = Limits(per_second=1e6, burst=1e6)
 def running(app: ASGIApp) -> Iterator[str]:
     """The application's URL."""
     with listen("127.0.0.1", 0) as listening:
-        served = server(app)
+        served = server(app, Maps())
         thread = threading.Thread(target=served.run, kwargs={"sockets": [listening]})
         thread.start()
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import webbrowser
 
 import click
@@ -39,5 +40,6 @@ def explore(host: str, port: int, opens: bool, database_url: str | None) -> None
         click.echo(url)
         note("Ctrl-C ends it.")
         if opens:
-            webbrowser.open(url)
+            # Not before it serves: some browsers are waited for until the page is there.
+            threading.Thread(target=webbrowser.open, args=(url,), daemon=True).start()
         serving.serve(bind, listening, host)

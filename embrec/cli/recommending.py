@@ -11,6 +11,7 @@ from typing import Any
 import click
 import sqlalchemy as sa
 
+from embrec import browse
 from embrec import recommend as answers
 from embrec.arguments import did_you_mean
 from embrec.batch import recommend_all
@@ -45,7 +46,7 @@ def _given(filters: dict[str, Any]) -> answers.Filters:
 def _check_genres(bind: sa.Engine, filters: dict[str, Any]) -> None:
     """Refuse a genre that no movie has: it would let none through, or take none away, without a word."""
     wanted = [*filters["genres"], *filters["without_genres"]]
-    known = answers.genres(bind) if wanted else []
+    known = sorted(browse.known_genres(bind)["genre"]) if wanted else []
     for genre in wanted:
         if known and genre not in known:
             meant = did_you_mean(genre, known) or f" There are: {', '.join(known)}"

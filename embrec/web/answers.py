@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import sqlalchemy as sa
 
-from embrec import answering, browse, predict, projection, recommend
+from embrec import answering, arguments, browse, projection, recommend
 from embrec.errors import ArgumentError, NoPublishedRunError
 from embrec.web.asking import Asking
+from embrec.web.maps import Drawing
 
 Row = dict[str, Any]
 # How many of somebody's ratings are given as reasons for a movie.
@@ -57,6 +59,17 @@ def movie(asking: Asking, movie_id: str) -> Row:
         return records(browse.movie_details(connection, movie_id))[0]
 
 
+def details(asking: Asking, movie_ids: Sequence[str]) -> Row:
+    """What is known of several movies; those that are not known are left out."""
+    statement = (
+        "SELECT known.* FROM unnest(CAST(:movies AS text[])) AS asked (movie_id)"
+        " CROSS JOIN LATERAL embrec.movie_details(asked.movie_id) AS known"
+    )
+    with asking.connection() as connection:
+        found = answering.rows(connection, statement, movies=arguments.several(movie_ids, "movie_ids"))
+    return {"movies": records(found.astype({"release_year": "Int64"}))}
+
+
 def similar(asking: Asking, movie_id: str, n: int) -> Row:
     """The movies nearest to one."""
     with asking.connection() as connection:
@@ -83,10 +96,9 @@ def user(asking: Asking, user_id: str, n: int, **others: Any) -> Row:
         rated = browse.user_ratings(connection, user_id, n)
         found = recommend.recommend_movies(connection, user_id, n, **others)
         answer = _with_reasons(connection, found, "explain_recommendation(CAST(:who AS text), asked.movie_id", user_id)
-        pairs = predict.predict_ratings(connection, [user_id] * len(found), found["movie_id"].tolist())
-    predicted = dict(zip(pairs["movie_id"], pairs["predicted_rating"], strict=True))
+        predicted = _predicted(connection, user_id, found["movie_id"].tolist())
     for row in answer["movies"]:
-        row["predicted_rating"] = predicted.get(row["movie_id"])
+        row["predicted_rating"] = predicted[row["movie_id"]]
     return {"user_id": user_id, "ratings": records(rated), **answer}
 
 
@@ -119,14 +131,14 @@ def compare(
     return {"runs": lists, "shared": len(own & other)}
 
 
-def movie_map(asking: Asking) -> Row:
-    """Places for the most rated movies, such that similar ones are near each other."""
+def movie_map(asking: Asking) -> Drawing:
+    """Places for the most rated movies, such that similar ones are near each other; to be drawn by Maps."""
     with asking.connection() as connection:
         run = _answering_run(connection)
     if run is None:
         raise NoPublishedRunError("No model run is published yet. Run: embrec train")
-    answer: Row = asking.maps.get(run, lambda: _drawn_map(asking))
-    return answer
+    # Of this run, whatever is published meanwhile.
+    return Drawing(run, functools.partial(_drawn_map, dataclasses.replace(asking, run=run)))
 
 
 def _drawn_map(asking: Asking) -> Row:
@@ -146,9 +158,11 @@ def _with_reasons(connection: sa.Connection, found: pd.DataFrame, call: str, who
     """A list with the ratings that speak most for each movie: none where it is the popular ones."""
     statement = (
         "SELECT asked.movie_id AS recommended, e.movie_id, e.title, e.rating, e.contribution"
-        " FROM unnest(CAST(:movies AS text[])) AS asked (movie_id)"
-        f" CROSS JOIN LATERAL embrec.{call}, {REASONS + 1}) AS e"  # the first row may be of no movie
-        " WHERE e.movie_id IS NOT NULL AND e.contribution > 0 ORDER BY asked.movie_id, e.rank"
+        " FROM unnest(CAST(:movies AS text[])) AS asked (movie_id) CROSS JOIN LATERAL ("
+        # Of all, for what takes most away comes before what adds less.
+        f" SELECT * FROM embrec.{call}, NULL) AS part WHERE part.movie_id IS NOT NULL AND part.contribution > 0"
+        f" ORDER BY part.contribution DESC, part.rank LIMIT {REASONS}"
+        ") AS e ORDER BY asked.movie_id, e.contribution DESC, e.rank"
     )
     reasons: dict[str, list[Row]] = defaultdict(list)
     for row in records(answering.rows(connection, statement, movies=found["movie_id"].tolist(), who=who)):
@@ -156,8 +170,18 @@ def _with_reasons(connection: sa.Connection, found: pd.DataFrame, call: str, who
     basis = found.pop("basis")
     answer = _with_run(found)
     for row in answer["movies"]:
-        row["reasons"] = reasons[row["movie_id"]][:REASONS]
+        row["reasons"] = reasons[row["movie_id"]]
     return {"basis": basis.iloc[0] if len(basis) else None, **answer}
+
+
+def _predicted(connection: sa.Connection, user_id: str, movie_ids: list[str]) -> dict[str, float | None]:
+    """The user's predicted ratings of movies, by the run and the ratings that recommend them; None for none."""
+    statement = (
+        "SELECT asked.movie_id, embrec.predict_rating(CAST(:user AS text), asked.movie_id) AS rating"
+        " FROM unnest(CAST(:movies AS text[])) AS asked (movie_id)"
+    )
+    found = connection.execute(sa.text(statement), {"user": user_id, "movies": movie_ids})
+    return {row.movie_id: row.rating for row in found}
 
 
 def _with_run(found: pd.DataFrame) -> Row:

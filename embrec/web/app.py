@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from anyio.to_thread import run_sync
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
@@ -27,8 +27,8 @@ from embrec.errors import ArgumentError, DatabaseError, EmbrecError, NotFoundErr
 from embrec.web import openapi, values
 from embrec.web.asking import Asking
 from embrec.web.endpoints import ENDPOINTS, Endpoint
-from embrec.web.guard import Guard, Limits
-from embrec.web.maps import Maps
+from embrec.web.guard import Guard, Limits, Places, client_of
+from embrec.web.maps import Drawing, Maps
 
 LOCAL_NAMES = ("localhost",)
 # As many connections as the engine's pool keeps.
@@ -42,45 +42,65 @@ _PLAINER = {
 _log = logging.getLogger(__name__)
 
 
-def create_app(engine: sa.Engine, hosts: Collection[str] = LOCAL_NAMES, limits: Limits | None = None) -> ASGIApp:
-    """Make the application, to be run by any ASGI server.
+def create_app(
+    engine: sa.Engine, hosts: Collection[str] = LOCAL_NAMES, limits: Limits | None = None, maps: Maps | None = None
+) -> ASGIApp:
+    """Make the application, to be run by any ASGI server on asyncio.
 
     Args:
         engine: The database. It is only read, as embrec_api where the login may become that.
         hosts: The names under which the application is reached; an address is always one.
         limits: How much is answered.
+        maps: The maps of movies, for a server to end what is drawn when it ends.
 
     Returns:
         An ASGI application. It has no users of its own: whoever reaches it may ask all it answers.
     """
-    asking = Asking(engine, Maps())
-    threads, slow_threads = anyio.CapacityLimiter(THREADS), anyio.CapacityLimiter(1)
+    limits = limits or Limits()
+    answering = _Answering(Asking(engine), Places(limits), maps or Maps())
     pages = resources.pages_directory()
     routes = [
-        *(_route(endpoint, asking, slow_threads if endpoint.slow else threads) for endpoint in ENDPOINTS),
+        *(_route(endpoint, answering) for endpoint in ENDPOINTS),
         Route("/openapi.json", _document),
         Route("/docs", functools.partial(_file, path=pages / "docs.html")),
         Route("/", functools.partial(_file, path=pages / "explore.html")),
         Mount("/pages", StaticFiles(directory=pages)),
     ]
-    app = Starlette(routes=routes, exception_handlers={HTTPException: _refused, Exception: _failed})
+    handlers = {HTTPException: _refused, ClientDisconnect: _gone, Exception: _failed}
+    app = Starlette(routes=routes, exception_handlers=handlers)
     # Around all of it, so that an answer to an unforeseen error has the headers too.
-    return Guard(app, hosts, limits or Limits())
+    return Guard(app, hosts, limits)
 
 
-def _route(endpoint: Endpoint, asking: Asking, limiter: anyio.CapacityLimiter) -> Route:
-    async def answer(request: Request) -> Response:
+class _Answering:
+    """What all endpoints are answered with."""
+
+    def __init__(self, asking: Asking, places: Places, maps: Maps) -> None:
+        self._asking = asking
+        self._places = places
+        self._maps = maps
+        self._threads = anyio.CapacityLimiter(THREADS)
+
+    async def answer(self, endpoint: Endpoint, request: Request) -> Response:
+        """Answer a request to an endpoint, or refuse it by an HTTPException."""
         given = await values.read(endpoint, request)
-        asked = dataclasses.replace(asking, run=given.pop("run", None))
+        asked = dataclasses.replace(self._asking, run=given.pop("run", None))
         try:
-            found = await run_sync(functools.partial(endpoint.answer, asked, **given), limiter=limiter)
+            # Whoever sends a body slowly, or waits for a map, is in nobody's way.
+            with self._places.taken(client_of(request.scope)):
+                ask = functools.partial(endpoint.answer, asked, **given)
+                found = await run_sync(ask, limiter=self._threads)
+            if isinstance(found, Drawing):
+                found = await self._maps.get(found)
         except EmbrecError as error:
             raise _as_refusal(error) from error
         return _Json(found)
 
+
+def _route(endpoint: Endpoint, answering: _Answering) -> Route:
     # An id may have slashes.
     path = endpoint.path.replace("_id}", "_id:path}")
-    return Route(path, answer, methods=[endpoint.method])
+    return Route(path, functools.partial(answering.answer, endpoint), methods=[endpoint.method])
 
 
 class _Json(JSONResponse):
@@ -114,6 +134,10 @@ def _as_refusal(error: EmbrecError) -> HTTPException:
 async def _refused(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101 - what this handles
     return JSONResponse({"error": _PLAINER.get(error.detail, error.detail)}, error.status_code, error.headers)
+
+
+async def _gone(request: Request, error: Exception) -> Response:
+    return Response()  # to nobody
 
 
 async def _failed(request: Request, error: Exception) -> Response:

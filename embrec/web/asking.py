@@ -9,7 +9,6 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from embrec import browse, database
-from embrec.web.maps import Maps
 
 TIMEOUT_SECONDS = 15
 # All of it ends with the transaction, so that it also holds behind a pooler. Who may become embrec_api does, who may
@@ -28,12 +27,10 @@ class Asking:
 
     Attributes:
         engine: The database.
-        maps: The maps that were drawn before.
         run: The run that is to answer; None for the published one.
     """
 
     engine: sa.Engine
-    maps: Maps
     run: int | None = None
 
     @contextlib.contextmanager

@@ -11,6 +11,7 @@ from embrec.web.shapes import (
     COUNT,
     GENRES,
     ID,
+    IDS,
     KNOWN_OF_MOVIE,
     NUMBER,
     RANKED,
@@ -61,7 +62,6 @@ class Endpoint:
         shape: What comes back.
         parameters: Of the path and the query.
         body: What a POST takes as JSON, each of them a value too; with none it is a GET.
-        slow: Whether it takes seconds, so that others must not wait for it.
     """
 
     path: str
@@ -70,7 +70,6 @@ class Endpoint:
     shape: Schema
     parameters: tuple[Parameter, ...] = ()
     body: tuple[Parameter, ...] = ()
-    slow: bool = False
 
     @property
     def method(self) -> str:
@@ -92,6 +91,7 @@ FILTERS = (
 DIVERSITY = Parameter("diversity", SHARE, "0 for the best movies, up to 1 for the most different.")
 VISITOR = Parameter("ratings", RATINGS, "A visitor's ratings by movie id.", required=True, example={"50": 5, "172": 4})
 EITHER_RUN = "The number of a trained run."
+FACTS = {"movie_id": TEXT, **KNOWN_OF_MOVIE, "rating_count": WHOLE, "mean_rating": nullable(NUMBER)}
 COMPARED = record(model_run_id=WHOLE, movies=rows(**RANKED, score=NUMBER))
 
 ENDPOINTS = (
@@ -124,8 +124,15 @@ ENDPOINTS = (
         "/api/movies/{movie_id}",
         "What is known of a movie.",
         answers.movie,
-        record(movie_id=TEXT, **KNOWN_OF_MOVIE, rating_count=WHOLE, mean_rating=nullable(NUMBER)),
+        record(**FACTS),
         (MOVIE,),
+    ),
+    Endpoint(
+        "/api/details",
+        "What is known of several movies; those that are not known are left out.",
+        answers.details,
+        record(movies=rows(**FACTS)),
+        body=(Parameter("movie_ids", IDS, "The movies' ids.", required=True, example=["50", "172"]),),
     ),
     Endpoint(
         "/api/recommendations",
@@ -192,7 +199,6 @@ ENDPOINTS = (
         answers.movie_map,
         record(model_run_id=RUN, movies=rows(movie_id=TEXT, **KNOWN_OF_MOVIE, rating_count=WHOLE, x=NUMBER, y=NUMBER)),
         (ASKED_RUN,),
-        slow=True,
     ),
     Endpoint(
         "/api/genres",

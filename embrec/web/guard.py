@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 import time
-from collections import OrderedDict
-from collections.abc import Callable, Collection
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -29,7 +31,7 @@ class Limits:
     """How much is answered.
 
     Attributes:
-        at_once: Requests to the endpoints in progress, of all clients.
+        at_once: Requests to the endpoints that are answered at the same time, of all clients; one has half of them.
         per_second: Requests of one client to the endpoints, in the long run.
         burst: How many of them at once.
     """
@@ -47,7 +49,6 @@ class Guard:
         self._hosts = {host.lower() for host in hosts}
         self._limits = limits
         self._clients = _Clients(limits)
-        self._in_progress = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, or refuse it."""
@@ -60,21 +61,15 @@ class Guard:
         refusal = self._refusal(scope, asks)
         if refusal is not None:
             return await refusal(scope, receive, send)
-        self._in_progress += asks
-        try:
-            return await self._app(scope, receive, send)
-        finally:
-            self._in_progress -= asks
+        return await self._app(scope, receive, send)
 
     def _refusal(self, scope: Scope, asks: bool) -> JSONResponse | None:
         if not self._is_us(Headers(scope=scope).get("host", "")):
             return _refuse(400, "The Host header names another server. Open the address that embrec explore prints.")
         if not asks:
             return None
-        if wait := self._clients.wait(scope["client"][0] if scope.get("client") else ""):
+        if wait := self._clients.wait(client_of(scope)):
             return _refuse(429, "Too many requests; wait a moment and try again.", int(wait) + 1)
-        if self._in_progress >= self._limits.at_once:
-            return _refuse(503, "Too many requests are in progress; try again in a moment.", 1)
         return None
 
     def _is_us(self, header: str) -> bool:
@@ -92,6 +87,31 @@ class Guard:
         except ValueError:
             return name.lower() in self._hosts
         return True
+
+
+class Places:
+    """The places for requests that are answered at the same time, of which no client has more than half."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._most = limits.at_once
+        self._taken: Counter[str] = Counter()
+
+    @contextlib.contextmanager
+    def taken(self, client: str) -> Iterator[None]:
+        """Hold a place.
+
+        Raises:
+            HTTPException: 503 where none is free, or the client has its half.
+        """
+        if self._taken.total() >= self._most or self._taken[client] >= max(self._most // 2, 1):
+            raise HTTPException(503, "Too many requests are in progress; try again in a moment.", {"Retry-After": "1"})
+        self._taken[client] += 1
+        try:
+            yield
+        finally:
+            self._taken[client] -= 1
+            if not self._taken[client]:
+                del self._taken[client]
 
 
 class _Clients:
@@ -114,6 +134,11 @@ class _Clients:
         if len(self._buckets) > self.MOST:
             self._buckets.popitem(last=False)
         return 0.0 if allowed else (1 - left) / self._limits.per_second
+
+
+def client_of(scope: Scope) -> str:
+    """The address of who asks."""
+    return scope["client"][0] if scope.get("client") else ""
 
 
 def _refuse(status: int, message: str, seconds: int | None = None) -> JSONResponse:

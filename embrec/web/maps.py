@@ -2,27 +2,98 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
+
+from starlette.exceptions import HTTPException
 
 MOST_MAPS = 8
 
 
+@dataclass(frozen=True)
+class Drawing:
+    """A map that somebody asks for.
+
+    Attributes:
+        run: The run that it is of.
+        draw: Draws it, which takes seconds.
+    """
+
+    run: int
+    draw: Callable[[], Any]
+
+
 class Maps:
-    """The maps drawn last, by run. A run's vectors do not change; movies that refresh() adds appear after a restart."""
+    """The maps drawn last, by run. A run's vectors do not change; movies that refresh() adds appear after a restart.
+
+    All of it is for the event loop's thread; one map is drawn at a time, in a thread that nobody's end waits for.
+    """
 
     def __init__(self) -> None:
         self._drawn: OrderedDict[int, Any] = OrderedDict()
-        self._lock = threading.Lock()
+        self._in_work: dict[int, asyncio.Future[Any]] = {}
+        self._ended = False
 
-    def get(self, run: int, draw: Callable[[], Any]) -> Any:
-        """A run's map; one is drawn at a time, and who asks meanwhile waits for it."""
-        with self._lock:
-            if run not in self._drawn:
-                self._drawn[run] = draw()
-                if len(self._drawn) > MOST_MAPS:
-                    self._drawn.popitem(last=False)
-            self._drawn.move_to_end(run)
-            return self._drawn[run]
+    async def get(self, asked: Drawing) -> Any:
+        """A run's map; all who ask for it while it is drawn wait for the same drawing.
+
+        Raises:
+            HTTPException: 503 where another run's map is being drawn, or the server ends.
+            EmbrecError: From the drawing.
+        """
+        if asked.run in self._drawn:
+            self._drawn.move_to_end(asked.run)
+            return self._drawn[asked.run]
+        if self._ended:
+            raise _ending()
+        if asked.run not in self._in_work:
+            if self._in_work:
+                raise HTTPException(
+                    503, "Another run's map is being drawn; try again in a moment.", {"Retry-After": "5"}
+                )
+            self._start(asked)
+        # One who goes away does not take it from the others.
+        return await asyncio.shield(self._in_work[asked.run])
+
+    def end(self) -> None:
+        """Tell those who wait that no map will come."""
+        self._ended = True
+        for future in self._in_work.values():
+            future.set_exception(_ending())
+        self._in_work.clear()
+
+    def _start(self, asked: Drawing) -> None:
+        loop = asyncio.get_running_loop()
+        self._in_work[asked.run] = loop.create_future()
+
+        def work() -> None:
+            found, error = None, None
+            try:
+                found = asked.draw()
+            except Exception as raised:
+                error = raised
+            with contextlib.suppress(RuntimeError):  # the loop is closed: the server has ended meanwhile
+                loop.call_soon_threadsafe(self._finish, asked.run, found, error)
+
+        threading.Thread(target=work, name="map", daemon=True).start()
+
+    def _finish(self, run: int, found: Any, error: Exception | None) -> None:
+        future = self._in_work.pop(run, None)
+        if future is None:  # it was ended
+            return
+        if error is not None:
+            future.set_exception(error)
+            return
+        future.set_result(found)
+        self._drawn[run] = found
+        if len(self._drawn) > MOST_MAPS:
+            self._drawn.popitem(last=False)
+
+
+def _ending() -> HTTPException:
+    return HTTPException(503, "The server is ending.", {"Retry-After": "5"})

@@ -15,7 +15,11 @@ REFUSALS = {
     "429": "Too many requests of one client; Retry-After says when to come back.",
     "503": "Too many requests at once, or the database cannot answer.",
 }
-BODY_REFUSALS = {"413": "The body is too large.", "415": "The body is not application/json."}
+BODY_REFUSALS = {
+    "408": "The body took too long to come.",
+    "413": "The body is too large.",
+    "415": "The body is not application/json.",
+}
 
 
 def document() -> dict[str, Any]:
@@ -30,6 +34,8 @@ def document() -> dict[str, Any]:
             "version": importlib.metadata.version("embrec"),
             "description": "A movie recommender that lives in PostgreSQL. Everything here only reads.",
         },
+        # Beside this document, below whatever path a proxy has it.
+        "servers": [{"url": "."}],
         "paths": paths,
         "components": {"schemas": {"Error": ERROR}},
     }

@@ -11,6 +11,7 @@ from starlette.types import ASGIApp
 
 from embrec.errors import ConfigError
 from embrec.web.app import LOCAL_NAMES, create_app
+from embrec.web.maps import Maps
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -58,11 +59,25 @@ def serve(engine: sa.Engine, listening: socket.socket, host: str) -> None:
     hosts = {*LOCAL_NAMES, host}
     if not is_loopback(listening):
         hosts |= {socket.gethostname(), socket.getfqdn()}
-    server(create_app(engine, hosts)).run(sockets=[listening])
+    maps = Maps()
+    server(create_app(engine, hosts, maps=maps), maps).run(sockets=[listening])
 
 
-def server(app: ASGIApp) -> uvicorn.Server:
-    """A server for the application; its log has what went wrong, not who asked."""
+class _Server(uvicorn.Server):
+    """A server that does not wait for maps when it ends."""
+
+    def __init__(self, config: uvicorn.Config, maps: Maps) -> None:
+        super().__init__(config)
+        self._maps = maps
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """End: nothing new is taken in, and what is in progress is answered."""
+        self._maps.end()
+        await super().shutdown(sockets)
+
+
+def server(app: ASGIApp, maps: Maps) -> uvicorn.Server:
+    """A server for the application and its maps; its log has what went wrong, not who asked."""
     config = uvicorn.Config(
         app,
         access_log=False,
@@ -74,4 +89,4 @@ def server(app: ASGIApp) -> uvicorn.Server:
         limit_concurrency=200,
         timeout_graceful_shutdown=5,
     )
-    return uvicorn.Server(config)
+    return _Server(config, maps)

@@ -13,6 +13,7 @@ MOST_RATINGS = 500
 
 TEXT: Schema = {"type": "string"}
 ID: Schema = {"type": "string", "minLength": 1, "maxLength": LONGEST_ID_BYTES}
+IDS: Schema = {"type": "array", "items": ID, "maxItems": MOST_RATINGS}
 WORDS: Schema = {"type": "string", "minLength": 1, "maxLength": 200}
 WHOLE: Schema = {"type": "integer"}
 NUMBER: Schema = {"type": "number"}

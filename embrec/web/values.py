@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import anyio
 from jsonschema import Draft202012Validator
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -13,13 +14,14 @@ from embrec.web.endpoints import Endpoint, Parameter
 from embrec.web.shapes import Schema
 
 LARGEST_BODY = 64 * 1024
+SLOWEST_BODY_SECONDS = 10
 
 
 async def read(endpoint: Endpoint, request: Request) -> dict[str, Any]:
     """The values of a request, by name; ``run`` is among them where it is given.
 
     Raises:
-        HTTPException: 413, 415 or 422, with a line that says what to give.
+        HTTPException: 408, 413, 415 or 422, with a line that says what to give.
     """
     known = {each.name for each in endpoint.parameters}
     if unknown := sorted(set(request.query_params) - known):
@@ -80,11 +82,12 @@ def _absent(parameter: Parameter) -> dict[str, Any]:
 async def _body(request: Request) -> dict[str, Any]:
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
         raise HTTPException(415, "Send JSON, with the header Content-Type: application/json.")
-    text = bytearray()
-    async for part in request.stream():
-        text += part
-        if len(text) > LARGEST_BODY:
-            raise HTTPException(413, f"The body is larger than {LARGEST_BODY} bytes; send less.")
+    try:
+        with anyio.fail_after(SLOWEST_BODY_SECONDS):
+            text = await _text(request)
+    except TimeoutError:
+        message = f"The body was not here after {SLOWEST_BODY_SECONDS} seconds; send it again."
+        raise HTTPException(408, message, {"Connection": "close"}) from None
     try:
         body = json.loads(text)
     except (ValueError, RecursionError):
@@ -92,6 +95,15 @@ async def _body(request: Request) -> dict[str, Any]:
     if not isinstance(body, dict):
         raise _unusable('The body is no object; send one as {"ratings": {"50": 5}}.')
     return body
+
+
+async def _text(request: Request) -> bytearray:
+    text = bytearray()
+    async for part in request.stream():
+        text += part
+        if len(text) > LARGEST_BODY:
+            raise HTTPException(413, f"The body is larger than {LARGEST_BODY} bytes; send less.")
+    return text
 
 
 def _unusable(message: str) -> HTTPException:

@@ -9,9 +9,11 @@ BEGIN ATOMIC
     SELECT
         e.experiment_id,
         record_exposure.user_id,
-        embrec.assign_variant(record_exposure.user_id),
-        embrec.serving_run(record_exposure.user_id)
+        assigned.variant,
+        -- Not serving_run: a session that previews a run is shown that one, which is none of the experiment's.
+        CASE assigned.variant WHEN 'control' THEN e.control_run WHEN 'treatment' THEN e.treatment_run END
     FROM embrec.experiments AS e
+    CROSS JOIN (SELECT embrec.assign_variant(record_exposure.user_id)) AS assigned (variant)
     WHERE e.ended_at IS NULL
     ON CONFLICT DO NOTHING;
     SELECT embrec.assign_variant(record_exposure.user_id);

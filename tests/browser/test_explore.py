@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from axe_playwright_python.sync_playwright import Axe
 from browsing import chromium
 from conftest import _temporary_database
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 from starlette.applications import Starlette
 from starlette.routing import Mount
 from web import MANY, running, two_runs
@@ -113,6 +113,62 @@ def test_what_is_liked_is_answered_at_once_with_reasons_and_filters(page: Page, 
     expect(page.locator(".liked li")).to_have_count(1)
 
 
+def test_what_is_liked_stays_as_it_is_whatever_becomes_of_the_titles(page: Page, url: str) -> None:
+    address = f"{url}#/liked?like.100=5&like.101=2&like.nowhere=4"
+    page.route("**/api/details", lambda route: route.fulfill(status=503, json={"error": "not now"}))
+    page.goto(address)
+    settled(page)
+    expect(page.locator(".liked .title")).to_have_text(["100", "101", "nowhere"])
+    page.unroute("**/api/details")
+    # Somebody goes on while the titles come.
+    held: list[Route] = []
+    page.route("**/api/details", lambda route: held.append(route))
+    page.goto("about:blank")
+    page.goto(address)
+    settled(page)
+    page.get_by_role("group", name="Your stars for 101").get_by_role("radio", name="3 of 5").click()
+    page.get_by_role("button", name="Remove 100").click()
+    (route,) = held
+    assert route.request.post_data_json == {"movie_ids": ["100", "101", "nowhere"]}
+    route.continue_()
+    expect(page.locator(".liked .title")).to_have_text(["Movie 01 of 1981"])
+    expect(page.get_by_role("radio", name="3 of 5")).to_be_checked()
+
+
+def test_reasons_have_the_stars_that_were_given_whatever_the_scale(page: Page, url: str, engine: sa.Engine) -> None:
+    scale = sa.text("UPDATE embrec.model_runs SET lowest_rating = :low, highest_rating = :high WHERE model_run_id = 1")
+    with engine.begin() as connection:
+        connection.execute(scale, {"low": 0.5, "high": 10})
+    try:
+        page.goto(f"{url}#/liked?like.100=4&like.101=4")
+        expect(page.locator(".reasons").first).to_contain_text("\u00a04\u00a0★")
+        assert set("".join(page.locator(".reasons").all_inner_texts()).split("\u00a0")[1::2]) == {"4"}
+    finally:
+        with engine.begin() as connection:
+            connection.execute(scale, {"low": 1, "high": 5})
+
+
+def test_a_link_with_a_run_that_is_gone_leads_to_the_published_one(page: Page, url: str) -> None:
+    for run in ("7", "abc"):
+        page.goto("about:blank")
+        page.goto(f"{url}#/movie/100?run={run}")
+        expect(page.get_by_role("alert")).to_contain_text(run)
+        expect(page.get_by_role("link", name="Map")).to_be_visible()
+        page.get_by_role("link", name="Ask the published run").click()
+        expect(page.get_by_role("heading", name="Movie 00 of 1980")).to_be_visible()
+        expect(page.get_by_label("Answers from")).to_have_value("1")
+
+
+def test_enter_takes_what_was_typed_last(page: Page, url: str) -> None:
+    page.goto(url)
+    box = page.get_by_label("Find a movie")
+    box.fill("Movie 01")
+    expect(page.get_by_role("option", name="Movie 01")).to_be_visible()
+    box.fill("Movie 02")
+    box.press("Enter")
+    expect(page.get_by_role("heading", name="Movie 02 of 1982")).to_be_visible()
+
+
 def test_a_user_has_a_history_and_a_list(page: Page, url: str, engine: sa.Engine) -> None:
     page.goto(f"{url}#/user")
     page.get_by_label("User id").fill("u1")
@@ -120,6 +176,7 @@ def test_a_user_has_a_history_and_a_list(page: Page, url: str, engine: sa.Engine
     assert titles(page) == recommend.recommend_movies(engine, "u1", 15)["title"].tolist()
     expect(page.locator(".plain-list .title")).to_have_text(browse.user_ratings(engine, "u1", 15)["title"].tolist())
     expect(page.locator(".ranking li").first).to_contain_text("predicted rating")
+    expect(page.get_by_role("main")).to_contain_text("From run 1.")
     page.get_by_role("button", name="Sci-Fi", exact=True).click()
     expected = recommend.recommend_movies(engine, "u1", 15, genres=["Sci-Fi"])
     expect(page.locator(".ranking .title")).to_have_text(expected["title"].tolist())
@@ -252,12 +309,15 @@ def test_the_endpoints_can_be_tried_below_another_path(page: Page, engine: sa.En
         assert len(titles(page)) == 15
         page.get_by_role("link", name="endpoints").click()
         expect(page.locator(".endpoint")).to_have_count(len(ENDPOINTS))
-        page.get_by_role("button", name="Try POST").click()
+        page.get_by_role("button", name="Try POST /api/recommendations").click()
         expect(page.get_by_role("region", name="Answer of /api/recommendations")).to_contain_text(
             '"basis": "popularity"'
         )
         page.get_by_role("button", name="Try GET /api/movies?query=star+wars").click()
         expect(page.get_by_role("region", name="Answer of /api/movies", exact=True)).to_contain_text('"movies": []')
+        page.route("**/api/runs", lambda route: route.fulfill(status=502, body="<html>a proxy's words</html>"))
+        page.get_by_role("button", name="Try GET /api/runs").click()
+        expect(page.get_by_role("region", name="Answer of /api/runs")).to_contain_text("Status 502, without JSON.")
 
 
 def violations(page: Page) -> list[str]:

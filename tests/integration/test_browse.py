@@ -12,7 +12,7 @@ from data import load_frame, rating_frame, stored_run
 from web import two_runs
 
 from embrec import browse, database, experiments, predict, recommend, runs
-from embrec.errors import DatabaseError, UnknownMovieError, UnknownRunError, UnknownUserError
+from embrec.errors import DatabaseError, UnknownMovieError, UnknownRunError, UnknownUserError, UnreachableError
 
 Ask = Callable[[sa.Connection], object]
 ANSWERS: dict[str, Ask] = {
@@ -67,6 +67,17 @@ def test_a_preview_goes_before_an_experiment_and_ends_with_its_transaction(engin
             connection.execute(sa.text("SELECT 1 / 0"))
         connection.rollback()
         assert set(recommend.similar_movies(connection, 100)["model_run_id"]) == {1}
+
+
+def test_a_connection_that_is_lost_while_a_run_is_asked_is_reported_as_that(engine: sa.Engine) -> None:
+    def lose_and_ask(connection: sa.Connection) -> None:
+        own = connection.scalar(sa.text("SELECT pg_backend_pid()"))
+        with engine.connect() as other:
+            other.execute(sa.text("SELECT pg_terminate_backend(:own, 5000)"), {"own": own})
+        recommend.similar_movies(connection, 100)
+
+    with engine.connect() as connection, pytest.raises(UnreachableError), browse.answering_from(connection, 2):
+        lose_and_ask(connection)
 
 
 @pytest.mark.parametrize("value", ["9", "0", "-1", "abc", "99999999999999"])

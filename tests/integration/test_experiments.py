@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from data import FAKE_RUN, load_frame, rating_frame, stored_run
 from psycopg.conninfo import make_conninfo
 
-from embrec import database, experiments, ratings, recommend, runs, schema
+from embrec import browse, database, experiments, ratings, recommend, runs, schema
 from embrec.embeddings import Vectors, store
 from embrec.errors import DatabaseError, ExperimentError, RunError, UnknownRunError
 
@@ -160,6 +160,15 @@ def test_an_exposure_is_the_first_one_and_an_outcome_is_of_one_exposed(
     assert column(engine, "SELECT experiment_id || ' ' || user_id || ' ' || value FROM embrec.outcomes") == [
         f"{first.experiment_id} 7 2.5"
     ]
+
+
+def test_who_previews_a_run_is_recorded_with_the_run_of_the_variant(
+    engine: sa.Engine, plain_runs: tuple[int, int]
+) -> None:
+    experiments.start(engine, "one", *plain_runs, treatment_share=0.999999)
+    with engine.begin() as connection, browse.answering_from(connection, plain_runs[0]):
+        assert experiments.record_exposure(connection, 1) == "treatment"
+    assert column(engine, "SELECT model_run_id FROM embrec.exposures") == [plain_runs[1]]
 
 
 def test_what_cannot_be_recorded_is_refused(engine: sa.Engine, plain_runs: tuple[int, int]) -> None:

@@ -2,38 +2,50 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
-import anyio
 import httpx
+import numpy as np
 import pytest
 import sqlalchemy as sa
 from conftest import with_database
 from jsonschema import Draft202012Validator
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.routing import Mount
-from starlette.types import Receive, Scope, Send
 from web import MANY, running, two_runs
 
-from embrec import database, predict, ratings, recommend, runs, web
-from embrec.errors import DatabaseError
-from embrec.web import create_app, openapi
+from embrec import database, experiments, predict, ratings, recommend, runs, web
+from embrec.errors import DatabaseError, UnknownMovieError
+from embrec.web import answers, create_app, openapi
+from embrec.web.answers import REASONS
 from embrec.web.asking import Asking
 from embrec.web.endpoints import Endpoint
-from embrec.web.guard import HEADERS, Guard, Limits
-from embrec.web.maps import MOST_MAPS, Maps
+from embrec.web.guard import HEADERS, Limits, Places
+from embrec.web.maps import MOST_MAPS, Drawing, Maps
 from embrec.web.serving import listen
 
 DOCUMENT = openapi.document()
 OPERATIONS = [(path, method) for path, methods in DOCUMENT["paths"].items() for method in methods]
 # In place of the document's examples, which are of MovieLens.
 VALUES = {"movie_id": "100", "user_id": "u1", "query": "movie", "first": 1, "second": 2}
+BODIES = {
+    "/api/recommendations": {"ratings": {"100": 5, "101": 2}},
+    "/api/details": {"movie_ids": ["100", "nowhere", "101"]},
+}
 
 
 @pytest.fixture(scope="module")
@@ -55,8 +67,7 @@ def ask(client: httpx.Client, path: str, method: str, **query: object) -> httpx.
         query = {"movie_id": "100"} | query
     given = {name: VALUES[name] for name, place in required.items() if place == "query"} | query
     address = path.format(**VALUES)
-    body = {"ratings": {"100": 5, "101": 2}} if method == "post" else None
-    return client.request(method, address, params=given, json=body)
+    return client.request(method, address, params=given, json=BODIES.get(path))
 
 
 @pytest.mark.parametrize(("path", "method"), OPERATIONS)
@@ -83,6 +94,7 @@ def test_the_document_is_openapi(client: httpx.Client) -> None:
     assert document == json.loads(json.dumps(DOCUMENT))
     assert document["openapi"].startswith("3.1")
     assert {"title", "version"} <= set(document["info"])
+    assert document["servers"] == [{"url": "."}], "beside the document, wherever that is"
     names = [document["paths"][path][method]["operationId"] for path, method in OPERATIONS]
     assert len(set(names)) == len(names) > 10
     for path, method in OPERATIONS:
@@ -115,14 +127,43 @@ def test_answers_are_those_of_the_functions(client: httpx.Client, engine: sa.Eng
         reasons = predict.explain_for(engine, given["ratings"], row["movie_id"])
         helpful = reasons[reasons["contribution"] > 0]
         assert [each["contribution"] for each in row["reasons"]] == helpful["contribution"].tolist()
+    known = client.post("/api/details", json=BODIES["/api/details"]).json()
+    assert known == {"movies": [client.get(f"/api/movies/{movie}").json() for movie in (100, 101)]}
     listed = client.get("/api/users/u1", params={"genres": ["Comedy", "Sci-Fi"], "n": 5}).json()
     expected = recommend.recommend_movies(engine, "u1", 5, genres=["Comedy", "Sci-Fi"])
     assert [row["movie_id"] for row in listed["movies"]] == expected["movie_id"].tolist()
-    assert all(1 <= row["predicted_rating"] <= 5 for row in listed["movies"])
+    for row in listed["movies"]:
+        assert row["predicted_rating"] == predict.predict_rating(engine, "u1", row["movie_id"])
     both = client.get("/api/compare", params={"first": 1, "second": 2, "ratings": '{"100": 5}', "n": 5}).json()
     own, other = ({row["movie_id"] for row in each["movies"]} for each in both["runs"])
     assert both["shared"] == len(own & other)
     assert own != other
+
+
+def test_what_speaks_for_a_movie_is_named_whatever_speaks_more_against_it(
+    client: httpx.Client, engine: sa.Engine
+) -> None:
+    given = {str(100 + number): 1 + number % 5 for number in range(12)}
+    found = client.post("/api/recommendations", json={"ratings": given, "n": 8}).json()["movies"]
+    for row in found:
+        parts = predict.explain_for(engine, given, row["movie_id"], None).dropna(subset="movie_id")
+        best = parts[parts["contribution"] > 0].nlargest(REASONS, "contribution")
+        assert [each["movie_id"] for each in row["reasons"]] == best["movie_id"].tolist()
+    assert any(len(row["reasons"]) == REASONS for row in found)
+
+
+def test_a_users_predictions_are_of_the_run_and_the_ratings_that_recommend(
+    client: httpx.Client, engine: sa.Engine
+) -> None:
+    experiments.start(engine, "both", 1, 2, treatment_share=0.999999)
+    ratings.add_rating(engine, "u1", "100", 1)
+    try:
+        answer = client.get("/api/users/u1", params={"n": 5}).json()
+        assert answer["model_run_id"] == 2
+        for row in answer["movies"]:
+            assert row["predicted_rating"] == predict.predict_rating(engine, "u1", row["movie_id"])
+    finally:
+        experiments.end(engine)
 
 
 def test_an_id_may_be_any_text(engine: sa.Engine, client: httpx.Client) -> None:
@@ -215,35 +256,48 @@ def test_a_client_that_asks_too_often_is_told_when_to_come_back(engine: sa.Engin
         assert client.get("/").status_code == 200
 
 
-def test_too_many_requests_at_once_are_refused_until_one_has_ended() -> None:
-    async def check() -> list[int]:
-        entered, leave, statuses = anyio.Event(), anyio.Event(), []
+def test_a_place_is_free_again_once_its_request_has_ended_and_nobody_has_more_than_half() -> None:
+    places = Places(Limits(at_once=4))
 
-        async def slow(scope: Scope, receive: Receive, send: Send) -> None:
-            entered.set()
-            await leave.wait()
-            await send({"type": "http.response.start", "status": 200, "headers": []})
-            await send({"type": "http.response.body"})
+    def take(client: str) -> None:
+        with places.taken(client):
+            pass
 
-        guard = Guard(slow, ["localhost"], Limits(at_once=1))
-        transport = httpx.ASGITransport(guard)
-        async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
+    def refused(client: str) -> None:
+        with pytest.raises(HTTPException) as refusal:
+            take(client)
+        assert (refusal.value.status_code, refusal.value.headers) == (503, {"Retry-After": "1"})
 
-            async def get() -> None:
-                answer = await client.get("/api/runs")
-                statuses.append(answer.status_code)
-                if answer.status_code == 503:
-                    assert answer.headers["retry-after"] == "1"
+    with places.taken("a"), places.taken("a"):
+        refused("a")
+        with places.taken("b"), places.taken("c"):
+            refused("d")
+        take("d")
+    take("a")
 
-            async with anyio.create_task_group() as group:
-                group.start_soon(get)
-                await entered.wait()
-                await get()
-                leave.set()
-            await get()
-        return statuses
 
-    assert anyio.run(check) == [503, 200, 200]
+def test_bodies_that_never_end_are_in_nobodys_way_and_given_up(
+    engine: sa.Engine, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("embrec.web.values.SLOWEST_BODY_SECONDS", 1)
+    head = (
+        b"POST /api/details HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n{"
+    )
+    with (
+        running(create_app(engine, limits=Limits(at_once=1))) as url,
+        contextlib.ExitStack() as stack,
+    ):
+        place = (httpx.URL(url).host, httpx.URL(url).port)
+        slow, gone = (stack.enter_context(socket.create_connection(place)) for _ in range(2))
+        for each in (slow, gone):
+            each.sendall(head)
+        gone.close()
+        assert httpx.get(f"{url}api/runs").status_code == 200
+        slow.settimeout(5)
+        answer = b"".join(iter(lambda: slow.recv(65536), b""))
+    assert answer.startswith(b"HTTP/1.1 408 ")
+    assert b"The body was not here after 1 seconds; send it again." in answer
+    assert capsys.readouterr().err == ""
 
 
 def test_the_application_may_read_no_table_and_write_nothing(engine: sa.Engine) -> None:
@@ -255,10 +309,10 @@ def test_the_application_may_read_no_table_and_write_nothing(engine: sa.Engine) 
     for statement, reason in refused.items():
         with (
             pytest.raises(DatabaseError, match=reason),
-            Asking(engine, Maps()).connection() as connection,
+            Asking(engine).connection() as connection,
         ):
             connection.execute(sa.text(statement))
-    with Asking(engine, Maps()).connection() as connection:
+    with Asking(engine).connection() as connection:
         assert connection.scalar(sa.text("SELECT current_user")) == "embrec_api"
     with engine.connect() as connection:
         # Nothing is left of it on a pooled connection.
@@ -337,10 +391,110 @@ def test_an_unforeseen_error_tells_nothing(engine: sa.Engine, monkeypatch: pytes
 
 
 def test_maps_are_drawn_once_and_the_oldest_is_let_go() -> None:
-    maps, drawn = Maps(), []
-    for run in [*range(MOST_MAPS), 0, MOST_MAPS, 0, 1]:
-        maps.get(run, lambda run=run: drawn.append(run) or run)
-    assert drawn == [*range(MOST_MAPS), MOST_MAPS, 1]
+    async def check() -> list[int]:
+        maps, drawn = Maps(), []
+        for run in [*range(MOST_MAPS), 0, MOST_MAPS, 0, 1]:
+            assert await maps.get(Drawing(run, lambda run=run: drawn.append(run) or run)) == run
+        return drawn
+
+    assert asyncio.run(check()) == [*range(MOST_MAPS), MOST_MAPS, 1]
+
+
+def test_a_map_is_of_the_run_that_was_asked_for_whatever_is_published_meanwhile(engine: sa.Engine) -> None:
+    asked = answers.movie_map(Asking(engine))
+    runs.publish(engine, 2)
+    try:
+        assert asked.run == asked.draw()["model_run_id"] == 1
+    finally:
+        runs.rollback(engine)
+
+
+def test_all_who_ask_for_a_map_share_one_drawing_and_its_error() -> None:
+    async def check() -> None:
+        maps, drawn = Maps(), []
+
+        def draw() -> str:
+            drawn.append(1)
+            if len(drawn) == 1:
+                raise UnknownMovieError("as if it had failed")
+            return "the map"
+
+        async def all_of_them() -> list[object]:
+            return await asyncio.gather(*(maps.get(Drawing(1, draw)) for _ in range(8)), return_exceptions=True)
+
+        assert {type(each) for each in await all_of_them()} == {UnknownMovieError}
+        assert await all_of_them() == ["the map"] * 8
+        assert len(drawn) == 2
+
+    asyncio.run(check())
+
+
+def test_two_maps_are_not_drawn_at_the_same_time() -> None:
+    async def check() -> None:
+        maps, finish = Maps(), threading.Event()
+        first = asyncio.create_task(maps.get(Drawing(1, lambda: finish.wait(10))))
+        await asyncio.sleep(0)
+        with pytest.raises(HTTPException, match="Another run's map is being drawn") as refusal:
+            await maps.get(Drawing(2, lambda: None))
+        assert (refusal.value.status_code, refusal.value.headers) == (503, {"Retry-After": "5"})
+        finish.set()
+        assert await first is True
+        assert await maps.get(Drawing(2, lambda: "the other")) == "the other"
+
+    asyncio.run(check())
+
+
+def test_nobody_else_waits_while_a_map_is_drawn(engine: sa.Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun, finish = threading.Event(), threading.Event()
+
+    def slow(vectors: np.ndarray) -> np.ndarray:
+        begun.set()
+        assert finish.wait(10)
+        return vectors[:, :2]
+
+    limits = Limits(per_second=1e6, burst=1e6, at_once=1)
+    with (
+        running(create_app(engine, limits=limits)) as url,
+        httpx.Client(base_url=url) as client,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        map_of_1 = client.get("/api/map").json()
+        monkeypatch.setattr("embrec.projection.project", slow)
+        waiting = pool.submit(client.get, "/api/map", params={"run": 2})
+        assert begun.wait(10)
+        assert client.get("/api/runs").status_code == 200
+        assert client.get("/api/map").json() == map_of_1, "it was drawn before"
+        finish.set()
+        assert waiting.result().status_code == 200
+
+
+SLOW_MAP = """
+import time
+from embrec import projection
+projection.project = lambda vectors: print("drawing", flush=True) or time.sleep(60)
+from embrec.cli import main
+main()
+"""
+
+
+def test_a_map_that_is_drawn_does_not_keep_the_server_from_ending(engine: sa.Engine, server_url: str) -> None:
+    with engine.connect() as connection:
+        its = str(connection.scalar(sa.text("SELECT current_database()")))
+    url = with_database(server_url, its)
+    command = [sys.executable, "-c", SLOW_MAP, "explore", "--port", "0", "--database-url", url]
+    with (
+        ThreadPoolExecutor(1) as pool,
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process,
+    ):
+        address = process.stdout.readline().strip()
+        waiting = pool.submit(httpx.get, f"{address}api/map", timeout=30)
+        assert process.stdout.readline() == "drawing\n"
+        before = time.monotonic()
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=30)
+    assert time.monotonic() - before < 4
+    assert waiting.result().json() == {"error": "The server is ending."}
+    assert (process.returncode, err) == (130, "Ctrl-C ends it.\n\nembrec: interrupted\n")
 
 
 def test_a_port_that_is_taken_is_named(url: str, embrec) -> None:
@@ -362,19 +516,35 @@ def test_without_the_extra_it_is_named(url: str, embrec, monkeypatch: pytest.Mon
     assert err.endswith("needs uvicorn, which is not installed. Run: pip install 'embrec[web]'\n")
 
 
+# It is waited for until it has the page, as the browsers of a terminal are.
+BROWSER = """
+import sys, urllib.request
+try:
+    print(urllib.request.urlopen(sys.argv[1], timeout=5).status, flush=True)
+except OSError as error:
+    print(error, flush=True)
+"""
+
+
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
-def test_the_command_prints_its_address_and_ends_by_a_signal(url: str, number: signal.Signals, status: int) -> None:
+def test_the_command_prints_its_address_opens_a_browser_and_ends_by_a_signal(
+    url: str, number: signal.Signals, status: int, tmp_path: Path
+) -> None:
+    browser = tmp_path / "browser.py"
+    browser.write_text(BROWSER)
     code = "from embrec.cli import main; main()"
     host = "0.0.0.0" if number is signal.SIGTERM else "127.0.0.1"  # noqa: S104 - the warning is what is tested
-    command = [sys.executable, "-c", code, "explore", "--port", "0", "--host", host, "--database-url", url]
+    command = [sys.executable, "-c", code, "explore", "--port", "0", "--host", host, "--open", "--database-url", url]
+    environment = os.environ | {"BROWSER": f"{sys.executable} {browser} %s"}
     with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
     ) as process:
         address = process.stdout.readline().strip()
         assert re.fullmatch(r"http://127\.0\.0\.1:\d+/", address)
+        opened = process.stdout.readline()
         assert httpx.get(f"{address}api/health").json()["state"] == "empty"
         process.send_signal(number)
         _, err = process.communicate(timeout=15)
-    assert process.returncode == status, err
+    assert (process.returncode, opened) == (status, "200\n"), err
     assert ("there are no logins" in err) == (number is signal.SIGTERM)
     assert "Traceback" not in err

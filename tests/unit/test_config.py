@@ -3,9 +3,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
-from embrec import config
-from embrec.errors import ConfigError
+from embrec import config, database
+from embrec.errors import ConfigError, UnreachableError
 
 
 @pytest.mark.parametrize(
@@ -85,6 +86,21 @@ def test_the_order_of_the_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     assert setting is not None
     hosts.append((setting.parameters["host"], setting.origin))
     assert hosts == [("h4", "--database-url"), ("h3", "EMBREC_DATABASE_URL"), ("h2", "DATABASE_URL")]
+
+
+def test_a_server_that_says_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    def seconds(url: str) -> object:
+        found = {}
+        engine = database.create_engine(url)
+        sa.event.listen(engine, "do_connect", lambda *given: found.update(given[-1]))
+        with pytest.raises(UnreachableError), database.begin(engine):
+            pass
+        return found["connect_timeout"]
+
+    assert seconds("postgresql://127.0.0.1:1/x") == "10"
+    monkeypatch.setenv("PGCONNECT_TIMEOUT", "20")
+    assert seconds("postgresql://127.0.0.1:1/x") == "20"
+    assert seconds("postgresql://127.0.0.1:1/x?connect_timeout=30") == "30"
 
 
 def test_what_takes_a_session_goes_by_the_direct_url_where_none_is_given(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,10 +7,10 @@ export function get(path, parameters = {}, signal = undefined) {
   return ask(path, parameters, { signal });
 }
 
-/** What the one endpoint that takes a body answers. */
-export function post(path, body, signal = undefined) {
+/** What an endpoint that takes a body answers. */
+export function post(path, parameters, body, signal = undefined) {
   const headers = { "Content-Type": "application/json" };
-  return ask(path, runAsked(), { method: "POST", headers, body: JSON.stringify(body), signal });
+  return ask(path, parameters, { method: "POST", headers, body: JSON.stringify(body), signal });
 }
 
 /** An id as part of a path. */
@@ -36,6 +36,6 @@ async function ask(path, parameters, options) {
     throw new Error("The server does not answer. Is embrec explore still running?");
   }
   const found = await answer.json().catch(() => ({}));
-  if (!answer.ok) throw new Error(found.error || `The server answered with status ${answer.status}.`);
+  if (!answer.ok) throw Object.assign(new Error(found.error || `The server answered with status ${answer.status}.`), { status: answer.status });
   return found;
 }

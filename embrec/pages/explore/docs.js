@@ -50,7 +50,8 @@ function tryIt(path, method, operation) {
     output.textContent = "…";
     const options = body ? { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) } : {};
     const answer = await fetch(address, options).catch(() => null);
-    output.textContent = answer ? JSON.stringify(await answer.json(), null, 2).slice(0, 4000) : "The server does not answer.";
+    const found = await answer?.json().catch(() => `Status ${answer.status}, without JSON.`);
+    output.textContent = answer ? JSON.stringify(found, null, 2).slice(0, 4000) : "The server does not answer.";
   };
   const shown = `${method.toUpperCase()} /${decodeURIComponent(address)}${body ? ` ${JSON.stringify(body)}` : ""}`;
   return [h("p", {}, h("button", { type: "button", onclick: ask, "aria-label": `Try ${shown}` }, "Try it"), " ", h("code", {}, shown)), output];

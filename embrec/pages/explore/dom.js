@@ -48,11 +48,11 @@ export function ranking(movies, { value, most, shown = (each) => each.toFixed(2)
   );
 }
 
-/** Why a movie is in the list. */
-export function reasons(movie, whose, middle) {
-  if (!movie.reasons.length) return null;
-  const verb = movie.reasons.every((each) => each.rating >= middle) ? "liked" : "rated";
-  const titles = movie.reasons.map((each, index) => [index ? " · " : "", h("b", {}, titled(each)), `\u00a0${each.rating}\u00a0★`]);
+/** Why a movie is in the list: the ratings that speak for it. */
+export function reasons(ratings, whose, middle) {
+  if (!ratings.length) return null;
+  const verb = ratings.every((each) => each.rating >= middle) ? "liked" : "rated";
+  const titles = ratings.map((each, index) => [index ? " · " : "", h("b", {}, titled(each)), `\u00a0${each.rating}\u00a0★`]);
   return h("p", { className: "reasons" }, `Because ${whose} ${verb} `, titles.flat());
 }
 

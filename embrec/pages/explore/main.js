@@ -6,7 +6,7 @@ import { h, loading, problem } from "./dom.js";
 import { likedParameters } from "./liked.js";
 import { mapView } from "./map.js";
 import { movieView } from "./movie.js";
-import { here, link } from "./route.js";
+import { address, here, link } from "./route.js";
 import { allRuns, listenForRun, loadRuns, named, showRun } from "./runs.js";
 import { tasteView } from "./taste.js";
 import { userView } from "./user.js";
@@ -22,11 +22,11 @@ async function show(arrived) {
   const place = here();
   loading(root);
   try {
-    await loadRuns();
-    const state = await get("health", runAsked(), signal);
-    root.replaceChildren();
+    await loadRuns(signal);
     showRun();
     showNavigation(place);
+    const state = await get("health", runAsked(), signal);
+    root.replaceChildren();
     if (state.state !== "ready") nothingYet(state);
     else {
       const shown = (VIEWS[place.view] ?? movieView)(root, place, signal);
@@ -34,8 +34,16 @@ async function show(arrived) {
       await shown;
     }
   } catch (error) {
-    problem(root, error, () => show(true));
+    if (place.run && [404, 422].includes(error.status)) noSuchRun(error, place);
+    else problem(root, error, () => show(true));
   }
+}
+
+/** What to do where the address names a run that is not there, or no longer. */
+function noSuchRun(error, { view, id, parameters }) {
+  parameters.delete("run");
+  problem(root, error);
+  root.append(h("p", {}, h("a", { className: "button", href: address(view, id, parameters) }, "Ask the published run")));
 }
 
 /** What to do where there is no run to ask. */

@@ -23,8 +23,8 @@ export function middle() {
 }
 
 /** Learn which runs there are, and fill the box that chooses among them. */
-export async function loadRuns() {
-  found = (await get("runs")).runs;
+export async function loadRuns(signal) {
+  found = (await get("runs", {}, signal)).runs;
 }
 
 /** Options for choosing a run. */
@@ -35,7 +35,9 @@ export const runOptions = (chosen) =>
 export function showRun() {
   const select = document.getElementById("run");
   select.closest("label").hidden = !found.length;
-  select.replaceChildren(...runOptions(answeringRun()?.model_run_id));
+  const run = answeringRun();
+  select.replaceChildren(...runOptions(run?.model_run_id));
+  if (!run) select.selectedIndex = -1; // else it would name the first
 }
 
 /** Have another run answer when somebody chooses it. */

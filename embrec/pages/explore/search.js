@@ -27,6 +27,8 @@ export function movieSearch(label, onPick) {
   let movies = [];
   let current = -1;
   let asked = new AbortController();
+  let waiting = false;
+  let entered = false; // while it was waited for an answer
 
   function open(whether) {
     list.hidden = !whether;
@@ -57,17 +59,29 @@ export function movieSearch(label, onPick) {
       h("small", {}, movie.genres.join(", ")),
     );
 
-  const find = patient(async () => {
+  /** What was found is of other words. */
+  function changed() {
     asked.abort();
-    asked = new AbortController();
+    movies = [];
+    entered = false;
+    waiting = input.value.trim() !== "";
+    open(false);
+    find();
+  }
+
+  const find = patient(async () => {
     const query = input.value.trim();
-    if (!query) return open(false);
+    if (!query) return;
+    asked = new AbortController();
     try {
       ({ movies } = await get("movies", { query: query.slice(0, 200), n: 8 }, asked.signal));
     } catch (error) {
-      if (error.name !== "AbortError") announce(error.message);
-      return;
+      if (error.name === "AbortError") return;
+      waiting = false;
+      return announce(error.message);
     }
+    waiting = false;
+    if (entered && movies.length) return take(0);
     list.replaceChildren(...(movies.length ? movies.map(option) : [h("li", { className: "none", role: "option", "aria-disabled": "true" }, NONE)]));
     open(true);
     announce(movies.length ? `${counted(movies.length, "movie")} found` : NONE);
@@ -75,6 +89,7 @@ export function movieSearch(label, onPick) {
 
   function key(event) {
     if (event.key === "Escape") return open(false);
+    if (waiting && event.key === "Enter") entered = true;
     if (list.hidden || !movies.length) return;
     const last = movies.length - 1;
     if (event.key === "ArrowDown") mark(current >= last ? 0 : current + 1);
@@ -84,7 +99,7 @@ export function movieSearch(label, onPick) {
     event.preventDefault();
   }
 
-  input.addEventListener("input", find);
+  input.addEventListener("input", changed);
   input.addEventListener("keydown", key);
   input.addEventListener("blur", () => open(false));
   list.addEventListener("pointerdown", (event) => event.preventDefault()); // the box keeps the focus

@@ -1,16 +1,18 @@
 /* Say what you like, and get recommendations with reasons at once. */
 
-import { get, part, post } from "./api.js";
+import { get, post, runAsked } from "./api.js";
 import { announce, counted, h, loading, problem, ranking, reasons, titled } from "./dom.js";
 import { chosenFilters, filterControls, filterParameters } from "./filters.js";
 import { liked, likedParameters, likedRatings, readLiked } from "./liked.js";
 import { keep, link } from "./route.js";
-import { answeringRun, middle } from "./runs.js";
+import { answeringRun } from "./runs.js";
 import { movieSearch } from "./search.js";
 import { stars } from "./stars.js";
 
 const WANTED = 5;
 const SHOWN = 15;
+/** Of the stars, from which on somebody likes a movie. */
+const MIDDLE = 3;
 
 export async function tasteView(root, place, signal) {
   readLiked(place.parameters);
@@ -68,7 +70,7 @@ export async function tasteView(root, place, signal) {
     const { signal: current } = asked;
     list.setAttribute("aria-busy", "true");
     try {
-      show(await post("recommendations", { ratings: likedRatings(answeringRun()), n: SHOWN, ...chosen }, current));
+      show(await post("recommendations", runAsked(), { ratings: likedRatings(answeringRun()), n: SHOWN, ...chosen }, current));
     } catch (error) {
       problem(list, error, recommend);
     }
@@ -83,12 +85,15 @@ export async function tasteView(root, place, signal) {
       ranking(movies, {
         value: (movie) => movie.score,
         shown: (score) => (popular ? `${score.toFixed(2)} ★` : score.toFixed(3)),
-        below: (movie) => reasons(movie, "you", middle()),
+        below: (movie) => reasons(movie.reasons.map(inStars), "you", MIDDLE),
         name: "score",
       }),
     );
     announce(`${counted(movies.length, "recommendation")}${movies.length ? `, first ${titled(movies[0])}` : ""}`);
   }
+
+  /** A reason with the stars that the visitor gave, which on the run's scale are another number. */
+  const inStars = (reason) => ({ ...reason, rating: liked.get(reason.movie_id).stars });
 
   const box = movieSearch("Add a movie", (movie) => add(movie));
   root.append(
@@ -126,16 +131,16 @@ async function offer(element, add, signal) {
 /** The titles of movies that came with the address, those that are not there are let go; whether there were any. */
 async function learnTitles(signal) {
   const unknown = [...liked.values()].filter(({ movie }) => movie.title === undefined);
-  await Promise.all(
-    unknown.map(async ({ movie, stars: given }) => {
-      try {
-        liked.set(movie.movie_id, { movie: await get(`movies/${part(movie.movie_id)}`, {}, signal), stars: given });
-      } catch (error) {
-        if (error.name !== "AbortError") liked.delete(movie.movie_id);
-      }
-    }),
-  );
-  return unknown.length > 0;
+  if (!unknown.length) return false;
+  const ids = unknown.map(({ movie }) => movie.movie_id);
+  const answer = await post("details", {}, { movie_ids: ids }, signal).catch(() => null);
+  if (!answer) return false; // their ids have to do, and the list tells what is wrong
+  const found = new Map(answer.movies.map((movie) => [movie.movie_id, movie]));
+  for (const id of ids) {
+    if (!found.has(id)) liked.delete(id);
+    else if (liked.has(id)) liked.get(id).movie = found.get(id); // its stars may be others by now
+  }
+  return true;
 }
 
 /** Where the list for what is liked is. */

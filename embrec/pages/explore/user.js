@@ -72,15 +72,16 @@ function rated(ratings) {
   );
 }
 
-function recommended({ basis, movies }) {
+function recommended({ basis, model_run_id: run, movies }) {
   if (!movies.length) return h("p", { className: "soft" }, "No movie fits; loosen the filters.");
   const popular = basis === "popularity";
   const rating = (movie) => (movie.predicted_rating === null ? null : `predicted rating ${movie.predicted_rating.toFixed(1)} ★`);
-  const below = (movie) => [h("p", { className: "reasons" }, rating(movie)), reasons(movie, "the user", middle())];
+  const below = (movie) => [h("p", { className: "reasons" }, rating(movie)), reasons(movie.reasons, "the user", middle())];
   return h(
     "div",
     {},
     popular && h("p", { className: "soft" }, "Popular movies: the run knows no movie that the user rated."),
+    run !== null && h("p", { className: "soft small" }, `From run ${run}.`), // in an experiment, that of the user's variant
     ranking(movies, { value: (movie) => movie.score, shown: (score) => score.toFixed(popular ? 2 : 3), below, name: "score" }),
   );
 }
