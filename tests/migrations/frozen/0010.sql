@@ -2,7 +2,7 @@
 -- PostgreSQL database dump
 --
 
-\restrict IGWK6gn7vrxJejOi7ocvW5q4Dz5n1jFhtlAWZ66kcOPwrYDAMV1vXwFt3fmXQ8Z
+\restrict QCXzTJJh8AUJUqYpXlEsz2b2PVfrcAxmjcIS1HiPFbg8uNLKx17b442IYrZuS4d
 
 -- Dumped from database version 18.6
 -- Dumped by pg_dump version 18.6
@@ -2112,9 +2112,14 @@ CREATE FUNCTION embrec.record_exposure(user_id text) RETURNS text
     BEGIN ATOMIC
  INSERT INTO embrec.exposures (experiment_id, user_id, variant, model_run_id)  SELECT e.experiment_id,
              record_exposure.user_id AS user_id,
-             embrec.assign_variant(record_exposure.user_id) AS assign_variant,
-             embrec.serving_run(record_exposure.user_id) AS serving_run
-            FROM embrec.experiments e
+             assigned.variant,
+                 CASE assigned.variant
+                     WHEN 'control'::text THEN e.control_run
+                     WHEN 'treatment'::text THEN e.treatment_run
+                     ELSE NULL::integer
+                 END AS "case"
+            FROM (embrec.experiments e
+              CROSS JOIN ( SELECT embrec.assign_variant(record_exposure.user_id) AS assign_variant) assigned(variant))
            WHERE (e.ended_at IS NULL) ON CONFLICT DO NOTHING;
  SELECT embrec.assign_variant(user_id) AS assign_variant;
 END;
@@ -3716,7 +3721,7 @@ COPY embrec.alembic_version (version_num) FROM stdin;
 --
 
 COPY embrec.experiments (experiment_id, name, control_run, treatment_run, treatment_share, started_at, ended_at) FROM stdin;
-1	one	1	2	0.5	2026-11-28 01:03:49.440254+00	\N
+1	one	1	2	0.5	2026-11-28 01:09:48.839995+00	\N
 \.
 
 
@@ -3725,7 +3730,7 @@ COPY embrec.experiments (experiment_id, name, control_run, treatment_run, treatm
 --
 
 COPY embrec.exposures (experiment_id, user_id, variant, model_run_id, exposed_at) FROM stdin;
-1	u1	control	1	2026-11-28 01:03:49.445337+00
+1	u1	control	1	2026-11-28 01:09:48.844521+00
 \.
 
 
@@ -3742,8 +3747,8 @@ COPY embrec.load_watermarks (source, watermark_column, watermark, loaded_at) FRO
 --
 
 COPY embrec.model_runs (model_run_id, architecture, status, options, seed, library_versions, user_count, movie_count, rating_count, newest_rating_at, ratings_sha256, dimensions, mean, movie_similarity, user_similarity, parameters, metrics, history, error, started_at, finished_at, lowest_rating, highest_rating, rating_power, bias_feature, ridge_constant, ridge_per_rating, user_spread, movie_spread, heartbeat_at, vectors_sha256, progress) FROM stdin;
-1	two-part	trained	{"epochs": 1}	0	{}	0	0	0	\N		5	3.5	similarity	preference	{}	{}	[]	\N	2026-11-28 01:03:49.284081+00	2026-11-28 01:03:49.286049+00	1	5	1.5	0.25	0.5	0	1.25	0.75	2026-11-28 01:03:49.284081+00	\N	\N
-2	two-part	trained	{"epochs": 1}	0	{}	0	0	0	\N		5	3.5	similarity	preference	{}	{}	[]	\N	2026-11-28 01:03:49.373828+00	2026-11-28 01:03:49.375077+00	1	5	1.5	0.25	0.5	0	1.25	0.75	2026-11-28 01:03:49.373828+00	\N	\N
+1	two-part	trained	{"epochs": 1}	0	{}	0	0	0	\N		5	3.5	similarity	preference	{}	{}	[]	\N	2026-11-28 01:09:48.705785+00	2026-11-28 01:09:48.714366+00	1	5	1.5	0.25	0.5	0	1.25	0.75	2026-11-28 01:09:48.705785+00	\N	\N
+2	two-part	trained	{"epochs": 1}	0	{}	0	0	0	\N		5	3.5	similarity	preference	{}	{}	[]	\N	2026-11-28 01:09:48.784276+00	2026-11-28 01:09:48.785108+00	1	5	1.5	0.25	0.5	0	1.25	0.75	2026-11-28 01:09:48.784276+00	\N	\N
 \.
 
 
@@ -4012,8 +4017,8 @@ COPY embrec.outcomes (experiment_id, user_id, outcome_id, value, occurred_at) FR
 --
 
 COPY embrec.publications (publication_id, model_run_id, action, published_at) FROM stdin;
-1	1	publish	2026-11-28 01:03:49.362185+00
-2	2	publish	2026-11-28 01:03:49.430516+00
+1	1	publish	2026-11-28 01:09:48.776882+00
+2	2	publish	2026-11-28 01:09:48.830933+00
 \.
 
 
@@ -4535,7 +4540,7 @@ COPY embrec.users (user_index, user_id, forgotten_at) FROM stdin;
 27	u21	\N
 28	u26	\N
 29	u29	\N
-19	forgotten 5f911c27-6e79-4ad5-a5db-ed9fb6f4d2ce	2026-11-28 01:03:49.44977+00
+19	forgotten 627b9736-4920-4e48-ac60-61c8bd9eb969	2026-11-28 01:09:48.845701+00
 \.
 
 
@@ -5068,5 +5073,5 @@ REFRESH MATERIALIZED VIEW embrec.movie_statistics;
 -- PostgreSQL database dump complete
 --
 
-\unrestrict IGWK6gn7vrxJejOi7ocvW5q4Dz5n1jFhtlAWZ66kcOPwrYDAMV1vXwFt3fmXQ8Z
+\unrestrict QCXzTJJh8AUJUqYpXlEsz2b2PVfrcAxmjcIS1HiPFbg8uNLKx17b442IYrZuS4d
 
