@@ -73,7 +73,8 @@ def ratings(engine: sa.Engine) -> int:
 
 def kills(connection: psycopg.Connection[Any], pid: int) -> None:
     """Kill a backend outright, by which the whole server starts anew."""
-    os.kill(pid, signal.SIGKILL)
+    with contextlib.suppress(ProcessLookupError):  # the server, starting anew for another one, was quicker
+        os.kill(pid, signal.SIGKILL)
 
 
 def hang_ups(connection: psycopg.Connection[Any], pid: int) -> None:
