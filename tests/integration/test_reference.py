@@ -32,7 +32,7 @@ SHORT = {"timestamp with time zone": "timestamptz", "embrec.part": "part"}
 
 
 def test_every_function_is_listed_with_its_parameters_and_nothing_else(shared_engine: sa.Engine) -> None:
-    from sql_functions import functions
+    from sql_declarations import functions
 
     with shared_engine.connect() as connection:
         rows = connection.execute(sa.text(FUNCTIONS))
