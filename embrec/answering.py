@@ -40,7 +40,7 @@ def explain_nothing(connection: sa.Connection, side: str, outside_id: str) -> No
     if not known:
         raise error(f"There is no {side} with the id {outside_id!r}.")
     if published is None:
-        raise NoPublishedRunError("No model run is published yet. Run: embrec train")
+        raise NoPublishedRunError()
     if not has_vector:
         raise error(
             f"The {side} {outside_id!r} has no vector in model run {published}, which was trained without ratings "

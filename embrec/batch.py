@@ -131,7 +131,7 @@ def recommend_all(
 def _published_run(connection: sa.Connection) -> ModelRun:
     published = runs.published_run_id(connection)
     if published is None:
-        raise NoPublishedRunError("No model run is published yet. Run: embrec train")
+        raise NoPublishedRunError()
     return runs.get_run(connection, published)
 
 

@@ -135,3 +135,6 @@ class UnknownRunError(NotFoundError):
 
 class NoPublishedRunError(NotFoundError):
     """No model run is published yet."""
+
+    def __init__(self, message: str = "No model run is published yet. Run: embrec train") -> None:
+        super().__init__(message)

@@ -47,7 +47,7 @@ def load_from_table(
     of their ids. All is read from one snapshot, and whoever else writes ratings waits until it is done; so do readers,
     while the first load of all builds the keys. With a watermark, what was loaded is remembered in the same
     transaction, and a load that finds nothing new is none to complain of. Rows that were deleted from the table are not
-    noticed; a trigger notices them, see ``embrec.follow_ratings()``.
+    noticed; the triggers of ``embrec.follow_table()`` notice them.
 
     Args:
         engine: The database; this role must also be allowed to read the table.

@@ -92,7 +92,7 @@ def refresh(bind: Bind) -> int:
     """
     with database.begin(bind) as connection:
         if connection.scalar(sa.text("SELECT model_run_id FROM embrec.published_run")) is None:
-            raise NoPublishedRunError("No model run is published yet. Run: embrec train")
+            raise NoPublishedRunError()
         return int(connection.execute(sa.text("SELECT embrec.refresh()")).scalar_one())
 
 

@@ -176,10 +176,7 @@ def find_movies(bind: Bind, query: str, n: int = 10) -> pd.DataFrame:
     Raises:
         SchemaError: The schema is absent or behind.
     """
-    values = {"query": arguments.words(query, "query"), "n": arguments.count(n)}
-    with database.begin(bind) as connection:
-        found = rows(connection, "SELECT * FROM embrec.find_movies(:query, :n)", **values)
-    return found.astype({"release_year": "Int64"})
+    return _titled(bind, "find_movies", query, n)
 
 
 def suggest_movies(bind: Bind, query: str, n: int = 3) -> pd.DataFrame:
@@ -191,9 +188,13 @@ def suggest_movies(bind: Bind, query: str, n: int = 3) -> pd.DataFrame:
     Raises:
         SchemaError: The schema is absent or behind.
     """
+    return _titled(bind, "suggest_movies", query, n)
+
+
+def _titled(bind: Bind, function: str, query: str, n: int) -> pd.DataFrame:
     values = {"query": arguments.words(query, "query"), "n": arguments.count(n)}
     with database.begin(bind) as connection:
-        found = rows(connection, "SELECT * FROM embrec.suggest_movies(:query, :n)", **values)
+        found = rows(connection, f"SELECT * FROM embrec.{function}(:query, :n)", **values)
     return found.astype({"release_year": "Int64"})
 
 

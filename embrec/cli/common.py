@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import datetime as dt
 import json
 import logging
 import os
@@ -16,6 +15,7 @@ import sqlalchemy as sa
 
 from embrec import config
 from embrec.database import local_server, open_engine
+from embrec.plain import json_value
 
 # The default one first; what each is, its module in embrec.models says.
 MODELS = ("two-part", "matrix-factorization", "outer-product")
@@ -56,13 +56,7 @@ def note(message: str) -> None:
 
 def print_json(value: Any) -> None:
     """Print a value as JSON; times become ISO 8601 text, and how long seconds."""
-    click.echo(json.dumps(value, ensure_ascii=False, indent=2, default=_plain))
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, dt.timedelta):
-        return value.total_seconds()
-    return value.isoformat() if isinstance(value, dt.datetime) else value.item()  # else a numpy number
+    click.echo(json.dumps(value, ensure_ascii=False, indent=2, default=json_value))
 
 
 @contextlib.contextmanager

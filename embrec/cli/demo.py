@@ -11,13 +11,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import click
-import pandas as pd
 import sqlalchemy as sa
 
 from embrec import config, database, recommend, runs
 from embrec.cli.common import database_option, engine, note
 from embrec.cli.loading import load_with_progress, open_named_source
-from embrec.cli.tables import print_rows
+from embrec.cli.tables import print_frame, print_rows
 from embrec.cli.training import train_with_progress
 from embrec.errors import DataError, WithheldError
 from embrec.extraction import extract
@@ -141,15 +140,11 @@ def _show_answers(bind: sa.Engine) -> None:
         for title in TITLES:
             near = recommend.similar_movies(connection, recommend.resolve_movie(connection, title), 5)
             click.echo(f"\nMovies like {title}")
-            print_rows(_records(near), ["rank", "title", "similarity"])
+            print_frame(near[["rank", "title", "similarity"]], as_json=False)
         # pgvector's operators are wherever it was installed.
         connection.execute(sa.text(f"SET LOCAL search_path = {database.extension_schema(connection)}"))
         index, nearest = connection.execute(sa.text(NEAREST_TO_600)).one()
     click.echo(f"\nThe article's check: of the first 600 movies, nearest to the one at index 600 is {index}, {nearest}")
-
-
-def _records(frame: pd.DataFrame) -> list[dict[str, object]]:
-    return [{str(key): value for key, value in row.items()} for row in frame.to_dict("records")]
 
 
 def _show_next_steps(bind: sa.Engine, database_url: str | None) -> None:

@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from embrec.cli.common import print_json
+from embrec.plain import records
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -89,9 +90,7 @@ def _text(column: str, cell: str) -> Text:
 
 def print_frame(frame: pd.DataFrame, as_json: bool) -> None:
     """Print a DataFrame as :func:`print_rows` does; what is missing is nothing, or null."""
-    plain = frame.astype(object).where(frame.notna(), None)
-    rows = [{str(key): value for key, value in row.items()} for row in plain.to_dict("records")]
-    print_rows(rows, list(frame.columns), as_json)
+    print_rows(records(frame), list(frame.columns), as_json)
 
 
 def figures(metrics: Mapping[str, float | None]) -> str:

@@ -15,6 +15,7 @@ import sqlalchemy as sa
 
 from embrec import answering, arguments, browse, projection, recommend
 from embrec.errors import ArgumentError, NoPublishedRunError
+from embrec.plain import records
 from embrec.web.asking import Asking
 from embrec.web.maps import Drawing
 
@@ -136,7 +137,7 @@ def movie_map(asking: Asking) -> Drawing:
     with asking.connection() as connection:
         run = _answering_run(connection)
     if run is None:
-        raise NoPublishedRunError("No model run is published yet. Run: embrec train")
+        raise NoPublishedRunError()
     # Of this run, whatever is published meanwhile.
     return Drawing(run, functools.partial(_drawn_map, dataclasses.replace(asking, run=run)))
 
@@ -188,9 +189,3 @@ def _with_run(found: pd.DataFrame) -> Row:
     """Rows, with the run that they all come from said once."""
     run = found.pop("model_run_id")
     return {"model_run_id": run.iloc[0] if len(run) and pd.notna(run.iloc[0]) else None, "movies": records(found)}
-
-
-def records(frame: pd.DataFrame) -> list[Row]:
-    """The rows of a DataFrame as objects; what is missing is null."""
-    plain = frame.astype(object).where(frame.notna(), None)
-    return [{str(key): value for key, value in row.items()} for row in plain.to_dict("records")]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import datetime as dt
 import functools
 import json
 import logging
@@ -24,6 +23,7 @@ from starlette.types import ASGIApp
 
 from embrec import resources
 from embrec.errors import ArgumentError, DatabaseError, EmbrecError, NotFoundError, SchemaError, UnreachableError
+from embrec.plain import json_value
 from embrec.web import openapi, values
 from embrec.web.asking import Asking
 from embrec.web.endpoints import ENDPOINTS, Endpoint
@@ -107,11 +107,7 @@ class _Json(JSONResponse):
     """JSON of plain values, times and numpy's numbers."""
 
     def render(self, content: Any) -> bytes:
-        return json.dumps(content, ensure_ascii=False, allow_nan=False, default=_plain).encode()
-
-
-def _plain(value: Any) -> Any:
-    return value.isoformat() if isinstance(value, dt.datetime) else value.item()  # else a numpy number
+        return json.dumps(content, ensure_ascii=False, allow_nan=False, default=json_value).encode()
 
 
 def _as_refusal(error: EmbrecError) -> HTTPException:

@@ -18,7 +18,7 @@ ROOT = PACKAGE.parent
 # Lowest first: a module imports only from lower levels (and cli only from anything below it).
 LEVELS = [
     {"errors"},
-    {"config", "resources", "tables", "projection"},
+    {"config", "resources", "tables", "projection", "plain"},
     {"rows", "local"},
     {"columns", "delimited", "database", "arguments"},
     {"movies"},
