@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import json
 import logging
 import os
@@ -60,8 +61,13 @@ def print_json(value: Any) -> None:
 
 
 @contextlib.contextmanager
-def quiet_native_output() -> Iterator[None]:
-    """Keep out what native libraries write to stderr while they are imported (TensorFlow greets at length)."""
+def importing_keras() -> Iterator[None]:
+    """Make importing TensorFlow and Keras quick and quiet: they greet at length on stderr.
+
+    Their half a million objects stay to the end, and looking for garbage among them takes as long as all of importing
+    them, some of it when the process ends.
+    """
+    gc.disable()
     config.quiet_tensorflow()
     logging.getLogger("tensorflow").setLevel(logging.ERROR)  # it warns of every model that is built
     sys.stderr.flush()
@@ -73,3 +79,5 @@ def quiet_native_output() -> Iterator[None]:
     finally:
         os.dup2(saved, 2)
         os.close(saved)
+        gc.freeze()
+        gc.enable()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from embrec.cli.common import MODELS, database_option, engine, json_option, note, print_json, quiet_native_output
+from embrec.cli.common import MODELS, database_option, engine, importing_keras, json_option, note, print_json
 from embrec.cli.loading import open_named_source
 from embrec.cli.progress import progress_bar
 from embrec.cli.tables import print_rows
@@ -64,7 +64,7 @@ def evaluate(
     splits. Nothing is stored.
     """
     try:
-        with quiet_native_output():
+        with importing_keras():
             from embrec import contenders
     except ImportError as error:
         raise TrainingError("Evaluating needs TensorFlow and Keras. Run: pip install 'embrec[train]'") from error

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from embrec import experiments
 from embrec import runs as model_runs
-from embrec.cli.common import MODELS, database_option, engine, json_option, note, print_json, quiet_native_output
+from embrec.cli.common import MODELS, database_option, engine, importing_keras, json_option, note, print_json
 from embrec.cli.completion import run_argument
 from embrec.cli.progress import progress_bar
 from embrec.cli.tables import figures, print_rows
@@ -50,7 +50,7 @@ _FITTED = "Finishing the fit"
     help="Length of a vector (two-part 64, matrix-factorization 31, article 32).",
 )
 @click.option("--epochs", type=click.IntRange(1), help="Passes over the ratings (matrix-factorization 8, article 50).")
-@click.option("--draws", type=click.IntRange(0), help="two-part: draws to average (at most 300); 0 is quick.")
+@click.option("--draws", type=click.IntRange(0), help="two-part: draws to average (at most 200); 0 is quick.")
 @click.option(
     "--penalty",
     type=click.FloatRange(0, min_open=True),
@@ -141,7 +141,7 @@ def train_with_progress(
 ) -> TrainResult:
     """Train under a progress bar."""
     try:
-        with quiet_native_output():
+        with importing_keras():
             from embrec import train as training
     except ImportError as error:
         raise TrainingError("Training needs TensorFlow and Keras. Run: pip install 'embrec[train]'") from error

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from embrec.cli.common import database_option, engine, json_option, note, print_json, quiet_native_output
+from embrec.cli.common import database_option, engine, importing_keras, json_option, note, print_json
 from embrec.cli.progress import progress_bar
 from embrec.errors import TrainingError
 
@@ -37,7 +37,7 @@ def tune(architecture: str, trials: int, seed: int, database_url: str | None, as
     embrec tune --model matrix-factorization --seed 1
     """
     try:
-        with quiet_native_output():
+        with importing_keras():
             from embrec import tuning
     except ImportError as error:
         raise TrainingError("Tuning needs TensorFlow, Keras and Optuna. Run: pip install 'embrec[tune]'") from error
