@@ -40,7 +40,9 @@ _FEWEST_RATINGS = 20
 _FEWEST_TO_SPLIT = 10
 _NEIGHBOURS = 10
 # Users who like both that a lift is discounted by: one by chance should not look like much.
-_LIFT_DISCOUNT = 10
+_LIFT_DISCOUNT = 3
+# What fewer users like is liked along with nothing in particular.
+_FEWEST_LIKES = 5
 
 
 @dataclass(frozen=True)
@@ -266,7 +268,7 @@ def compare(
     Genres: mean Jaccard index of a movie's genres and its ten nearest's. Groups, such as series: the share of their
     movies with another of the group among the ten nearest. Co-preference: learning from half of the users, how many of
     the ten movies that the other half likes most along with a movie are among its ten nearest; once by the cosine of
-    who likes them, once by lift.
+    who likes them, once by lift; for movies that five of the other half like.
 
     Args:
         data: The data.
@@ -292,9 +294,11 @@ def compare(
         whole = fit(data.part(np.arange(len(data.ratings.ratings))), seeds[0])
         near = metrics.nearest(whole(chosen), _NEIGHBOURS)
         outcome.values.update(_alike(data, chosen, near, groups or {}))
-        for seed, (half, _), (by_cosine, by_lift) in zip(seeds, halves, expected, strict=True):
+        for seed, (half, _), (asked, by_cosine, by_lift) in zip(seeds, halves, expected, strict=True):
             begin(name)
-            near = metrics.nearest(fit(data.part(half), seed)(chosen), _NEIGHBOURS)
+            if not len(asked):
+                continue
+            near = metrics.nearest(fit(data.part(half), seed)(chosen), _NEIGHBOURS)[asked]
             outcome.add(
                 **{"liked along (cosine)": metrics.overlap(near, by_cosine)},
                 **{"liked along (lift)": metrics.overlap(near, by_lift)},
@@ -319,10 +323,14 @@ def _alike(
 
 def _liked_along(
     data: EvaluationData, positions: NDArray[np.int64], chosen: NDArray[np.int64]
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """The ten movies most liked along with each chosen one: by the cosine of who likes them, and by lift."""
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Of the chosen movies, the places of those that are liked enough, and the ten others most liked along with each.
+
+    By the cosine of who likes them, and by lift.
+    """
     liked = _liked(data, positions)[:, chosen].astype(np.float64)
     together = (liked.T @ liked).toarray()
+    asked = np.flatnonzero(np.diag(together) >= _FEWEST_LIKES)
     counts = np.maximum(np.diag(together), 1.0)
     np.fill_diagonal(together, -np.inf)
     cosine = together / np.sqrt(np.outer(counts, counts))
@@ -331,7 +339,7 @@ def _liked_along(
             together / np.outer(counts, counts) * np.maximum(together, 0) / (np.maximum(together, 0) + _LIFT_DISCOUNT)
         )
     np.fill_diagonal(lift, -np.inf)
-    return metrics.top(cosine, _NEIGHBOURS), metrics.top(lift, _NEIGHBOURS)
+    return asked, metrics.top(cosine[asked], _NEIGHBOURS), metrics.top(lift[asked], _NEIGHBOURS)
 
 
 def summary(outcomes: Sequence[Outcome]) -> Iterator[dict[str, Any]]:

@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 
 from embrec.metrics import liked_from, ndcg
 from embrec.models import Preference, Ratings, RatingWeights, long_tail
+from embrec.models.directions import largest
 from embrec.models.factorization import untuned
 
 # A user's row is scaled by its number of ratings to this power.
@@ -35,16 +36,14 @@ _ROW_POWER = -0.25
 FIRST_PENALTY = 40.0
 # Of the directions that are kept, the one at this share is shrunk by half.
 _HALF_AT = 0.75
-_USERS_PER_BATCH = 4_096
+_USERS_PER_BATCH = 1 << 16
 _VALIDATION_USERS = 2_000
 _MOST_VALIDATIONS = 3
 _FEW_MOVIES = 4_000
 # The closed form of so many takes some 5 GB and minutes.
 _MOST_MOVIES = 12_000
-_BLOCK_ITERATIONS = 6
 # Of the largest square of a direction's size, what one must have to be one.
 _LEAST_SHARE = 1e-8
-_SPARE_COLUMNS = 16
 
 
 @dataclass(frozen=True)
@@ -73,35 +72,29 @@ class GramMatrix(keras.Model):  # type: ignore[misc]  # keras has no types
 
     def __init__(self, rows: scipy.sparse.csr_array) -> None:
         super().__init__(name="gram_matrix")
-        self._starts = tf.constant(rows.indptr, tf.int64)
-        self._movies = tf.constant(rows.indices, tf.int64)
-        self._values = tf.constant(rows.data, tf.float32)
-        self._shape = rows.shape
+        self._rows = rows.astype(np.float32)
         self.gram = self.add_weight(
             shape=(rows.shape[1],) * 2, initializer="zeros", name="gram", trainable=False, autocast=False
         )
         self.built = True
 
-    def train_step(self, data: tf.Tensor) -> dict[str, tf.Tensor]:
+    def train_step(self, data: tf.Tensor) -> dict[str, int]:
         """Add one batch."""
-        begin = tf.cast(tf.squeeze(data), tf.int64) * _USERS_PER_BATCH
-        end = tf.minimum(begin + _USERS_PER_BATCH, self._shape[0])
-        starts = self._starts[begin : end + 1]
-        users = tf.repeat(tf.range(end - begin), starts[1:] - starts[:-1])
-        part = slice(starts[0], starts[-1])
-        indices = tf.stack([users, self._movies[part]], axis=1)
-        batch = tf.SparseTensor(indices, self._values[part], [end - begin, self._shape[1]])
-        self.gram.assign_add(tf.sparse.sparse_dense_matmul(batch, tf.sparse.to_dense(batch), adjoint_a=True))
-        return {"users": end}  # Keras wants something to report
+        begin = int(data[0]) * _USERS_PER_BATCH
+        # What few movies have in common is few numbers, so the product of sparse matrices takes far fewer steps than
+        # one with a dense matrix.
+        batch = self._rows[begin : begin + _USERS_PER_BATCH]
+        self.gram.assign_add((batch.T @ batch).toarray())
+        return {"users": begin + batch.shape[0]}  # Keras wants something to report
 
 
-def gram_matrix(rows: scipy.sparse.csr_array) -> NDArray[np.float64]:
-    """X'X of sparse rows, float64 of shape (movie_count, movie_count)."""
+def gram_matrix(rows: scipy.sparse.csr_array) -> NDArray[np.float32]:
+    """X'X of sparse rows, float32 of shape (movie_count, movie_count)."""
     model = GramMatrix(rows)
-    model.compile(jit_compile=False)
+    model.compile(jit_compile=False, run_eagerly=True)
     batches = tf.data.Dataset.range(-(-rows.shape[0] // _USERS_PER_BATCH)).batch(1)
     model.fit(untuned(batches), epochs=1, verbose=0, shuffle=False)
-    return np.asarray(model.gram.numpy(), np.float64)
+    return np.asarray(model.gram.numpy())
 
 
 @dataclass(frozen=True)
@@ -147,44 +140,30 @@ class _Solution:
         return np.asarray(self.sizes**2 / (self.sizes**2 + half))
 
 
-def _solve(gram: NDArray[np.float64], penalty: float, options: Options) -> _Solution:
+def _solve(
+    gram: NDArray[np.floating[Any]], penalty: float, options: Options, near: _Solution | None = None
+) -> _Solution:
+    """Solve in the precision of the Gram matrix; ``near`` is the solution for a penalty that is not far."""
     regularised = gram.copy()
     diagonal = np.einsum("mm->m", regularised)
     diagonal *= 1 + options.dropout / (1 - options.dropout)
     diagonal += penalty
-    encoder = scipy.linalg.lapack.dpotri(scipy.linalg.cholesky(regularised, lower=True, overwrite_a=True), lower=1)[0]
+    (inverse,) = scipy.linalg.get_lapack_funcs(("potri",), (gram,))
+    encoder = inverse(scipy.linalg.cholesky(regularised, lower=True, overwrite_a=True), lower=1, overwrite_c=1)[0]
     encoder = np.tril(encoder) + np.tril(encoder, -1).T
     encoder /= -np.diag(encoder)[np.newaxis, :].copy()
     np.fill_diagonal(encoder, 0.0)
     # Single precision is enough for directions, and twice as fast.
-    narrow, plain = encoder.astype(np.float32), gram.astype(np.float32)
-    values, basis = _largest(lambda block: narrow.T @ (plain @ (narrow @ block)), len(gram), options.dimensions)
+    narrow, plain = encoder.astype(np.float32, copy=False), gram.astype(np.float32, copy=False)
+    values, basis = largest(
+        lambda block: narrow.T @ (plain @ (narrow @ block)),
+        len(gram),
+        options.dimensions,
+        None if near is None else near.basis,
+    )
     values = np.maximum(values, 1e-30)
     real = values >= _LEAST_SHARE * values[0]  # what is less is rounding, and would be divided by
     return _Solution(basis[:, real], np.sqrt(values[real]), encoder @ basis[:, real])
-
-
-def _largest(
-    product: Callable[[NDArray[np.float32]], NDArray[Any]], size: int, count: int
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """The largest eigenvalues of a symmetric matrix, descending, and their vectors, of signs that are fixed.
-
-    By iterating a random block (Halko, Martinsson, Tropp, Finding structure with randomness, SIAM Review 2011), so that
-    a product of matrices need not be made.
-
-    Args:
-        product: Multiplies the matrix with a block of columns.
-        size: Rows of the matrix.
-        count: How many; all where there are fewer.
-    """
-    count = min(count, size)
-    block = np.random.default_rng(0).standard_normal((size, min(count + _SPARE_COLUMNS, size)), np.float32)
-    for _ in range(_BLOCK_ITERATIONS):
-        block = np.linalg.qr(product(block))[0].astype(np.float32)
-    values, rotation = np.linalg.eigh((block.T @ product(block)).astype(np.float64))
-    vectors = block @ rotation[:, ::-1][:, :count]
-    signs = np.sign(vectors[np.abs(vectors).argmax(axis=0), np.arange(count)])
-    return values[::-1][:count], vectors * signs
 
 
 Finish = Callable[[NDArray[np.float32] | None], Preference]
@@ -224,7 +203,7 @@ def begin(training: Ratings, options: Options, seed: int) -> Finish:
 def _begin(training: Ratings, weighting: RatingWeights, options: Options, seed: int) -> Finish:
     penalty = options.penalty or _best_penalty(training, weighting, options, seed)
     rows = _Rows.of(training, weighting)
-    gram = gram_matrix(rows.scaled)
+    gram = gram_matrix(rows.scaled).astype(np.float64)
     solution = _solve(gram, penalty, options)
     # Any split between the two sides gives the same scores; this one makes cosines of movies mean most.
     sizes = solution.sizes / solution.sizes[0]
@@ -251,7 +230,7 @@ def _begin(training: Ratings, weighting: RatingWeights, options: Options, seed: 
 def _rated_together(gram: NDArray[np.float64], penalty: float, dimensions: int) -> NDArray[np.float64]:
     """Vectors whose cosines are about those of the movies' ratings, less where these are few."""
     roots = np.sqrt(np.diag(gram) + penalty / 10)[:, np.newaxis]
-    values, basis = _largest(lambda block: gram @ (block / roots) / roots, len(gram), dimensions)
+    values, basis = largest(lambda block: gram @ (block / roots) / roots, len(gram), dimensions)
     return np.asarray(basis * np.sqrt(np.maximum(values, 0.0)))
 
 
@@ -280,10 +259,11 @@ class _Validation:
         shape = (training.user_count, training.movie_count)
         self._relevant = scipy.sparse.csr_array(entries, shape=shape)[users].toarray()
         self._seen = rows.weights[users]
+        self._last: _Solution | None = None
 
     def quality(self, penalty: float, options: Options) -> NDArray[np.float64]:
         """NDCG@10 of each user."""
-        solution = _solve(self._gram, penalty, options)
+        solution = self._last = _solve(self._gram, penalty, options, self._last)
         scores = (self._seen @ solution.profiles * solution.shrinkage) @ solution.basis.T
         scores[self._seen.nonzero()] = -np.inf
         return ndcg(scores, self._relevant, 10)

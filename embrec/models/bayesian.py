@@ -4,8 +4,9 @@ A rating is mean + user bias + movie bias + user vector . movie vector + noise, 
 and the movie (:mod:`embrec.models.spread`). Instead of the one best pair of factors, as in
 :mod:`embrec.models.matrix_factorization`, many pairs are drawn from what the ratings leave possible, and their
 mean predicts: it does not overfit, and there is nothing to tune, for the priors and the noise are drawn too. An epoch
-is a sweep: all users' vectors and biases given the movies', then all movies' given the users', by the same block
-solver with noise (:func:`embrec.models.ridge.draw`).
+is a sweep: all users' vectors and biases given the movies', then all movies' given the users', each from its exact
+conditional distribution (:mod:`embrec.models.conditional`). What is averaged is the product of the users drawn and the
+movies expected given them: the same mean as of draws of both, with less noise (Rao-Blackwell).
 
 The mean of a side's prior is linear in features of each row (:mod:`embrec.models.linked_prior`): which movies a user
 rated says much about the user, whatever the ratings were, and likewise for movies, whose genres and years join in
@@ -15,7 +16,9 @@ et al.). The first sweeps, until the draws have forgotten where they began, do n
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import os
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -24,24 +27,27 @@ import numpy as np
 import scipy.sparse
 import tensorflow as tf
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
+from embrec.errors import TrainingError
 from embrec.models import Epoch, FittedModel, Ratings
-from embrec.models.factorization import by_movie, by_user, predictor, sample, sweep
+from embrec.models.conditional import Drawn, draw
+from embrec.models.factorization import predictor, sample, sweep
 from embrec.models.following import Following
 from embrec.models.linked_prior import LinkedPrior
+from embrec.models.normal_equations import Explained, Map, NormalEquations, Sums
 from embrec.models.posterior_mean import PosteriorMean
-from embrec.models.ridge import Rows, draw
 from embrec.models.spread import Scales, Spreads
 
 _BURN_IN = 20
-# Deviation of the vectors to begin with. From small ones the factors grow slowly, which in the mean of many draws
-# predicts better; few draws cannot wait for that.
-_START, _QUICK_START = 0.1, 0.25
-_MANY_DRAWS = 200
+# Deviation of the vectors to begin with. From small ones the factors grow slowly.
+_START = 0.5
 # Draws at most, and the ratings that all of them together may visit.
-_DRAWS = 300
-_VISITS = 100_000_000
+_DRAWS = 200
+_VISITS = 200_000_000
 _FEWEST_DRAWS = 20
+# Ratings to report errors on after a sweep.
+_REPORTED = 1 << 15
 
 
 @dataclass(frozen=True)
@@ -51,7 +57,7 @@ class Options:
     Attributes:
         dimensions: Length of a vector of the mean.
         draw_dimensions: Length of a vector of a draw. 15, and the bias that is drawn with it, make 16.
-        draws: Draws to average; None for as many as the number of ratings allows, 300 at most.
+        draws: Draws to average; None for as many as the number of ratings allows, 200 at most.
     """
 
     dimensions: int = 64
@@ -65,54 +71,49 @@ class Options:
 
 
 class _Side:
-    """Users or movies: their vectors with the bias in the last column, their ratings, their prior, their noise."""
+    """Users or movies: their vectors with the bias in the last column, their prior, their noise."""
 
     def __init__(
         self,
-        rows: Rows,
         counts: NDArray[np.int64],
-        start: NDArray[np.float32],
         features: scipy.sparse.csr_array,
+        width: int,
         random: np.random.Generator,
     ) -> None:
-        self.rows, self.vectors, self._random = rows, start, random
-        self.prior = LinkedPrior(features, start.shape[1], random)
+        self._random = random
+        self.vectors = _START * random.standard_normal((len(counts), width), np.float32)
+        self.expected = self.vectors
+        self.prior = LinkedPrior(features, width, random)
         self.scales = Scales(counts, random)
+        self._count = int(counts.sum())
         self._squares = np.zeros(len(counts))
-        self._target = tf.Variable(_with_column(start), trainable=False)
 
-    def draw(self, other: _Side, noise: float) -> None:
-        """Draw the prior, the vectors given the other side's, the scales; rows without ratings are from the priors."""
+    def update_prior(self) -> None:
+        """Draw the prior given the vectors."""
         self.prior.update(self.vectors)
-        # In coordinates where the prior's precision is the identity, all rows are plain ridge regressions.
-        lower = np.linalg.cholesky(self.prior.precision)
-        inverse = np.linalg.inv(lower)
-        priors = (self.prior.means() @ lower + self._random.standard_normal(self.vectors.shape)).astype(np.float32)
-        features = np.column_stack([other.vectors[:, :-1], np.ones(len(other.vectors), np.float32)])
-        self._target.assign(_with_column(priors))
-        draw(
-            self._target,
-            tf.constant(features @ inverse.T.astype(np.float32)),
-            tf.constant(other.vectors[:, -1]),
-            tf.constant(other.scales.values),
-            self.rows,
-            tf.constant(priors),
-            tf.constant(noise * self.scales.values, tf.float32),
-            tf.constant([self._random.integers(2**31), 0], tf.int32),
-        )
-        drawn = self._target.numpy()
-        self.vectors = drawn[:, :-1] @ inverse.astype(np.float32)
-        self._squares = drawn[:, -1].astype(np.float64)
+
+    def explaining(self) -> Explained:
+        """How this side's draw explains the ratings of the other one."""
+        features = self.vectors.copy()
+        features[:, -1] = 1.0  # the other's own bias
+        return Explained(features, self.vectors[:, -1], self.scales.values**-2)
+
+    def drawing(self, noise: float) -> Callable[[slice, Sums], Drawn]:
+        """A function that draws some rows given the sums of their ratings."""
+        normal = self._random.standard_normal(self.vectors.shape, np.float32)
+        priors, noises = self.prior.means(), np.float32(noise) * self.scales.values
+        precision = self.prior.precision.astype(np.float32)
+        return lambda rows, sums: draw(sums, priors[rows], precision, noises[rows], normal[rows])
+
+    def take(self, drawn: Iterable[Drawn], noise: float) -> None:
+        """Take all rows' draws, and draw the scales."""
+        self.vectors, self.expected, squares = (np.concatenate(each) for each in zip(*drawn, strict=True))
+        self._squares = squares.astype(np.float64)
         self.scales.draw(self._squares / noise**2)
 
     def mean_square(self) -> float:
         """Of all residuals, each over its scales."""
-        return float(np.sum(self._squares / self.scales.values.astype(np.float64) ** 2)) / len(self.rows.ratings)
-
-
-def _with_column(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Vectors, and in one more column zeros."""
-    return np.pad(vectors, ((0, 0), (0, 1)))
+        return float(np.sum(self._squares / self.scales.values.astype(np.float64) ** 2)) / self._count
 
 
 class BayesianFactorization(keras.Model):  # type: ignore[misc]  # keras has no types
@@ -123,9 +124,12 @@ class BayesianFactorization(keras.Model):  # type: ignore[misc]  # keras has no 
         held_out: The ratings to report the error on after each sweep, or None.
         options: Options of the fit.
         seed: Seeds all draws.
+        map_parts: ``map``, or what does the same on several threads.
     """
 
-    def __init__(self, training: Ratings, held_out: Ratings | None, options: Options, seed: int) -> None:
+    def __init__(
+        self, training: Ratings, held_out: Ratings | None, options: Options, seed: int, map_parts: Map
+    ) -> None:
         super().__init__(name="bayesian")
         self._random = np.random.default_rng(seed)
         # Priors are for ratings of mean 0 and deviation 1, whatever their scale is.
@@ -134,71 +138,70 @@ class BayesianFactorization(keras.Model):  # type: ignore[misc]  # keras has no 
         training = self._standardised(training)
         self._count = len(training.ratings)
         user_features, movie_features = features(training)
-        many = options.epochs_for(self._count) - _BURN_IN >= _MANY_DRAWS
-        users, movies = (
-            (_START if many else _QUICK_START)
-            * self._random.standard_normal((count, options.draw_dimensions + 1)).astype(np.float32)
-            for count in (training.user_count, training.movie_count)
-        )
         user_counts = np.bincount(training.users, minlength=training.user_count)
         movie_counts = np.bincount(training.movies, minlength=training.movie_count)
-        self._users = _Side(by_user(training), user_counts, users, user_features, self._random)
-        self._movies = _Side(by_movie(training), movie_counts, movies, movie_features, self._random)
+        # Each has random numbers of its own, so that they can be drawn side by side.
+        of_users, of_movies = self._random.spawn(2)
+        width = options.draw_dimensions + 1
+        self._users = _Side(user_counts, user_features, width, of_users)
+        self._movies = _Side(movie_counts, movie_features, width, of_movies)
+        self._map = map_parts
+        self._equations = NormalEquations(training, map_parts)
         self._noise = 1.0
-        self._sweep = 0
+        self._sweeps = 0
         self.posterior = PosteriorMean(options.dimensions)
         self.spreads = Spreads(user_counts, movie_counts)
         self.biases = [np.zeros(count) for count in (training.user_count, training.movie_count)]
-        self._reported = {"": sample(training)} | (
-            {} if held_out is None else {"val_": sample(self._standardised(held_out))}
+        self._reported = {"": sample(training, _REPORTED)} | (
+            {} if held_out is None else {"val_": sample(self._standardised(held_out), _REPORTED)}
         )
         self._sums = {prefix: np.zeros(len(ratings)) for prefix, (_, _, ratings) in self._reported.items()}
-        self._errors = {
-            name: keras.metrics.Mean(name) for prefix in self._reported for name in (f"{prefix}loss", f"{prefix}rmse")
-        }
         self.built = True
 
     def _standardised(self, ratings: Ratings) -> Ratings:
         values = (ratings.ratings.astype(np.float64) - self.mean) / self.unit
         return replace(ratings, ratings=values.astype(np.float32))
 
-    @property
-    def metrics(self) -> list[Any]:
-        """The metrics that Keras resets before each sweep."""
-        return list(self._errors.values())
-
     def call(self, inputs: Sequence[tf.Tensor]) -> tf.Tensor:
-        """Predict standardised ratings by the last draw."""
-        users, movies = self._users.vectors[inputs[0]], self._movies.vectors[inputs[1]]
+        """Predict standardised ratings by the last draw of users, and the movies expected given that."""
+        users, movies = self._users.vectors[inputs[0]], self._movies.expected[inputs[1]]
         product = np.einsum("nd,nd->n", users[:, :-1], movies[:, :-1])
         return users[:, -1] + movies[:, -1] + product
 
-    def train_step(self, data: Any) -> dict[str, Any]:
+    def train_step(self, data: Any) -> dict[str, np.float64]:
         """One sweep; the ratings are the model's own, so ``data`` means nothing."""
-        self._sweep += 1
-        self._users.draw(self._movies, self._noise)
-        self._movies.draw(self._users, self._noise)
-        self._draw_noise(self._movies.mean_square())
-        draws = max(self._sweep - _BURN_IN, 0)
-        if draws:
-            self.posterior.add(self._users.vectors[:, :-1], self._movies.vectors[:, :-1])
-            for biases, side in zip(self.biases, (self._users, self._movies), strict=True):
-                biases += side.vectors[:, -1]
-            scales = self._users.scales, self._movies.scales
-            self.spreads.add(self._users.vectors, self._movies.vectors, self._noise, scales)
+        self._draw()
+        self._sweeps += 1
+        if self._sweeps > _BURN_IN:
+            self._take()
+        return self._errors()
+
+    def _draw(self) -> None:
+        users, movies = self._users, self._movies
+        list(self._map(_Side.update_prior, (users, movies)))
+        users.take(self._equations.of_users(movies.explaining(), users.drawing(self._noise)), self._noise)
+        movies.take(self._equations.of_movies(users.explaining(), movies.drawing(self._noise)), self._noise)
+        squares = self._count * movies.mean_square()
+        self._noise = float(self._random.gamma((1 + self._count) / 2, 2 / (1 + squares)) ** -0.5)
+
+    def _take(self) -> None:
+        users, movies = self._users, self._movies
+        self.posterior.add(users.vectors[:, :-1], movies.expected[:, :-1])
+        for biases, vectors in zip(self.biases, (users.vectors, movies.expected), strict=True):
+            biases += vectors[:, -1]
+        self.spreads.add(users.vectors, movies.vectors, self._noise, (users.scales, movies.scales))
+
+    def _errors(self) -> dict[str, np.float64]:
+        """Of the mean of the draws, and before there are any, of what would be the first one."""
+        errors: dict[str, np.float64] = {}
         for prefix, (users, movies, ratings) in self._reported.items():
             predicted = self.call((users, movies))
-            if draws:
+            if self.posterior.draws:
                 self._sums[prefix] += predicted
-                predicted = self._sums[prefix] / draws
-            error = float(np.mean((predicted - ratings) ** 2)) * self.unit**2
-            self._errors[f"{prefix}loss"].update_state(error)
-            self._errors[f"{prefix}rmse"].update_state(np.sqrt(error))
-        return {metric.name: metric.result() for metric in self.metrics}
-
-    def _draw_noise(self, mean_square: float) -> None:
-        precision = self._random.gamma((1 + self._count) / 2, 2 / (1 + self._count * mean_square))
-        self._noise = float(precision**-0.5)
+                predicted = self._sums[prefix] / self.posterior.draws
+            error = np.mean((predicted - ratings) ** 2, dtype=np.float64) * self.unit**2
+            errors |= {f"{prefix}loss": error, f"{prefix}rmse": np.sqrt(error)}
+        return errors
 
 
 def features(training: Ratings) -> tuple[scipy.sparse.csr_array, scipy.sparse.csr_array]:
@@ -239,10 +242,13 @@ def fit(
     Raises:
         TrainingError: The ratings are not finite.
     """
+    if not np.isfinite(training.ratings).all():
+        raise TrainingError("A rating is not finite. Look for ratings that are infinite, or not a number.")
     keras.utils.set_random_seed(seed)
-    model = BayesianFactorization(training, held_out, options, seed)
     following = Following(on_epoch, False, "Look for ratings that are not finite, or far out of scale.")
-    sweep(model, options.epochs_for(len(training.ratings)), [following], run_eagerly=True)
+    with ThreadPoolExecutor(os.cpu_count()) as threads, threadpool_limits(1, user_api="blas"):
+        model = BayesianFactorization(training, held_out, options, seed, threads.map)
+        sweep(model, options.epochs_for(len(training.ratings)), [following], run_eagerly=True)
     factors, biases = model.posterior.factors(), [each / model.posterior.draws for each in model.biases]
     means = [np.column_stack(each).astype(np.float32) for each in zip(factors, biases, strict=True)]
     spreads = model.spreads.values(means[0], means[1])

@@ -21,19 +21,19 @@ def by_user(training: Ratings) -> Rows:
     """Group the ratings by user; those that are sorted by user are taken as they are."""
     users, movies, ratings = training.users, training.movies, training.ratings
     if (users[1:] < users[:-1]).any():
-        order = _stable_order(users, training.user_count)
+        order = stable_order(users, training.user_count)
         users, movies, ratings = users[order], movies[order], ratings[order]
     return Rows.of(np.bincount(users, minlength=training.user_count), movies, ratings)
 
 
 def by_movie(training: Ratings) -> Rows:
     """Group the ratings by movie."""
-    order = _stable_order(training.movies, training.movie_count)
+    order = stable_order(training.movies, training.movie_count)
     counts = np.bincount(training.movies, minlength=training.movie_count)
     return Rows.of(counts, training.users[order], training.ratings[order])
 
 
-def _stable_order(keys: NDArray[np.int32], key_count: int) -> NDArray[np.int64]:
+def stable_order(keys: NDArray[np.int32], key_count: int) -> NDArray[np.int64]:
     """Positions in the order of the keys, as a stable sort gives them, by the ways that numpy is quickest at."""
     if key_count <= 1 << 16:
         return np.argsort(keys.astype(np.uint16), kind="stable")  # a radix sort
@@ -42,9 +42,9 @@ def _stable_order(keys: NDArray[np.int32], key_count: int) -> NDArray[np.int64]:
     return packed & ((1 << bits) - 1)
 
 
-def sample(ratings: Ratings) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.float32]]:
-    """At most ``_SAMPLE`` ratings, evenly spread: a sweep should not spend its time on its report."""
-    spread = slice(None, None, -(-len(ratings.ratings) // _SAMPLE))
+def sample(ratings: Ratings, most: int = _SAMPLE) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.float32]]:
+    """At most so many ratings, evenly spread: a sweep should not spend its time on its report."""
+    spread = slice(None, None, -(-len(ratings.ratings) // most))
     return ratings.users[spread], ratings.movies[spread], ratings.ratings[spread]
 
 

@@ -11,12 +11,16 @@ from __future__ import annotations
 import numpy as np
 import scipy.linalg
 import scipy.sparse
-import scipy.stats
 from numpy.typing import NDArray
 
-# Up to so many features their Gram matrix is decomposed, once; beyond, conjugate gradients solve for the link.
-_DECOMPOSED_FEATURES = 3_000
-_GRADIENT_STEPS = 12
+# Where there are so many rows or features at most, the features are decomposed, once; beyond, conjugate gradients solve
+# for the link.
+_DECOMPOSED = 3_000
+# Of the largest square of a direction's size, what one must have to be one.
+_LEAST_SHARE = 1e-6
+# Conjugate gradients end where so much of the target is left, which is little beside the noise of a draw.
+_LEFT_OVER, _MOST_GRADIENT_STEPS = 0.01, 30
+_TINY = np.float32(1e-30)
 # Weight of the prior of the mean, in rows.
 _MEAN_ROWS = 2.0
 
@@ -34,76 +38,123 @@ class LinkedPrior:
     """
 
     def __init__(self, features: scipy.sparse.csr_array, width: int, random: np.random.Generator) -> None:
-        self._features, self._random = features, random
-        self._transposed = features.T.tocsr()
-        self._mean = np.zeros(width)
+        self._random = random
+        self._mean = np.zeros(width, np.float32)
         self.precision = np.eye(width)
-        self._link = np.zeros((features.shape[1], width))
+        kind = _DecomposedLink if min(features.shape) <= _DECOMPOSED else _SolvedLink
+        self._link = kind(features.astype(np.float32), width)
         self._link_precision = 10.0
-        self._decomposed: tuple[NDArray[np.float64], NDArray[np.float32]] | None = None
-        if features.shape[1] <= _DECOMPOSED_FEATURES:
-            values, basis = scipy.linalg.eigh((self._transposed @ features).toarray().astype(np.float64))
-            self._decomposed = values, basis.astype(np.float32)  # half the memory to go through at every draw
 
-    def means(self) -> NDArray[np.float64]:
-        """Each row's mean, float64 of shape (row_count, width)."""
-        return np.asarray(self._mean + self._features @ self._link)
+    def means(self) -> NDArray[np.float32]:
+        """Each row's mean, float32 of shape (row_count, width)."""
+        return self._mean + self._link.of_rows
 
     def update(self, rows: NDArray[np.float32]) -> None:
         """Draw the parameters given the rows, float32 of shape (row_count, width)."""
-        vectors = rows.astype(np.float64)
-        self._draw_mean_and_precision(vectors - self._features @ self._link)
-        self._draw_link(vectors - self._mean)
+        self._draw_mean_and_precision(rows - self._link.of_rows)
+        self._draw_link(rows - self._mean)
 
-    def _draw_mean_and_precision(self, residual: NDArray[np.float64]) -> None:
+    def _draw_mean_and_precision(self, residual: NDArray[np.float32]) -> None:
         count, width = residual.shape
-        average = residual.mean(axis=0)
-        centred = residual - average
-        spread = np.eye(width) + centred.T @ centred
+        average = residual.mean(axis=0, dtype=np.float64)
+        centred = residual - average.astype(np.float32)
+        spread = np.eye(width) + (centred.T @ centred).astype(np.float64)
         spread += (_MEAN_ROWS * count / (_MEAN_ROWS + count)) * np.outer(average, average)
-        spread += self._link_precision * self._link.T @ self._link
-        freedom = width + count + len(self._link)
-        self.precision = np.asarray(
-            scipy.stats.wishart.rvs(freedom, scipy.linalg.inv(spread), random_state=self._random)
-        ).reshape(width, width)
-        self._mean = count * average / (_MEAN_ROWS + count) + self._noise(1)[0] / np.sqrt(_MEAN_ROWS + count)
+        spread += self._link_precision * (self._link.values.T @ self._link.values).astype(np.float64)
+        self.precision = self._wishart(width + count + len(self._link.values), scipy.linalg.inv(spread))
+        mean = count * average / (_MEAN_ROWS + count) + self._noise(1)[0] / np.sqrt(_MEAN_ROWS + count)
+        self._mean = mean.astype(np.float32)
 
-    def _draw_link(self, vectors: NDArray[np.float64]) -> None:
-        count, width = self._link.shape
-        if not count:
+    def _draw_link(self, vectors: NDArray[np.float32]) -> None:
+        if not len(self._link.values):
             return
-        target = self._transposed @ (vectors + self._noise(len(vectors)))
-        target += np.sqrt(self._link_precision) * self._noise(count)
-        if self._decomposed is not None:
-            values, basis = self._decomposed
-            rotated = (basis.T @ target.astype(np.float32)) / (values + self._link_precision)[:, np.newaxis]
-            self._link = (basis @ rotated.astype(np.float32)).astype(np.float64)
-        else:
-            self._link = self._conjugate_gradients(target)
-        size = np.sum((self._link @ self.precision) * self._link)
-        self._link_precision = self._random.gamma((1 + count * width) / 2, 2 / (1 + size))
+        noises = self._noise(self._link.noises)
+        self._link.draw(vectors, self._link_precision, noises)
+        size = np.sum((self._link.values @ self.precision) * self._link.values)
+        self._link_precision = self._random.gamma((1 + self._link.values.size) / 2, 2 / (1 + size))
 
-    def _conjugate_gradients(self, target: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Solve (F'F + precision I) link = target for every column at once, from the link as it is."""
+    def _wishart(self, freedom: int, scale: NDArray[np.float64]) -> NDArray[np.float64]:
+        """A draw by Bartlett's decomposition (1933); scipy.stats, which has it, takes half a second to import."""
+        factor = np.tril(self._random.standard_normal(scale.shape), -1)
+        np.fill_diagonal(factor, np.sqrt(self._random.chisquare(freedom - np.arange(len(scale)))))
+        factor = np.linalg.cholesky(scale) @ factor
+        return factor @ factor.T
 
-        def product(link: NDArray[np.float64]) -> NDArray[np.float64]:
-            return np.asarray(self._transposed @ (self._features @ link) + self._link_precision * link)
+    def _noise(self, count: int) -> NDArray[np.float32]:
+        """Draws from N(0, precision^-1), of shape (count, width)."""
+        lower = np.linalg.inv(np.linalg.cholesky(self.precision)).astype(np.float32)
+        return self._random.standard_normal((count, len(lower)), np.float32) @ lower
 
-        link = self._link.copy()
-        residual = target - product(link)
-        direction = residual.copy()
-        square = np.sum(residual**2, axis=0)
-        for _ in range(_GRADIENT_STEPS):
-            changed = product(direction)
-            step = square / np.maximum(np.sum(direction * changed, axis=0), 1e-30)
+
+class _DecomposedLink:
+    """The link in coordinates in which the features are orthogonal, so that its directions are drawn one by one.
+
+    With features = Q S V', a row's mean is its row of Q S times V' link. Directions of the link that no row has a part
+    in are left out, of its prior too, which integrates them out.
+
+    Attributes:
+        values: V' link, float32 of shape (directions, width).
+        of_rows: features . link, float32 of shape (row_count, width).
+        noises: Rows of noise that a draw takes.
+    """
+
+    def __init__(self, features: scipy.sparse.csr_array, width: int) -> None:
+        # The smaller of the two Gram matrices has all there is to know. Q is features . V / S where that is of the
+        # features, which are sparse, and so are left as they are.
+        self._features = features if features.shape[1] < features.shape[0] else None
+        gram = features.T @ features if self._features is not None else features @ features.T
+        squares, basis = scipy.linalg.eigh(gram.toarray(), driver="evd")
+        real = squares > _LEAST_SHARE * squares.max(initial=0.0)
+        self._sizes = np.sqrt(squares[real], dtype=np.float32)[:, np.newaxis]
+        self._basis = np.ascontiguousarray(basis[:, real] / (1 if self._features is None else self._sizes.T))
+        self.noises = len(self._sizes)
+        self.values = np.zeros((len(self._sizes), width), np.float32)
+        self.of_rows = np.zeros((features.shape[0], width), np.float32)
+
+    def draw(self, vectors: NDArray[np.float32], precision: float, noises: NDArray[np.float32]) -> None:
+        """Draw the link given the rows' vectors less the mean."""
+        projected = self._basis.T @ (vectors if self._features is None else self._features.T @ vectors)
+        precisions = self._sizes**2 + np.float32(precision)
+        self.values = self._sizes * projected / precisions + noises / np.sqrt(precisions)
+        found = self._basis @ (self._sizes * self.values)
+        self.of_rows = found if self._features is None else self._features @ found
+
+
+class _SolvedLink:
+    """The link as it is, drawn by conjugate gradients, which need no more than products with the features.
+
+    The attributes are those of :class:`_DecomposedLink`, the values of shape (feature_count, width).
+    """
+
+    def __init__(self, features: scipy.sparse.csr_array, width: int) -> None:
+        # By the longer side, so that all products go through what is long in its order, and the short side is cached.
+        rows, columns = features.shape
+        self._features = features if rows >= columns else features.T.tocsr().T
+        self._squares = np.asarray(features.power(2).sum(axis=0), np.float32)[:, np.newaxis]
+        self.noises = rows + columns
+        self.values = np.zeros((columns, width), np.float32)
+        self.of_rows = np.zeros((rows, width), np.float32)
+
+    def draw(self, vectors: NDArray[np.float32], precision: float, noises: NDArray[np.float32]) -> None:
+        """Draw the link given the rows' vectors less the mean."""
+        of_rows, of_link = np.split(noises, [len(vectors)])
+        target = self._features.T @ (vectors + of_rows) + np.float32(np.sqrt(precision)) * of_link
+        self.values = self._solution(target, np.float32(precision))
+        self.of_rows = self._features @ self.values
+
+    def _solution(self, target: NDArray[np.float32], precision: np.float32) -> NDArray[np.float32]:
+        """Solve (F'F + precision I) link = target for every column at once, in units of the matrix's diagonal."""
+        scale = 1 / (self._squares + precision)
+        link, residual = np.zeros_like(target), target.copy()
+        direction = scale * residual
+        first = size = np.sum(residual * direction, axis=0)
+        for _ in range(_MOST_GRADIENT_STEPS):
+            changed = self._features.T @ (self._features @ direction) + precision * direction
+            step = size / np.maximum(np.sum(direction * changed, axis=0), _TINY)
             link += step * direction
             residual -= step * changed
-            before, square = square, np.sum(residual**2, axis=0)
-            direction = residual + square / np.maximum(before, 1e-30) * direction
+            before, size = size, np.sum(residual * scale * residual, axis=0)
+            if (size <= _LEFT_OVER**2 * first).all():
+                break
+            direction = scale * residual + size / np.maximum(before, _TINY) * direction
         return link
-
-    def _noise(self, count: int) -> NDArray[np.float64]:
-        """Draws from N(0, precision^-1), of shape (count, width)."""
-        lower = scipy.linalg.cholesky(self.precision, lower=True)
-        normal = self._random.standard_normal((len(self.precision), count))
-        return np.asarray(scipy.linalg.solve_triangular(lower.T, normal, lower=False).T)

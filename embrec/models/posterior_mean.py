@@ -5,16 +5,17 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-# Draws wait until they have so many columns.
-_COLUMNS = 512
+from embrec.models.directions import largest
+
+# Draws wait until they have so many numbers.
+_NUMBERS = 1 << 24
 
 
 class PosteriorMean:
     """Averages draws: the mean of users . movies' over all draws, of which only the largest directions are kept.
 
-    The draws stand side by side, two wide factors whose product is the sum. A QR decomposition of each and a singular
-    value decomposition of the small product that is left give the best factors of a given rank (Eckart, Young, 1936),
-    and no matrix of users by movies is ever made.
+    The draws stand side by side, two wide factors whose product is the sum. The largest directions of the product are
+    found from products with the factors, and no matrix of users by movies is ever made.
 
     Args:
         rank: Columns to keep. Twice as many are kept between draws.
@@ -31,7 +32,8 @@ class PosteriorMean:
         self._users.append(users)
         self._movies.append(movies)
         self.draws += 1
-        if sum(each.shape[1] for each in self._users) > max(_COLUMNS, 4 * self._rank):
+        columns = sum(each.shape[1] for each in self._users)
+        if columns > 4 * self._rank and columns * (len(users) + len(movies)) > _NUMBERS:
             self._compress(2 * self._rank)
 
     def factors(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
@@ -43,11 +45,15 @@ class PosteriorMean:
         return np.pad(users * scale, padding), np.pad(movies * scale, padding)
 
     def _compress(self, rank: int) -> None:
-        (user_basis, user_rest), (movie_basis, movie_rest) = (
-            np.linalg.qr(np.concatenate(each, axis=1)) for each in (self._users, self._movies)
-        )
-        left, values, right = np.linalg.svd(user_rest @ movie_rest.T)
-        kept = slice(0, min(rank, len(values)))
-        roots = np.sqrt(values[kept])
-        self._users = [np.ascontiguousarray(user_basis @ left[:, kept] * roots, np.float32)]
-        self._movies = [np.ascontiguousarray(movie_basis @ right[kept].T * roots, np.float32)]
+        users, movies = (np.concatenate(each, axis=1) for each in (self._users, self._movies))
+        # U'U is made where it is smaller than U.
+        gram = users.T @ users if users.shape[1] < len(users) else None
+
+        def product(block: NDArray[np.float32]) -> NDArray[np.float32]:
+            inner = movies.T @ block
+            return np.asarray(movies @ (users.T @ (users @ inner) if gram is None else gram @ inner))
+
+        squares, basis = largest(product, len(movies), rank)
+        roots = np.maximum(squares, 1e-30) ** 0.25
+        self._users = [(users @ (movies.T @ (basis / roots).astype(np.float32))).astype(np.float32)]
+        self._movies = [np.ascontiguousarray(basis * roots, np.float32)]

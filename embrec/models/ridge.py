@@ -5,8 +5,7 @@ and biases c_i of what it rated: they minimise sum (r_i - mean - c_i - q_i . p -
 (|p|^2 + b^2 / 4). Rows are ordered by their number of ratings and cut into chunks, so that the padded arrays of a chunk
 stay in the processor's cache; all solves of a chunk are one batched Cholesky factorisation. A row with fewer ratings
 than coordinates is solved in the space of its ratings (the dual), which is smaller. Every row is computed by the same
-operations in the same order whatever the number of threads, so the vectors are the same, bit for bit. With noise added
-to its ratings a solution becomes a draw from the row's posterior (:func:`draw`), for Gibbs sampling.
+operations in the same order whatever the number of threads, so the vectors are the same, bit for bit.
 
 Sources: Zhou, Wilkinson, Schreiber, Pan, Large-scale parallel collaborative filtering for the Netflix Prize (AAIM
 2008), for weighting the penalty by the number of ratings; Saunders, Gammerman, Vovk, Ridge regression learning
@@ -15,9 +14,7 @@ algorithm in dual variables (ICML 1998).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -52,11 +49,6 @@ class Rows:
     counts: tf.Tensor
     others: tf.Tensor
     ratings: tf.Tensor
-
-    @property
-    def arrays(self) -> tuple[tf.Tensor, ...]:
-        """All of them, in their order."""
-        return (self.chunk_ends, self.rows, self.starts, self.counts, self.others, self.ratings)
 
     @classmethod
     def of(cls, counts: NDArray[np.int64], others: NDArray[np.int32], ratings: NDArray[np.float32]) -> Rows:
@@ -109,128 +101,43 @@ def solve(target: tf.Variable, source: tf.Tensor, side: Rows, mean: tf.Tensor, p
         penalties: float32 of shape (2,): the penalty of a row, and what is added for each of its ratings.
     """
     # Tensors alone, so that one trace serves both sides, and every later fit of the process.
-    _solve(target.handle, source, *side.arrays, mean, penalties)
-
-
-def draw(
-    target: tf.Variable,
-    features: tf.Tensor,
-    offsets: tf.Tensor,
-    scales: tf.Tensor,
-    side: Rows,
-    priors: tf.Tensor,
-    noises: tf.Tensor,
-    seed: tf.Tensor,
-) -> None:
-    """Set every row of ``target`` that has ratings to a draw from its posterior, and how well that explains them.
-
-    Row p has the prior N(its mean, I); its ratings are offset + feature . p + N(0, (the row's noise * the other's
-    scale)^2). Given a draw from the prior, the ridge solution on what that draw leaves unexplained, with noise of its
-    own, is a draw from the posterior (Papandreou, Yuille, Gaussian sampling by local perturbations, NIPS 2010),
-    whichever way the solution is had.
-
-    Args:
-        target: float32 of shape (row_count, width + 1); last in a row is the sum of what the draw leaves unexplained
-            of each rating, over the other's scale, squared.
-        features: float32 of shape (other_count, width): what a rating of each other one is explained by.
-        offsets: float32 of shape (other_count,): what is known of a rating of each other one.
-        scales: float32 of shape (other_count,).
-        side: The target's ratings.
-        priors: float32 of shape (row_count, width): a draw from each row's prior.
-        noises: float32 of shape (row_count,).
-        seed: int32 of shape (2,). The same seed gives the same draws on any number of threads.
-    """
-    _draw(target.handle, features, offsets, *side.arrays, scales, priors, noises, seed)
-
-
-_ROWS = (
-    *(tf.TensorSpec([None], tf.int32) for _ in ("chunk_ends", "rows")),
-    tf.TensorSpec([None], tf.int64),
-    *(tf.TensorSpec([None], tf.int32) for _ in ("counts", "others")),
-    tf.TensorSpec([None], tf.float32),
-)
-_MATRIX, _VECTOR, _NUMBER = (tf.TensorSpec([None] * rank, tf.float32) for rank in (2, 1, 0))
-# There is nothing for autograph to convert, and looking for it takes longer than a small fit.
+    arrays = (side.chunk_ends, side.rows, side.starts, side.counts, side.others, side.ratings)
+    _solve(target.handle, source, *arrays, mean, penalties)
 
 
 @tf.function(  # type: ignore[untyped-decorator]  # tensorflow has no types
-    autograph=False,
-    input_signature=[tf.TensorSpec([], tf.resource), _MATRIX, *_ROWS, _NUMBER, tf.TensorSpec([2], tf.float32)],
-)
-def _solve(target: tf.Tensor, source: tf.Tensor, *arrays: tf.Tensor) -> None:
-    *rows, mean, penalties = arrays
-    count, width = tf.shape(source)[0], tf.shape(source)[1]
-    # What a rating is explained by: the other's vector, and the row's own bias.
-    features = tf.concat([source[:, :-1], tf.fill([count, 1], BIAS_FEATURE)], axis=1)
-    offsets = source[:, -1] + mean
-    scale = tf.concat([tf.ones([width - 1]), [BIAS_FEATURE]], axis=0)
-
-    def solution(chunk: _Chunk) -> tf.Tensor:
-        penalty = penalties[0] + penalties[1] * tf.cast(chunk.counts, tf.float32)
-        return _ridge(chunk, chunk.y, penalty) * scale
-
-    _each_chunk(target, features, offsets, rows, solution)
-
-
-@tf.function(  # type: ignore[untyped-decorator]  # tensorflow has no types
-    autograph=False,
+    autograph=False,  # there is nothing to convert, and looking for it takes longer than a small fit
     input_signature=[
         tf.TensorSpec([], tf.resource),
-        _MATRIX,
-        _VECTOR,
-        *_ROWS,
-        _VECTOR,
-        _MATRIX,
-        _VECTOR,
-        tf.TensorSpec([2], tf.int32),
+        tf.TensorSpec([None, None], tf.float32),
+        *(tf.TensorSpec([None], tf.int32) for _ in ("chunk_ends", "rows")),
+        tf.TensorSpec([None], tf.int64),
+        *(tf.TensorSpec([None], tf.int32) for _ in ("counts", "others")),
+        tf.TensorSpec([None], tf.float32),
+        tf.TensorSpec([], tf.float32),
+        tf.TensorSpec([2], tf.float32),
     ],
 )
-def _draw(target: tf.Tensor, features: tf.Tensor, offsets: tf.Tensor, *arrays: tf.Tensor) -> None:
-    *rows, scales, priors, noises, seed = arrays
-    # Over its scale, every other one's rating has the row's noise.
-    weights = tf.concat([1 / scales, [0.0]], axis=0)
-
-    def solution(chunk: _Chunk) -> tf.Tensor:
-        prior, noise = tf.gather(priors, chunk.rows), tf.gather(noises, chunk.rows)
-        y = chunk.y * tf.gather(weights, chunk.near)
-        own = tf.random.stateless_normal(tf.shape(y), tf.stack([seed[0], seed[1] + chunk.number]))
-        own = tf.where(chunk.near < tf.shape(scales)[0], own * noise[:, tf.newaxis], 0.0)
-        drawn = prior + _ridge(chunk, y + own - tf.linalg.matvec(chunk.x, prior), noise * noise)
-        squares = _squares(y - tf.linalg.matvec(chunk.x, drawn), chunk.pieces)
-        return tf.concat([drawn, squares], axis=1)
-
-    _each_chunk(target, features * weights[:-1, tf.newaxis], offsets, rows, solution)
-
-
-class _Chunk(NamedTuple):
-    """Some rows' ratings, padded to the longest: x is (rows, slots, width), zeros where a slot is not used.
-
-    near is (rows, slots), the other one of each rating, or how many others there are where a slot is not used.
-    """
-
-    number: tf.Tensor
-    rows: tf.Tensor
-    counts: tf.Tensor
-    near: tf.Tensor
-    x: tf.Tensor
-    y: tf.Tensor
-    pieces: tf.Tensor
-
-
-def _each_chunk(
+def _solve(
     target: tf.Tensor,
-    features: tf.Tensor,
-    offsets: tf.Tensor,
-    side: Sequence[tf.Tensor],
-    solution: Callable[[_Chunk], tf.Tensor],
+    source: tf.Tensor,
+    chunk_ends: tf.Tensor,
+    rows: tf.Tensor,
+    starts: tf.Tensor,
+    counts: tf.Tensor,
+    others: tf.Tensor,
+    ratings: tf.Tensor,
+    mean: tf.Tensor,
+    penalties: tf.Tensor,
 ) -> None:
-    """Write the solution of each chunk of rows into the target."""
-    chunk_ends, rows, starts, counts, others, ratings = side
-    padding = tf.shape(features)[0]
-    features = tf.concat([features, tf.zeros([1, tf.shape(features)[1]])], axis=0)
-    offsets = tf.concat([offsets, [0.0]], axis=0)
+    padding, width = tf.shape(source)[0], tf.shape(source)[1]
+    # What a rating is explained by: the other's vector, and the row's own bias. Padding is a row of zeros.
+    features = tf.concat([source[:, :-1], tf.fill([padding, 1], BIAS_FEATURE)], axis=1)
+    features = tf.concat([features, tf.zeros([1, width])], axis=0)
+    biases = tf.concat([source[:, -1], [0.0]], axis=0)
+    scale = tf.concat([tf.ones([width - 1]), [BIAS_FEATURE]], axis=0)
 
-    def step(number: tf.Tensor) -> tuple[tf.Tensor]:
+    def chunk(number: tf.Tensor) -> tuple[tf.Tensor]:
         begin, end = chunk_ends[number], chunk_ends[number + 1]
         each = counts[begin:end]
         slots, pieces = _slots(each[-1])
@@ -238,21 +145,15 @@ def _each_chunk(
         used = within < each[:, tf.newaxis]
         positions = tf.where(used, starts[begin:end][:, tf.newaxis] + tf.cast(within, tf.int64), 0)
         near = tf.where(used, tf.gather(others, positions), padding)
-        y = tf.where(used, tf.gather(ratings, positions) - tf.gather(offsets, near), 0.0)
-        chunk = _Chunk(number, rows[begin:end], each, near, tf.gather(features, near), y, pieces)
-        tf.raw_ops.ResourceScatterUpdate(resource=target, indices=chunk.rows, updates=solution(chunk))
+        x = tf.gather(features, near)
+        y = tf.where(used, tf.gather(ratings, positions) - mean - tf.gather(biases, near), 0.0)
+        penalty = penalties[0] + penalties[1] * tf.cast(each, tf.float32)
+        solution = tf.cond(slots < width, lambda: _dual(x, y, penalty), lambda: _primal(x, y, penalty, pieces))
+        tf.raw_ops.ResourceScatterUpdate(resource=target, indices=rows[begin:end], updates=solution * scale)
         return (number + 1,)
 
     chunks = tf.shape(chunk_ends)[0] - 1
-    tf.while_loop(lambda number: number < chunks, step, (0,), parallel_iterations=_PARALLEL_CHUNKS)
-
-
-def _ridge(chunk: _Chunk, y: tf.Tensor, penalty: tf.Tensor) -> tf.Tensor:
-    """Ridge solutions of a chunk's rows, by the smaller of the two systems."""
-    slots, width = tf.shape(chunk.x)[1], tf.shape(chunk.x)[2]
-    return tf.cond(
-        slots < width, lambda: _dual(chunk.x, y, penalty), lambda: _primal(chunk.x, y, penalty, chunk.pieces)
-    )
+    tf.while_loop(lambda number: number < chunks, chunk, (0,), parallel_iterations=_PARALLEL_CHUNKS)
 
 
 def _slots(longest: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -278,12 +179,6 @@ def _primal(x: tf.Tensor, y: tf.Tensor, penalty: tf.Tensor, pieces: tf.Tensor) -
     )
     factor = tf.linalg.cholesky(gram + penalty[:, tf.newaxis, tf.newaxis] * tf.eye(width))
     return tf.linalg.cholesky_solve(factor, moment)[:, :, 0]
-
-
-def _squares(values: tf.Tensor, pieces: tf.Tensor) -> tf.Tensor:
-    """The sum of squares of each row, (rows, 1), by pieces like every long sum."""
-    values = tf.reshape(values, [-1, tf.shape(values)[1] // pieces, 1])
-    return tf.reduce_sum(tf.reshape(tf.matmul(values, values, transpose_a=True), [-1, pieces, 1]), axis=1)
 
 
 def _dual(x: tf.Tensor, y: tf.Tensor, penalty: tf.Tensor) -> tf.Tensor:

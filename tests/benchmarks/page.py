@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -39,6 +40,8 @@ def write(results: dict[str, Any]) -> None:
             lines += ["", f"![Test RMSE by seconds of fitting, {title}]({name})", "", *curves(result)]
     for title in sorted(title for title in results if title.startswith("bulk")):
         lines += ["", f"## {title}", "", f"{results[title]['ratings']:,} ratings.", "", *bulk_table(results[title])]
+    if of_default := sorted(title for title in results if title.startswith("default model")):
+        lines += ["", "## The default model", "", *default_table({title: results[title] for title in of_default})]
     for title in sorted(title for title in results if title.startswith("from table")):
         lines += ["", f"## {title}", "", *from_table(results[title])]
     for title in sorted(title for title in results if title.startswith("serving")):
@@ -119,6 +122,9 @@ def target_rows(results: dict[str, Any]) -> Iterator[str]:
         )
         answer = bulk["from_csv_to_answer"]
         yield row("CSV file to first similar movies, 20M", "under 2 minutes", f"{answer:.0f} s", answer < 120)
+    if command := results.get("default model, MovieLens 100K"):
+        seconds = statistics.median(command["default"])
+        yield row("`embrec train`, MovieLens 100K, in all", "under ten seconds", f"{seconds:.1f} s", seconds < 10)
     if "from table 20m" in results:
         result = results["from table 20m"]
         ratio = result["copy_with_key"] / result["load"]
@@ -253,6 +259,27 @@ def bulk_table(result: dict[str, Any]) -> list[str]:
         f"| publish | {result['train']['publish']:.4f} | | | | |",
         f"| CSV file to first similar_movies answer | {result['from_csv_to_answer']:.1f} | | | | |",
     ]
+
+
+def default_table(results: dict[str, Any]) -> list[str]:
+    """The command on MovieLens 100K, and the steps of a training on more."""
+    lines = []
+    if command := results.get("default model, MovieLens 100K"):
+        lines += ["| command on MovieLens 100K | seconds in all, median | least | most |", "|---|---|---|---|"]
+        for name, seconds in command.items():
+            lines.append(f"| {name} | {statistics.median(seconds):.1f} | {min(seconds):.1f} | {max(seconds):.1f} |")
+    steps = ("extract", "fit", "evaluate", "store")
+    for title, each in results.items():
+        if "ratings" in each:
+            size = title.removeprefix("default model, ")
+            lines += ["", f"{each['ratings']:,} ratings ({size}), a tenth of them held out.", ""]
+            lines += ["| model | " + " | ".join(f"{step}, s" for step in steps) + " | RMSE | peak MB |"]
+            lines += ["|---" * (len(steps) + 3) + "|"]
+            for name in ("default", "matrix factorisation"):
+                found = each[name]
+                seconds = " | ".join(f"{found['seconds'][step]:.1f}" for step in steps)
+                lines.append(f"| {name} | {seconds} | {found['rmse']:.4f} | {found['peak_mb']:.0f} |")
+    return lines
 
 
 def serving_table(result: dict[str, Any]) -> list[str]:

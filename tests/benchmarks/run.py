@@ -1,5 +1,5 @@
-"""Runs the benchmarks and writes docs/benchmarks.md: ``python run.py small``, ``scale``, ``tables``, ``serving`` or
-``tune``.
+"""Runs the benchmarks and writes docs/benchmarks.md: ``python run.py small``, ``scale``, ``tables``, ``serving``,
+``default`` or ``tune``.
 
 Results are kept in a JSON file beside the document, so that each can be run apart. Tuning takes half an hour, and what
 it chose is in options.json, so that measuring does not wait for it.
@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import bulk_paths
+import default_model
 import fits
 import from_tables
 import page
@@ -35,6 +36,7 @@ def small() -> dict[str, Any]:
         "1m, two cores": fits.measure("1m", ["embrec", "libmf"], cores="0,1"),
         "bulk 1m": bulk_paths.measure("1m"),
         "serving 1m": answers.measure("1m", seconds=1),
+        **default_model.measure([]),
     }
 
 
@@ -61,6 +63,11 @@ def serving() -> dict[str, Any]:
         "serving 20m": answers.measure("20m", seconds=5, shared_buffers="2GB"),
         "serving 100k movies": answers.measure_many_movies(seconds=5),
     }
+
+
+def default() -> dict[str, Any]:
+    """A quarter of an hour: the default training, of MovieLens 100K and of one and twenty million ratings."""
+    return default_model.measure(["1m", "20m"])
 
 
 def tune() -> None:
@@ -96,7 +103,7 @@ def main() -> None:
     results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
     results |= {
         "machine": machine(),
-        **{"small": small, "scale": scale, "tables": tables, "serving": serving}[sys.argv[1]](),
+        **{"small": small, "scale": scale, "tables": tables, "serving": serving, "default": default}[sys.argv[1]](),
     }
     RESULTS.write_text(json.dumps(results, indent=1) + "\n")
     page.write(json.loads(RESULTS.read_text()))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -16,7 +15,7 @@ from embrec.models import bayesian
 BINS = 10
 
 
-def measure(data: EvaluationData, progress: Callable[[str, str, int], None]) -> dict[str, list[Any]]:
+def measure(data: EvaluationData, progress: evaluate.Progress) -> dict[str, list[Any]]:
     """How well the default model knows how wrong it is, on the official folds.
 
     Returns:
@@ -25,8 +24,9 @@ def measure(data: EvaluationData, progress: Callable[[str, str, int], None]) -> 
         for each tenth of the ratings, by claimed deviation, the claimed one and the error.
     """
     found: dict[str, list[Any]] = {}
-    for number, (kept, held) in enumerate(evaluate.rating_splits(data, "official")):
-        progress("uncertainty", "embrec", number)
+    folds = evaluate.rating_splits(data, "official")
+    for number, (kept, held) in enumerate(folds):
+        progress("uncertainty", "embrec", number, len(folds))
         training, test = replace(data.part(kept), movie_features=None), data.part(held)
         fitted = bayesian.fit(training, None, bayesian.Options(), 0)
         assert fitted.user_spreads is not None

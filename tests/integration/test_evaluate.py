@@ -37,7 +37,7 @@ def test_the_default_model_predicts_far_better_than_averages_on_fold_u1(movielen
         assert contender.rate is not None
         predicted = np.clip(contender.rate(training, 0)(test.users, test.movies), 1, 5)
         errors.append(metrics.rmse(predicted, test.ratings))
-    assert errors[0] < 0.9, "and .885 with all draws"
+    assert errors[0] < 0.9, "and .882 with all draws"
     assert 0.95 < errors[1] < 0.97
 
 
@@ -53,8 +53,8 @@ def test_the_default_model_ranks_and_compares_far_better_than_popularity(moviele
     (alike,) = evaluate.compare(movielens, [two_part], (0,), wars)
     assert alike.values["genre Jaccard@10"][0] > 0.37
     assert alike.values["same group, hit@10"] == [1.0]
-    assert alike.values["liked along (cosine)"][0] > 0.17
-    assert alike.values["liked along (lift)"][0] > 0.13
+    assert alike.values["liked along (cosine)"][0] > 0.22
+    assert alike.values["liked along (lift)"][0] > 0.09
 
 
 def test_the_database_gives_the_same_data_as_the_file(engine: sa.Engine) -> None:

@@ -7,7 +7,7 @@ import pytest
 import scipy.sparse
 
 from embrec import metrics
-from embrec.models import Ratings, autoencoder
+from embrec.models import Ratings, autoencoder, directions
 from embrec.models.autoencoder import Options, fit
 
 
@@ -48,10 +48,13 @@ def test_the_largest_directions_are_those_of_the_whole_decomposition(count: int)
     basis, _ = np.linalg.qr(np.random.default_rng(0).normal(size=(40, 40)))
     sizes = 0.7 ** np.arange(40) * 100
     matrix = (basis * sizes) @ basis.T
-    values, vectors = autoencoder._largest(lambda block: matrix @ block, 40, count)
+    values, vectors = directions.largest(lambda block: matrix @ block, 40, count)
     assert np.allclose(values, sizes[:count], rtol=1e-3, atol=1e-4)
     assert np.allclose(np.abs(np.sum(vectors * basis[:, :count], axis=0))[:10], 1, atol=1e-3)
     assert (vectors[np.abs(vectors).argmax(axis=0), np.arange(count)] > 0).all(), "signs are fixed"
+    changed = matrix + 0.01 * np.diag(np.arange(40))
+    values, _ = directions.largest(lambda block: changed @ block, 40, count, near=vectors)
+    assert np.allclose(values, np.linalg.eigvalsh(changed)[::-1][:count], rtol=1e-3, atol=1e-4)
 
 
 def test_a_users_vector_is_the_weighted_sum_of_the_profiles() -> None:

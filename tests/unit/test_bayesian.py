@@ -5,62 +5,102 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import scipy.sparse
-import tensorflow as tf
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from test_matrix_factorization import made_up
 
 from embrec import metrics, splits
-from embrec.models import Ratings, bayesian, linked_prior, matrix_factorization, ridge
+from embrec.errors import TrainingError
+from embrec.models import Ratings, bayesian, conditional, linked_prior, matrix_factorization, normal_equations
 from embrec.models.linked_prior import LinkedPrior
+from embrec.models.normal_equations import Explained, Sums
 from embrec.models.posterior_mean import PosteriorMean
 
 
-@pytest.mark.parametrize("count", [3, 20], ids=["fewer ratings than coordinates", "more"])
+def sums_by_hand(explained: Explained, rated: np.ndarray, ratings: np.ndarray) -> Sums:
+    """The sums of one row's ratings, in float64."""
+    x, y = explained.features[rated].astype(np.float64), (ratings - explained.offsets[rated]).astype(np.float64)
+    weighted = x * explained.weights[rated][:, np.newaxis]
+    return Sums((weighted.T @ x)[np.tril_indices(x.shape[1])], weighted.T @ y, y @ (explained.weights[rated] * y))
+
+
+def explaining(rows: int, width: int, random: np.random.Generator) -> Explained:
+    return Explained(
+        random.normal(size=(rows, width)).astype(np.float32),
+        random.normal(size=rows).astype(np.float32),
+        random.uniform(0.3, 3, rows).astype(np.float32),
+    )
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(1, 30), st.integers(1, 12), st.integers(1, 200), st.integers(1, 50), st.integers(0, 2**16))
+def test_sums_are_those_of_each_rating(users: int, movies: int, count: int, most: int, seed: int) -> None:
+    random = np.random.default_rng(seed)
+    pairs = random.permutation(users * movies)[:count]
+    ratings = random.normal(size=len(pairs)).astype(np.float32)
+    training = Ratings((pairs // movies).astype(np.int32), (pairs % movies).astype(np.int32), ratings, users, movies)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(normal_equations, "_BLOCK_RATINGS", most)
+        patch.setattr(normal_equations, "_RATINGS_OF_ROW", 0.5)
+        patch.setattr(normal_equations, "_BLOCK_MOVIES", most)
+        equations = normal_equations.NormalEquations(training, map)
+    for ways, own, others in (
+        (equations.of_users, training.users, training.movies),
+        (equations.of_movies, training.movies, training.users),
+    ):
+        explained = explaining(max(users, movies), 3, random)
+        explained = explained.part(slice(0, movies if own is training.users else users))
+        rows = 0
+        for part, found in ways(explained, lambda rows, sums: (rows, sums)):
+            assert part.start == rows, "in order, and none left out"
+            rows = part.stop
+            for row in range(part.start, part.stop):
+                mine = own == row
+                expected = sums_by_hand(explained, others[mine], ratings[mine])
+                for each, by_hand in zip(
+                    found.part(slice(row - part.start, row - part.start + 1)), expected, strict=True
+                ):
+                    assert np.allclose(each[0], by_hand, rtol=1e-4, atol=1e-4)
+        assert rows == (users if own is training.users else movies)
+
+
+@pytest.mark.parametrize("count", [0, 3, 20], ids=["no ratings", "fewer ratings than coordinates", "more"])
 def test_draws_have_the_posteriors_mean_and_covariance(count: int) -> None:
     random = np.random.default_rng(count)
     width, rows, noise = 4, 4000, 0.7
-    features = random.normal(size=(count, width)).astype(np.float32)
-    offsets, ratings = random.normal(size=(2, count)).astype(np.float32)
-    scales = random.uniform(0.5, 2, count).astype(np.float32)
-    prior_mean = random.normal(size=width)
+    explained = explaining(20, width, random)
+    rated, ratings = np.arange(count), random.normal(size=count).astype(np.float32)
+    prior_mean, precision = random.normal(size=width), np.cov(random.normal(size=(width, 30)))
     # Every row has the same ratings and the same prior, so that the rows' draws are draws from one posterior.
-    side = ridge.Rows.of(np.full(rows, count), np.tile(np.arange(count, dtype=np.int32), rows), np.tile(ratings, rows))
-    priors = (prior_mean + random.standard_normal((rows, width))).astype(np.float32)
-    target = tf.Variable(tf.zeros([rows, width + 1]))
-    others = tf.constant(features), tf.constant(offsets), tf.constant(scales)
-    ridge.draw(target, *others, side, tf.constant(priors), tf.fill([rows], noise), tf.constant([5, 0]))
-    x = features.astype(np.float64)
-    precisions = 1 / (noise * scales) ** 2
-    covariance = np.linalg.inv(np.eye(width) + (x.T * precisions) @ x)
-    mean = covariance @ (prior_mean + x.T @ (precisions * (ratings - offsets)))
-    draws, squares = target.numpy()[:, :-1], target.numpy()[:, -1]
-    left = ratings - offsets - draws @ features.T
-    assert np.allclose(squares, ((left / scales) ** 2).sum(axis=1), rtol=1e-3, atol=1e-4)
-    assert np.allclose(draws.mean(axis=0), mean, atol=5 * np.sqrt(covariance.max() / rows))
-    assert np.allclose(np.cov(draws.T), covariance, atol=0.08 * covariance.max())
+    one = sums_by_hand(explained, rated, ratings)
+    sums = Sums(*(np.repeat(np.float32(each)[np.newaxis], rows, axis=0) for each in one))
+    priors = np.repeat(np.float32(prior_mean)[np.newaxis], rows, axis=0)
+    normal = random.standard_normal((rows, width), np.float32)
+    noises = np.full(rows, noise, np.float32)
+    drawn = conditional.draw(sums, priors, precision.astype(np.float32), noises, normal)
+    x = explained.features[rated].astype(np.float64)
+    precisions = explained.weights[rated] / noise**2
+    covariance = np.linalg.inv(precision + (x.T * precisions) @ x)
+    mean = covariance @ (precision @ prior_mean + x.T @ (precisions * (ratings - explained.offsets[rated])))
+    left = ratings - explained.offsets[rated] - drawn.vectors @ x.T
+    assert np.allclose(drawn.squares, (left**2 * explained.weights[rated]).sum(axis=1), rtol=1e-3, atol=1e-3)
+    assert np.allclose(drawn.expected, mean, rtol=1e-3, atol=1e-4)
+    assert np.allclose(drawn.vectors.mean(axis=0), mean, atol=5 * np.sqrt(covariance.max() / rows))
+    assert np.allclose(np.cov(drawn.vectors.T), covariance, atol=0.08 * covariance.max())
 
 
 def test_each_row_is_drawn_with_its_own_noise() -> None:
     rows, noises = 4000, np.array([0.2, 2.0], np.float32)
-    side = ridge.Rows.of(np.full(rows, 1), np.zeros(rows, np.int32), np.full(rows, 3.0, np.float32))
-    random = np.random.default_rng(0)
-    priors = tf.constant(random.standard_normal((rows, 1)), tf.float32)
-    target = tf.Variable(tf.zeros([rows, 2]))
-    of_rows = tf.constant(np.tile(noises, rows // 2))
-    ridge.draw(target, tf.ones([1, 1]), tf.zeros([1]), tf.ones([1]), side, priors, of_rows, tf.constant([1, 0]))
+    ones = np.ones((rows, 1), np.float32)
+    normal = np.random.default_rng(0).standard_normal((rows, 1)).astype(np.float32)
+    sums = Sums(ones, 3 * ones, 9 * ones[:, 0])
+    drawn = conditional.draw(sums, 0 * ones, np.ones((1, 1), np.float32), np.tile(noises, rows // 2), normal)
     for number, noise in enumerate(noises):
-        found = target.numpy()[number::2, 0]
+        found = drawn.vectors[number::2, 0]
         variance = noise**2 / (1 + noise**2)
+        assert drawn.expected[number, 0] == pytest.approx(3 / (1 + noise**2), rel=1e-5)
         assert found.mean() == pytest.approx(3 / (1 + noise**2), abs=float(5 * np.sqrt(variance / len(found))))
         assert found.var() == pytest.approx(variance, rel=0.12)
-
-
-def test_a_row_without_ratings_keeps_what_the_target_had() -> None:
-    side = ridge.Rows.of(np.array([0, 1]), np.array([0], np.int32), np.array([3.0], np.float32))
-    target = tf.Variable(tf.fill([2, 3], 7.0))
-    others = tf.ones([1, 2]), tf.zeros([1]), tf.ones([1])
-    ridge.draw(target, *others, side, tf.zeros([2, 2]), tf.ones([2]), tf.constant([0, 0]))
-    assert (target[0] == 7).numpy().all()
-    assert (target[1] != 7).numpy().all()
 
 
 def test_the_prior_finds_what_the_features_say() -> None:
@@ -75,17 +115,36 @@ def test_the_prior_finds_what_the_features_say() -> None:
     assert np.allclose(np.linalg.inv(prior.precision), 0.09 * np.eye(3), atol=0.02)
 
 
-def test_conjugate_gradients_give_what_the_decomposition_gives(monkeypatch: pytest.MonkeyPatch) -> None:
-    features = scipy.sparse.random_array((300, 40), density=0.1, rng=0, format="csr")
-    rows = np.random.default_rng(1).normal(size=(300, 3)).astype(np.float32)
-    means = []
+@pytest.mark.parametrize("shape", [(120, 40), (100, 120)], ids=["more rows than features", "more features than rows"])
+def test_conjugate_gradients_draw_what_the_decomposition_draws(
+    shape: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    features = scipy.sparse.random_array(shape, density=0.1, rng=0, format="csr")
+    random = np.random.default_rng(1)
+    rows = (features @ random.normal(size=(shape[1], 3)) + random.normal(size=(shape[0], 3))).astype(np.float32)
+    found = []
     for most in (10**9, 0):
-        monkeypatch.setattr(linked_prior, "_DECOMPOSED_FEATURES", most)
+        monkeypatch.setattr(linked_prior, "_DECOMPOSED", most)
         prior = LinkedPrior(features, 3, np.random.default_rng(2))
-        for _ in range(3):
+        drawn = []
+        for _ in range(3000):
             prior.update(rows)
-        means.append(prior.means())
-    assert np.allclose(*means, atol=1e-2)
+            drawn.append(prior.means())
+        found.append((np.mean(drawn, axis=0), np.std(drawn, axis=0)))
+    (mean, deviation), (other_mean, other_deviation) = found
+    assert np.allclose(mean, other_mean, atol=0.08)
+    assert np.allclose(deviation, other_deviation, atol=0.08)
+    assert mean.std() > 0.8, "what is compared is not nothing"
+    assert deviation.mean() > 0.3
+
+
+def test_the_precision_is_drawn_from_a_wishart_distribution() -> None:
+    prior = LinkedPrior(scipy.sparse.csr_array((5, 0)), 3, np.random.default_rng(0))
+    scale = np.array([[2.0, 0.5, 0], [0.5, 1, -0.2], [0, -0.2, 0.3]])
+    drawn = np.array([prior._wishart(7, scale) for _ in range(20_000)])
+    assert np.allclose(drawn.mean(axis=0), 7 * scale, atol=0.15)
+    diagonal = np.diag(scale)
+    assert np.allclose(drawn.var(axis=0), 7 * (scale**2 + np.outer(diagonal, diagonal)), rtol=0.06, atol=0.01)
 
 
 def test_features_that_are_none_leave_a_plain_prior() -> None:
@@ -180,8 +239,16 @@ def test_what_is_known_of_movies_helps_where_ratings_are_few() -> None:
 
 def test_fewer_draws_are_made_of_more_ratings() -> None:
     options = bayesian.Options()
-    assert [options.epochs_for(count) for count in (1, 100_000, 1_000_000, 10**9)] == [320, 320, 120, 40]
+    assert [options.epochs_for(count) for count in (1, 100_000, 1_000_000, 10**9)] == [220, 220, 220, 40]
     assert bayesian.Options(draws=7).epochs_for(10**9) == 27
+
+
+@pytest.mark.parametrize("value", [np.inf, np.nan])
+def test_a_rating_that_is_not_finite_is_an_error(value: float) -> None:
+    training = made_up(40, 30, 500)
+    training.ratings[3] = value
+    with pytest.raises(TrainingError, match="not finite"):
+        bayesian.fit(training, None, bayesian.Options(draws=1), seed=0)
 
 
 @pytest.mark.parametrize("scale", [1e-3, 1000.0])
