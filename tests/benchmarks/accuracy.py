@@ -21,6 +21,7 @@ import live
 import numpy as np
 import peers
 import uncertainty
+from elsa import closed_form_of
 
 from embrec import contenders, evaluate, metrics, splits
 from embrec.evaluate import Contender, EvaluationData, Outcome
@@ -121,7 +122,8 @@ def measure(tasks: Sequence[str], groups: dict[str, str], only: str) -> dict[str
         everybody = wanted(plain, with_movies, quick, *others)
         found["ratings"] = evaluate.rate(data, everybody, "official", progress=progress)
     if "top-n" in tasks:
-        everybody = wanted(ours, *rankers, quick, mine["biases"](), mine["popularity"]())
+        baselines = mine["biases"](), mine["popularity"]()
+        everybody = wanted(ours, *rankers, quick, *baselines, closed_form_of(700), closed_form_of(400))
         found["top-n"] = evaluate.rank(data, everybody, SEEDS, progress)
     if "similar" in tasks:
         everybody = wanted(plain, with_movies, *rankers, *raters, quick)

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import scipy.sparse
+from elsa import elsa
 
 from embrec.contenders import by_cosine
 from embrec.evaluate import Compare, Contender, Predict, Score
@@ -263,6 +264,7 @@ RANKING_OPTIONS: dict[Any, list[tuple[Any, ...]]] = {
     implicit_als: [
         (factors, penalty, alpha) for factors in (32, 64) for penalty in (1.0, 10.0) for alpha in (0.5, 2.0)
     ],
+    elsa: list(product((30, 60), (0.5, 0.8), (True, False))),
 }
 # For each that rates, on the same validation split; myFM's are those of its own example for this data set.
 RATING_OPTIONS: dict[Any, list[tuple[Any, ...]]] = {
