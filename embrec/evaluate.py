@@ -285,6 +285,8 @@ def compare(
         raise DataError(f"{data.name} has {len(chosen)} movies with {_FEWEST_RATINGS} ratings; too few to compare.")
     halves = [splits.half_of_users(data.ratings.users, data.ratings.user_count, seed) for seed in seeds]
     expected = [_liked_along(data, others, chosen) for _, others in halves]
+    if not groups and not any(data.genres) and not any(len(asked) for asked, *_ in expected):
+        raise DataError(f"{data.name} has no genres, and no movie that enough users like; too little to compare by.")
     outcomes = []
     comparers = [(each.name, each.compare) for each in contenders if each.compare]
     begin = _counting(progress, task, len(comparers) * (1 + len(seeds)))

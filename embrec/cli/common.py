@@ -67,17 +67,18 @@ def importing_keras() -> Iterator[None]:
     Their half a million objects stay to the end, and looking for garbage among them takes as long as all of importing
     them, some of it when the process ends.
     """
-    gc.disable()
     config.quiet_tensorflow()
     logging.getLogger("tensorflow").setLevel(logging.ERROR)  # it warns of every model that is built
     sys.stderr.flush()
-    saved = os.dup(2)
+    saved, collecting = os.dup(2), gc.isenabled()
+    gc.disable()
     try:
         with open(os.devnull, "wb") as nowhere:
             os.dup2(nowhere.fileno(), 2)
         yield
+        gc.freeze()
     finally:
         os.dup2(saved, 2)
         os.close(saved)
-        gc.freeze()
-        gc.enable()
+        if collecting:
+            gc.enable()

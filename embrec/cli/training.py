@@ -50,7 +50,7 @@ _FITTED = "Finishing the fit"
     help="Length of a vector (two-part 64, matrix-factorization 31, article 32).",
 )
 @click.option("--epochs", type=click.IntRange(1), help="Passes over the ratings (matrix-factorization 8, article 50).")
-@click.option("--draws", type=click.IntRange(0), help="two-part: draws to average (at most 200); 0 is quick.")
+@click.option("--draws", type=click.IntRange(0), help="two-part: draws to average (by itself up to 200); 0 is quick.")
 @click.option(
     "--penalty",
     type=click.FloatRange(0, min_open=True),

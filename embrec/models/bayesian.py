@@ -46,6 +46,11 @@ _START = 0.5
 _DRAWS = 200
 _VISITS = 200_000_000
 _FEWEST_DRAWS = 20
+# No rating is more exact than this, of a deviation of 1: ratings that are explained without any noise, as where all are
+# the same, would have it shrink to nothing.
+_LEAST_NOISE = 0.02
+# More would be in each other's way, and each takes some 30 MB.
+_MOST_THREADS = 8
 # Ratings to report errors on after a sweep.
 _REPORTED = 1 << 15
 
@@ -57,7 +62,7 @@ class Options:
     Attributes:
         dimensions: Length of a vector of the mean.
         draw_dimensions: Length of a vector of a draw. 15, and the bias that is drawn with it, make 16.
-        draws: Draws to average; None for as many as the number of ratings allows, 200 at most.
+        draws: Draws to average; None for as many as the number of ratings allows, up to 200.
     """
 
     dimensions: int = 64
@@ -109,6 +114,8 @@ class _Side:
         """Take all rows' draws, and draw the scales."""
         self.vectors, self.expected, squares = (np.concatenate(each) for each in zip(*drawn, strict=True))
         self._squares = squares.astype(np.float64)
+        if not np.isfinite(self._squares).all():
+            raise TrainingError("The draws are no longer finite. Look for ratings that are far out of scale.")
         self.scales.draw(self._squares / noise**2)
 
     def mean_square(self) -> float:
@@ -136,6 +143,8 @@ class BayesianFactorization(keras.Model):  # type: ignore[misc]  # keras has no 
         self.mean = float(training.ratings.mean(dtype=np.float64))
         self.unit = float(training.ratings.std(dtype=np.float64)) or 1.0
         training = self._standardised(training)
+        blur = _LEAST_NOISE * self._random.standard_normal(len(training.ratings), np.float32)
+        training = replace(training, ratings=training.ratings + blur)
         self._count = len(training.ratings)
         user_features, movie_features = features(training)
         user_counts = np.bincount(training.users, minlength=training.user_count)
@@ -189,7 +198,8 @@ class BayesianFactorization(keras.Model):  # type: ignore[misc]  # keras has no 
         self.posterior.add(users.vectors[:, :-1], movies.expected[:, :-1])
         for biases, vectors in zip(self.biases, (users.vectors, movies.expected), strict=True):
             biases += vectors[:, -1]
-        self.spreads.add(users.vectors, movies.vectors, self._noise, (users.scales, movies.scales))
+        scales = users.scales, movies.scales
+        self.spreads.add(users.vectors, movies.vectors, movies.expected, self._noise, scales)
 
     def _errors(self) -> dict[str, np.float64]:
         """Of the mean of the draws, and before there are any, of what would be the first one."""
@@ -239,6 +249,8 @@ def fit(
         seed: The same seed gives the same vectors.
         on_epoch: Called after each sweep.
 
+    Meanwhile BLAS has one thread, in the whole process; fits of one process must not overlap.
+
     Raises:
         TrainingError: The ratings are not finite.
     """
@@ -246,12 +258,13 @@ def fit(
         raise TrainingError("A rating is not finite. Look for ratings that are infinite, or not a number.")
     keras.utils.set_random_seed(seed)
     following = Following(on_epoch, False, "Look for ratings that are not finite, or far out of scale.")
-    with ThreadPoolExecutor(os.cpu_count()) as threads, threadpool_limits(1, user_api="blas"):
-        model = BayesianFactorization(training, held_out, options, seed, threads.map)
+    threads = min(os.cpu_count() or 1, _MOST_THREADS)
+    with ThreadPoolExecutor(threads) as pool, threadpool_limits(1, user_api="blas"):
+        model = BayesianFactorization(training, held_out, options, seed, pool.map)
         sweep(model, options.epochs_for(len(training.ratings)), [following], run_eagerly=True)
-    factors, biases = model.posterior.factors(), [each / model.posterior.draws for each in model.biases]
-    means = [np.column_stack(each).astype(np.float32) for each in zip(factors, biases, strict=True)]
-    spreads = model.spreads.values(means[0], means[1])
+        factors, biases = model.posterior.factors(), [each / model.posterior.draws for each in model.biases]
+        means = [np.column_stack(each).astype(np.float32) for each in zip(factors, biases, strict=True)]
+        spreads = model.spreads.values(means[0], means[1])
     users, movies, user_spreads, movie_spreads = (
         (each * model.unit**0.5).astype(np.float32) for each in (*factors, *spreads)
     )

@@ -9,6 +9,8 @@ from embrec.models.directions import largest
 
 # Draws wait until they have so many numbers.
 _NUMBERS = 1 << 24
+# Of the largest square of a direction's size, what one must have to be one.
+_LEAST_SHARE = 1e-7
 
 
 class PosteriorMean:
@@ -53,7 +55,8 @@ class PosteriorMean:
             inner = movies.T @ block
             return np.asarray(movies @ (users.T @ (users @ inner) if gram is None else gram @ inner))
 
-        squares, basis = largest(product, len(movies), rank)
-        roots = np.maximum(squares, 1e-30) ** 0.25
+        squares, basis = largest(product, len(movies), min(rank, *users.shape))
+        real = squares > _LEAST_SHARE * squares[0]  # what is less is rounding, and would be divided by
+        basis, roots = basis[:, real], squares[real] ** 0.25
         self._users = [(users @ (movies.T @ (basis / roots).astype(np.float32))).astype(np.float32)]
         self._movies = [np.ascontiguousarray(basis * roots, np.float32)]

@@ -72,13 +72,30 @@ class Spreads:
         self._draws = 0
 
     def add(
-        self, users: NDArray[np.float32], movies: NDArray[np.float32], noise: float, scales: tuple[Scales, Scales]
+        self,
+        users: NDArray[np.float32],
+        movies: NDArray[np.float32],
+        expected_movies: NDArray[np.float32],
+        noise: float,
+        scales: tuple[Scales, Scales],
     ) -> None:
-        """Take a draw: float32 of shapes (user_count, width) and (movie_count, width), the biases last in each row."""
+        """Take a draw.
+
+        Args:
+            users: float32 of shape (user_count, width), the biases last in each row.
+            movies: float32 of shape (movie_count, width), likewise.
+            expected_movies: What the movies are drawn around, given the users.
+            noise: Deviation of a rating where both scales are 1.
+            scales: The users' and the movies'.
+        """
         self._draws += 1
         squares = [each.expected_squares for each in scales]
-        for own, found in enumerate(self._mean_squares(users, movies)):
-            self._noise[own] += noise**2 * squares[own] * (self._shares[1 - own] @ squares[1 - own])
+        # What the draw of the movies adds is known draw by draw; only what they are drawn around differs between draws.
+        without_biases = users.copy()
+        without_biases[:, -1] = 0
+        added = self._mean_squares(without_biases, movies - expected_movies)
+        for own, found in enumerate(self._mean_squares(users, expected_movies)):
+            self._noise[own] += noise**2 * squares[own] * (self._shares[1 - own] @ squares[1 - own]) + added[own]
             self._squares[own] += found
 
     def values(

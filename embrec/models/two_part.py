@@ -25,7 +25,7 @@ class Options:
     Attributes:
         dimensions: Length of a vector, of either part; the quick rating part has 31 at most.
         draws: Draws of the rating part to average; 0 for the quick way without any, None for as many as the number
-            of ratings allows, 200 at most.
+            of ratings allows, up to 200.
         penalty: Regularisation of the preference part; None to choose it on held-out ratings.
         dropout: The preference part's, as in :class:`embrec.models.autoencoder.Options`.
         rating_power: The same.

@@ -56,7 +56,7 @@ def steps(size: str, seed: int = 0) -> dict[str, Any]:
         schema.upgrade(postgres.engine)
         loading.load(postgres.engine, sources.open_source(path))
         found: dict[str, Any] = {"ratings": len(ratings[0])}
-        for name, architecture in (("default", "two-part"), ("matrix factorisation", "matrix-factorization")):
+        for name, architecture in (("matrix factorisation", "matrix-factorization"), ("default", "two-part")):
             with peaks.step(name):
                 trained = train(postgres.engine, architecture, holdout=0.1, publish=False)
             found[name] = {"seconds": trained.seconds, "peak_mb": peaks.of[name]}

@@ -11,7 +11,16 @@ from test_matrix_factorization import made_up
 
 from embrec import metrics, splits
 from embrec.errors import TrainingError
-from embrec.models import Ratings, bayesian, conditional, linked_prior, matrix_factorization, normal_equations
+from embrec.models import (
+    Ratings,
+    bayesian,
+    conditional,
+    linked_prior,
+    matrix_factorization,
+    normal_equations,
+    posterior_mean,
+)
+from embrec.models.fold_in import with_fold_in
 from embrec.models.linked_prior import LinkedPrior
 from embrec.models.normal_equations import Explained, Sums
 from embrec.models.posterior_mean import PosteriorMean
@@ -132,8 +141,8 @@ def test_conjugate_gradients_draw_what_the_decomposition_draws(
             drawn.append(prior.means())
         found.append((np.mean(drawn, axis=0), np.std(drawn, axis=0)))
     (mean, deviation), (other_mean, other_deviation) = found
-    assert np.allclose(mean, other_mean, atol=0.08)
-    assert np.allclose(deviation, other_deviation, atol=0.08)
+    assert np.allclose(mean, other_mean, atol=0.15)
+    assert np.allclose(deviation, other_deviation, atol=0.15)
     assert mean.std() > 0.8, "what is compared is not nothing"
     assert deviation.mean() > 0.3
 
@@ -150,14 +159,16 @@ def test_the_precision_is_drawn_from_a_wishart_distribution() -> None:
 def test_features_that_are_none_leave_a_plain_prior() -> None:
     prior = LinkedPrior(scipy.sparse.csr_array((5, 0)), 2, np.random.default_rng(0))
     prior.update(np.ones((5, 2), np.float32))
-    assert prior.means().shape in ((5, 2), (2,))
+    assert prior.means().shape == (5, 2)
 
 
-def test_the_compressed_mean_is_the_mean() -> None:
+@pytest.mark.parametrize("numbers", [0, 1 << 24], ids=["compressing on the way", "once"])
+def test_the_compressed_mean_is_the_mean(numbers: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(posterior_mean, "_NUMBERS", numbers)
     random = np.random.default_rng(0)
     draws = [
         (random.normal(size=(60, 5)).astype(np.float32), random.normal(size=(40, 5)).astype(np.float32))
-        for _ in range(300)  # 1,500 columns: it compresses on the way
+        for _ in range(300)
     ]
     mean = PosteriorMean(rank=40)
     for users, movies in draws:
@@ -241,6 +252,22 @@ def test_fewer_draws_are_made_of_more_ratings() -> None:
     options = bayesian.Options()
     assert [options.epochs_for(count) for count in (1, 100_000, 1_000_000, 10**9)] == [220, 220, 220, 40]
     assert bayesian.Options(draws=7).epochs_for(10**9) == 27
+
+
+def test_fewer_draws_than_dimensions_leave_no_direction_of_rounding() -> None:
+    training = made_up(150, 100, 4000)
+    fitted = with_fold_in(bayesian.fit(training, None, bayesian.Options(draws=1), seed=0), training)
+    assert np.abs(fitted.movie_vectors).max() < 100
+    assert not fitted.movie_vectors[:, 15:].any()
+
+
+@pytest.mark.parametrize("of_movies", [0.0, 1.0], ids=["all equal", "one value for each movie"])
+def test_ratings_without_any_noise_are_fitted(of_movies: float) -> None:
+    random = np.random.default_rng(0)
+    users, movies = (each.ravel().astype(np.int32) for each in np.meshgrid(np.arange(500), np.arange(100)))
+    ratings = (3 + of_movies * random.normal(size=100)[movies]).astype(np.float32)
+    fitted = bayesian.fit(Ratings(users, movies, ratings, 500, 100), None, bayesian.Options(draws=20), seed=0)
+    assert metrics.rmse(fitted.predict(users, movies), ratings) < 0.03
 
 
 @pytest.mark.parametrize("value", [np.inf, np.nan])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from dataclasses import replace
@@ -119,13 +120,18 @@ def test_the_variance_of_draws_is_added_to_the_noises() -> None:
         for _ in range(2000)
     ]
     for users, movies in draws:
-        spreads.add(users, movies, 0.7, scales)
+        drawn = movies + random.normal(size=movies.shape).astype(np.float32)
+        spreads.add(users, drawn, movies, 0.7, scales)
     mean = np.zeros((6, 3), np.float32), np.zeros((4, 3), np.float32)  # nothing but noise is left of the mean
     of_users, of_movies = spreads.values(*mean)
     predicted = np.array([u[:, :2] @ m[:, :2].T + u[:, 2:] + m[:, 2] for u, m in draws])
-    expected = 0.7**2 + np.mean(predicted**2)
+    # What the draws of the movies add is as large as a user's vector and 1 for the bias: E |u|^2 + 1 = 3.
+    added = np.array([(u[:, :2] ** 2).sum(axis=1) + 1 for u, _ in draws])
+    expected = 0.7**2 + np.mean(predicted**2) + added.mean()
     assert np.outer(of_users, of_movies) ** 2 == pytest.approx(np.full((6, 4), expected), rel=0.15)
-    assert of_users**2 * np.mean(of_movies**2) == pytest.approx(0.49 + (predicted**2).mean(axis=(0, 2)), rel=1e-2)
+    assert of_users**2 * np.mean(of_movies**2) == pytest.approx(
+        0.49 + (predicted**2).mean(axis=(0, 2)) + added.mean(axis=0), rel=1e-2
+    )
 
 
 def test_draws_are_the_same_bits_on_any_number_of_threads() -> None:
@@ -135,13 +141,14 @@ def test_draws_are_the_same_bits_on_any_number_of_threads() -> None:
         "from test_spread import OPTIONS, bayesian, made_up, replace;"
         "from embrec.models import normal_equations; normal_equations._BLOCK_RATINGS = 700;"
         "normal_equations._RATINGS_OF_ROW = 1; normal_equations._BLOCK_MOVIES = 2;"
-        "fitted = bayesian.fit(made_up(3000, 4, 10_000), None, replace(OPTIONS, draws=3), 1);"
+        "fitted = bayesian.fit(made_up(3000, 40, 20_000), None, replace(OPTIONS, draws=20), 1);"
         "arrays = fitted.user_vectors, fitted.movie_vectors, fitted.user_spreads, fitted.movie_spreads;"
         "print(hashlib.sha256(b''.join(each.tobytes() for each in arrays)).hexdigest())"
     )
     digests = [
         subprocess.run(
             [sys.executable, "-c", code, threads, __file__.rsplit("/", 1)[0]],
+            env={**os.environ, "OPENBLAS_NUM_THREADS": threads},
             capture_output=True,
             text=True,
             check=True,
