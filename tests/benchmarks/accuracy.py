@@ -83,14 +83,14 @@ def tuned(data: EvaluationData, only: str) -> tuple[list[Contender], list[Conten
     return (*made, chosen)
 
 
-def without_movies(contender: Contender, name: str) -> Contender:
-    """A contender that is not told what is known of the movies."""
+def told(contender: Contender, name: str, **known: None) -> Contender:
+    """A contender under another name that is not told what is known of movies or users: ``movie_features=None``."""
     rate, compare = contender.rate, contender.compare
     assert rate is not None
     assert compare is not None
 
     def unaware(training: Ratings) -> Ratings:
-        return replace(training, movie_features=None)
+        return replace(training, **known)
 
     return Contender(
         name,
@@ -114,11 +114,13 @@ def measure(tasks: Sequence[str], groups: dict[str, str], only: str) -> dict[str
         return [contender for contender in everybody if only in contender.name]
 
     quick, ours = mine["matrix-factorization"](), replace(mine["two-part"](), name="embrec")
-    plain, with_movies = without_movies(ours, "embrec"), replace(ours, name="embrec with movies")
+    plain = told(ours, "embrec", movie_features=None, user_features=None)
+    with_movies = told(ours, "embrec with movies", user_features=None)
+    with_users = replace(ours, name="embrec with movies and users")
     found: dict[str, list[Outcome]] = {}
     if "ratings" in tasks:
         others = (*raters, peers.my_fm(10, 300, with_movies=True), mine["biases"]())
-        everybody = wanted(plain, with_movies, quick, *others)
+        everybody = wanted(plain, with_movies, with_users, quick, *others)
         found["ratings"] = evaluate.rate(data, everybody, "official", progress=progress)
     if "top-n" in tasks:
         everybody = wanted(ours, *rankers, quick, mine["biases"](), mine["popularity"]())
