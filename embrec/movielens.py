@@ -60,19 +60,11 @@ def fetch_ml_100k(notify: Callable[[str], None] = lambda message: None) -> Path:
     if usable and (folder / "u.user").is_file():
         return folder
     try:
-        files = _fetched(notify)
+        _store(folder, _fetched(notify))
     except DownloadError as error:
         if not usable:
             raise
         notify(f"What is known of the users is not there, and is done without. {error}")
-        return folder
-    try:
-        _store(folder, files)
-    except OSError as error:
-        raise DownloadError(
-            f"MovieLens 100K cannot be kept in {folder}: {error.strerror}. "
-            "Set EMBREC_HOME to a directory you can write to."
-        ) from error
     return folder
 
 
@@ -181,9 +173,15 @@ def _as_u_item(text: str) -> bytes:
 
 def _store(folder: Path, files: dict[str, bytes]) -> None:
     """Write each file beside its place and move it there whole; the ratings, which all is judged by, come last."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, data in files.items():
-        with tempfile.NamedTemporaryFile(dir=folder, prefix=f"{name}.", delete=False) as unfinished:
-            unfinished.write(data)
-        os.chmod(unfinished.name, 0o644)
-        os.replace(unfinished.name, folder / name)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, data in files.items():
+            with tempfile.NamedTemporaryFile(dir=folder, prefix=f"{name}.", delete=False) as unfinished:
+                unfinished.write(data)
+            os.chmod(unfinished.name, 0o644)
+            os.replace(unfinished.name, folder / name)
+    except OSError as error:
+        raise DownloadError(
+            f"MovieLens 100K cannot be kept in {folder}: {error.strerror}. "
+            "Set EMBREC_HOME to a directory you can write to."
+        ) from error

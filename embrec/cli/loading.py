@@ -70,7 +70,7 @@ def load(
     A CSV has commas, one row a line, and a header with user_id, movie_id, rating and, if known, rated_at (seconds
     since 1970 or ISO 8601), or what the options say they are called. A table is read inside the database. Loading
     again changes nothing; a newer rating replaces an older one. What is known of users helps to predict their ratings;
-    it is personal data, and no answer has it.
+    it is personal data, and no answer shows it.
     """
     columns = {ours: name for ours, option in COLUMN_OPTIONS.items() if (name := column_options[_parameter(option)])}
     if sum(each is not None for each in (source, from_table, from_query)) != 1:
