@@ -261,11 +261,11 @@ def test_what_is_known_of_users_helps_where_ratings_are_few() -> None:
 def test_what_is_known_stands_beside_who_rated_what() -> None:
     one = np.array([0, 0, 2], np.int32)
     known = user_features({"a": np.array([0, 1], np.int32), "b": np.array([1, 2], np.int32)})
-    training = Ratings(one, np.array([0, 1, 1], np.int32), np.ones(3, np.float32), 3, 2, np.eye(2), known)
+    training = Ratings(one, np.array([0, 1, 1], np.int32), np.ones(3, np.float32), 3, 2, np.ones((2, 2)), known)
     of_users, of_movies = bayesian.features(training)
     half = 0.5**0.5
-    assert np.allclose(of_users.toarray(), [[half, half, 1, 0], [0, 0, 1, 1], [0, 1, 0, 1]])
-    assert np.allclose(of_movies.toarray(), [[1, 0, 0, 1, 0], [half, 0, half, 0, 1]])
+    assert np.allclose(of_users.toarray(), [[half, half, 1, 0], [0, 0, half, half], [0, 1, 0, 1]])
+    assert np.allclose(of_movies.toarray(), [[1, 0, 0, half, half], [half, 0, half, half, half]])
 
 
 def test_fewer_draws_are_made_of_more_ratings() -> None:
