@@ -1,6 +1,7 @@
 """What a model may know of users beside their ratings, as short labels, and the files that say it.
 
-All of it is personal data: no message and no log has a user's labels, and :func:`embrec.ratings.forget_user` takes them away.
+All of it is personal data: no message and no log has a user's labels, and :func:`embrec.ratings.forget_user` takes them
+away.
 """
 
 from __future__ import annotations
