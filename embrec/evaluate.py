@@ -20,11 +20,12 @@ from embrec import database, metrics, splits, tables
 from embrec.database import Bind
 from embrec.errors import DataError
 from embrec.extraction import extract
-from embrec.features import movie_features
+from embrec.features import UserFeatures, movie_features, user_features
 from embrec.models import Ratings
 from embrec.reading import read_ratings
 from embrec.rows import NO_TIME
 from embrec.sources import Source
+from embrec.user_labels import User
 
 Predict = Callable[[NDArray[np.int32], NDArray[np.int32]], NDArray[Any]]
 Score = Callable[[NDArray[np.int32]], NDArray[Any]]
@@ -95,15 +96,25 @@ class EvaluationData:
 
 
 def read_data(source: Source) -> EvaluationData:
-    """Read a data set to evaluate on; every movie that is rated, and of those what is known."""
+    """Read a data set to evaluate on; every movie and user with ratings, and of those what is known."""
     rows, _ = read_ratings(source)
     movie_ids = rows.movie_ids.to_pylist()
     known = {movie.movie_id: movie for movie in source.movies()}
     genres = [list((known[each].genres if each in known else None) or []) for each in movie_ids]
     years = [known[each].release_year if each in known else None for each in movie_ids]
     users, movies = len(rows.user_ids), len(movie_ids)
-    ratings = Ratings(rows.users, rows.movies, rows.ratings, users, movies, movie_features(genres, years))
+    of_movies, of_users = movie_features(genres, years), _user_features(source.users(), rows.user_ids.to_pylist())
+    ratings = Ratings(rows.users, rows.movies, rows.ratings, users, movies, of_movies, of_users)
     return EvaluationData(source.name, ratings, rows.rated_at, movie_ids, genres)
+
+
+def _user_features(users: Sequence[User], user_ids: Sequence[str]) -> UserFeatures | None:
+    known = {user.user_id: user.labels for user in users}
+    having: dict[str, list[int]] = {}
+    for number, user_id in enumerate(user_ids):
+        for label in known.get(user_id, ()):
+            having.setdefault(label, []).append(number)
+    return user_features({label: np.array(numbers, np.int32) for label, numbers in having.items()})
 
 
 def database_data(bind: Bind) -> EvaluationData:

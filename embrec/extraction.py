@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from embrec import bulk, database
 from embrec.database import Bind
 from embrec.errors import DataError
-from embrec.features import movie_features
+from embrec.features import movie_features, user_features
 from embrec.ids import key_order
 from embrec.models import Ratings
 from embrec.rows import NO_TIME
@@ -35,6 +35,7 @@ class RatingArrays:
         movie_indexes: int32 of shape (movie_count,), the database's movie_index of each movie.
         movie_genres: Each movie's genres.
         movie_years: Each movie's release year, or None.
+        user_labels: For each label who has it: int32 of shape (n,), 0 .. user_count - 1, ascending.
         newest_rating_at: Time of the newest rating, or None where no rating has a time.
         sha256: Digest of the ratings and their indexes.
         rated_at: int64 of shape (n,), microseconds since 1970, ``NO_TIME`` where there is none; empty unless asked for.
@@ -47,12 +48,13 @@ class RatingArrays:
     movie_indexes: NDArray[np.int32]
     movie_genres: list[list[str]]
     movie_years: list[int | None]
+    user_labels: dict[str, NDArray[np.int32]]
     newest_rating_at: dt.datetime | None
     sha256: str
     rated_at: NDArray[np.int64]
 
     def for_models(self) -> Ratings:
-        """The ratings as a model takes them, with what is known of the movies."""
+        """The ratings as a model takes them, with what is known of movies and users."""
         return Ratings(
             self.users,
             self.movies,
@@ -60,6 +62,7 @@ class RatingArrays:
             len(self.user_indexes),
             len(self.movie_indexes),
             movie_features(self.movie_genres, self.movie_years),
+            user_features(self.user_labels),
         )
 
     def fingerprints(self) -> NDArray[np.int64]:
@@ -101,6 +104,12 @@ def extract(bind: Bind, with_times: bool = False) -> RatingArrays:
             row.movie_index: row
             for row in connection.execute(sa.select(movies.c.movie_index, movies.c.genres, movies.c.release_year))
         }
+        labels = bulk.query_arrays(
+            connection,
+            "SELECT label, array_agg(user_index) FROM embrec.users, unnest(labels) AS label"
+            " WHERE label IS NOT NULL GROUP BY label",
+        )
+        having = dict(labels)
     if not pieces:
         raise DataError("There are no ratings in the database. Run: embrec load ml-100k, or embrec load PATH")
     user_column, movie_column, ratings = (np.concatenate([piece[column] for piece in pieces]) for column in range(3))
@@ -120,6 +129,7 @@ def extract(bind: Bind, with_times: bool = False) -> RatingArrays:
         movie_indexes=movie_indexes,
         movie_genres=[known[index].genres for index in movie_indexes.tolist()],
         movie_years=[known[index].release_year for index in movie_indexes.tolist()],
+        user_labels={label: _numbers_of(indexes, user_indexes) for label, indexes in having.items()},
         newest_rating_at=newest,
         sha256=digest.hexdigest(),
         rated_at=np.concatenate([piece[4] for piece in pieces])[order] if with_times else np.array([], np.int64),
@@ -132,3 +142,11 @@ def _contiguous(indexes: NDArray[np.int32]) -> tuple[NDArray[np.int32], NDArray[
     number = np.empty(int(occurring[-1]) + 1, dtype=np.int32)
     number[occurring] = np.arange(len(occurring), dtype=np.int32)
     return number[indexes], occurring
+
+
+def _numbers_of(indexes: NDArray[np.int32], occurring: NDArray[np.int32]) -> NDArray[np.int32]:
+    """The numbers of those indexes that occur, ascending, each once."""
+    indexes = np.unique(indexes)
+    numbers = np.searchsorted(occurring, indexes).clip(max=len(occurring) - 1)
+    found: NDArray[np.int32] = numbers[occurring[numbers] == indexes].astype(np.int32)
+    return found

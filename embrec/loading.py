@@ -24,6 +24,7 @@ from embrec.ratings import refresh_statistics
 from embrec.reading import RatingRows, read_ratings
 from embrec.rows import NO_TIME, RejectedRow
 from embrec.sources import Source
+from embrec.user_labels import User
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,8 @@ def load(
 
     Users and movies get their indexes by first appearance. A rating replaces the one the database holds for the
     same user and movie unless that one is newer; of several in one input the newest wins, and the last among
-    equals. A rating without a time is older than any with one. Loading the same input again changes nothing.
+    equals. A rating without a time is older than any with one. Loading the same input again changes nothing. Labels of
+    a user replace those that the database holds; users who never rated get no row.
 
     Args:
         bind: An engine, or a connection whose transaction is the caller's.
@@ -82,7 +84,7 @@ def load(
         database.require_schema(connection)
     # This may take minutes, and holds no transaction of the engine's.
     rows, rejected = read_ratings(source, reject_to is not None, progress)
-    movies = source.movies()
+    movies, users = source.movies(), source.users()
     # Sorting goes on beside the server's work on the ids.
     with ThreadPoolExecutor(max_workers=1) as worker, database.begin(bind) as connection:
         sorting = worker.submit(_newest_of_each_pair, rows)
@@ -90,6 +92,7 @@ def load(
         user_indexes, new_users = map_ids(connection, "user", rows.user_ids)
         movie_indexes, new_movies = map_ids(connection, "movie", _with_unrated(rows.movie_ids, movies))
         describe_movies(connection, movies)
+        _describe_users(connection, users)
         latest = sorting.result()
         inserted, updated = _merge_ratings(
             connection,
@@ -190,6 +193,23 @@ def describe_movies(connection: sa.Connection, movies: Sequence[Movie]) -> None:
         )
     )
     connection.execute(sa.text("DROP TABLE pg_temp.embrec_movies"))
+
+
+def _describe_users(connection: sa.Connection, users: Sequence[User]) -> None:
+    """Write labels in place of earlier ones; of a user listed twice the last are kept. Who never rated has no row."""
+    if not users:
+        return
+    connection.execute(sa.text("CREATE TEMP TABLE embrec_users (user_id text, labels text[]) ON COMMIT DROP"))
+    bulk.copy_rows(
+        connection, "pg_temp.embrec_users", ["text", "text[]"], {each.user_id: each for each in users}.values()
+    )
+    connection.execute(
+        sa.text(
+            "UPDATE embrec.users AS u SET labels = nullif(i.labels, '{}') FROM pg_temp.embrec_users AS i"
+            " WHERE u.user_id = i.user_id AND u.labels IS DISTINCT FROM nullif(i.labels, '{}')"
+        )
+    )
+    connection.execute(sa.text("DROP TABLE pg_temp.embrec_users"))
 
 
 def _merge_ratings(

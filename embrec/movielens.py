@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 import http.client
 import io
+import os
 import queue
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -27,6 +27,7 @@ RATINGS_SHA256 = "06416e597f82b7342361e41163890c81036900f418ad91315590814211dca4
 MIRROR = "recbole==1.2.1"
 MIRROR_FOLDER = "recbole/dataset_example/ml-100k/ml-100k"
 MIRROR_MOVIES_SHA256 = "238dd59c1f0022c1661f8d5351d912a6d5435dd7a0b9297d668f112301355fe4"
+MIRROR_USERS_SHA256 = "6a661c568d4d410a43e36c57748a7ff1858602483cfa2bafb3196b1fc1ff8944"
 ANSWER_SECONDS = 8.0
 DOWNLOAD_SECONDS = 60.0
 MIRROR_SECONDS = 120.0
@@ -40,7 +41,9 @@ LICENCE_NOTICE = (
 
 
 def fetch_ml_100k(notify: Callable[[str], None] = lambda message: None) -> Path:
-    """Folder with MovieLens 100K's u.data and u.item; fetched once, then kept.
+    """Folder with MovieLens 100K's u.data, u.item and u.user; fetched once, then kept.
+
+    A folder without u.user, as earlier versions left it, is completed; where that cannot be, it is used as it is.
 
     Args:
         notify: Called with a line for a person: the licence notice, and where the data comes from.
@@ -53,8 +56,19 @@ def fetch_ml_100k(notify: Callable[[str], None] = lambda message: None) -> Path:
     """
     folder = config.cache_directory() / "ml-100k"
     notify(LICENCE_NOTICE)
-    if _is_whole(folder):
+    usable = _is_usable(folder)
+    if usable and (folder / "u.user").is_file():
         return folder
+    try:
+        _store(folder, _fetched(notify))
+    except DownloadError as error:
+        if not usable:
+            raise
+        notify(f"What is known of the users is not there, and is done without. {error}")
+    return folder
+
+
+def _fetched(notify: Callable[[str], None]) -> dict[str, bytes]:
     try:
         notify(f"Downloading {URL}")
         files = _from_grouplens()
@@ -63,17 +77,10 @@ def fetch_ml_100k(notify: Callable[[str], None] = lambda message: None) -> Path:
         files = _from_mirror()
     if _sha256(files["u.data"]) != RATINGS_SHA256:
         raise DownloadError("The ratings that arrived are not MovieLens 100K: their digest differs. Try again later.")
-    try:
-        _store(folder, files)
-    except OSError as error:
-        raise DownloadError(
-            f"MovieLens 100K cannot be kept in {folder}: {error.strerror}. "
-            "Set EMBREC_HOME to a directory you can write to."
-        ) from error
-    return folder
+    return files
 
 
-def _is_whole(folder: Path) -> bool:
+def _is_usable(folder: Path) -> bool:
     ratings = folder / "u.data"
     return (folder / "u.item").is_file() and ratings.is_file() and _sha256(ratings.read_bytes()) == RATINGS_SHA256
 
@@ -87,7 +94,7 @@ def _from_grouplens() -> dict[str, bytes]:
     if hashlib.md5(archive, usedforsecurity=False).hexdigest() != ZIP_MD5:
         raise DownloadError("the archive's digest differs from the published one")
     with zipfile.ZipFile(io.BytesIO(archive)) as files:
-        return {name: files.read(f"ml-100k/{name}") for name in ("u.data", "u.item", "README")}
+        return {name: files.read(f"ml-100k/{name}") for name in ("README", "u.user", "u.item", "u.data")}
 
 
 def _download(url: str) -> bytes:
@@ -136,9 +143,14 @@ def _from_mirror() -> dict[str, bytes]:
         with zipfile.ZipFile(wheels[0]) as files:
             ratings = files.read(f"{MIRROR_FOLDER}.inter").partition(b"\n")[2]
             movies = files.read(f"{MIRROR_FOLDER}.item").partition(b"\n")[2]
-    if _sha256(movies) != MIRROR_MOVIES_SHA256:
-        raise DownloadError("The movies in the mirror are not the expected ones: their digest differs.")
-    return {"u.data": ratings, "u.item": _as_u_item(movies.decode("utf-8"))}
+            users = files.read(f"{MIRROR_FOLDER}.user").partition(b"\n")[2]
+    if (_sha256(movies), _sha256(users)) != (MIRROR_MOVIES_SHA256, MIRROR_USERS_SHA256):
+        raise DownloadError("The movies or users in the mirror are not the expected ones: their digest differs.")
+    return {
+        "u.user": users.replace(b"\t", b"|"),
+        "u.item": _as_u_item(movies.decode("utf-8")),
+        "u.data": ratings,
+    }
 
 
 def _manual_way(reason: str) -> str:
@@ -160,14 +172,16 @@ def _as_u_item(text: str) -> bytes:
 
 
 def _store(folder: Path, files: dict[str, bytes]) -> None:
-    """Write the files beside their place and move them there whole."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = Path(tempfile.mkdtemp(prefix="ml-100k.", dir=folder.parent))
-    for name, data in files.items():
-        (unfinished / name).write_bytes(data)
-    unfinished.chmod(0o755)
-    shutil.rmtree(folder, ignore_errors=True)
+    """Write each file beside its place and move it there whole; the ratings, which all is judged by, come last."""
     try:
-        unfinished.rename(folder)
-    except OSError:  # another process stored it first
-        shutil.rmtree(unfinished, ignore_errors=True)
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, data in files.items():
+            with tempfile.NamedTemporaryFile(dir=folder, prefix=f"{name}.", delete=False) as unfinished:
+                unfinished.write(data)
+            os.chmod(unfinished.name, 0o644)
+            os.replace(unfinished.name, folder / name)
+    except OSError as error:
+        raise DownloadError(
+            f"MovieLens 100K cannot be kept in {folder}: {error.strerror}. "
+            "Set EMBREC_HOME to a directory you can write to."
+        ) from error

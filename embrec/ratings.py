@@ -62,7 +62,7 @@ def remove_rating(bind: Bind, user_id: str | int, movie_id: str | int) -> bool:
 
 
 def forget_user(bind: Bind, user_id: str | int) -> bool:
-    """Take away all that is known of a user: ratings, vectors in every run, what experiments recorded.
+    """Take away all that is known of a user: ratings, labels, vectors in every run, what experiments recorded.
 
     Movies' vectors, which were learned from many users' ratings, stay as they are until the next training.
 

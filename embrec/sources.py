@@ -1,4 +1,4 @@
-"""Reads data sets as chunks of ratings and a list of movies: MovieLens folders, CSV, Parquet, DataFrames."""
+"""Reads data sets as chunks of ratings, movies and users: MovieLens folders, CSV, Parquet, DataFrames."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from embrec.delimited import read_delimited, read_header, unreadable
 from embrec.errors import DataError
 from embrec.movies import Movie, check_movie, read_csv_movies, read_ml_1m_movies, read_ml_100k_movies
 from embrec.rows import RATING_COLUMNS, RawRows
+from embrec.user_labels import User, label_users, read_csv_users, read_ml_1m_users, read_ml_100k_users
 
 _PARQUET_ROWS = 1 << 19
 _WANTED = {
@@ -39,16 +40,23 @@ class Source:
         ratings: Reads the ratings, chunk by chunk. It is given a function to call with the share of the
             input read so far, between 0 and 1.
         movies: Reads the movies; none for a data set that has only ids.
+        users: Reads what is known of users; none for a data set that has only ids.
         files: The files it reads.
     """
 
     name: str
     ratings: Callable[[Callable[[float], None]], Iterator[RawRows]]
     movies: Callable[[], list[Movie]]
+    users: Callable[[], list[User]]
     files: tuple[Path, ...] = ()
 
 
-def open_source(path: str | Path, movies: str | Path | None = None, columns: Mapping[str, str] | None = None) -> Source:
+def open_source(
+    path: str | Path,
+    movies: str | Path | None = None,
+    columns: Mapping[str, str] | None = None,
+    users: str | Path | None = None,
+) -> Source:
     """Recognise a data set by its files.
 
     Args:
@@ -57,48 +65,56 @@ def open_source(path: str | Path, movies: str | Path | None = None, columns: Map
         movies: A CSV file of movies with a header (movie_id, title, genres, release_year), for a CSV of ratings.
         columns: What a CSV calls its columns, by our names, where it differs:
             ``{"user_id": "customer", "movie_id": "film"}``.
+        users: A CSV file of users with a header (user_id and any columns, which
+            :func:`embrec.user_labels.label_users` makes labels of), for a CSV of ratings.
 
     Raises:
         DataError: There is no such path, or it is none of these.
     """
-    path, movie_file = Path(path), None if movies is None else Path(movies)
+    path = Path(path)
+    movie_file, user_file = (None if each is None else Path(each) for each in (movies, users))
     try:
         is_file, is_folder = path.is_file(), path.is_dir()
     except OSError as error:
         raise DataError(f"The path {shown([str(path)])} cannot be used: {error.strerror}. Check it.") from error
     if not is_file and not is_folder:
         raise DataError(f"There is no file or folder {path}. Check the path, or run: embrec load ml-100k")
-    if movie_file is not None and not movie_file.is_file():
-        raise DataError(f"There is no file of movies {movie_file}. Check the path.")
+    for described, file in (("movies", movie_file), ("users", user_file)):
+        if file is not None and not file.is_file():
+            raise DataError(f"There is no file of {described} {file}. Check the path.")
     if is_file:
         read = _parquet_ratings if path.suffix == ".parquet" else _csv_ratings
         return Source(
             str(path),
             lambda progress: read(path, columns or {}, progress),
             lambda: [] if movie_file is None else read_csv_movies(movie_file),
-            (path,) if movie_file is None else (path, movie_file),
+            lambda: [] if user_file is None else read_csv_users(user_file),
+            tuple(file for file in (path, movie_file, user_file) if file is not None),
         )
-    if movies is not None or columns:
+    if movies is not None or users is not None or columns:
         raise DataError(f"{path} is a folder, and folders have names of their own. Name a CSV file with these options.")
     if (path / "u.data").is_file():
         return Source(
             str(path),
             lambda progress: _headless_ratings(path / "u.data", b"\t", progress),
             lambda: read_ml_100k_movies(path / "u.item"),
-            (path / "u.data", path / "u.item"),
+            lambda: _where_there_is(path / "u.user", read_ml_100k_users),
+            (path / "u.data", path / "u.item", path / "u.user"),
         )
     if (path / "ratings.dat").is_file():
         return Source(
             str(path),
             lambda progress: _headless_ratings(path / "ratings.dat", b"::", progress),
             lambda: read_ml_1m_movies(path / "movies.dat"),
-            (path / "ratings.dat", path / "movies.dat"),
+            lambda: _where_there_is(path / "users.dat", read_ml_1m_users),
+            (path / "ratings.dat", path / "movies.dat", path / "users.dat"),
         )
     if (path / "ratings.csv").is_file():
         return Source(
             str(path),
             lambda progress: _csv_ratings(path / "ratings.csv", {}, progress),
             lambda: read_csv_movies(path / "movies.csv"),
+            list,  # none of these data sets says anything of its users
             (path / "ratings.csv", path / "movies.csv"),
         )
     raise DataError(
@@ -107,31 +123,65 @@ def open_source(path: str | Path, movies: str | Path | None = None, columns: Map
     )
 
 
-def from_frame(frame: pd.DataFrame, movies: Sequence[Movie] = (), name: str = "DataFrame") -> Source:
+def _where_there_is(path: Path, read: Callable[[Path], list[User]]) -> list[User]:
+    return read(path) if path.is_file() else []
+
+
+def from_frame(
+    frame: pd.DataFrame, movies: Sequence[Movie] = (), name: str = "DataFrame", users: pd.DataFrame | None = None
+) -> Source:
     """Read ratings from a DataFrame.
 
     Args:
         frame: Columns user_id, movie_id, rating and, if known, rated_at (datetime, or seconds since 1970).
         movies: What is known of the movies.
         name: A name for messages; a row is named by its position, from 1.
+        users: What is known of users: a column user_id and any others, which
+            :func:`embrec.user_labels.label_users` makes labels of.
 
     Raises:
         DataError: A column is missing, or holds what cannot be an id, a rating or a time.
     """
-    if not isinstance(frame, pd.DataFrame) or frame.columns.nlevels > 1:
-        raise DataError("Ratings are a DataFrame whose columns have plain names. Make one with pandas.DataFrame(...).")
-    missing = [column for column in RATING_COLUMNS[:3] if column not in frame.columns]
-    if missing:
-        raise DataError(f"The DataFrame has no column {', '.join(missing)}. Rename its columns.")
-    if frame.columns.duplicated().any():
-        raise DataError("The DataFrame has two columns of one name. Rename its columns.")
+    _check_frame(frame, "Ratings", RATING_COLUMNS[:3])
+    if users is not None:
+        _check_frame(users, "Users", ("user_id",))
     arrays = {column: _frame_text(frame[column], column) for column in RATING_COLUMNS if column in frame.columns}
     raw = RawRows(name, arrays, np.arange(1, len(frame) + 1), [])
     return Source(
         name,
         lambda progress: iter([raw]),
         lambda: [check_movie(movie, name, 1 + row) for row, movie in enumerate(movies)],
+        lambda: [] if users is None else _frame_users(users, f"{name} of users"),
     )
+
+
+def _check_frame(frame: pd.DataFrame, what: str, needed: Sequence[str]) -> None:
+    if not isinstance(frame, pd.DataFrame) or frame.columns.nlevels > 1:
+        raise DataError(f"{what} are a DataFrame whose columns have plain names. Make one with pandas.DataFrame(...).")
+    missing = [column for column in needed if column not in frame.columns]
+    if missing:
+        raise DataError(f"The DataFrame has no column {', '.join(missing)}. Rename its columns.")
+    if frame.columns.duplicated().any():
+        raise DataError("The DataFrame has two columns of one name. Rename its columns.")
+
+
+def _frame_users(frame: pd.DataFrame, name: str) -> list[User]:
+    ids = [_decoded(value) for value in _frame_text(frame["user_id"], "user_id").to_pylist()]
+    columns = {str(label): [_known(value) for value in frame[label]] for label in frame.columns if label != "user_id"}
+    return label_users(ids, columns, name, range(1, len(frame) + 1))
+
+
+def _decoded(value: str | bytes | None) -> str:
+    # What is no UTF-8 becomes half surrogate pairs, which no id may have.
+    text = value.decode("utf-8", "surrogateescape") if isinstance(value, bytes) else value or ""
+    return text.strip()
+
+
+def _known(value: Any) -> str:
+    """A value as the text of a label; integers with gaps, which are floats in pandas, without their fraction."""
+    if pd.api.types.is_scalar(value) and pd.isna(value):
+        return ""
+    return str(int(value) if isinstance(value, float) and value.is_integer() else value).strip()
 
 
 def _frame_text(series: pd.Series[Any], column: str) -> pa.Array:

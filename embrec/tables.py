@@ -25,8 +25,10 @@ users = sa.Table(
     metadata,
     sa.Column("user_index", sa.Integer, primary_key=True, autoincrement=False),
     sa.Column("user_id", sa.Text, nullable=False, unique=True),
-    # Then the id is one that says nothing, and no ratings or vectors are left.
+    # Then the id is one that says nothing, and no ratings, labels or vectors are left.
     sa.Column("forgotten_at", timestamptz),
+    # What a model may know of the user, such as 'age 20-29'; NULL where nothing is known.
+    sa.Column("labels", ARRAY(sa.Text)),
 )
 
 movies = sa.Table(

@@ -62,9 +62,11 @@ def named_movies(count: int = 20) -> list[Movie]:
     ]
 
 
-def load_frame(engine: sa.Engine, frame: pd.DataFrame, movies: list[Movie] | None = None) -> loading.LoadReport:
+def load_frame(
+    engine: sa.Engine, frame: pd.DataFrame, movies: list[Movie] | None = None, users: pd.DataFrame | None = None
+) -> loading.LoadReport:
     """Load a DataFrame of ratings."""
-    return loading.load(engine, sources.from_frame(frame, movies or []))
+    return loading.load(engine, sources.from_frame(frame, movies or [], users=users))
 
 
 def stored_run(engine: sa.Engine, movie_vectors: np.ndarray, user_vectors: np.ndarray | None = None) -> int:

@@ -26,6 +26,9 @@ TASKS = ("ratings", "top-n", "similar")
 @click.option(
     "--movies", type=click.Path(path_type=Path), help="CSV of movies (movie_id, title, genres, release_year)."
 )
+@click.option(
+    "--users", type=click.Path(path_type=Path), help="CSV of users (user_id, and any columns that tell of them)."
+)
 @click.option("--task", "tasks", multiple=True, type=click.Choice(TASKS), help="All three unless given.")
 @click.option("--model", "models", multiple=True, type=click.Choice(MODELS), help="The default one unless given.")
 @click.option("--compare", "every_model", is_flag=True, help="Every model, the article's among them (slow).")
@@ -43,6 +46,7 @@ TASKS = ("ratings", "top-n", "similar")
 def evaluate(
     data: str | None,
     movies: Path | None,
+    users: Path | None,
     tasks: tuple[str, ...],
     models: tuple[str, ...],
     every_model: bool,
@@ -72,7 +76,7 @@ def evaluate(
     names = MODELS if every_model else models or MODELS[:1]
     chosen = [contenders.CONTENDERS[name]() for name in (*names, *contenders.BASELINES)]
     grouped = _read_groups(groups) if groups else {}
-    found = _data(data, movies, database_url)
+    found = _data(data, movies, users, database_url)
     outcomes: list[Outcome] = []
     for task in tasks or TASKS:
         try:
@@ -89,12 +93,12 @@ def evaluate(
         print_json([{"task": each.task, "model": each.contender, "values": each.values} for each in outcomes])
 
 
-def _data(data: str | None, movies: Path | None, database_url: str | None) -> EvaluationData:
+def _data(data: str | None, movies: Path | None, users: Path | None, database_url: str | None) -> EvaluationData:
     from embrec.evaluate import database_data, read_data
 
     if data is None:
         return database_data(engine(database_url))
-    return read_data(open_named_source(data, movies))
+    return read_data(open_named_source(data, movies, users=users))
 
 
 def _outcomes(

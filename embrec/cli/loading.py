@@ -34,6 +34,9 @@ from embrec.table_source import TableSource
 @click.option(
     "--movies", type=click.Path(path_type=Path), help="CSV of movies (movie_id, title, genres, release_year)."
 )
+@click.option(
+    "--users", type=click.Path(path_type=Path), help="CSV of users (user_id, and any columns that tell of them)."
+)
 @click.option("--movies-query", metavar="SQL", help="SELECT of movie_id, title and, if known, genres and release_year.")
 @click.option(
     "--reject-to", type=click.Path(path_type=Path), help="CSV file for bad rows; without it one stops the load."
@@ -46,6 +49,7 @@ def load(
     from_query: str | None,
     watermark: str | None,
     movies: Path | None,
+    users: Path | None,
     movies_query: str | None,
     reject_to: Path | None,
     database_url: str | None,
@@ -57,7 +61,7 @@ def load(
     \b
     embrec load ml-100k            # fetched, checked and kept
     embrec load ml-latest-small/   # also ml-1m, ml-10m ... ml-32m
-    embrec load ratings.csv --movies movies.csv
+    embrec load ratings.csv --movies movies.csv --users users.csv
     embrec load sales.csv --user-column customer --movie-column film
     embrec load --from-table shop.stars --user-column customer --movie-column film --rating-column stars
     embrec load --from-table shop.stars --watermark updated_at   # only what is new
@@ -65,16 +69,19 @@ def load(
 
     A CSV has commas, one row a line, and a header with user_id, movie_id, rating and, if known, rated_at (seconds
     since 1970 or ISO 8601), or what the options say they are called. A table is read inside the database. Loading
-    again changes nothing; a newer rating replaces an older one.
+    again changes nothing; a newer rating replaces an older one. What is known of users helps to predict their ratings;
+    it is personal data, and no answer shows it.
     """
     columns = {ours: name for ours, option in COLUMN_OPTIONS.items() if (name := column_options[_parameter(option)])}
     if sum(each is not None for each in (source, from_table, from_query)) != 1:
         raise click.UsageError("Name one thing to load: ml-100k, a path, --from-table NAME or --from-query SQL.")
-    if (source is None and movies is not None) or (source is not None and (movies_query or watermark)):
-        raise click.UsageError("--movies goes with a file; --movies-query and --watermark with a table or a query.")
+    if (source is None and (movies or users)) or (source is not None and (movies_query or watermark)):
+        raise click.UsageError(
+            "--movies and --users go with a file; --movies-query and --watermark with a table or a query."
+        )
     bind = engine(database_url)
     if source is not None:
-        report = load_with_progress(bind, open_named_source(source, movies, columns), reject_to)
+        report = load_with_progress(bind, open_named_source(source, movies, columns, users), reject_to)
     else:
         with progress_bar("Loading inside the database") as bar:
             ratings = TableSource(from_table, from_query, columns, movies_query, watermark)
@@ -95,13 +102,15 @@ def _parameter(option: str) -> str:
     return option.removeprefix("--").replace("-", "_")
 
 
-def open_named_source(name: str, movies: Path | None = None, columns: dict[str, str] | None = None) -> Source:
+def open_named_source(
+    name: str, movies: Path | None = None, columns: dict[str, str] | None = None, users: Path | None = None
+) -> Source:
     """The data set called ``name``: ``ml-100k``, fetched where it is not in the cache, or a path."""
     if name == "ml-100k" and not Path(name).exists():
         from embrec.movielens import fetch_ml_100k
 
-        return open_source(fetch_ml_100k(note))
-    return open_source(name, movies, columns)
+        return open_source(fetch_ml_100k(note), movies, columns, users)
+    return open_source(name, movies, columns, users)
 
 
 def load_with_progress(bind: sa.Engine, source: Source, reject_to: Path | None = None) -> LoadReport:

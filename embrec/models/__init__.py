@@ -12,6 +12,8 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from embrec.features import UserFeatures
+
 
 @dataclass(frozen=True)
 class Ratings:
@@ -24,6 +26,7 @@ class Ratings:
         user_count: Number of users; some may have no rating here.
         movie_count: Number of movies; some may have no rating here.
         movie_features: What is known of each movie, float32 of shape (movie_count, feature_count), or None.
+        user_features: What is known of users, or None.
     """
 
     users: NDArray[np.int32]
@@ -32,6 +35,7 @@ class Ratings:
     user_count: int
     movie_count: int
     movie_features: NDArray[np.float32] | None = None
+    user_features: UserFeatures | None = None
 
     def part(self, positions: NDArray[np.int64]) -> Ratings:
         """The ratings at some positions, in their order, of the same users and movies."""

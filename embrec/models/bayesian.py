@@ -9,9 +9,9 @@ conditional distribution (:mod:`embrec.models.conditional`). What is averaged is
 movies expected given them: the same mean as of draws of both, with less noise (Rao-Blackwell).
 
 The mean of a side's prior is linear in features of each row (:mod:`embrec.models.linked_prior`): which movies a user
-rated says much about the user, whatever the ratings were, and likewise for movies, whose genres and years join in
-where they are known (the implicit terms of Koren, Factorization meets the neighborhood, KDD 2008, in the prior of Simm
-et al.). The first sweeps, until the draws have forgotten where they began, do not count.
+rated says much about the user, whatever the ratings were, and likewise for movies. Movies' genres and years, and users'
+labels, join in where they are known (the implicit terms of Koren, Factorization meets the neighborhood, KDD 2008, in
+the prior of Simm et al.). The first sweeps, until the draws have forgotten where they began, do not count.
 """
 
 from __future__ import annotations
@@ -217,14 +217,20 @@ class BayesianFactorization(keras.Model):  # type: ignore[misc]  # keras has no 
 def features(training: Ratings) -> tuple[scipy.sparse.csr_array, scipy.sparse.csr_array]:
     """What is known of each user and each movie, beside the ratings' values.
 
-    Which ones it is rated with, each row scaled by one over the root of their number; for movies, what
-    ``training.movie_features`` has as well.
+    Which ones it is rated with, and what ``training.user_features`` and ``training.movie_features`` have, each row of
+    both scaled by one over the root of their number, so that no kind of knowledge outweighs the other by being longer.
     """
     shape = (training.user_count, training.movie_count)
     who = scipy.sparse.csr_array((np.ones(len(training.users)), (training.users, training.movies)), shape=shape)
     of_users, of_movies = _by_root(who), _by_root(who.T.tocsr())
     if training.movie_features is not None:
-        of_movies = scipy.sparse.hstack([of_movies, scipy.sparse.csr_array(training.movie_features)], format="csr")
+        known = _by_root(scipy.sparse.csr_array(training.movie_features))
+        of_movies = scipy.sparse.hstack([of_movies, known], format="csr")
+    if training.user_features is not None:
+        users, starts = training.user_features
+        having = (np.ones(len(users)), users, starts)
+        known = scipy.sparse.csc_array(having, shape=(training.user_count, len(starts) - 1))
+        of_users = scipy.sparse.hstack([of_users, _by_root(known.tocsr())], format="csr")
     return of_users, of_movies
 
 

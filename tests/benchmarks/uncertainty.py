@@ -27,7 +27,7 @@ def measure(data: EvaluationData, progress: evaluate.Progress) -> dict[str, list
     folds = evaluate.rating_splits(data, "official")
     for number, (kept, held) in enumerate(folds):
         progress("uncertainty", "embrec", number, len(folds))
-        training, test = replace(data.part(kept), movie_features=None), data.part(held)
+        training, test = replace(data.part(kept), movie_features=None, user_features=None), data.part(held)
         fitted = bayesian.fit(training, None, bayesian.Options(), 0)
         assert fitted.user_spreads is not None
         assert fitted.movie_spreads is not None

@@ -161,6 +161,7 @@ def test_an_error_is_one_line_on_stderr_and_status_1(
         ["load"],
         ["load", "x", "--watermark", "a"],
         ["load", "--from-table", "a", "--movies", "b"],
+        ["load", "--from-table", "a", "--users", "b"],
     ],
 )
 def test_wrong_usage_is_status_2(embrec: Run, arguments: list[str]) -> None:

@@ -106,7 +106,7 @@ FILES: list[tuple[str, str, bytes, str]] = [
 # Of a folder: its files, and what is said.
 FOLDERS: list[tuple[str, dict[str, bytes], str]] = [
     ("nothing", {}, "no MovieLens data set. Name a file of ratings instead, CSV or Parquet"),
-    ("100K without its movies", {"u.data": b"1\t2\t3\t4\n"}, "file of movies .*u.item cannot be read.*Check the path"),
+    ("100K without its movies", {"u.data": b"1\t2\t3\t4\n"}, "The file .*u.item cannot be read.*Check the path"),
     (
         "100K with commas",
         {"u.data": b"1,2,3,4\n", "u.item": b""},
@@ -116,6 +116,16 @@ FOLDERS: list[tuple[str, dict[str, bytes], str]] = [
         "100K with short movies",
         {"u.data": b"1\t2\t3\t4\n", "u.item": b"2|x\n"},
         r"u\.item, line 1.* 2 columns where 24",
+    ),
+    (
+        "100K with short users",
+        {"u.data": b"1\t2\t3\t4\n", "u.item": b"", "u.user": b"1|24|M\n"},
+        r"u\.user, line 1.* 3 columns where 5",
+    ),
+    (
+        "1M with users of no age",
+        {"ratings.dat": b"1::2::3::4\n", "movies.dat": b"", "users.dat": b"1::F::x::1::2\n"},
+        r"users\.dat, line 1, column age",
     ),
     ("1M with tabs", {"ratings.dat": b"1\t2\t3\t4\n", "movies.dat": b""}, r"ratings\.dat, line 1, column \(row\)"),
     ("1M in milliseconds", {"ratings.dat": b"1::2::3::978300760000\n", "movies.dat": b""}, "is it in milliseconds"),

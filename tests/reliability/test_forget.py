@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 
 import numpy as np
+import pandas as pd
 import pytest
 import sqlalchemy as sa
 from data import FAKE_RUN, load_frame, rating_frame, two_part_run
@@ -38,6 +39,8 @@ def test_nothing_of_a_forgotten_user_is_left_in_any_table(served: sa.Engine) -> 
     run = runs.start(served, **FAKE_RUN)
     with served.begin() as connection:
         embeddings.store(connection, run, "user", {"rating": vectors, "preference": vectors})
+    load_frame(served, rating_frame().head(1), users=pd.DataFrame({"user_id": ["Zaphod"], "planet": ["Zaphod's own"]}))
+    assert count(served, "SELECT count(*) FROM embrec.users WHERE labels = '{\"planet Zaphod''s own\"}'") == 1
     assert ratings.forget_user(served, "Zaphod")
     with served.connect() as connection:
         kinds = "relnamespace = to_regnamespace('embrec') AND relkind IN ('r', 'p', 'm')"

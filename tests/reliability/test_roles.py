@@ -8,6 +8,7 @@ import os
 from collections.abc import Callable, Iterator
 
 import numpy as np
+import pandas as pd
 import pytest
 import sqlalchemy as sa
 from conftest import with_database
@@ -34,6 +35,7 @@ from embrec.extraction import extract
 
 GROUPS = ("owner", "loader", "trainer", "publisher", "reader", "api")
 SINCE = dt.datetime(2000, 1, 1, tzinfo=dt.UTC)
+USERS = pd.DataFrame({"user_id": ["u1", "u2"], "plan": ["free", "free"]})
 Operation = Callable[[sa.Connection], object]
 
 
@@ -83,11 +85,15 @@ OPERATIONS: dict[str, tuple[Operation, str]] = {
     "unrate": (lambda c: ratings.remove_rating(c, "u1", 100), "owner loader api"),
     "exposure": (lambda c: experiments.record_exposure(c, "u1"), "owner loader api"),
     "outcome": (lambda c: experiments.record_outcome(c, "u1", 1), "owner loader api"),
-    "load": (lambda c: loading.load(c, sources.from_frame(rating_frame(5, 5, 9, seed=9), [])), "owner loader"),
+    "load": (
+        lambda c: loading.load(c, sources.from_frame(rating_frame(5, 5, 9, seed=9), [], users=USERS)),
+        "owner loader",
+    ),
     "forget": (lambda c: ratings.forget_user(c, "u1"), "owner loader"),
     "count": (sql("SELECT embrec.refresh_statistics()"), "owner loader trainer publisher"),
     "read ratings": (sql("SELECT * FROM embrec.ratings"), "owner loader trainer reader"),
     "read users": (sql("SELECT * FROM embrec.users"), "owner loader trainer reader"),
+    "read labels": (sql("SELECT labels FROM embrec.users"), "owner loader trainer reader"),
     "read vectors": (lambda c: embeddings.read(c, 1, "movie"), "owner trainer reader"),
     "extract": (extract, "owner loader trainer reader"),
     "train": (train, "owner trainer"),
@@ -249,6 +255,17 @@ def test_every_function_with_its_owners_rights_has_a_path_of_its_own(served: sa.
         for each in settings or ():
             if each.startswith("search_path="):
                 assert each.endswith("pg_temp"), f"{name} would look for tables in the temporary schema first"
+
+
+def test_no_function_and_no_view_has_what_is_known_of_users(served: sa.Engine) -> None:
+    query = """
+    SELECT p.proname FROM pg_proc AS p WHERE p.pronamespace = 'embrec'::regnamespace
+        AND pg_get_functiondef(p.oid) ~ '\\mlabels\\M'
+    UNION ALL SELECT c.relname FROM pg_class AS c WHERE c.relnamespace = 'embrec'::regnamespace
+        AND pg_get_viewdef(c.oid) ~ '\\mlabels\\M'
+    """
+    with served.connect() as connection:
+        assert connection.scalars(sa.text(query.replace(":", "\\:"))).all() == ["forget_user"]
 
 
 HIJACKS = (

@@ -1,4 +1,4 @@
-"""Passwords and ratings are in no message, no log and no record of a run."""
+"""Passwords, ratings and what is known of users are in no message, no log and no record of a run."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import sqlalchemy as sa
 from conftest import with_database
@@ -20,6 +21,7 @@ from embrec.errors import EmbrecError
 from embrec.local import LocalServer
 
 PASSWORD, USER, RATING = "canary-pass-word-4711", "canary-user-4711", 4.5621948
+LABEL = "canary-label-4711"
 
 
 @pytest.fixture
@@ -66,13 +68,18 @@ def test_a_password_and_a_rating_are_said_nowhere(
     file, bad = tmp_path / "ratings.csv", tmp_path / "bad.csv"
     frame.to_csv(file, index=False)
     frame.assign(rating="x").tail(1).to_csv(bad, index=False)
+    users, bad_users = tmp_path / "users.csv", tmp_path / "bad_users.csv"
+    known = pd.DataFrame({"user_id": [USER], "plan": [LABEL]})
+    known.to_csv(users, index=False)
+    known.assign(plan=LABEL * 99).to_csv(bad_users, index=False)
     wrong = secret_url.replace("dbname=embrec", "dbname=nowhere")
     host = config.parse_database_url(secret_url, "test").parameters["host"]
     elsewhere = secret_url.replace(f"host={host}", "host=/nowhere")
     assert wrong != secret_url != elsewhere
     said = ""
     for url, *arguments in (
-        (secret_url, "load", str(file)),
+        (secret_url, "load", str(file), "--users", str(users)),
+        (secret_url, "load", str(file), "--users", str(bad_users)),
         (secret_url, "load", str(bad)),
         (secret_url, "train", "--model", "matrix-factorization", "--epochs", "1", "--dimensions", "3"),
         (secret_url, "runs", "list"),
@@ -94,12 +101,13 @@ def test_a_password_and_a_rating_are_said_nowhere(
     logging.getLogger("sqlalchemy.engine").setLevel(logging.DEBUG)
     engine = database.create_engine(secret_url)
     try:
-        loading.load(engine, sources.from_frame(frame, []))
+        loading.load(engine, sources.from_frame(frame, [], users=known))
         ratings.add_rating(engine, USER, 100, RATING)
         recommend.recommend_for(engine, {"100": RATING})
         for failing in (
             f"INSERT INTO embrec.ratings SELECT user_index, movie_index, {RATING} FROM embrec.ratings LIMIT 1",
             "INSERT INTO embrec.ratings SELECT user_index, -1, rating FROM embrec.ratings LIMIT 1",
+            "UPDATE embrec.users SET user_index = user_index + 1 WHERE labels IS NOT NULL",
         ):
             with pytest.raises(EmbrecError) as refused, database.begin(engine) as connection:
                 connection.execute(sa.text(failing.replace(str(RATING), ":rating")), {"rating": RATING})
@@ -113,6 +121,7 @@ def test_a_password_and_a_rating_are_said_nowhere(
     for place, text in {"said": said, "logged": caplog.text, "recorded": record, "the server's log": log}.items():
         assert PASSWORD not in text, place
         assert str(RATING)[:6] not in text, place
+        assert LABEL not in text, place
     assert USER not in said + record + log
 
 

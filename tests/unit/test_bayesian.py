@@ -11,6 +11,7 @@ from test_matrix_factorization import made_up
 
 from embrec import metrics, splits
 from embrec.errors import TrainingError
+from embrec.features import user_features
 from embrec.models import (
     Ratings,
     bayesian,
@@ -246,6 +247,36 @@ def test_what_is_known_of_movies_helps_where_ratings_are_few() -> None:
         fitted = bayesian.fit(training, None, bayesian.Options(dimensions=12, draw_dimensions=5, draws=60), seed=0)
         errors.append(metrics.rmse(fitted.predict(users[held], movies[held]), ratings[held]))
     assert errors[1] < 0.9 * errors[0]
+
+
+def test_what_is_known_of_users_helps_where_ratings_are_few() -> None:
+    random = np.random.default_rng(0)
+    group = random.integers(0, 4, 200)
+    taste = random.normal(0, 1.5, (4, 100))
+    users, movies = random.integers(0, 200, 1200), random.integers(0, 100, 1200)
+    _, first = np.unique(users * 100 + movies, return_index=True)
+    users, movies = users[first].astype(np.int32), movies[first].astype(np.int32)
+    ratings = (3 + taste[group[users], movies] + random.normal(0, 0.3, len(users))).astype(np.float32)
+    kept, held = splits.random_split(len(users), 0.2, 0)
+    having = {f"group {number}": np.flatnonzero(group == number).astype(np.int32) for number in range(4)}
+    errors = []
+    for known in (None, user_features(having)):
+        everything = Ratings(users, movies, ratings, 200, 100, user_features=known)
+        fitted = bayesian.fit(
+            everything.part(kept), None, bayesian.Options(dimensions=12, draw_dimensions=5, draws=60), seed=0
+        )
+        errors.append(metrics.rmse(fitted.predict(users[held], movies[held]), ratings[held]))
+    assert errors[1] < 0.9 * errors[0]
+
+
+def test_what_is_known_stands_beside_who_rated_what() -> None:
+    one = np.array([0, 0, 2], np.int32)
+    known = user_features({"a": np.array([0, 1], np.int32), "b": np.array([1, 2], np.int32)})
+    training = Ratings(one, np.array([0, 1, 1], np.int32), np.ones(3, np.float32), 3, 2, np.ones((2, 2)), known)
+    of_users, of_movies = bayesian.features(training)
+    half = 0.5**0.5
+    assert np.allclose(of_users.toarray(), [[half, half, 1, 0], [0, 0, half, half], [0, 1, 0, 1]])
+    assert np.allclose(of_movies.toarray(), [[1, 0, 0, half, half], [half, 0, half, half, half]])
 
 
 def test_fewer_draws_are_made_of_more_ratings() -> None:

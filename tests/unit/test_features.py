@@ -1,10 +1,10 @@
-"""What is known of movies, as numbers."""
+"""What is known of movies and users, as numbers."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from embrec.features import movie_features
+from embrec.features import movie_features, user_features
 
 
 def test_genres_and_periods_are_columns() -> None:
@@ -17,3 +17,14 @@ def test_genres_and_periods_are_columns() -> None:
 
 def test_where_nothing_is_known_there_is_nothing() -> None:
     assert movie_features([[], []], [None, None]) is None
+
+
+def test_labels_that_several_users_have_are_features() -> None:
+    having = {"sex M": [0, 2], "age 7": [1], "age 20-29": [0, 1, 3]}
+    features = user_features({label: np.array(users, np.int32) for label, users in having.items()})
+    assert features is not None
+    users, starts = features
+    assert (users.tolist(), starts.tolist()) == ([0, 1, 3, 0, 2], [0, 3, 5])
+    assert (users.dtype, starts.dtype) == (np.int32, np.int64)
+    assert user_features({"age 7": np.array([1], np.int32)}) is None
+    assert user_features({}) is None

@@ -17,11 +17,14 @@ from embrec import movielens
 from embrec.errors import DownloadError
 from embrec.movies import Movie
 from embrec.sources import open_source
+from embrec.user_labels import User
 
 RATINGS = b"196\t242\t3\t881250949\n"
 MOVIES = (
     "242\tKolya\t1996\tComedy\n267\tunkonwn\tunkonwn\tunknown\n543\tMis\u00e9rables, Les\t1995\tDrama Musical\n"
 ).encode()
+
+USERS = b"196\t49\tM\twriter\t55105\n"
 
 
 @pytest.fixture(autouse=True)
@@ -30,6 +33,7 @@ def small_dataset(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("EMBREC_HOME", str(tmp_path))
     monkeypatch.setattr(movielens, "RATINGS_SHA256", movielens._sha256(RATINGS))
     monkeypatch.setattr(movielens, "MIRROR_MOVIES_SHA256", movielens._sha256(MOVIES))
+    monkeypatch.setattr(movielens, "MIRROR_USERS_SHA256", movielens._sha256(USERS))
     monkeypatch.setattr(movielens, "ANSWER_SECONDS", 0.5)
     monkeypatch.setattr(movielens, "DOWNLOAD_SECONDS", 1.0)
 
@@ -45,6 +49,7 @@ def mirror(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
         with zipfile.ZipFile(wheel, "w") as files:
             files.writestr(f"{movielens.MIRROR_FOLDER}.inter", b"user_id:token\n" + RATINGS)
             files.writestr(f"{movielens.MIRROR_FOLDER}.item", b"item_id:token\n" + MOVIES)
+            files.writestr(f"{movielens.MIRROR_FOLDER}.user", b"user_id:token\n" + USERS)
         return subprocess.CompletedProcess(command, 0, "", "")
 
     monkeypatch.setattr(movielens.subprocess, "run", pip)
@@ -78,6 +83,7 @@ def test_the_mirror_gives_an_ordinary_movielens_folder(
         Movie("267", "unknown", ["unknown"], None),
         Movie("543", "Misérables, Les (1995)", ["Drama", "Musical"], 1995),
     ]
+    assert open_source(folder).users() == [User("196", ["age 40-49", "sex M", "occupation writer", "zip 5"])]
     assert any("no redistribution" in note for note in notes), "the licence notice is shown"
     assert any("no answer in" in note and "mirror" in note for note in notes)
     assert mirror[0][-1] == "recbole==1.2.1"
@@ -94,6 +100,22 @@ def test_it_is_fetched_once_and_checked_each_time(
     movielens.fetch_ml_100k()
     assert len(mirror) == 2, "a damaged copy is fetched anew"
     assert (folder / "u.data").read_bytes() == RATINGS
+    assert sorted(each.name for each in folder.iterdir()) == ["u.data", "u.item", "u.user"], "and nothing is left over"
+
+
+def test_a_folder_without_users_is_completed_or_used_as_it_is(
+    monkeypatch: pytest.MonkeyPatch, mirror: list[list[str]], hanging_server: str
+) -> None:
+    monkeypatch.setattr(movielens, "URL", hanging_server)
+    folder = movielens.fetch_ml_100k()
+    (folder / "u.user").unlink()
+    monkeypatch.setattr(movielens, "MIRROR_USERS_SHA256", "0" * 64)
+    notes: list[str] = []
+    assert movielens.fetch_ml_100k(notes.append) == folder
+    assert notes[-1].startswith("What is known of the users is not there, and is done without. The movies or users in")
+    assert open_source(folder).users() == []
+    monkeypatch.setattr(movielens, "MIRROR_USERS_SHA256", movielens._sha256(USERS))
+    assert [user.user_id for user in open_source(movielens.fetch_ml_100k()).users()] == ["196"]
 
 
 def test_a_server_that_drips_is_given_up_on(monkeypatch: pytest.MonkeyPatch, mirror: list[list[str]]) -> None:
