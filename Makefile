@@ -49,7 +49,7 @@ bench-accuracy: $(VENV)/.bench $(VENV)-lenskit/.made $(VENV)-lightfm/.made
 
 # Peers with needs of their own live apart. LightFM's own setup.py fails under today's pip; this is its version 1.17
 # with another, and takes a C compiler.
-$(VENV)-lenskit/.made: REQUIREMENT := lenskit>=2025.8,<2026
+$(VENV)-lenskit/.made: REQUIREMENT := lenskit==2025.8.1
 $(VENV)-lightfm/.made: REQUIREMENT := rectools-lightfm==1.17.3
 $(VENV)-lenskit/.made $(VENV)-lightfm/.made: %/.made:
 	$(PYTHON) -m venv $*

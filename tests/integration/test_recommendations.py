@@ -631,6 +631,7 @@ def test_fingerprints_are_sqls(admin: sa.Engine, given_ratings) -> None:
         indexes.astype(np.int32),
         [],
         [],
+        {},
         None,
         "",
         np.array([], np.int64),
