@@ -169,47 +169,35 @@ def describe_movies(connection: sa.Connection, movies: Sequence[Movie]) -> None:
     """Write titles, genres and years; of a movie listed twice the last is kept."""
     if not movies:
         return
-    connection.execute(
-        sa.text(
-            "CREATE TEMP TABLE embrec_movies (movie_id text, title text, genres text[], release_year smallint)"
-            " ON COMMIT DROP"
+    columns = "movie_id text, title text, genres text[], release_year smallint"
+    with _staged(connection, "movies", columns) as table:
+        types = ["text", "text", "text[]", "int2"]
+        bulk.copy_rows(connection, table, types, {each.movie_id: each for each in movies}.values())
+        connection.execute(
+            sa.text(
+                "WITH described AS ("
+                "  SELECT m.movie_index, coalesce(i.title, m.title) AS title, coalesce(i.genres, m.genres) AS genres,"
+                "    coalesce(i.release_year, m.release_year) AS release_year"
+                f"  FROM {table} AS i JOIN embrec.movies AS m USING (movie_id)"
+                ") UPDATE embrec.movies AS m SET title = d.title, genres = d.genres, release_year = d.release_year"
+                " FROM described AS d WHERE m.movie_index = d.movie_index"
+                " AND (m.title, m.genres, m.release_year) IS DISTINCT FROM (d.title, d.genres, d.release_year)"
+            )
         )
-    )
-    bulk.copy_rows(
-        connection,
-        "pg_temp.embrec_movies",
-        ["text", "text", "text[]", "int2"],
-        {each.movie_id: each for each in movies}.values(),
-    )
-    connection.execute(
-        sa.text(
-            "WITH described AS ("
-            "  SELECT m.movie_index, coalesce(i.title, m.title) AS title, coalesce(i.genres, m.genres) AS genres,"
-            "    coalesce(i.release_year, m.release_year) AS release_year"
-            "  FROM pg_temp.embrec_movies AS i JOIN embrec.movies AS m USING (movie_id)"
-            ") UPDATE embrec.movies AS m SET title = d.title, genres = d.genres, release_year = d.release_year"
-            " FROM described AS d WHERE m.movie_index = d.movie_index"
-            " AND (m.title, m.genres, m.release_year) IS DISTINCT FROM (d.title, d.genres, d.release_year)"
-        )
-    )
-    connection.execute(sa.text("DROP TABLE pg_temp.embrec_movies"))
 
 
 def _describe_users(connection: sa.Connection, users: Sequence[User]) -> None:
     """Write labels in place of earlier ones; of a user listed twice the last are kept. Who never rated has no row."""
     if not users:
         return
-    connection.execute(sa.text("CREATE TEMP TABLE embrec_users (user_id text, labels text[]) ON COMMIT DROP"))
-    bulk.copy_rows(
-        connection, "pg_temp.embrec_users", ["text", "text[]"], {each.user_id: each for each in users}.values()
-    )
-    connection.execute(
-        sa.text(
-            "UPDATE embrec.users AS u SET labels = nullif(i.labels, '{}') FROM pg_temp.embrec_users AS i"
-            " WHERE u.user_id = i.user_id AND u.labels IS DISTINCT FROM nullif(i.labels, '{}')"
+    with _staged(connection, "users", "user_id text, labels text[]") as table:
+        bulk.copy_rows(connection, table, ["text", "text[]"], {each.user_id: each for each in users}.values())
+        connection.execute(
+            sa.text(
+                f"UPDATE embrec.users AS u SET labels = nullif(i.labels, '{{}}') FROM {table} AS i"
+                " WHERE u.user_id = i.user_id AND u.labels IS DISTINCT FROM nullif(i.labels, '{}')"
+            )
         )
-    )
-    connection.execute(sa.text("DROP TABLE pg_temp.embrec_users"))
 
 
 def _merge_ratings(
@@ -238,17 +226,18 @@ def no_ratings(connection: sa.Connection) -> bool:
     return bool(connection.scalar(sa.text("SELECT NOT EXISTS (SELECT FROM embrec.ratings)")))
 
 
-@contextlib.contextmanager
-def staged_ratings(connection: sa.Connection) -> Iterator[str]:
+def staged_ratings(connection: sa.Connection) -> contextlib.AbstractContextManager[str]:
     """A temporary table for ratings that are to be merged, with the columns of ``embrec.ratings``; yields its name."""
-    connection.execute(
-        sa.text(
-            "CREATE TEMP TABLE embrec_ratings (user_index integer, movie_index integer, rating real,"
-            " rated_at timestamptz) ON COMMIT DROP"
-        )
-    )
-    yield "pg_temp.embrec_ratings"
-    connection.execute(sa.text("DROP TABLE pg_temp.embrec_ratings"))
+    columns = "user_index integer, movie_index integer, rating real, rated_at timestamptz"
+    return _staged(connection, "ratings", columns)
+
+
+@contextlib.contextmanager
+def _staged(connection: sa.Connection, name: str, columns: str) -> Iterator[str]:
+    """A temporary table for rows that are to be put in their place; yields its name."""
+    connection.execute(sa.text(f"CREATE TEMP TABLE embrec_{name} ({columns}) ON COMMIT DROP"))
+    yield f"pg_temp.embrec_{name}"
+    connection.execute(sa.text(f"DROP TABLE pg_temp.embrec_{name}"))
 
 
 def merge_staged(connection: sa.Connection, staged: str) -> tuple[int, int]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from embrec.cli.common import MODELS, database_option, engine, importing_keras, json_option, note, print_json
-from embrec.cli.loading import open_named_source
+from embrec.cli.loading import movies_option, open_named_source, users_option
 from embrec.cli.progress import progress_bar
 from embrec.cli.tables import print_rows
 from embrec.errors import DataError, TrainingError
@@ -23,12 +23,8 @@ TASKS = ("ratings", "top-n", "similar")
 
 @click.command()
 @click.argument("data", metavar="[ml-100k|PATH]", required=False)
-@click.option(
-    "--movies", type=click.Path(path_type=Path), help="CSV of movies (movie_id, title, genres, release_year)."
-)
-@click.option(
-    "--users", type=click.Path(path_type=Path), help="CSV of users (user_id, and any columns that tell of them)."
-)
+@movies_option
+@users_option
 @click.option("--task", "tasks", multiple=True, type=click.Choice(TASKS), help="All three unless given.")
 @click.option("--model", "models", multiple=True, type=click.Choice(MODELS), help="The default one unless given.")
 @click.option("--compare", "every_model", is_flag=True, help="Every model, the article's among them (slow).")

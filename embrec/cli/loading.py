@@ -17,6 +17,13 @@ from embrec.loading import load as load_source
 from embrec.sources import Source, open_source
 from embrec.table_source import TableSource
 
+movies_option = click.option(
+    "--movies", type=click.Path(path_type=Path), help="CSV of movies (movie_id, title, genres, release_year)."
+)
+users_option = click.option(
+    "--users", type=click.Path(path_type=Path), help="CSV of users (user_id, and any columns that tell of them)."
+)
+
 
 @click.command()
 @click.argument("source", metavar="[ml-100k|PATH]", required=False)
@@ -31,12 +38,8 @@ from embrec.table_source import TableSource
     metavar="COLUMN",
     help="Of a table's rows only those newer than at the last load, by this column of times, such as updated_at.",
 )
-@click.option(
-    "--movies", type=click.Path(path_type=Path), help="CSV of movies (movie_id, title, genres, release_year)."
-)
-@click.option(
-    "--users", type=click.Path(path_type=Path), help="CSV of users (user_id, and any columns that tell of them)."
-)
+@movies_option
+@users_option
 @click.option("--movies-query", metavar="SQL", help="SELECT of movie_id, title and, if known, genres and release_year.")
 @click.option(
     "--reject-to", type=click.Path(path_type=Path), help="CSV file for bad rows; without it one stops the load."

@@ -18,22 +18,27 @@ _SAMPLE = 1 << 18
 
 
 def by_user(training: Ratings) -> Rows:
-    """Group the ratings by user; those that are sorted by user are taken as they are."""
+    """Group the ratings by user."""
+    return Rows.of(*sorted_by_user(training))
+
+
+def sorted_by_user(training: Ratings) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.float32]]:
+    """How many ratings each user has, and the ratings' movies and values by user."""
     users, movies, ratings = training.users, training.movies, training.ratings
     if (users[1:] < users[:-1]).any():
-        order = stable_order(users, training.user_count)
+        order = _stable_order(users, training.user_count)
         users, movies, ratings = users[order], movies[order], ratings[order]
-    return Rows.of(np.bincount(users, minlength=training.user_count), movies, ratings)
+    return np.bincount(users, minlength=training.user_count), movies, ratings
 
 
 def by_movie(training: Ratings) -> Rows:
     """Group the ratings by movie."""
-    order = stable_order(training.movies, training.movie_count)
+    order = _stable_order(training.movies, training.movie_count)
     counts = np.bincount(training.movies, minlength=training.movie_count)
     return Rows.of(counts, training.users[order], training.ratings[order])
 
 
-def stable_order(keys: NDArray[np.int32], key_count: int) -> NDArray[np.int64]:
+def _stable_order(keys: NDArray[np.int32], key_count: int) -> NDArray[np.int64]:
     """Positions in the order of the keys, as a stable sort gives them, by the ways that numpy is quickest at."""
     if key_count <= 1 << 16:
         return np.argsort(keys.astype(np.uint16), kind="stable")  # a radix sort

@@ -20,7 +20,7 @@ import scipy.sparse
 from numpy.typing import NDArray
 
 from embrec.models import Ratings
-from embrec.models.factorization import stable_order
+from embrec.models.factorization import sorted_by_user
 
 # Ratings of a block; a row counts for some, for its sums take room however few they are of. Sums of 16 coordinates of a
 # block's users take 20 MB at most, or what those of the movies take where these are many.
@@ -104,11 +104,8 @@ class NormalEquations:
 
     def __init__(self, training: Ratings, map_blocks: Map) -> None:
         self._map = map_blocks
-        users, movies, ratings = training.users, training.movies, training.ratings
-        if (users[1:] < users[:-1]).any():
-            order = stable_order(users, training.user_count)
-            users, movies, ratings = users[order], movies[order], ratings[order]
-        ends = np.concatenate([[0], np.cumsum(np.bincount(users, minlength=training.user_count))])
+        counts, movies, ratings = sorted_by_user(training)
+        ends = np.concatenate([[0], np.cumsum(counts)])
         size = max(_BLOCK_RATINGS, _RATINGS_OF_ROW * training.movie_count)
         self._blocks = [_block(part, ends, movies, ratings, training.movie_count) for part in _cut(ends, size)]
         self._movies = _cut(np.arange(training.movie_count + 1), (_RATINGS_OF_ROW + 1) * _BLOCK_MOVIES)

@@ -7,15 +7,13 @@ movies by movies, so it is what a catalogue too big for the closed form might be
 
 from __future__ import annotations
 
-from unittest import mock
-
 import keras
 import numpy as np
 import tensorflow as tf
 
 from embrec.contenders import by_cosine
 from embrec.evaluate import Contender, Score
-from embrec.models import Ratings, RatingWeights, autoencoder
+from embrec.models import Ratings, RatingWeights
 
 _USERS = 128
 _RATE = 0.01
@@ -65,13 +63,3 @@ def elsa(epochs: int, kept: float, of_ratings: bool) -> Contender:
         return lambda users: rows[users] @ vectors @ vectors.T
 
     return Contender("ELSA", None, rank, lambda training, seed: by_cosine(fit(training, seed)[1]))
-
-
-def closed_form_of(most: int) -> Contender:
-    """The default model whose closed form is of so many movies, the most rated, and the others folded in."""
-
-    def rank(training: Ratings, seed: int) -> Score:
-        with mock.patch.object(autoencoder, "_MOST_MOVIES", most):
-            return autoencoder.fit(training, autoencoder.Options(), seed).score
-
-    return Contender(f"embrec, {most} movies in the closed form", rank=rank)
