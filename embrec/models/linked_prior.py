@@ -104,6 +104,8 @@ class _DecomposedLink:
         self._features = features if features.shape[1] < features.shape[0] else None
         gram = features.T @ features if self._features is not None else features @ features.T
         squares, basis = scipy.linalg.eigh(gram.toarray(), driver="evd")
+        # Of a direction and its opposite each processor's BLAS finds another one, whose noise would be another draw.
+        basis *= np.sign(np.random.default_rng(0).standard_normal(len(basis)) @ basis)
         real = squares > _LEAST_SHARE * squares.max(initial=0.0)
         self._sizes = np.sqrt(squares[real], dtype=np.float32)[:, np.newaxis]
         self._basis = np.ascontiguousarray(basis[:, real] / (1 if self._features is None else self._sizes.T))
