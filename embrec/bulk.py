@@ -21,6 +21,7 @@ _POSTGRES_EPOCH = 946_684_800_000_000
 _COPY_SIGNATURE = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 _COPY_TRAILER = b"\xff\xff"
 _COPY_BLOCK_ROWS = 1 << 16
+_INTEGER_OID = 23
 _TYPES = {pa.int32(): "int4", pa.float64(): "float8", pa.string(): "text"}
 _BLOCKS_PER_ARRAY = 128  # some 20,000 ratings
 
@@ -33,8 +34,8 @@ def copy_arrays(connection: sa.Connection, target: str, arrays: Sequence[NDArray
         target: Table and columns, such as ``embrec.ratings (user_index, rating)``.
         arrays: One array of n values per column, of a dtype as wide as the column's type (int32 for integer,
             float32 for real, bytes of one length for text, int64 for bigint and, from :func:`timestamps`,
-            timestamptz). A float32 array of
-            shape (n, d) goes into a vector column, bit for bit.
+            timestamptz). A float32 array of shape (n, d) goes into a vector column, bit for bit, and an int32 one into
+            a column of integer[].
         freeze: Spare the first reader and the first vacuum from rewriting every page; allowed for a table that this
             transaction has made or truncated.
     """
@@ -42,10 +43,7 @@ def copy_arrays(connection: sa.Connection, target: str, arrays: Sequence[NDArray
     fields: list[tuple[Any, ...]] = [("count", ">i2")]
     for position, array in enumerate(arrays):
         fields.append((f"length{position}", ">i4"))
-        if array.ndim == 2:
-            fields += [(f"header{position}", ">i2", (2,)), (f"value{position}", ">f4", (array.shape[1],))]
-        else:
-            fields.append((f"value{position}", array.dtype.newbyteorder(">")))
+        fields.append((f"value{position}", _field(array)))
     layout = np.dtype(fields)
     with (
         _cursor(connection) as cursor,
@@ -60,14 +58,29 @@ def copy_arrays(connection: sa.Connection, target: str, arrays: Sequence[NDArray
             buffer = np.zeros(block.stop - start, layout)
             buffer["count"] = len(arrays)
             for position, array in enumerate(arrays):
-                width = array.dtype.itemsize
-                if array.ndim == 2:
-                    width = 4 + width * array.shape[1]
-                    buffer[f"header{position}"][:, 0] = array.shape[1]
-                buffer[f"length{position}"] = width
-                buffer[f"value{position}"] = array[block]
+                value = buffer[f"value{position}"]
+                buffer[f"length{position}"] = value.nbytes // len(value)
+                if array.ndim == 1:
+                    value[:] = array[block]
+                elif array.dtype == np.float32:
+                    value["dimensions"] = array.shape[1]
+                    value["elements"] = array[block]
+                else:
+                    value["header"] = 1, 0, _INTEGER_OID, array.shape[1], 1
+                    value["elements"]["length"] = 4
+                    value["elements"]["value"] = array[block]
             copy.write(buffer.tobytes())
         copy.write(_COPY_TRAILER)
+
+
+def _field(array: NDArray[Any]) -> Any:
+    """How a value of a column is laid out."""
+    if array.ndim == 1:
+        return array.dtype.newbyteorder(">")
+    if array.dtype == np.float32:
+        return [("dimensions", ">i2"), ("nothing", ">i2"), ("elements", ">f4", (array.shape[1],))]
+    # Dimensions, whether there are NULLs, the type, how many, the first's number; then each element with its length.
+    return [("header", ">i4", (5,)), ("elements", [("length", ">i4"), ("value", ">i4")], (array.shape[1],))]
 
 
 def copy_rows(connection: sa.Connection, target: str, types: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:

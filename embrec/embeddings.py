@@ -10,10 +10,10 @@ import numpy as np
 import sqlalchemy as sa
 from numpy.typing import NDArray
 
-from embrec import bulk, database
+from embrec import bulk, database, metrics
 from embrec.database import Bind
 from embrec.errors import BusyError, DatabaseError, RunError
-from embrec.tables import run_matrices
+from embrec.tables import movie_neighbours, run_matrices
 
 Side = Literal["user", "movie"]
 Part = Literal["rating", "preference", "profile", "similarity"]
@@ -40,6 +40,8 @@ class Vectors(NamedTuple):
 # Comparing so many takes some 5 ms; the functions that look for the nearest use an index where there is one.
 INDEXED_FROM = 50_000
 _INDEX_MEMORY_MB = 2_048
+_LISTED = 100  # neighbours of a movie: enough for a page of fifty
+_LISTED_AT_ONCE = 512
 # How long to wait for who reads vectors before a run's are dropped: in all, and at a time.
 DROP_SECONDS = 30.0
 _LOCK_MILLISECONDS = 3_000
@@ -145,6 +147,28 @@ def store_matrix(
     bulk.copy_arrays(connection, table, [*columns, biases, rows])
 
 
+def store_neighbours(connection: sa.Connection, model_run_id: int, movies: Vectors) -> None:
+    """List each movie's nearest by cosine, where there are not so many movies that an approximate index finds them.
+
+    Args:
+        connection: The transaction that stores the vectors.
+        model_run_id: The run.
+        movies: The vectors that are compared.
+    """
+    count = len(movies.vectors)
+    if not 1 < count < INDEXED_FROM:
+        return
+    unit = movies.vectors / np.linalg.norm(movies.vectors, axis=1, keepdims=True)
+    near = np.empty((count, min(_LISTED, count - 1)), np.int32)
+    for start in range(0, count, _LISTED_AT_ONCE):
+        similarity = unit[start : start + _LISTED_AT_ONCE] @ unit.T
+        rows = np.arange(len(similarity))
+        similarity[rows, start + rows] = -np.inf
+        near[start : start + len(rows)] = movies.indexes[metrics.top(similarity, near.shape[1])]
+    columns = [np.full(count, model_run_id, np.int32), movies.indexes, near]
+    bulk.copy_arrays(connection, "embrec.movie_neighbours (model_run_id, movie_index, neighbours)", columns)
+
+
 def read(bind: Bind, model_run_id: int, side: Side, part: Part = "rating") -> Vectors:
     """Read one side's vectors of a part, those of movies that were folded in too; none where the run has none."""
     leaf = _partition(side, model_run_id, part)
@@ -210,7 +234,8 @@ def _drop(engine: sa.Engine, model_run_id: int) -> None:
                 way = "FINALIZE" if pending else "CONCURRENTLY"
                 connection.execute(sa.text(f"ALTER TABLE {parent} DETACH PARTITION {attached} {way}"))
             connection.execute(sa.text(f"DROP TABLE IF EXISTS {partition}"))
-        connection.execute(sa.delete(run_matrices).where(run_matrices.c.model_run_id == model_run_id))
+        for table in (run_matrices, movie_neighbours):
+            connection.execute(sa.delete(table).where(table.c.model_run_id == model_run_id))
 
 
 def _readers(engine: sa.Engine) -> str:
@@ -225,11 +250,12 @@ def _readers(engine: sa.Engine) -> str:
 
 
 def stored_runs(connection: sa.Connection) -> set[int]:
-    """The runs that have tables of vectors, attached or not, or matrices."""
+    """The runs that have tables of vectors, attached or not, matrices, or lists of neighbours."""
     query = (
         "SELECT substring(relname FROM '[0-9]+$')::integer FROM pg_class"
         " WHERE relnamespace = 'embrec'::regnamespace AND relname ~ '^(user|movie)_embeddings_run_[0-9]+$'"
         " AND relkind IN ('r', 'p') UNION SELECT model_run_id FROM embrec.run_matrices"
+        " UNION SELECT model_run_id FROM embrec.movie_neighbours"
     )
     return set(connection.scalars(sa.text(query.replace("::", r"\:\:"))))
 

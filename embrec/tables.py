@@ -189,6 +189,21 @@ run_matrices = sa.Table(
     sa.Column("embedding", VECTOR(), nullable=False),
 )
 
+# Of a run of fewer movies than have an approximate index: each movie's nearest, by the part that is compared.
+movie_neighbours = sa.Table(
+    "movie_neighbours",
+    metadata,
+    sa.Column("model_run_id", sa.Integer, sa.ForeignKey(model_runs.c.model_run_id), primary_key=True),
+    sa.Column("movie_index", sa.Integer, primary_key=True),
+    sa.Column("neighbours", ARRAY(sa.Integer)),  # NULL: came after the training, so it is in nobody's list
+)
+sa.Index(
+    "movie_neighbours_later_idx",
+    movie_neighbours.c.model_run_id,
+    movie_neighbours.c.movie_index,
+    postgresql_where=movie_neighbours.c.neighbours.is_(None),
+)
+
 experiments = sa.Table(
     "experiments",
     metadata,

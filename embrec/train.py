@@ -160,6 +160,7 @@ def _store(
             return
         embeddings.store(connection, model_run_id, "user", users)
         embeddings.store(connection, model_run_id, "movie", movies)
+        embeddings.store_neighbours(connection, model_run_id, movies[_compared(model)["movie_similarity"]])
         for name, rows, biases in _head(model):
             embeddings.store_matrix(connection, model_run_id, name, rows, biases)
         outcome = {**_outcome(model, errors), **serving, "vectors_sha256": embeddings.digest(connection, model_run_id)}

@@ -7,7 +7,7 @@ import pandas as pd
 import sqlalchemy as sa
 
 from embrec import loading, runs, sources
-from embrec.embeddings import Vectors, store
+from embrec.embeddings import Vectors, store, store_neighbours
 from embrec.extraction import extract
 from embrec.movies import Movie
 
@@ -77,6 +77,8 @@ def stored_run(engine: sa.Engine, movie_vectors: np.ndarray, user_vectors: np.nd
         for side, values in sides.items():
             vectors = Vectors(np.arange(len(values), dtype=np.int32), values.astype(np.float32))
             store(connection, run, side, {"rating": vectors})
+            if side == "movie":
+                store_neighbours(connection, run, vectors)
         runs.finish(connection, run, "trained", dimensions=movie_vectors.shape[1])
     return run
 
@@ -100,6 +102,8 @@ def two_part_run(engine: sa.Engine, seed: int = 1) -> dict[str, np.ndarray]:
             for part in MOVIE_PARTS[1:] if side == "movie" else ("preference",):
                 parts[part] = Vectors(numbers, found[f"{side} {part}"])
             store(connection, run, side, parts)
+            if side == "movie":
+                store_neighbours(connection, run, parts["similarity"])
         runs.finish(connection, run, "trained", movie_similarity="similarity", user_similarity="preference", **SERVING)
     runs.publish(engine, run)
     for name, values in (("bias", biases), ("spread", spreads)):

@@ -140,6 +140,9 @@ BEGIN
         IF to_regclass('embrec.run_matrices') IS NOT NULL THEN
             GRANT INSERT ON embrec.run_matrices TO embrec_trainer;
         END IF;
+        IF to_regclass('embrec.movie_neighbours') IS NOT NULL THEN
+            GRANT INSERT ON embrec.movie_neighbours TO embrec_trainer;
+        END IF;
     END IF;
     IF to_regrole('embrec_publisher') IS NOT NULL THEN
         GRANT SELECT ON embrec.model_runs, embrec.publications, embrec.published_run TO embrec_publisher;

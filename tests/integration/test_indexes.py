@@ -116,7 +116,7 @@ def best(engine: sa.Engine, user: str, n: int, **filters) -> pd.DataFrame:
     return recommend.recommend_movies(engine, user, n, movie_ids=[str(each.movie_id) for each in MOVIES], **filters)
 
 
-@pytest.mark.parametrize(
+EACH_FILTER = pytest.mark.parametrize(
     "filters",
     [
         {},
@@ -127,6 +127,19 @@ def best(engine: sa.Engine, user: str, n: int, **filters) -> pd.DataFrame:
         {"genres": ["Rare"], "released_from": 2005},
     ],
 )
+
+
+@EACH_FILTER
+def test_ranking_without_an_index_finds_what_comparing_all_does(engine: sa.Engine, filters) -> None:
+    load_frame(engine, rating_frame(40, 2_000, 3_000), MOVIES)
+    two_part_run(engine)
+    for number in range(0, 40, 3):  # the first user rated all
+        for n in (1, 10, 70, 700):
+            exact = best(engine, f"u{number}", n, **filters)
+            pd.testing.assert_frame_equal(recommend.recommend_movies(engine, f"u{number}", n, **filters), exact)
+
+
+@EACH_FILTER
 def test_ranking_by_the_index_finds_nearly_all_and_never_too_few(engine: sa.Engine, ranked, filters) -> None:
     shares = []
     for number in range(1, 40):  # the first user rated all

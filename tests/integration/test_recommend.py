@@ -8,12 +8,12 @@ import numpy as np
 import pandas as pd
 import pytest
 import sqlalchemy as sa
-from data import load_frame, rating_frame, stored_run
+from data import load_frame, rating_frame, stored_run, two_part_run
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from psycopg.conninfo import make_conninfo
 
-from embrec import database, recommend, runs
+from embrec import database, ratings, recommend, runs
 from embrec.errors import DatabaseError, NoPublishedRunError, SchemaError, UnknownMovieError, UnknownUserError
 from embrec.movies import Movie
 
@@ -60,6 +60,32 @@ def test_similar_is_numpys_cosine_order_for_everyone(engine: sa.Engine, publishe
         assert frame[f"{side}_id"].tolist() == [names[other] for other in order[:7]]
         assert np.allclose(frame["similarity"], similarity[order[:7]], atol=1e-6)
         assert frame["rank"].tolist() == [1, 2, 3, 4, 5, 6, 7]
+
+
+def test_neighbours_are_those_listed_and_those_that_came_later(engine: sa.Engine) -> None:
+    load_frame(engine, rating_frame(movies=130, count=900))
+    vectors = two_part_run(engine)["movie similarity"]
+    names = ids(engine, "movie")
+    similarity = cosines(vectors, 7)
+    order = [names[other] for other in np.argsort(-similarity, kind="stable") if other != 7]
+    for n in (1, 10, 50, 51, 129):  # a hundred are listed, of which fifty answer
+        assert recommend.similar_movies(engine, names[7], n).movie_id.tolist() == order[:n]
+    for number in range(20):
+        ratings.add_rating(engine, f"u{number}", "later", 1 + number % 5)
+    assert ratings.refresh(engine) == ratings.refresh(engine) == 1
+    every = recommend.similar_movies(engine, names[7], 129)
+    assert every.movie_id.tolist() != order
+    for n in (10, 50):
+        nearest = recommend.similar_movies(engine, names[7], n)
+        pd.testing.assert_frame_equal(nearest, every[:n])
+    place = every.movie_id.tolist().index("later")
+    close = recommend.similar_movies(engine, "later", 10)
+    assert close.similarity[0] >= every.similarity[place] - 1e-9
+    with engine.begin() as connection:
+        connection.execute(
+            sa.text("UPDATE embrec.movie_neighbours SET neighbours = neighbours[51:] WHERE movie_index = 7")
+        )
+    assert not set(recommend.similar_movies(engine, names[7], 10).movie_id) <= set(every.movie_id[:11]), "it is read"
 
 
 def test_the_columns_are_the_vocabulary(engine: sa.Engine, published) -> None:

@@ -484,7 +484,8 @@ def test_a_refresh_of_matrix_factorisation_is_its_own_sweep(engine: sa.Engine) -
     load_frame(engine, frame, MOVIES)
     result = train(engine, "matrix-factorization", {"dimensions": 5, "epochs": 30})
     with engine.begin() as connection:
-        connection.execute(sa.text("DELETE FROM embrec.movie_embeddings WHERE movie_index = 3"))
+        for table in ("movie_embeddings", "movie_neighbours"):
+            connection.execute(sa.text(f"DELETE FROM embrec.{table} WHERE movie_index = 3"))
     assert ratings.refresh(engine) == 1
     vectors = read(engine, result.model_run_id, "movie")
     assert np.allclose(vectors.vectors[3], result.model.movie_vectors[3], atol=0.02)
