@@ -10,7 +10,7 @@ import numpy as np
 import sqlalchemy as sa
 from numpy.typing import NDArray
 
-from embrec import bulk, database, metrics
+from embrec import bulk, database
 from embrec.database import Bind
 from embrec.errors import BusyError, DatabaseError, RunError
 from embrec.tables import movie_neighbours, run_matrices
@@ -40,8 +40,6 @@ class Vectors(NamedTuple):
 # Comparing so many takes some 5 ms; the functions that look for the nearest use an index where there is one.
 INDEXED_FROM = 50_000
 _INDEX_MEMORY_MB = 2_048
-_LISTED = 100  # neighbours of a movie: enough for a page of fifty
-_LISTED_AT_ONCE = 512
 # How long to wait for who reads vectors before a run's are dropped: in all, and at a time.
 DROP_SECONDS = 30.0
 _LOCK_MILLISECONDS = 3_000
@@ -145,28 +143,6 @@ def store_matrix(
     columns = [np.full(count, model_run_id, np.int32), np.full(count, name.encode()), np.arange(count, dtype=np.int32)]
     table = "embrec.run_matrices (model_run_id, matrix, row_number, bias, embedding)"
     bulk.copy_arrays(connection, table, [*columns, biases, rows])
-
-
-def store_neighbours(connection: sa.Connection, model_run_id: int, movies: Vectors) -> None:
-    """List each movie's nearest by cosine, where there are not so many movies that an approximate index finds them.
-
-    Args:
-        connection: The transaction that stores the vectors.
-        model_run_id: The run.
-        movies: The vectors that are compared.
-    """
-    count = len(movies.vectors)
-    if not 1 < count < INDEXED_FROM:
-        return
-    unit = movies.vectors / np.linalg.norm(movies.vectors, axis=1, keepdims=True)
-    near = np.empty((count, min(_LISTED, count - 1)), np.int32)
-    for start in range(0, count, _LISTED_AT_ONCE):
-        similarity = unit[start : start + _LISTED_AT_ONCE] @ unit.T
-        rows = np.arange(len(similarity))
-        similarity[rows, start + rows] = -np.inf
-        near[start : start + len(rows)] = movies.indexes[metrics.top(similarity, near.shape[1])]
-    columns = [np.full(count, model_run_id, np.int32), movies.indexes, near]
-    bulk.copy_arrays(connection, "embrec.movie_neighbours (model_run_id, movie_index, neighbours)", columns)
 
 
 def read(bind: Bind, model_run_id: int, side: Side, part: Part = "rating") -> Vectors:

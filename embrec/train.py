@@ -15,7 +15,7 @@ import numpy as np
 import sqlalchemy as sa
 from numpy.typing import NDArray
 
-from embrec import arguments, database, embeddings, metrics, runs, splits
+from embrec import arguments, database, embeddings, metrics, neighbours, runs, splits
 from embrec.embeddings import Part, Vectors
 from embrec.errors import ConfigError, DatabaseError, DataError, RunError, WithheldError
 from embrec.extraction import RatingArrays, extract
@@ -116,7 +116,8 @@ def train(
             errors = _errors(model, training, held_out)
             clock.begin("store")
             serving = _serving(model, training)
-            database.retrying(lambda: _store(engine, model_run_id, arrays, model, errors, serving))
+            near = neighbours.nearest(model.preference.similarity if model.preference else model.movie_vectors)
+            database.retrying(lambda: _store(engine, model_run_id, arrays, model, near, errors, serving))
     except BaseException as error:  # also a Ctrl-C: the record must not say "training" for ever
         reason = str(error) or type(error).__name__
         with contextlib.suppress(DatabaseError, RunError):  # the first error is the one to show
@@ -142,6 +143,7 @@ def _store(
     model_run_id: int,
     arrays: RatingArrays,
     model: FittedModel,
+    near: NDArray[np.int32] | None,
     errors: Mapping[str, float],
     serving: Mapping[str, float],
 ) -> None:
@@ -160,7 +162,7 @@ def _store(
             return
         embeddings.store(connection, model_run_id, "user", users)
         embeddings.store(connection, model_run_id, "movie", movies)
-        embeddings.store_neighbours(connection, model_run_id, movies[_compared(model)["movie_similarity"]])
+        neighbours.store(connection, model_run_id, arrays.movie_indexes, near)
         for name, rows, biases in _head(model):
             embeddings.store_matrix(connection, model_run_id, name, rows, biases)
         outcome = {**_outcome(model, errors), **serving, "vectors_sha256": embeddings.digest(connection, model_run_id)}

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import sqlalchemy as sa
 
-from embrec import loading, runs, sources
-from embrec.embeddings import Vectors, store, store_neighbours
+from embrec import loading, neighbours, runs, sources
+from embrec.embeddings import Vectors, store
 from embrec.extraction import extract
 from embrec.movies import Movie
 
@@ -78,7 +78,7 @@ def stored_run(engine: sa.Engine, movie_vectors: np.ndarray, user_vectors: np.nd
             vectors = Vectors(np.arange(len(values), dtype=np.int32), values.astype(np.float32))
             store(connection, run, side, {"rating": vectors})
             if side == "movie":
-                store_neighbours(connection, run, vectors)
+                neighbours.store(connection, run, vectors.indexes, neighbours.nearest(vectors.vectors))
         runs.finish(connection, run, "trained", dimensions=movie_vectors.shape[1])
     return run
 
@@ -103,7 +103,7 @@ def two_part_run(engine: sa.Engine, seed: int = 1) -> dict[str, np.ndarray]:
                 parts[part] = Vectors(numbers, found[f"{side} {part}"])
             store(connection, run, side, parts)
             if side == "movie":
-                store_neighbours(connection, run, parts["similarity"])
+                neighbours.store(connection, run, numbers, neighbours.nearest(parts["similarity"].vectors))
         runs.finish(connection, run, "trained", movie_similarity="similarity", user_similarity="preference", **SERVING)
     runs.publish(engine, run)
     for name, values in (("bias", biases), ("spread", spreads)):

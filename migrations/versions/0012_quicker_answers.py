@@ -21,6 +21,7 @@ REPLACED = (
     ("movies_within_v01", "movies_within_v02"),
     ("popular_movies_v01", "popular_movies_v02"),
     ("best_movies_v02", "best_movies_v03"),
+    ("nearest_by_index_v02", "nearest_by_index_v03"),
     ("similar_movies_v03", "similar_movies_v04"),
 )
 
@@ -46,11 +47,13 @@ def upgrade() -> None:
     )
     for _, name in REPLACED:
         op.execute(executable(f"functions/{name}"))
-    op.execute(executable("functions/refresh_run_v02"))
+    for name in ("refresh_run_v02", "index_run_v02"):
+        op.execute(executable(f"functions/{name}"))
 
 
 def downgrade() -> None:
-    op.execute(executable("functions/refresh_v01", replacing=True))
+    for name in ("index_run_v01", "refresh_v01"):
+        op.execute(executable(f"functions/{name}", replacing=True))
     op.execute(executable("functions/refresh_v02"))
     for name, _ in reversed(REPLACED):
         op.execute(executable(f"functions/{name}", replacing=True))

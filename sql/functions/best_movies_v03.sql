@@ -21,6 +21,7 @@ RETURNS TABLE (movie_index integer, lack double precision)
 LANGUAGE plpgsql STABLE -- not parallel: it sets parameters
 SET search_path FROM CURRENT
 SET plan_cache_mode = force_generic_plan
+SET max_parallel_workers_per_gather = 0 -- starting workers takes longer
 AS $$
 #variable_conflict use_column
 DECLARE
@@ -55,7 +56,10 @@ BEGIN
         INTO found, lacks
         USING user_vector, excluded, wanted, genres, without_genres, released_from, released_to, min_ratings;
         PERFORM set_config('hnsw.ef_search', before[1], true), set_config('hnsw.iterative_scan', before[2], true);
-    ELSIF movie_ids IS NULL AND wanted > 0 THEN
+    ELSIF movie_ids IS NULL AND wanted > 0
+        -- So many that those are few of them; a table that was never analysed has -1.
+        AND (CASE WHEN filtered THEN 400 ELSE 100 END) * wanted <= (SELECT c.reltuples FROM pg_class AS c WHERE c.oid = to_regclass(leaf))
+    THEN
         -- To sort all takes longer than to compare all. So one in twenty says how good one must be to be among the best: there
         -- are as many at least as good as are wanted. The table is named, for to ask of each row whether it is of this part
         -- takes as long as to compare it.
@@ -64,7 +68,7 @@ BEGIN
             ' array_agg(near.lack ORDER BY near.lack, near.movie_index)'
             ' FROM (SELECT e.movie_index, %1$s AS lack FROM %2$s AS e WHERE %1$s <= coalesce(('
             'SELECT max(s.lack) FROM (SELECT %1$s AS lack FROM %2$s AS e TABLESAMPLE SYSTEM (5) REPEATABLE (0)'
-            ' WHERE e.movie_index <> ALL ($2) ORDER BY 1 LIMIT $3) AS s HAVING count(*) = $3), ''infinity'')) AS near',
+            ' WHERE e.movie_index <> ALL ($2) ORDER BY 1 LIMIT $3) AS s HAVING count(*) = $3), ''-infinity'')) AS near',
             lack, leaf
         )
         INTO found, lacks
@@ -94,10 +98,11 @@ BEGIN
         lack,
         leaf,
         CASE WHEN filtered THEN
-            'AND e.movie_index IN (SELECT w.movie_index FROM embrec.movies_within($4, $5, $6, $7, $8, $9) AS w)'
+            -- Not IN alone: it would become a join for which all vectors are sorted first.
+            'AND (NOT $10 OR e.movie_index IN (SELECT w.movie_index FROM embrec.movies_within($4, $5, $6, $7, $8, $9) AS w))'
         END
     )
     USING
-        user_vector, excluded, wanted, genres, without_genres, released_from, released_to, min_ratings, movie_ids;
+        user_vector, excluded, wanted, genres, without_genres, released_from, released_to, min_ratings, movie_ids, filtered;
 END;
 $$;

@@ -26,12 +26,13 @@ BEGIN ATOMIC
                     popular_movies.genres, popular_movies.without_genres, popular_movies.released_from,
                     popular_movies.released_to, popular_movies.min_ratings
                 ) = 0
-                OR s.movie_index IN (
-                    SELECT w.movie_index
+                OR EXISTS (
+                    SELECT
                     FROM embrec.movies_within(
                         popular_movies.genres, popular_movies.without_genres, popular_movies.released_from,
                         popular_movies.released_to, popular_movies.min_ratings
                     ) AS w
+                    WHERE w.movie_index = s.movie_index
                 )
             )
         ORDER BY s.popularity DESC, s.movie_index

@@ -16,6 +16,7 @@ DECLARE
     asked integer;
     asked_vector vector;
     listed integer[];
+    later integer[];
     near integer[];
     distances double precision[];
 BEGIN
@@ -25,20 +26,18 @@ BEGIN
     WHERE e.model_run_id = run AND e.part = compared
         AND e.movie_index = (SELECT k.movie_index FROM embrec.movies AS k WHERE k.movie_id = similar_movies.movie_id);
     SELECT l.neighbours INTO listed FROM embrec.movie_neighbours AS l WHERE l.model_run_id = run AND l.movie_index = asked;
-    -- Twice as many as are wanted, for the training did not round as pgvector does.
-    IF 2 * n::bigint <= cardinality(listed) THEN
+    later := ARRAY(
+        SELECT l.movie_index FROM embrec.movie_neighbours AS l WHERE l.model_run_id = run AND l.neighbours IS NULL LIMIT 1001
+    );
+    -- Twice as many as are wanted, for the training did not round as pgvector does. Where very many came later, looking each
+    -- of them up takes longer than to compare all.
+    IF 2 * n::bigint <= cardinality(listed) AND cardinality(later) <= 1000 THEN
         SELECT array_agg(c.movie_index), array_agg(c.distance) INTO near, distances
         FROM (
             SELECT e.movie_index, e.embedding <=> asked_vector AS distance
-            FROM (
-                SELECT unnest(listed[1 : 2 * n]) AS movie_index
-                UNION ALL
-                SELECT l.movie_index
-                FROM embrec.movie_neighbours AS l
-                WHERE l.model_run_id = run AND l.neighbours IS NULL
-            ) AS near
-            JOIN embrec.movie_embeddings AS e
-                ON e.model_run_id = run AND e.part = compared AND e.movie_index = near.movie_index
+            FROM embrec.movie_embeddings AS e
+            WHERE e.model_run_id = run AND e.part = compared
+                AND e.movie_index = ANY (listed[1 : 2 * n] || later) AND e.movie_index <> asked
             ORDER BY distance, e.movie_index
             LIMIT similar_movies.n
         ) AS c;

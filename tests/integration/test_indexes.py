@@ -67,6 +67,17 @@ def test_with_an_index_answers_are_nearly_all_numpys_and_never_short(
     assert function(engine, 7, 0).empty
 
 
+def test_who_began_before_there_was_an_index_is_answered_all_the_same(engine: sa.Engine, indexed) -> None:
+    with engine.begin() as connection:
+        connection.execute(sa.text("DROP INDEX embrec.user_embeddings_run_1_rating_hnsw"))
+    with engine.connect().execution_options(isolation_level="REPEATABLE READ") as earlier:
+        assert recommend.similar_users(earlier, 8, 1)["rank"].tolist() == [1]
+        assert embeddings.index(engine, 1, "user", "rating")
+        exact = recommend.similar_users(earlier, 7, 3_000)
+        assert len(exact) == 1_999
+        pd.testing.assert_frame_equal(recommend.similar_users(earlier, 7, 10), exact[:10])
+
+
 def test_the_index_is_used_and_its_settings_stay_inside(engine: sa.Engine, indexed) -> None:
     with engine.connect() as connection:
         connection.execute(sa.text("LOAD 'vector'"))
@@ -81,9 +92,12 @@ def test_the_index_is_used_and_its_settings_stay_inside(engine: sa.Engine, index
         connection.execute(sa.text("SELECT pg_stat_force_next_flush()"))
         connection.commit()
         query = (
-            "EXPLAIN SELECT user_index FROM embrec.user_embeddings_run_1_rating ORDER BY embedding\\:\\:vector(8) <=> ("
+            "EXPLAIN SELECT user_index FROM embrec.user_embeddings_run_1_rating"
+            " ORDER BY l2_normalize(embedding)\\:\\:halfvec(8) <=> ("
         )
-        plan = connection.scalars(sa.text(query + "SELECT embedding FROM embrec.user_embeddings LIMIT 1) LIMIT 11"))
+        plan = connection.scalars(
+            sa.text(query + "SELECT embedding\\:\\:halfvec(8) FROM embrec.user_embeddings LIMIT 1) LIMIT 11")
+        )
         assert "user_embeddings_run_1_rating_hnsw" in "\n".join(plan)
         after = connection.scalar(
             sa.text("SELECT idx_scan FROM pg_stat_user_indexes WHERE indexrelname LIKE 'user%hnsw'")

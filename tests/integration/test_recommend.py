@@ -81,7 +81,16 @@ def test_neighbours_are_those_listed_and_those_that_came_later(engine: sa.Engine
     place = every.movie_id.tolist().index("later")
     close = recommend.similar_movies(engine, "later", 10)
     assert close.similarity[0] >= every.similarity[place] - 1e-9
+    with engine.begin() as connection:  # so many came later that all are compared
+        connection.execute(
+            sa.text(
+                "INSERT INTO embrec.movie_neighbours (model_run_id, movie_index)"
+                " SELECT 1, number FROM generate_series(200, 1200) AS number"
+            )
+        )
+    pd.testing.assert_frame_equal(recommend.similar_movies(engine, names[7], 10), every[:10])
     with engine.begin() as connection:
+        connection.execute(sa.text("DELETE FROM embrec.movie_neighbours WHERE movie_index >= 200"))
         connection.execute(
             sa.text("UPDATE embrec.movie_neighbours SET neighbours = neighbours[51:] WHERE movie_index = 7")
         )

@@ -21,6 +21,7 @@ from embrec import (
     embeddings,
     experiments,
     loading,
+    neighbours,
     predict,
     ratings,
     recommend,
@@ -49,6 +50,7 @@ def train(connection: sa.Connection) -> None:
     vectors = Vectors(np.arange(5, dtype=np.int32), np.eye(5, dtype=np.float32))
     for side in ("user", "movie"):
         embeddings.store(connection, run, side, {"rating": vectors, "preference": vectors})
+    neighbours.store(connection, run, vectors.indexes, neighbours.nearest(vectors.vectors))
     embeddings.store_matrix(connection, run, "layer", np.eye(3, dtype=np.float32), np.ones(3, np.float32))
     runs.finish(connection, run, "trained", dimensions=5)
     connection.execute(sa.text(f"SELECT embrec.index_run({run}, 'movie', 'rating'), embrec.index_ranking({run})"))

@@ -26,7 +26,7 @@ LEVELS = [
     {"sources", "table_source", "metrics", "splits", "features", "bulk"},
     {"models", "movielens", "ids", "embeddings", "schema", "answering", "ratings", "outputs"},
     {"recommend", "predict", "browse"},
-    {"reading", "runs", "extraction", "status"},
+    {"reading", "runs", "extraction", "status", "neighbours"},
     {"loading", "train", "evaluate", "experiments", "batch", "garbage", "prometheus", "stored"},
     {"baselines", "tuning", "in_database"},
     {"contenders", "report", "web"},

@@ -2,7 +2,7 @@
 -- PostgreSQL database dump
 --
 
-\restrict iNEjauQaWpFZdO1tndjuWYbIobQFYbeJcOxreU4JoHbfLg6xkemtYMdNCRLkZ9d
+\restrict UiwetHwEDZi04PUOpJ1fstiifeT9jZSf868vDvz7RcbjLNxrqA7WUDDvp29IEic
 
 -- Dumped from database version 18.6
 -- Dumped by pg_dump version 18.6
@@ -321,6 +321,7 @@ CREATE FUNCTION embrec.best_movies(model_run_id integer, part embrec.part, user_
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'public', 'pg_temp'
     SET plan_cache_mode TO 'force_generic_plan'
+    SET max_parallel_workers_per_gather TO '0'
     AS $_$
 #variable_conflict use_column
 DECLARE
@@ -355,7 +356,10 @@ BEGIN
         INTO found, lacks
         USING user_vector, excluded, wanted, genres, without_genres, released_from, released_to, min_ratings;
         PERFORM set_config('hnsw.ef_search', before[1], true), set_config('hnsw.iterative_scan', before[2], true);
-    ELSIF movie_ids IS NULL AND wanted > 0 THEN
+    ELSIF movie_ids IS NULL AND wanted > 0
+        -- So many that those are few of them; a table that was never analysed has -1.
+        AND (CASE WHEN filtered THEN 400 ELSE 100 END) * wanted <= (SELECT c.reltuples FROM pg_class AS c WHERE c.oid = to_regclass(leaf))
+    THEN
         -- To sort all takes longer than to compare all. So one in twenty says how good one must be to be among the best: there
         -- are as many at least as good as are wanted. The table is named, for to ask of each row whether it is of this part
         -- takes as long as to compare it.
@@ -364,7 +368,7 @@ BEGIN
             ' array_agg(near.lack ORDER BY near.lack, near.movie_index)'
             ' FROM (SELECT e.movie_index, %1$s AS lack FROM %2$s AS e WHERE %1$s <= coalesce(('
             'SELECT max(s.lack) FROM (SELECT %1$s AS lack FROM %2$s AS e TABLESAMPLE SYSTEM (5) REPEATABLE (0)'
-            ' WHERE e.movie_index <> ALL ($2) ORDER BY 1 LIMIT $3) AS s HAVING count(*) = $3), ''infinity'')) AS near',
+            ' WHERE e.movie_index <> ALL ($2) ORDER BY 1 LIMIT $3) AS s HAVING count(*) = $3), ''-infinity'')) AS near',
             lack, leaf
         )
         INTO found, lacks
@@ -394,11 +398,12 @@ BEGIN
         lack,
         leaf,
         CASE WHEN filtered THEN
-            'AND e.movie_index IN (SELECT w.movie_index FROM embrec.movies_within($4, $5, $6, $7, $8, $9) AS w)'
+            -- Not IN alone: it would become a join for which all vectors are sorted first.
+            'AND (NOT $10 OR e.movie_index IN (SELECT w.movie_index FROM embrec.movies_within($4, $5, $6, $7, $8, $9) AS w))'
         END
     )
     USING
-        user_vector, excluded, wanted, genres, without_genres, released_from, released_to, min_ratings, movie_ids;
+        user_vector, excluded, wanted, genres, without_genres, released_from, released_to, min_ratings, movie_ids, filtered;
 END;
 $_$;
 
@@ -1177,7 +1182,8 @@ DECLARE
 BEGIN
     EXECUTE format('SELECT vector_dims(embedding) FROM embrec.%I LIMIT 1', name) INTO width;
     EXECUTE format(
-        'CREATE INDEX IF NOT EXISTS %I ON embrec.%I USING hnsw ((embedding::vector(%s)) vector_cosine_ops)',
+        'CREATE INDEX IF NOT EXISTS %I ON embrec.%I USING hnsw ((l2_normalize(embedding)::halfvec(%s)) halfvec_cosine_ops)'
+        ' WITH (m = 24, ef_construction = 200)',
         name || '_hnsw', name, width
     );
 END;
@@ -1476,6 +1482,7 @@ CREATE FUNCTION embrec.nearest_by_index(side text, own_index integer, n integer)
 DECLARE
     run record;
     leaf text;
+    key text;
     own vector;
     before text[];
     found integer[];
@@ -1489,6 +1496,9 @@ BEGIN
     IF own IS NULL OR n <= 0 THEN
         RETURN;
     END IF;
+    SELECT format('%s <=> l2_normalize($1)::%s', pg_get_indexdef(a.attrelid, 1, false), format_type(a.atttypid, a.atttypmod)) INTO key
+    FROM pg_attribute AS a
+    WHERE a.attrelid = to_regclass(leaf || '_hnsw') AND a.attnum = 1;
     -- Set here, not by the function's clauses: these settings exist only once pgvector is loaded, as it is by now. With so
     -- many candidates 99 in 100 of the nearest ten are found among a million; the scan goes on where more are wanted.
     before := ARRAY[current_setting('hnsw.ef_search'), current_setting('hnsw.iterative_scan')];
@@ -1497,10 +1507,9 @@ BEGIN
         set_config('hnsw.iterative_scan', 'strict_order', true);
     EXECUTE format(
         'SELECT array_agg(near.found ORDER BY near.distance, near.found), array_agg(near.distance ORDER BY near.distance, near.found)'
-        ' FROM (SELECT %1$I AS found, embedding::vector(%3$s) <=> $1 AS distance FROM %2$s'
-        ' ORDER BY embedding::vector(%3$s) <=> $1 LIMIT $2) AS near WHERE near.found <> $3',
-        side || '_index', leaf, vector_dims(own)
-    ) INTO found, distances USING own, n::bigint + 1, own_index;
+        ' FROM (SELECT %1$I AS found, embedding <=> $1 AS distance FROM %2$s ORDER BY %3$s LIMIT $2) AS near WHERE near.found <> $3',
+        side || '_index', leaf, coalesce(key, 'embedding <=> $1') -- NULL where the index came after the statement began
+    ) INTO found, distances USING own, 2 * n::bigint + 1, own_index;
     PERFORM set_config('hnsw.ef_search', before[1], true), set_config('hnsw.iterative_scan', before[2], true);
     IF coalesce(cardinality(found), 0) >= n THEN
         RETURN QUERY SELECT t.found, t.distance FROM unnest(found, distances) AS t (found, distance) LIMIT n;
@@ -1568,8 +1577,9 @@ CREATE FUNCTION embrec.popular_movies(n integer DEFAULT 10, genres text[] DEFAUL
              s.mean_rating,
              s.rating_count
             FROM embrec.movie_statistics s
-           WHERE ((s.rating_count > 0) AND ((num_nonnulls(popular_movies.genres, popular_movies.without_genres, popular_movies.released_from, popular_movies.released_to, popular_movies.min_ratings) = 0) OR (s.movie_index IN ( SELECT w.movie_index
-                    FROM embrec.movies_within(popular_movies.genres, popular_movies.without_genres, popular_movies.released_from, popular_movies.released_to, popular_movies.min_ratings) w(movie_index)))))
+           WHERE ((s.rating_count > 0) AND ((num_nonnulls(popular_movies.genres, popular_movies.without_genres, popular_movies.released_from, popular_movies.released_to, popular_movies.min_ratings) = 0) OR (EXISTS ( SELECT
+                    FROM embrec.movies_within(popular_movies.genres, popular_movies.without_genres, popular_movies.released_from, popular_movies.released_to, popular_movies.min_ratings) w(movie_index)
+                   WHERE (w.movie_index = s.movie_index)))))
            ORDER BY s.popularity DESC, s.movie_index
           LIMIT popular_movies.n) c
       JOIN embrec.movies m ON ((m.movie_index = c.movie_index)))
@@ -2415,6 +2425,7 @@ DECLARE
     asked integer;
     asked_vector vector;
     listed integer[];
+    later integer[];
     near integer[];
     distances double precision[];
 BEGIN
@@ -2424,20 +2435,18 @@ BEGIN
     WHERE e.model_run_id = run AND e.part = compared
         AND e.movie_index = (SELECT k.movie_index FROM embrec.movies AS k WHERE k.movie_id = similar_movies.movie_id);
     SELECT l.neighbours INTO listed FROM embrec.movie_neighbours AS l WHERE l.model_run_id = run AND l.movie_index = asked;
-    -- Twice as many as are wanted, for the training did not round as pgvector does.
-    IF 2 * n::bigint <= cardinality(listed) THEN
+    later := ARRAY(
+        SELECT l.movie_index FROM embrec.movie_neighbours AS l WHERE l.model_run_id = run AND l.neighbours IS NULL LIMIT 1001
+    );
+    -- Twice as many as are wanted, for the training did not round as pgvector does. Where very many came later, looking each
+    -- of them up takes longer than to compare all.
+    IF 2 * n::bigint <= cardinality(listed) AND cardinality(later) <= 1000 THEN
         SELECT array_agg(c.movie_index), array_agg(c.distance) INTO near, distances
         FROM (
             SELECT e.movie_index, e.embedding <=> asked_vector AS distance
-            FROM (
-                SELECT unnest(listed[1 : 2 * n]) AS movie_index
-                UNION ALL
-                SELECT l.movie_index
-                FROM embrec.movie_neighbours AS l
-                WHERE l.model_run_id = run AND l.neighbours IS NULL
-            ) AS near
-            JOIN embrec.movie_embeddings AS e
-                ON e.model_run_id = run AND e.part = compared AND e.movie_index = near.movie_index
+            FROM embrec.movie_embeddings AS e
+            WHERE e.model_run_id = run AND e.part = compared
+                AND e.movie_index = ANY (listed[1 : 2 * n] || later) AND e.movie_index <> asked
             ORDER BY distance, e.movie_index
             LIMIT similar_movies.n
         ) AS c;
@@ -3790,7 +3799,7 @@ COPY embrec.alembic_version (version_num) FROM stdin;
 --
 
 COPY embrec.experiments (experiment_id, name, control_run, treatment_run, treatment_share, started_at, ended_at) FROM stdin;
-1	one	1	2	0.5	2026-11-28 06:08:10.621232+00	\N
+1	one	1	2	0.5	2026-11-28 07:04:42.33666+00	\N
 \.
 
 
@@ -3799,7 +3808,7 @@ COPY embrec.experiments (experiment_id, name, control_run, treatment_run, treatm
 --
 
 COPY embrec.exposures (experiment_id, user_id, variant, model_run_id, exposed_at) FROM stdin;
-1	u1	control	1	2026-11-28 06:08:10.630421+00
+1	u1	control	1	2026-11-28 07:04:42.342429+00
 \.
 
 
@@ -3816,8 +3825,8 @@ COPY embrec.load_watermarks (source, watermark_column, watermark, loaded_at) FRO
 --
 
 COPY embrec.model_runs (model_run_id, architecture, status, options, seed, library_versions, user_count, movie_count, rating_count, newest_rating_at, ratings_sha256, dimensions, mean, movie_similarity, user_similarity, parameters, metrics, history, error, started_at, finished_at, lowest_rating, highest_rating, rating_power, bias_feature, ridge_constant, ridge_per_rating, user_spread, movie_spread, heartbeat_at, vectors_sha256, progress) FROM stdin;
-1	two-part	trained	{"epochs": 1}	0	{}	0	0	0	\N		5	3.5	similarity	preference	{}	{}	[]	\N	2026-11-28 06:08:10.518297+00	2026-11-28 06:08:10.521814+00	1	5	1.5	0.25	0.5	0	1.25	0.75	2026-11-28 06:08:10.518297+00	\N	\N
-2	two-part	trained	{"epochs": 1}	0	{}	0	0	0	\N		5	3.5	similarity	preference	{}	{}	[]	\N	2026-11-28 06:08:10.577145+00	2026-11-28 06:08:10.578397+00	1	5	1.5	0.25	0.5	0	1.25	0.75	2026-11-28 06:08:10.577145+00	\N	\N
+1	two-part	trained	{"epochs": 1}	0	{}	0	0	0	\N		5	3.5	similarity	preference	{}	{}	[]	\N	2026-11-28 07:04:42.261082+00	2026-11-28 07:04:42.263353+00	1	5	1.5	0.25	0.5	0	1.25	0.75	2026-11-28 07:04:42.261082+00	\N	\N
+2	two-part	trained	{"epochs": 1}	0	{}	0	0	0	\N		5	3.5	similarity	preference	{}	{}	[]	\N	2026-11-28 07:04:42.301653+00	2026-11-28 07:04:42.302848+00	1	5	1.5	0.25	0.5	0	1.25	0.75	2026-11-28 07:04:42.301653+00	\N	\N
 \.
 
 
@@ -4050,6 +4059,46 @@ COPY embrec.movie_embeddings_run_2_similarity (model_run_id, part, movie_index, 
 --
 
 COPY embrec.movie_neighbours (model_run_id, movie_index, neighbours) FROM stdin;
+1	0	{8,5,19,4,3,2,15,9,7,11,6,1,12,10,13,18,14,16,17}
+1	1	{12,2,16,13,15,11,8,18,19,9,7,6,0,5,17,3,10,4,14}
+1	2	{8,12,18,11,1,16,0,19,7,15,13,9,6,4,3,5,17,14,10}
+1	3	{5,0,6,9,10,7,19,4,15,8,13,14,2,1,18,12,17,11,16}
+1	4	{0,8,3,5,9,14,11,13,2,19,12,10,6,18,7,15,16,17,1}
+1	5	{3,19,0,10,15,4,8,9,7,6,1,2,13,11,17,14,12,18,16}
+1	6	{7,3,9,18,12,13,15,10,2,0,5,1,19,4,14,8,17,16,11}
+1	7	{6,15,3,19,2,0,18,5,17,9,1,10,8,12,4,16,13,14,11}
+1	8	{0,2,11,19,4,5,1,12,9,15,13,3,16,18,7,6,10,14,17}
+1	9	{13,6,12,3,4,18,0,8,1,5,2,7,11,19,14,10,15,16,17}
+1	10	{5,3,14,17,6,15,19,4,7,9,0,13,1,8,16,18,11,12,2}
+1	11	{16,8,12,2,13,1,18,4,0,14,9,19,17,15,5,7,6,3,10}
+1	12	{18,13,2,11,9,16,1,8,6,14,4,0,7,19,3,15,17,5,10}
+1	13	{12,9,18,11,1,16,14,2,6,8,4,3,0,10,5,7,19,15,17}
+1	14	{4,10,13,17,18,16,12,11,9,6,3,5,0,2,7,8,1,15,19}
+1	15	{19,7,5,1,0,3,2,8,17,6,10,16,18,9,11,12,4,13,14}
+1	16	{11,18,12,2,1,17,13,14,8,15,7,19,9,6,4,0,10,5,3}
+1	17	{16,10,15,14,7,19,18,11,1,6,5,2,3,12,4,0,8,13,9}
+1	18	{12,2,13,16,6,9,1,11,7,14,8,17,15,4,0,3,19,10,5}
+1	19	{15,5,0,8,7,3,1,2,10,4,9,6,11,17,16,12,18,13,14}
+2	0	{1,8,10,14,12,17,9,18,11,13,3,5,2,16,7,15,4,19,6}
+2	1	{8,0,12,10,14,3,13,7,19,9,16,6,18,11,17,4,2,5,15}
+2	2	{18,11,7,15,13,17,9,16,6,0,19,1,12,8,14,10,4,3,5}
+2	3	{19,6,5,12,7,1,9,4,8,10,0,14,16,13,15,2,17,11,18}
+2	4	{10,14,5,16,12,3,13,6,19,9,15,17,1,0,8,18,7,2,11}
+2	5	{4,9,3,17,15,10,19,0,14,8,11,1,6,12,16,18,7,2,13}
+2	6	{7,19,3,12,2,13,16,1,4,9,8,5,14,18,10,11,15,0,17}
+2	7	{6,19,2,3,12,1,13,9,18,16,8,0,11,10,4,15,14,17,5}
+2	8	{1,0,12,14,10,13,3,11,16,17,19,7,5,6,18,9,4,2,15}
+2	9	{5,17,19,0,15,3,2,10,18,7,11,1,6,4,8,12,14,16,13}
+2	10	{14,0,4,1,12,8,5,16,9,3,18,17,13,19,7,6,2,15,11}
+2	11	{15,17,18,2,13,8,0,9,16,1,14,5,7,19,6,10,12,4,3}
+2	12	{1,14,8,10,16,13,6,3,0,7,4,19,18,2,5,9,11,17,15}
+2	13	{16,14,12,18,2,11,8,1,7,6,0,4,10,15,17,3,19,5,9}
+2	14	{16,10,13,12,4,8,1,0,18,5,17,11,3,15,2,6,7,9,19}
+2	15	{17,11,18,2,5,9,13,16,4,0,14,19,8,7,10,6,3,1,12}
+2	16	{13,14,12,4,18,10,2,6,11,8,1,7,15,0,17,5,3,19,9}
+2	17	{15,11,18,9,2,5,0,10,8,14,13,16,1,4,19,7,3,12,6}
+2	18	{2,11,17,15,13,16,0,9,7,14,10,1,8,12,4,6,5,19,3}
+2	19	{3,6,7,9,5,12,1,8,4,2,15,0,10,11,17,13,16,14,18}
 \.
 
 
@@ -4094,8 +4143,8 @@ COPY embrec.outcomes (experiment_id, user_id, outcome_id, value, occurred_at) FR
 --
 
 COPY embrec.publications (publication_id, model_run_id, action, published_at) FROM stdin;
-1	1	publish	2026-11-28 06:08:10.563224+00
-2	2	publish	2026-11-28 06:08:10.608903+00
+1	1	publish	2026-11-28 07:04:42.291542+00
+2	2	publish	2026-11-28 07:04:42.326925+00
 \.
 
 
@@ -4617,7 +4666,7 @@ COPY embrec.users (user_index, user_id, forgotten_at, labels) FROM stdin;
 27	u21	\N	\N
 28	u26	\N	\N
 29	u29	\N	\N
-19	forgotten 54459a7e-d4e1-4f5a-8895-e46c079504e4	2026-11-28 06:08:10.632602+00	\N
+19	forgotten 9f15a9c9-c75b-4fe8-aa7a-e5ddb8ecbce9	2026-11-28 07:04:42.343948+00	\N
 \.
 
 
@@ -4946,7 +4995,7 @@ CREATE INDEX movie_embeddings_run_2_preference_ranking ON embrec.movie_embedding
 -- Name: movie_embeddings_run_2_similarity_hnsw; Type: INDEX; Schema: embrec; Owner: -
 --
 
-CREATE INDEX movie_embeddings_run_2_similarity_hnsw ON embrec.movie_embeddings_run_2_similarity USING hnsw (((embedding)::public.vector(5)) public.vector_cosine_ops);
+CREATE INDEX movie_embeddings_run_2_similarity_hnsw ON embrec.movie_embeddings_run_2_similarity USING hnsw (((public.l2_normalize(embedding))::public.halfvec(5)) public.halfvec_cosine_ops) WITH (m='24', ef_construction='200');
 
 
 --
@@ -5173,5 +5222,5 @@ REFRESH MATERIALIZED VIEW embrec.movie_statistics;
 -- PostgreSQL database dump complete
 --
 
-\unrestrict iNEjauQaWpFZdO1tndjuWYbIobQFYbeJcOxreU4JoHbfLg6xkemtYMdNCRLkZ9d
+\unrestrict UiwetHwEDZi04PUOpJ1fstiifeT9jZSf868vDvz7RcbjLNxrqA7WUDDvp29IEic
 

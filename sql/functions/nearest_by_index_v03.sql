@@ -1,0 +1,49 @@
+-- The n users or movies nearest to one by cosine, in the run that answers, by its approximate index (embrec.embeddings
+-- makes one where there are many vectors). Where the index finds fewer, all are compared. The index has rounded vectors, so
+-- it is asked for twice as many, and those are sorted by the vectors themselves.
+CREATE OR REPLACE FUNCTION embrec.nearest_by_index(side text, own_index integer, n integer)
+RETURNS TABLE (near_index integer, distance double precision)
+LANGUAGE plpgsql STABLE
+SET search_path FROM CURRENT
+AS $$
+DECLARE
+    run record;
+    leaf text;
+    key text;
+    own vector;
+    before text[];
+    found integer[];
+    distances double precision[];
+BEGIN
+    SELECT p.model_run_id, CASE side WHEN 'user' THEN p.user_similarity ELSE p.movie_similarity END AS part INTO run
+    FROM embrec.answering_run AS p;
+    leaf := format('embrec.%s_embeddings_run_%s_%s', side, run.model_run_id, run.part);
+    EXECUTE format('SELECT embedding FROM %s WHERE model_run_id = $1 AND part = $2 AND %I = $3', leaf, side || '_index')
+    INTO own USING run.model_run_id, run.part, own_index;
+    IF own IS NULL OR n <= 0 THEN
+        RETURN;
+    END IF;
+    SELECT format('%s <=> l2_normalize($1)::%s', pg_get_indexdef(a.attrelid, 1, false), format_type(a.atttypid, a.atttypmod)) INTO key
+    FROM pg_attribute AS a
+    WHERE a.attrelid = to_regclass(leaf || '_hnsw') AND a.attnum = 1;
+    -- Set here, not by the function's clauses: these settings exist only once pgvector is loaded, as it is by now. With so
+    -- many candidates 99 in 100 of the nearest ten are found among a million; the scan goes on where more are wanted.
+    before := ARRAY[current_setting('hnsw.ef_search'), current_setting('hnsw.iterative_scan')];
+    PERFORM
+        set_config('hnsw.ef_search', least(greatest(2 * n::bigint, 80), 1000)::text, true),
+        set_config('hnsw.iterative_scan', 'strict_order', true);
+    EXECUTE format(
+        'SELECT array_agg(near.found ORDER BY near.distance, near.found), array_agg(near.distance ORDER BY near.distance, near.found)'
+        ' FROM (SELECT %1$I AS found, embedding <=> $1 AS distance FROM %2$s ORDER BY %3$s LIMIT $2) AS near WHERE near.found <> $3',
+        side || '_index', leaf, coalesce(key, 'embedding <=> $1') -- NULL where the index came after the statement began
+    ) INTO found, distances USING own, 2 * n::bigint + 1, own_index;
+    PERFORM set_config('hnsw.ef_search', before[1], true), set_config('hnsw.iterative_scan', before[2], true);
+    IF coalesce(cardinality(found), 0) >= n THEN
+        RETURN QUERY SELECT t.found, t.distance FROM unnest(found, distances) AS t (found, distance) LIMIT n;
+    ELSE
+        RETURN QUERY EXECUTE format(
+            'SELECT %1$I, embedding <=> $1 FROM %2$s WHERE %1$I <> $3 ORDER BY 2, 1 LIMIT $2', side || '_index', leaf
+        ) USING own, n, own_index;
+    END IF;
+END;
+$$;
