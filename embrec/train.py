@@ -154,6 +154,7 @@ def _store(
     movies: dict[Part, Vectors] = {"rating": Vectors(arrays.movie_indexes, *rating_movies)}
     if model.preference:
         users["preference"] = Vectors(arrays.user_indexes, model.preference.user_vectors)
+        users["similarity"] = Vectors(arrays.user_indexes, model.preference.user_similarity())
         movies["preference"] = Vectors(arrays.movie_indexes, model.preference.movie_vectors)
         movies["profile"] = Vectors(arrays.movie_indexes, model.preference.movie_profiles)
         movies["similarity"] = Vectors(arrays.movie_indexes, model.preference.similarity)
@@ -301,7 +302,7 @@ def _serving(model: FittedModel, training: Ratings) -> dict[str, float]:
 def _compared(model: FittedModel) -> dict[str, Part]:
     """The parts by which movies and users are compared."""
     if model.preference:
-        return {"movie_similarity": "similarity", "user_similarity": "preference"}
+        return {"movie_similarity": "similarity", "user_similarity": "similarity"}
     return {"movie_similarity": "rating", "user_similarity": "rating"}
 
 

@@ -27,10 +27,10 @@ BEGIN
     FROM pg_attribute AS a
     WHERE a.attrelid = to_regclass(leaf || '_hnsw') AND a.attnum = 1;
     -- Set here, not by the function's clauses: these settings exist only once pgvector is loaded, as it is by now. With so
-    -- many candidates 99 in 100 of the nearest ten are found among a million; the scan goes on where more are wanted.
+    -- many candidates 99 in 100 of the nearest ten are found, among a million users too; the scan goes on where more are wanted.
     before := ARRAY[current_setting('hnsw.ef_search'), current_setting('hnsw.iterative_scan')];
     PERFORM
-        set_config('hnsw.ef_search', least(greatest(2 * n::bigint, 80), 1000)::text, true),
+        set_config('hnsw.ef_search', least(greatest(2 * n::bigint, CASE side WHEN 'user' THEN 50 ELSE 80 END), 1000)::text, true),
         set_config('hnsw.iterative_scan', 'strict_order', true);
     EXECUTE format(
         'SELECT array_agg(near.found ORDER BY near.distance, near.found), array_agg(near.distance ORDER BY near.distance, near.found)'

@@ -79,10 +79,11 @@ def test_the_default_model_has_two_parts_and_answers_by_both(engine: sa.Engine) 
     assert result.model.preference is not None
     run = runs.get_run(engine, result.model_run_id)
     assert (run.architecture, run.dimensions) == ("two-part", 6)
-    assert (run.movie_similarity, run.user_similarity) == ("similarity", "preference")
+    assert (run.movie_similarity, run.user_similarity) == ("similarity", "similarity")
     stored = {
         ("user", "rating"): result.model.user_vectors,
         ("user", "preference"): result.model.preference.user_vectors,
+        ("user", "similarity"): result.model.preference.user_similarity(),
         ("movie", "rating"): result.model.movie_vectors,
         ("movie", "preference"): result.model.preference.movie_vectors,
         ("movie", "profile"): result.model.preference.movie_profiles,

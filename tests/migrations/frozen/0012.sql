@@ -2,7 +2,7 @@
 -- PostgreSQL database dump
 --
 
-\restrict UiwetHwEDZi04PUOpJ1fstiifeT9jZSf868vDvz7RcbjLNxrqA7WUDDvp29IEic
+\restrict 9wgPpfEmmhhOC2s2mdO5oseZ4edDmeQsXI5nIsiquJqprvbg2A60IxtLSGOMdaW
 
 -- Dumped from database version 18.6
 -- Dumped by pg_dump version 18.6
@@ -1183,8 +1183,8 @@ BEGIN
     EXECUTE format('SELECT vector_dims(embedding) FROM embrec.%I LIMIT 1', name) INTO width;
     EXECUTE format(
         'CREATE INDEX IF NOT EXISTS %I ON embrec.%I USING hnsw ((l2_normalize(embedding)::halfvec(%s)) halfvec_cosine_ops)'
-        ' WITH (m = 24, ef_construction = 200)',
-        name || '_hnsw', name, width
+        '%s',
+        name || '_hnsw', name, width, CASE side WHEN 'movie' THEN ' WITH (m = 24, ef_construction = 200)' END
     );
 END;
 $$;
@@ -1500,10 +1500,10 @@ BEGIN
     FROM pg_attribute AS a
     WHERE a.attrelid = to_regclass(leaf || '_hnsw') AND a.attnum = 1;
     -- Set here, not by the function's clauses: these settings exist only once pgvector is loaded, as it is by now. With so
-    -- many candidates 99 in 100 of the nearest ten are found among a million; the scan goes on where more are wanted.
+    -- many candidates 99 in 100 of the nearest ten are found, among a million users too; the scan goes on where more are wanted.
     before := ARRAY[current_setting('hnsw.ef_search'), current_setting('hnsw.iterative_scan')];
     PERFORM
-        set_config('hnsw.ef_search', least(greatest(2 * n::bigint, 80), 1000)::text, true),
+        set_config('hnsw.ef_search', least(greatest(2 * n::bigint, CASE side WHEN 'user' THEN 50 ELSE 80 END), 1000)::text, true),
         set_config('hnsw.iterative_scan', 'strict_order', true);
     EXECUTE format(
         'SELECT array_agg(near.found ORDER BY near.distance, near.found), array_agg(near.distance ORDER BY near.distance, near.found)'
@@ -3799,7 +3799,7 @@ COPY embrec.alembic_version (version_num) FROM stdin;
 --
 
 COPY embrec.experiments (experiment_id, name, control_run, treatment_run, treatment_share, started_at, ended_at) FROM stdin;
-1	one	1	2	0.5	2026-11-28 07:04:42.33666+00	\N
+1	one	1	2	0.5	2026-11-28 07:46:55.016451+00	\N
 \.
 
 
@@ -3808,7 +3808,7 @@ COPY embrec.experiments (experiment_id, name, control_run, treatment_run, treatm
 --
 
 COPY embrec.exposures (experiment_id, user_id, variant, model_run_id, exposed_at) FROM stdin;
-1	u1	control	1	2026-11-28 07:04:42.342429+00
+1	u1	control	1	2026-11-28 07:46:55.024228+00
 \.
 
 
@@ -3825,8 +3825,8 @@ COPY embrec.load_watermarks (source, watermark_column, watermark, loaded_at) FRO
 --
 
 COPY embrec.model_runs (model_run_id, architecture, status, options, seed, library_versions, user_count, movie_count, rating_count, newest_rating_at, ratings_sha256, dimensions, mean, movie_similarity, user_similarity, parameters, metrics, history, error, started_at, finished_at, lowest_rating, highest_rating, rating_power, bias_feature, ridge_constant, ridge_per_rating, user_spread, movie_spread, heartbeat_at, vectors_sha256, progress) FROM stdin;
-1	two-part	trained	{"epochs": 1}	0	{}	0	0	0	\N		5	3.5	similarity	preference	{}	{}	[]	\N	2026-11-28 07:04:42.261082+00	2026-11-28 07:04:42.263353+00	1	5	1.5	0.25	0.5	0	1.25	0.75	2026-11-28 07:04:42.261082+00	\N	\N
-2	two-part	trained	{"epochs": 1}	0	{}	0	0	0	\N		5	3.5	similarity	preference	{}	{}	[]	\N	2026-11-28 07:04:42.301653+00	2026-11-28 07:04:42.302848+00	1	5	1.5	0.25	0.5	0	1.25	0.75	2026-11-28 07:04:42.301653+00	\N	\N
+1	two-part	trained	{"epochs": 1}	0	{}	0	0	0	\N		5	3.5	similarity	preference	{}	{}	[]	\N	2026-11-28 07:46:54.915277+00	2026-11-28 07:46:54.917661+00	1	5	1.5	0.25	0.5	0	1.25	0.75	2026-11-28 07:46:54.915277+00	\N	\N
+2	two-part	trained	{"epochs": 1}	0	{}	0	0	0	\N		5	3.5	similarity	preference	{}	{}	[]	\N	2026-11-28 07:46:54.966123+00	2026-11-28 07:46:54.96768+00	1	5	1.5	0.25	0.5	0	1.25	0.75	2026-11-28 07:46:54.966123+00	\N	\N
 \.
 
 
@@ -4143,8 +4143,8 @@ COPY embrec.outcomes (experiment_id, user_id, outcome_id, value, occurred_at) FR
 --
 
 COPY embrec.publications (publication_id, model_run_id, action, published_at) FROM stdin;
-1	1	publish	2026-11-28 07:04:42.291542+00
-2	2	publish	2026-11-28 07:04:42.326925+00
+1	1	publish	2026-11-28 07:46:54.954263+00
+2	2	publish	2026-11-28 07:46:55.003491+00
 \.
 
 
@@ -4666,7 +4666,7 @@ COPY embrec.users (user_index, user_id, forgotten_at, labels) FROM stdin;
 27	u21	\N	\N
 28	u26	\N	\N
 29	u29	\N	\N
-19	forgotten 9f15a9c9-c75b-4fe8-aa7a-e5ddb8ecbce9	2026-11-28 07:04:42.343948+00	\N
+19	forgotten 4d40c023-6e22-40a3-8dd8-278609643766	2026-11-28 07:46:55.02615+00	\N
 \.
 
 
@@ -5222,5 +5222,5 @@ REFRESH MATERIALIZED VIEW embrec.movie_statistics;
 -- PostgreSQL database dump complete
 --
 
-\unrestrict UiwetHwEDZi04PUOpJ1fstiifeT9jZSf868vDvz7RcbjLNxrqA7WUDDvp29IEic
+\unrestrict 9wgPpfEmmhhOC2s2mdO5oseZ4edDmeQsXI5nIsiquJqprvbg2A60IxtLSGOMdaW
 
