@@ -125,6 +125,7 @@ class DenseLayer:
 
 # Of users' vectors, for comparing them.
 _COMPARED_DIRECTIONS = 16
+_LEAST_LENGTH = 1e-6
 
 
 @dataclass(frozen=True)
@@ -164,7 +165,10 @@ class Preference:
         unit = self.user_vectors / np.maximum(lengths, np.finfo(np.float32).tiny)
         with threadpool_limits(1, user_api="blas"):  # whose threads would round in another way
             _, directions = np.linalg.eigh((unit.T @ unit).astype(np.float64))
-            return np.asarray(unit @ directions[:, ::-1][:, :_COMPARED_DIRECTIONS].astype(np.float32))
+            found = np.asarray(unit @ directions[:, ::-1][:, :_COMPARED_DIRECTIONS].astype(np.float32))
+        # Who has no part in them, as where few users have rated anything in common, is like the average.
+        found[np.linalg.norm(found, axis=1) < _LEAST_LENGTH] = found.mean(axis=0)
+        return found
 
 
 @dataclass(frozen=True)

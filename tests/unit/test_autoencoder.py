@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import scipy.sparse
@@ -75,6 +77,18 @@ def test_users_are_recommended_what_their_camp_likes() -> None:
     assert ((lists + np.arange(ratings.user_count)[:, np.newaxis]) % 2 == 0).mean() > 0.95
     near = metrics.nearest(metrics.cosines(fitted.similarity[1:]), 5) + 1
     assert ((near + np.arange(1, 40)[:, np.newaxis]) % 2 == 0).mean() > 0.95
+
+
+def test_users_are_compared_by_all_directions_where_those_are_few_and_else_by_the_main_ones() -> None:
+    preference = fit(two_camps(), Options(dimensions=6, penalty=5.0), 0)
+    assert preference.user_similarity().shape == (200, 6)
+    assert np.allclose(
+        metrics.cosines(preference.user_similarity()), metrics.cosines(preference.user_vectors), atol=1e-4
+    )
+    apart = replace(preference, user_vectors=np.vstack([np.eye(40), np.eye(40)[:20]]).astype(np.float32))
+    compared = apart.user_similarity()  # twenty pairs alike, and twenty users like nobody
+    assert compared.shape == (60, 16)
+    assert (np.linalg.norm(compared, axis=1) > 1e-3).all()
 
 
 def test_users_and_movies_without_ratings_get_a_direction_and_stay_out_of_the_lists() -> None:
