@@ -22,12 +22,13 @@ def nearest(vectors: NDArray[np.float32]) -> NDArray[np.int32] | None:
         vectors: float32 of shape (n, dimensions).
 
     Returns:
-        Numbers of rows, int32 of shape (n, at most 100), never the row itself, the nearest first; or None.
+        Numbers of rows, int32 of shape (n, at most 100), never the row itself, the nearest first; None where an index
+        finds them, or there is nothing to find.
     """
     count = len(vectors)
-    if not 1 < count < INDEXED_FROM:
+    # Vectors that are not finite, or have no length, are refused when they are stored.
+    if not 1 < count < INDEXED_FROM or not np.isfinite(vectors).all():
         return None
-    # A vector of no length is refused when it is stored.
     unit = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), np.finfo(np.float32).tiny)
     found = np.empty((count, min(_LISTED, count - 1)), np.int32)
     for start in range(0, count, _ROWS_AT_ONCE):

@@ -161,6 +161,8 @@ class Preference:
         Returns:
             float32 of shape (user_count, 16), or fewer columns where vectors are shorter.
         """
+        if not np.isfinite(self.user_vectors).all():
+            return self.user_vectors[:, :_COMPARED_DIRECTIONS]  # refused when they are stored
         lengths = np.linalg.norm(self.user_vectors, axis=1, keepdims=True)
         unit = self.user_vectors / np.maximum(lengths, np.finfo(np.float32).tiny)
         with threadpool_limits(1, user_api="blas"):  # whose threads would round in another way
