@@ -21,7 +21,6 @@ _POSTGRES_EPOCH = 946_684_800_000_000
 _COPY_SIGNATURE = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 _COPY_TRAILER = b"\xff\xff"
 _COPY_BLOCK_ROWS = 1 << 16
-_INTEGER_OID = 23
 _TYPES = {pa.int32(): "int4", pa.float64(): "float8", pa.string(): "text"}
 _BLOCKS_PER_ARRAY = 128  # some 20,000 ratings
 
@@ -66,7 +65,7 @@ def copy_arrays(connection: sa.Connection, target: str, arrays: Sequence[NDArray
                     value["dimensions"] = array.shape[1]
                     value["elements"] = array[block]
                 else:
-                    value["header"] = 1, 0, _INTEGER_OID, array.shape[1], 1
+                    value["header"] = 1, 0, psycopg.adapters.types["int4"].oid, array.shape[1], 1
                     value["elements"]["length"] = 4
                     value["elements"]["value"] = array[block]
             copy.write(buffer.tobytes())

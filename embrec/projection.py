@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from embrec import metrics
+
 # Of more movies, the most rated are mapped: more points are no longer seen apart, nor computed while somebody waits.
 MAP_MOVIES = 3_000
 _SEED = 0
@@ -25,9 +27,9 @@ def project(vectors: NDArray[np.float32]) -> NDArray[np.float64]:
     Returns:
         float64 of shape (n, 2).
     """
-    units = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), np.finfo(np.float32).tiny)
     # Two columns at least, for a plane.
-    units = np.pad(units.astype(np.float64), ((0, 0), (0, max(2 - units.shape[1], 0))))
+    columns = max(2 - vectors.shape[1], 0)
+    units = np.pad(metrics.unit(vectors).astype(np.float64), ((0, 0), (0, columns)))
     if len(units) < _FEWEST_NEIGHBOURHOODS or np.allclose(units, units[:1]):
         return _principal(units)
 

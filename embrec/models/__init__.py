@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
+from embrec import metrics
 from embrec.features import UserFeatures
 
 
@@ -163,8 +164,7 @@ class Preference:
         """
         if not np.isfinite(self.user_vectors).all():
             return self.user_vectors[:, :_COMPARED_DIRECTIONS]  # refused when they are stored
-        lengths = np.linalg.norm(self.user_vectors, axis=1, keepdims=True)
-        unit = self.user_vectors / np.maximum(lengths, np.finfo(np.float32).tiny)
+        unit = metrics.unit(self.user_vectors)
         with threadpool_limits(1, user_api="blas"):  # whose threads would round in another way
             _, directions = np.linalg.eigh((unit.T @ unit).astype(np.float64))
             found = np.asarray(unit @ directions[:, ::-1][:, :_COMPARED_DIRECTIONS].astype(np.float32))

@@ -8,7 +8,7 @@ import numpy as np
 import sqlalchemy as sa
 from numpy.typing import NDArray
 
-from embrec import projection, tables
+from embrec import metrics, projection, tables
 from embrec.extraction import RatingArrays
 from embrec.report import measures
 from embrec.stored import StoredModel
@@ -113,7 +113,7 @@ def rated_movies(connection: sa.Connection, arrays: RatingArrays) -> Movies:
 def neighbours_of(model: StoredModel, movies: Movies) -> list[Neighbours]:
     """The nearest of the most rated movies."""
     known = _most_rated(model, movies, len(movies.ids))
-    near, cosines = measures.nearest(
+    near, cosines = metrics.nearest_rows(
         model.similarity[known], np.arange(min(_WELL_KNOWN, len(known))), _NEIGHBOURS_SHOWN
     )
     return [
@@ -135,7 +135,9 @@ def drift_between(model: StoredModel, earlier: StoredModel, movies: Movies) -> D
     if len(both) < _FEWEST_TO_COMPARE:
         return Drift(np.empty(0, np.int64), [])
     asked = np.arange(min(len(both), projection.MAP_MOVIES))
-    now, before = (measures.nearest(each.similarity[both], asked, measures.NEIGHBOURS)[0] for each in (model, earlier))
+    now, before = (
+        metrics.nearest_rows(each.similarity[both], asked, measures.NEIGHBOURS)[0] for each in (model, earlier)
+    )
     kept = measures.in_common(now, before)
 
     def first(near: NDArray[np.int64], row: int) -> list[str]:

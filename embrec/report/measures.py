@@ -20,8 +20,6 @@ _CALIBRATION_BINS = 16
 # Of more different ratings, a bar for each says less than a few bins.
 MOST_BARS = 12
 _BINS = 20
-# Scores or similarities at a time, 32 MB of them.
-_AT_ONCE = 1 << 23
 
 
 @dataclass(frozen=True)
@@ -131,7 +129,7 @@ def measure_lists(score: Score, seen: Ratings, held_out: Ratings | None, users: 
         liked_by = _matrix(held_out, held_out.ratings >= liked)
     appearances = np.zeros(seen.movie_count, np.int64)
     quality: dict[str, list[NDArray[np.float64]]] = {"ndcg": [], "hit_rate": []}
-    for block in _blocks(users, seen.movie_count):
+    for block in metrics.blocks(users, seen.movie_count):
         scores = np.array(score(block), np.float64)
         scores[seen_by[block].nonzero()] = -np.inf
         best = metrics.top(scores, min(LIST_LENGTH, seen.movie_count))
@@ -165,32 +163,6 @@ def gini(counts: NDArray[np.int64]) -> float:
     return float(2 * np.trapezoid(shares, dx=1 / len(counts)) - 1) if counts.sum() else 0.0
 
 
-def nearest(
-    vectors: NDArray[np.float32], asked: NDArray[np.int64], n: int
-) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """The n rows nearest to some rows by cosine, never the row itself.
-
-    Args:
-        vectors: float32 of shape (rows, dimensions).
-        asked: int64 of shape (m,).
-        n: How many; all others where there are fewer.
-
-    Returns:
-        Rows, int64 of shape (m, n), nearest first, and their cosines, float64 of the same shape.
-    """
-    units = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), np.finfo(np.float32).tiny)
-    n = min(n, len(vectors) - 1)
-    if n < 1 or not len(asked):
-        return np.empty((len(asked), 0), np.int64), np.empty((len(asked), 0))
-    rows, cosines = [], []
-    for block in _blocks(asked, len(vectors)):
-        similarity = (units[block] @ units.T).astype(np.float64)
-        similarity[np.arange(len(block)), block] = -np.inf
-        rows.append(metrics.top(similarity, n))
-        cosines.append(np.take_along_axis(similarity, rows[-1], 1))
-    return np.concatenate(rows), np.concatenate(cosines)
-
-
 def in_common(ours: NDArray[np.int64], theirs: NDArray[np.int64]) -> NDArray[np.int64]:
     """How many of each row's neighbours are the same in two runs, int64 of shape (rows,); both of shape (rows, n)."""
     return np.asarray((ours[:, :, np.newaxis] == theirs[:, np.newaxis, :]).any(axis=1).sum(axis=1))
@@ -199,11 +171,6 @@ def in_common(ours: NDArray[np.int64], theirs: NDArray[np.int64]) -> NDArray[np.
 def jaccard(common: NDArray[np.int64]) -> NDArray[np.float64]:
     """The Jaccard index of ten neighbours and ten others, of which some are the same; float64 of the same shape."""
     return np.asarray(common / (2 * NEIGHBOURS - common))
-
-
-def _blocks(rows: NDArray[Any], width: int) -> list[NDArray[Any]]:
-    at_once = max(_AT_ONCE // max(width, 1), 1)
-    return [rows[begin : begin + at_once] for begin in range(0, len(rows), at_once)]
 
 
 def _matrix(ratings: Ratings, chosen: NDArray[np.bool_]) -> scipy.sparse.csr_array:

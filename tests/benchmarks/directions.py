@@ -33,7 +33,7 @@ def main() -> None:
         liked[training.users, training.movies] = training.ratings >= LIKED
         wanted[test.users, test.movies] = test.ratings >= LIKED
         asked = wanted.any(axis=1)
-        unit = preference.user_vectors / np.linalg.norm(preference.user_vectors, axis=1, keepdims=True)
+        unit = metrics.unit(preference.user_vectors)
         directions = np.linalg.eigh((unit.T @ unit).astype(np.float64))[1][:, ::-1]
         row = []
         for count in DIRECTIONS:

@@ -18,13 +18,13 @@ ROOT = PACKAGE.parent
 # Lowest first: a module imports only from lower levels (and cli only from anything below it).
 LEVELS = [
     {"errors"},
-    {"config", "resources", "tables", "projection", "plain"},
+    {"config", "resources", "tables", "plain"},
     {"rows", "local"},
     {"columns", "delimited", "database", "arguments"},
     {"text_files"},
     {"movies", "user_labels"},
     {"sources", "table_source", "metrics", "splits", "features", "bulk"},
-    {"models", "movielens", "ids", "embeddings", "schema", "answering", "ratings", "outputs"},
+    {"models", "movielens", "ids", "embeddings", "schema", "answering", "ratings", "outputs", "projection"},
     {"recommend", "predict", "browse"},
     {"reading", "runs", "extraction", "status", "neighbours"},
     {"loading", "train", "evaluate", "experiments", "batch", "garbage", "prometheus", "stored"},
