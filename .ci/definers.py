@@ -6,7 +6,8 @@ owner may create things there, which embrec doctor checks.
 
 import sqlalchemy as sa
 
-from embrec import database, schema
+from embrec import db
+from embrec.db import schema
 
 QUERY = """
 SELECT pg_get_functiondef(oid) FROM pg_proc
@@ -16,10 +17,10 @@ ORDER BY proname
 
 
 def main() -> None:
-    engine = database.open_engine()
+    engine = db.open_engine()
     schema.upgrade(engine)
     with engine.connect() as connection:
-        place = database.extension_schema(connection)
+        place = db.extension_schema(connection)
         for definition in connection.scalars(sa.text(QUERY)):
             print(definition.replace(f"'pg_catalog', '{place}', 'pg_temp'", "'pg_catalog', 'pg_temp'").rstrip() + ";")
     engine.dispose()

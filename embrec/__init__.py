@@ -1,7 +1,7 @@
 """embrec: a movie recommender that lives in PostgreSQL.
 
 The names here need neither TensorFlow nor Alembic, and each loads its module when it is first used; training is
-:mod:`embrec.train`, migrations are :mod:`embrec.schema`.
+:mod:`embrec.training`, migrations are :mod:`embrec.db.schema`.
 """
 
 from __future__ import annotations
@@ -10,34 +10,24 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from embrec.browse import answering_from, known_genres, map_movies, movie_details, trained_runs, user_ratings
-    from embrec.database import create_engine, open_engine
+    from embrec.data.files.movies import Movie
+    from embrec.data.files.sources import from_frame, open_source
+    from embrec.data.loading import LoadReport, load
+    from embrec.data.ratings import add_rating, forget_user, refresh, refresh_statistics, remove_rating
+    from embrec.data.table_loading import load_from_table
+    from embrec.data.table_source import TableSource
+    from embrec.db import create_engine, open_engine
     from embrec.errors import EmbrecError
-    from embrec.in_database import load_from_table
-    from embrec.loading import LoadReport, load
-    from embrec.movies import Movie
-    from embrec.predict import (
-        explain_for,
-        explain_recommendation,
-        predict_rating,
-        predict_ratings,
-        rating_uncertainty,
-    )
-    from embrec.ratings import add_rating, forget_user, refresh, refresh_statistics, remove_rating
-    from embrec.recommend import (
-        find_movies,
-        popular_movies,
-        recommend_for,
-        recommend_movies,
-        similar_movies,
-        similar_users,
-        suggest_movies,
-        trending_movies,
-    )
-    from embrec.runs import ModelRun, list_runs, publish, rollback
-    from embrec.sources import from_frame, open_source
-    from embrec.status import Status, read_status
-    from embrec.table_source import TableSource
+    from embrec.monitoring.status import Status, read_status
+    from embrec.runs.publishing import publish, rollback
+    from embrec.runs.records import ModelRun, list_runs
+    from embrec.serving.catalogue import known_genres, map_movies, movie_details, user_ratings
+    from embrec.serving.explain import explain_for, explain_recommendation
+    from embrec.serving.predict import predict_rating, predict_ratings, rating_uncertainty
+    from embrec.serving.preview import answering_from, trained_runs
+    from embrec.serving.recommend import popular_movies, recommend_for, recommend_movies, trending_movies
+    from embrec.serving.search import find_movies, suggest_movies
+    from embrec.serving.similar import similar_movies, similar_users
 
 __all__ = [
     "EmbrecError",
@@ -83,28 +73,24 @@ __all__ = [
 ]
 
 _MODULES = {
-    "browse": ("answering_from", "known_genres", "map_movies", "movie_details", "trained_runs", "user_ratings"),
-    "database": ("create_engine", "open_engine"),
+    "data.files.movies": ("Movie",),
+    "data.files.sources": ("from_frame", "open_source"),
+    "data.loading": ("LoadReport", "load"),
+    "data.ratings": ("add_rating", "forget_user", "refresh", "refresh_statistics", "remove_rating"),
+    "data.table_loading": ("load_from_table",),
+    "data.table_source": ("TableSource",),
+    "db": ("create_engine", "open_engine"),
     "errors": ("EmbrecError",),
-    "movies": ("Movie",),
-    "in_database": ("load_from_table",),
-    "loading": ("LoadReport", "load"),
-    "predict": ("explain_for", "explain_recommendation", "predict_rating", "predict_ratings", "rating_uncertainty"),
-    "ratings": ("add_rating", "forget_user", "refresh", "refresh_statistics", "remove_rating"),
-    "recommend": (
-        "find_movies",
-        "popular_movies",
-        "recommend_for",
-        "recommend_movies",
-        "similar_movies",
-        "similar_users",
-        "suggest_movies",
-        "trending_movies",
-    ),
-    "runs": ("ModelRun", "list_runs", "publish", "rollback"),
-    "sources": ("from_frame", "open_source"),
-    "status": ("Status", "read_status"),
-    "table_source": ("TableSource",),
+    "monitoring.status": ("Status", "read_status"),
+    "runs.publishing": ("publish", "rollback"),
+    "runs.records": ("ModelRun", "list_runs"),
+    "serving.catalogue": ("known_genres", "map_movies", "movie_details", "user_ratings"),
+    "serving.explain": ("explain_for", "explain_recommendation"),
+    "serving.predict": ("predict_rating", "predict_ratings", "rating_uncertainty"),
+    "serving.preview": ("answering_from", "trained_runs"),
+    "serving.recommend": ("popular_movies", "recommend_for", "recommend_movies", "trending_movies"),
+    "serving.search": ("find_movies", "suggest_movies"),
+    "serving.similar": ("similar_movies", "similar_users"),
 }
 _MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
 

@@ -14,8 +14,9 @@ import sqlalchemy as sa
 from alembic import context
 from alembic.runtime.migration import MigrationInfo
 
-from embrec import database, resources, schema
-from embrec.tables import COMPARISON, SCHEMA, metadata
+from embrec import db
+from embrec.db import resources, schema
+from embrec.db.tables import COMPARISON, SCHEMA, metadata
 
 LOCK_KEY = 0x656D62726563  # "embrec"
 
@@ -31,7 +32,7 @@ OPTIONS = {
 def migration_lock(engine: sa.Engine) -> Iterator[None]:
     """Hold the one migration lock, on a connection of its own in autocommit."""
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        database.poll_lock(connection, LOCK_KEY)
+        db.poll_lock(connection, LOCK_KEY)
         try:
             yield
         finally:
@@ -67,7 +68,7 @@ def run_online(engine: sa.Engine) -> None:
             return
         with migration_lock(engine):
             try:
-                database.check_server(connection)
+                db.check_server(connection)
                 connection.execute(resources.executable("schema/prepare"))
                 connection.commit()
                 with schema.not_the_default_schema(connection):
@@ -84,6 +85,6 @@ if context.is_offline_mode():
 elif "engine" in context.config.attributes:
     run_online(context.config.attributes["engine"])
 else:
-    own_engine = database.open_engine(notify=print, direct=True)
+    own_engine = db.open_engine(notify=print, direct=True)
     run_online(own_engine)
     own_engine.dispose()

@@ -5,7 +5,7 @@ Revises: ${down_revision | comma,n}
 
 The author's rules:
 - Name the file NNNN_slug.py and the revision NNNN: revisions are compared as text. Raise
-  embrec.database.SCHEMA_REVISION in the same commit.
+  embrec.db.connection.SCHEMA_REVISION in the same commit.
 - Write tables out here. Import nothing from embrec but embrec.resources: a released revision never changes,
   and embrec.tables will.
 - A function, view or type is a new file sql/functions/NAME_vNN.sql, run by op.execute(executable(...)). A released
@@ -21,7 +21,7 @@ The author's rules:
 from alembic import op
 import sqlalchemy as sa
 
-from embrec.resources import executable
+from embrec.db.resources import executable
 
 revision = ${repr(up_revision)}
 down_revision = ${repr(down_revision)}

@@ -18,9 +18,10 @@ import pytest
 import sqlalchemy as sa
 from psycopg.conninfo import make_conninfo
 
-from embrec import config, database, schema
+from embrec import config, db
 from embrec.cli import main
-from embrec.local import LocalServer
+from embrec.db import schema
+from embrec.db.embedded import LocalServer
 
 # A server for tests need not survive a power cut.
 FAST_SETTINGS = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}
@@ -109,7 +110,7 @@ def with_database(url: str, name: str, **others: str) -> str:
 @pytest.fixture(scope="session")
 def admin(server_url: str) -> Iterator[sa.Engine]:
     """An engine for statements about the server itself, in autocommit."""
-    engine = database.create_engine(server_url).execution_options(isolation_level="AUTOCOMMIT")
+    engine = db.create_engine(server_url).execution_options(isolation_level="AUTOCOMMIT")
     yield engine
     engine.dispose()
 
@@ -136,7 +137,7 @@ def empty_url(admin: sa.Engine, server_url: str) -> Iterator[str]:
 @pytest.fixture
 def empty_engine(empty_url: str) -> Iterator[sa.Engine]:
     """An engine for an empty database."""
-    engine = database.create_engine(empty_url)
+    engine = db.create_engine(empty_url)
     yield engine
     engine.dispose()
 
@@ -147,7 +148,7 @@ def migrated_template(admin: sa.Engine, server_url: str) -> Iterator[str]:
     with admin.connect() as connection:
         connection.execute(sa.text(f"DROP DATABASE IF EXISTS {TEMPLATE} WITH (FORCE)"))
         connection.execute(sa.text(f"CREATE DATABASE {TEMPLATE} TEMPLATE template0"))
-    engine = database.create_engine(with_database(server_url, TEMPLATE))
+    engine = db.create_engine(with_database(server_url, TEMPLATE))
     schema.upgrade(engine)
     engine.dispose()
     yield TEMPLATE
@@ -165,7 +166,7 @@ def url(admin: sa.Engine, server_url: str, migrated_template: str) -> Iterator[s
 @pytest.fixture
 def engine(url: str) -> Iterator[sa.Engine]:
     """An engine for a database with the newest schema and no rows."""
-    engine = database.create_engine(url)
+    engine = db.create_engine(url)
     yield engine
     engine.dispose()
 
@@ -174,7 +175,7 @@ def engine(url: str) -> Iterator[sa.Engine]:
 def shared_engine(admin: sa.Engine, server_url: str, migrated_template: str) -> Iterator[sa.Engine]:
     """An engine for a database with the newest schema that the tests of a module share, for they leave it as it is."""
     with _temporary_database(admin, server_url, migrated_template) as url:
-        engine = database.create_engine(url)
+        engine = db.create_engine(url)
         yield engine
         engine.dispose()
 
@@ -182,8 +183,8 @@ def shared_engine(admin: sa.Engine, server_url: str, migrated_template: str) -> 
 @pytest.fixture(scope="session")
 def ml_100k() -> Path:
     """The folder of the real MovieLens 100K; the test is skipped where it can be had from nowhere."""
+    from embrec.data.files.movielens import fetch_ml_100k
     from embrec.errors import DownloadError
-    from embrec.movielens import fetch_ml_100k
 
     try:
         return fetch_ml_100k()
@@ -194,11 +195,12 @@ def ml_100k() -> Path:
 @pytest.fixture(scope="session")
 def movielens_template(admin: sa.Engine, server_url: str, migrated_template: str, ml_100k: Path) -> Iterator[str]:
     """A database with MovieLens 100K and the default model, trained and published, to copy from."""
-    from embrec import loading, sources
-    from embrec.train import train
+    from embrec.data import loading
+    from embrec.data.files import sources
+    from embrec.training import train
 
     with _temporary_database(admin, server_url, migrated_template) as url:
-        engine = database.create_engine(url)
+        engine = db.create_engine(url)
         loading.load(engine, sources.open_source(ml_100k))
         train(engine, options={"draws": MOVIELENS_DRAWS})
         engine.dispose()

@@ -6,10 +6,12 @@ import numpy as np
 import pandas as pd
 import sqlalchemy as sa
 
-from embrec import loading, neighbours, runs, sources
-from embrec.embeddings import Vectors, store
-from embrec.extraction import extract
-from embrec.movies import Movie
+from embrec.data import loading
+from embrec.data.extraction import extract
+from embrec.data.files import sources
+from embrec.data.files.movies import Movie
+from embrec.runs import neighbours, publishing, records
+from embrec.runs.embeddings import Vectors, store
 
 FAKE_RUN = {
     "architecture": "outer-product",
@@ -72,14 +74,14 @@ def load_frame(
 def stored_run(engine: sa.Engine, movie_vectors: np.ndarray, user_vectors: np.ndarray | None = None) -> int:
     """A run with given vectors for movie and user indexes 0, 1, 2, ..., as if it had been trained."""
     sides = {"movie": movie_vectors, "user": movie_vectors[:1] if user_vectors is None else user_vectors}
-    run = runs.start(engine, **FAKE_RUN)
+    run = records.start(engine, **FAKE_RUN)
     with engine.begin() as connection:
         for side, values in sides.items():
             vectors = Vectors(np.arange(len(values), dtype=np.int32), values.astype(np.float32))
             store(connection, run, side, {"rating": vectors})
             if side == "movie":
                 neighbours.store(connection, run, vectors.indexes, neighbours.nearest(vectors.vectors))
-        runs.finish(connection, run, "trained", dimensions=movie_vectors.shape[1])
+        records.finish(connection, run, "trained", dimensions=movie_vectors.shape[1])
     return run
 
 
@@ -94,7 +96,7 @@ def two_part_run(engine: sa.Engine, seed: int = 1) -> dict[str, np.ndarray]:
     }
     biases = {side: random.normal(size=len(indexes[side])).astype(np.float32) * 0.3 for side in indexes}
     spreads = {side: random.uniform(0.5, 2, len(indexes[side])).astype(np.float32) for side in indexes}
-    run = runs.start(engine, **{**FAKE_RUN, "architecture": "two-part"})
+    run = records.start(engine, **{**FAKE_RUN, "architecture": "two-part"})
     with engine.begin() as connection:
         for side, numbers in indexes.items():
             prints = arrays.fingerprints() if side == "user" else None
@@ -104,8 +106,10 @@ def two_part_run(engine: sa.Engine, seed: int = 1) -> dict[str, np.ndarray]:
             store(connection, run, side, parts)
             if side == "movie":
                 neighbours.store(connection, run, numbers, neighbours.nearest(parts["similarity"].vectors))
-        runs.finish(connection, run, "trained", movie_similarity="similarity", user_similarity="preference", **SERVING)
-    runs.publish(engine, run)
+        records.finish(
+            connection, run, "trained", movie_similarity="similarity", user_similarity="preference", **SERVING
+        )
+    publishing.publish(engine, run)
     for name, values in (("bias", biases), ("spread", spreads)):
         found |= {f"{side} {name}": values[side] for side in indexes}
     return found

@@ -19,9 +19,12 @@ import numpy as np
 import sqlalchemy as sa
 from data import load_frame, rating_frame, stored_run
 
-from embrec import database, local, recommend, runs
+from embrec import db
+from embrec.db import embedded
+from embrec.db.embedded import LocalServer
 from embrec.errors import UnreachableError
-from embrec.local import LocalServer
+from embrec.runs import publishing
+from embrec.serving import similar
 
 QUICK = "matrix-factorization"
 # A server of processes: it has imported what is slow to import, and forks.
@@ -40,7 +43,7 @@ def own_server(settings: Mapping[str, str] | None = None) -> Iterator[LocalServe
     # Where it listens has to be the same after a restart.
     sockets = home / "sockets"
     sockets.mkdir()
-    if account := local._service_account(home / "none"):
+    if account := embedded._service_account(home / "none"):
         os.chown(sockets, account.pw_uid, account.pw_gid)
     server = LocalServer(home, {"shared_buffers": "64MB", "unix_socket_directories": str(sockets), **(settings or {})})
     server.start()
@@ -81,27 +84,27 @@ def hooked(point: Point, action: Callable[..., None]) -> Iterator[None]:
 
 def load_ratings(url: str, **frame: int) -> None:
     """Load made-up ratings."""
-    engine = database.create_engine(url)
+    engine = db.create_engine(url)
     load_frame(engine, rating_frame(**frame))
     engine.dispose()
 
 
 def train_quickly(url: str, fit: bool = True, **arguments: Any) -> None:
     """Train and publish a small run, and index it; by vectors at random where not ``fit``, which takes a second."""
-    from embrec import embeddings
-    from embrec.models import matrix_factorization
-    from embrec.train import train
+    from embrec.models.als import model as als
+    from embrec.runs import embeddings
+    from embrec.training import train
 
     embeddings.INDEXED_FROM = 1
     if not fit:
-        matrix_factorization.fit = _at_random
-    engine = database.create_engine(url)
+        als.fit = _at_random
+    engine = db.create_engine(url)
     train(engine, QUICK, **{"options": {"epochs": 1}, **arguments})
     engine.dispose()
 
 
 def _at_random(training: Any, held_out: Any, options: Any, seed: int, on_epoch: Callable[..., None]) -> Any:
-    from embrec.models import Epoch, FittedModel
+    from embrec.models.base import Epoch, FittedModel
 
     random = np.random.default_rng(seed)
     users, movies = (
@@ -157,7 +160,7 @@ def published_run(engine: sa.Engine) -> int:
     load_frame(engine, rating_frame())
     random = np.random.default_rng(0)
     run = stored_run(engine, random.normal(size=(20, 4)), random.normal(size=(30, 4)))
-    runs.publish(engine, run)
+    publishing.publish(engine, run)
     return run
 
 
@@ -191,10 +194,10 @@ class Watch:
             assert self.answers > 0
 
     def _read(self) -> None:
-        engine = database.create_engine(self._url)
+        engine = db.create_engine(self._url)
         while not self._stop.wait(0.005):
             try:
-                answer = recommend.similar_movies(engine, 100, 50)
+                answer = similar.similar_movies(engine, 100, 50)
             except Exception as error:
                 if not (self._restarts and isinstance(error, UnreachableError)):
                     self.faults.append(repr(error))

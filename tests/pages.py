@@ -12,10 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from embrec import config, resources
-from embrec.local import find_binaries
+from embrec import config
+from embrec.db import resources
+from embrec.db.embedded import find_binaries
 
-ROOT = Path(resources.__file__).parent.parent
+ROOT = Path(resources.__file__).parents[2]
 # A block in a list is indented. One that is not to be run has the reason above it; one of text below shows its output.
 SNIPPET = re.compile(
     r"(?:<!-- not run: (?P<reason>[^>]+) -->\s*)?"

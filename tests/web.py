@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from data import load_frame, named_movies, rating_frame, two_part_run
 from starlette.types import ASGIApp
 
-from embrec import runs
+from embrec.runs import publishing
 from embrec.web.guard import Limits
 from embrec.web.maps import Maps
 from embrec.web.serving import address, listen, server
@@ -42,4 +42,4 @@ def two_runs(engine: sa.Engine) -> None:
     load_frame(engine, rating_frame(), named_movies())
     two_part_run(engine)
     two_part_run(engine, seed=2)
-    runs.rollback(engine)
+    publishing.rollback(engine)

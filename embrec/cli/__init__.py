@@ -14,34 +14,35 @@ from click.exceptions import NoSuchCommand
 
 from embrec.errors import EmbrecError
 
-# The module of each command, imported when it is called: a mistyped option should not wait for pandas.
-COMMANDS = {
-    "demo": "demo",
-    "db": "database",
-    "load": "loading",
-    "train": "training",
-    "runs": "training",
-    "gc": "training",
-    "experiments": "experiments",
-    "evaluate": "evaluation",
-    "report": "report",
-    "tune": "tuning",
-    "similar": "answers",
-    "find": "answers",
-    "recommend": "recommending",
-    "popular": "recommending",
-    "trending": "recommending",
-    "predict": "predicting",
-    "explain": "predicting",
-    "rate": "rating",
-    "unrate": "rating",
-    "forget": "rating",
-    "refresh": "rating",
-    "explore": "exploring",
-    "status": "status",
-    "doctor": "doctor",
-    "completion": "completion",
-}
+# Each command is the function of that name in the module of that name, imported when it is called: a mistyped option
+# should not wait for pandas.
+COMMANDS = (
+    "demo",
+    "db",
+    "load",
+    "train",
+    "runs",
+    "gc",
+    "experiments",
+    "evaluate",
+    "report",
+    "tune",
+    "similar",
+    "find",
+    "recommend",
+    "popular",
+    "trending",
+    "predict",
+    "explain",
+    "rate",
+    "unrate",
+    "forget",
+    "refresh",
+    "explore",
+    "status",
+    "doctor",
+    "completion",
+)
 
 
 class Commands(click.Group):
@@ -55,7 +56,7 @@ class Commands(click.Group):
         """The command of a name, or None."""
         if cmd_name not in COMMANDS:
             return None
-        module = importlib.import_module(f"embrec.cli.{COMMANDS[cmd_name]}")
+        module = importlib.import_module(f"embrec.cli.{cmd_name}")
         command: click.Command = getattr(module, cmd_name)
         return command
 

@@ -15,8 +15,8 @@ import click
 import sqlalchemy as sa
 
 from embrec import config
-from embrec.database import local_server, open_engine
-from embrec.plain import json_value
+from embrec.db import local_server, open_engine
+from embrec.serving.plain import json_value
 
 # The default one first; what each is, its module in embrec.models says.
 MODELS = ("two-part", "matrix-factorization", "outer-product")

@@ -7,8 +7,9 @@ import functools
 import click
 from click.shell_completion import CompletionItem, get_completion_class
 
-from embrec import config, database, runs
+from embrec import config, db
 from embrec.errors import EmbrecError
+from embrec.runs import records
 
 # Of a connection; libpq waits no shorter.
 _PATIENCE_SECONDS = "2"
@@ -35,13 +36,13 @@ def run_numbers(ctx: click.Context, parameter: click.Parameter, incomplete: str)
     try:
         setting = config.database_setting(ctx.params.get("database_url"))
         if setting is None:
-            url = database.local_server().url()
+            url = db.local_server().url()
             if url is None:
                 return []
             setting = config.parse_database_url(url, "the embedded server")
         patient = {"connect_timeout": _PATIENCE_SECONDS, **setting.parameters}
-        engine = database.create_engine(config.DatabaseSetting(patient, setting.origin))
-        found = [CompletionItem(str(run.model_run_id), help=run.architecture) for run in runs.list_runs(engine)]
+        engine = db.create_engine(config.DatabaseSetting(patient, setting.origin))
+        found = [CompletionItem(str(run.model_run_id), help=run.architecture) for run in records.list_runs(engine)]
         engine.dispose()
     except EmbrecError:
         return []

@@ -13,14 +13,16 @@ from pathlib import Path
 import click
 import sqlalchemy as sa
 
-from embrec import config, database, recommend, runs
+from embrec import config, db
 from embrec.cli.common import database_option, engine, note
-from embrec.cli.loading import load_with_progress, open_named_source
+from embrec.cli.load import load_with_progress, open_named_source
 from embrec.cli.tables import print_frame, print_rows
-from embrec.cli.training import train_with_progress
+from embrec.cli.train import train_with_progress
+from embrec.data.extraction import extract
 from embrec.errors import DataError, WithheldError
-from embrec.extraction import extract
-from embrec.runs import ModelRun
+from embrec.runs import publishing, records
+from embrec.runs.records import ModelRun
+from embrec.serving import search, similar
 
 ARCHITECTURE = "outer-product"
 ARTICLE_OPTIONS = {"dimensions": 32, "hidden_units": 500, "learning_rate": 0.01, "batch_size": 128, "holdout": 0.0}
@@ -51,7 +53,7 @@ def demo(epochs: int, database_url: str | None) -> None:
     watch = _Stopwatch()
     with watch("database and schema"):
         bind = engine(database_url)
-        from embrec import schema
+        from embrec.db import schema
 
         note(f"Schema at revision {schema.upgrade(bind)}.")
     with watch("ratings"):
@@ -83,7 +85,7 @@ class _Stopwatch:
 
 def _counts(bind: sa.Engine) -> tuple[int, int, int]:
     query = "SELECT " + ", ".join(f"(SELECT count(*) FROM embrec.{table})" for table in ("users", "movies", "ratings"))
-    with database.begin(bind) as connection:
+    with db.begin(bind) as connection:
         users, movies, ratings = connection.execute(sa.text(query)).one()
     return users, movies, ratings
 
@@ -108,19 +110,19 @@ def _train(bind: sa.Engine, epochs: int) -> ModelRun:
     """The newest run trained just so on just these ratings, or a new one; published in either case."""
     wanted = {**ARTICLE_OPTIONS, "epochs": epochs}
     digest = extract(bind).sha256
-    for run in runs.list_runs(bind):
+    for run in records.list_runs(bind):
         same = (run.architecture, run.options, run.seed, run.ratings_sha256) == (ARCHITECTURE, wanted, 0, digest)
         if run.status == "trained" and same:
             note(f"Model run {run.model_run_id} is trained already.")
             if not run.published:
-                runs.publish(bind, run.model_run_id)
+                publishing.publish(bind, run.model_run_id)
                 note("It is published now; to go back to the run before: embrec runs rollback")
             return run
     note(f"Training the article's model, {epochs} epochs; this takes some minutes.")
     result = train_with_progress(bind, ARCHITECTURE, {"epochs": epochs}, seed=0, holdout=0.0, publish=True)
     if result.withheld:
         raise WithheldError(result.withheld)
-    return runs.get_run(bind, result.model_run_id)
+    return records.get_run(bind, result.model_run_id)
 
 
 def _show_model(run: ModelRun) -> None:
@@ -136,13 +138,13 @@ def _show_model(run: ModelRun) -> None:
 
 
 def _show_answers(bind: sa.Engine) -> None:
-    with database.begin(bind) as connection:
+    with db.begin(bind) as connection:
         for title in TITLES:
-            near = recommend.similar_movies(connection, recommend.resolve_movie(connection, title), 5)
+            near = similar.similar_movies(connection, search.resolve_movie(connection, title), 5)
             click.echo(f"\nMovies like {title}")
             print_frame(near[["rank", "title", "similarity"]], as_json=False)
         # pgvector's operators are wherever it was installed.
-        connection.execute(sa.text(f"SET LOCAL search_path = {database.extension_schema(connection)}"))
+        connection.execute(sa.text(f"SET LOCAL search_path = {db.extension_schema(connection)}"))
         index, nearest = connection.execute(sa.text(NEAREST_TO_600)).one()
     click.echo(f"\nThe article's check: of the first 600 movies, nearest to the one at index 600 is {index}, {nearest}")
 

@@ -9,10 +9,11 @@ from collections.abc import Callable, Iterator
 import click
 import sqlalchemy as sa
 
-from embrec import database
+from embrec import db
 from embrec.cli.common import database_option, engine, where
 from embrec.errors import EmbrecError, RequirementError, RunError, SchemaError, UnreachableError
-from embrec.runs import as_trained, get_run, published_run_id
+from embrec.runs.publishing import as_trained
+from embrec.runs.records import get_run, published_run_id
 
 GROUPS = (
     "embrec_owner",
@@ -59,7 +60,7 @@ def _checks(url: str | None) -> Iterator[tuple[str, Callable[[], object]]]:
 
     def reach() -> str:
         engines.append(engine(url))
-        with database.begin(engines[0]) as connection:
+        with db.begin(engines[0]) as connection:
             version = connection.scalar(sa.text("SHOW server_version"))
         return f"PostgreSQL {version}, {where(url)}"
 
@@ -73,20 +74,20 @@ def _checks(url: str | None) -> Iterator[tuple[str, Callable[[], object]]]:
 
 
 def _with(bind: sa.Engine, check: Callable[[sa.Connection], object]) -> object:
-    with database.begin(bind) as connection:
+    with db.begin(bind) as connection:
         return check(connection)
 
 
 def _requirements(connection: sa.Connection) -> str:
-    database.check_server(connection)
+    db.check_server(connection)
     version = connection.scalar(sa.text("SELECT extversion FROM pg_extension WHERE extname = 'vector'"))
     if version is None:
         return "pgvector can be enabled (embrec db upgrade does it)"
     # A pgvector built for a newer processor kills the server at its first distance: try one.
-    schema = database.extension_schema(connection)
+    schema = db.extension_schema(connection)
     statement = sa.text(f"SELECT '[3,4]'::{schema}.vector OPERATOR({schema}.<=>) '[4,3]'::{schema}.vector")
     try:
-        with database.translated_errors():
+        with db.translated_errors():
             distance = connection.scalar(statement)
     except UnreachableError as error:
         raise RequirementError(
@@ -125,7 +126,7 @@ def _settings(connection: sa.Connection) -> str:
 
 
 def _schema(bind: sa.Engine) -> str:
-    from embrec import schema
+    from embrec.db import schema
 
     differences = schema.check(bind)
     if differences:
@@ -155,7 +156,7 @@ def _rights(connection: sa.Connection) -> str:
 
 def _strangers(connection: sa.Connection) -> str:
     """Functions with their owner's rights look names up in pgvector's schema: who may put things there?"""
-    place = database.extension_schema(connection)
+    place = db.extension_schema(connection)
     query = """
     SELECT coalesce(r.rolname, 'PUBLIC')
     FROM pg_namespace AS n

@@ -6,10 +6,10 @@ import dataclasses
 
 import click
 
-from embrec import experiments as model_experiments
 from embrec.cli.common import database_option, engine, json_option, note
 from embrec.cli.completion import run_option
 from embrec.cli.tables import print_frame, print_rows
+from embrec.runs import experiments as model_experiments
 
 
 @click.group()

@@ -10,12 +10,12 @@ from collections.abc import Iterator
 import click
 from rich.filesize import decimal
 
-from embrec import config, database
+from embrec import config, db
 from embrec.cli.common import database_option, engine, json_option, note, print_json, where
 from embrec.cli.tables import figures, print_rows
 from embrec.errors import LocalServerError
-from embrec.prometheus import exposition
-from embrec.status import Row, Status, StatusWarning, read_status
+from embrec.monitoring.prometheus import exposition
+from embrec.monitoring.status import Row, Status, StatusWarning, read_status
 
 # Runs that answer are shown all the same.
 _RUNS_SHOWN = 5
@@ -54,7 +54,7 @@ def status(prometheus: bool, database_url: str | None, as_json: bool) -> None:
 
 def _is_made(database_url: str | None) -> bool:
     """Whether there is a database to look at; an embedded one is not made just to find it empty."""
-    return config.database_setting(database_url) is not None or bool(database.local_server().data.exists())
+    return config.database_setting(database_url) is not None or bool(db.local_server().data.exists())
 
 
 def _print(found: Status, place: str) -> None:
@@ -147,7 +147,7 @@ def _look() -> str:
     if not _is_made(None):
         click.echo(_NOT_MADE.message)
         return _NOT_MADE.command
-    if config.database_setting() is None and database.local_server().url() is None:
+    if config.database_setting() is None and db.local_server().url() is None:
         click.echo(f"{place[0].upper()}{place[1:]}: stopped. Any command that needs it starts it.")
         return "embrec status"
     found = read_status(engine(None))

@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from embrec.cli.common import print_json
-from embrec.plain import records
+from embrec.serving.plain import records
 
 if TYPE_CHECKING:
     import pandas as pd

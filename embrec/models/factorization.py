@@ -10,8 +10,8 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from embrec.models import Ratings
-from embrec.models.ridge import Rows
+from embrec.models.als.solver import Rows
+from embrec.models.base import Ratings
 
 # Ratings to report errors on after a sweep, and to predict at a time.
 _SAMPLE = 1 << 18

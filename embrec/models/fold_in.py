@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from embrec.models import FittedModel, FoldIn, Ratings
+from embrec.models.base import FittedModel, FoldIn, Ratings
 from embrec.models.factorization import predictor
 
 # Users to choose the penalty by, and movies to compare their predictions of.

@@ -14,8 +14,8 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from embrec.models import DenseLayer, Epoch, FittedModel, Ratings
-from embrec.models.following import Following
+from embrec.models.base import DenseLayer, Epoch, FittedModel, Ratings
+from embrec.models.history import Following
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from embrec import database
+from embrec import db
 from embrec.errors import ConfigError
 from embrec.report import figures, page
 from embrec.report.findings import STEPS, gather
@@ -47,7 +47,7 @@ def write_report(
     if not path.parent.is_dir() or path.is_dir():
         raise ConfigError(f"The file {path} cannot be made there. Name another with --output.")
     with (
-        database.translated_errors(),
+        db.translated_errors(),
         engine.connect().execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True) as connection,
     ):
         findings = gather(connection, model_run_id, progress)

@@ -8,14 +8,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from embrec import baselines, metrics, splits
-from embrec.evaluate import Predict
-from embrec.extraction import RatingArrays
-from embrec.models import Ratings
+from embrec import metrics, splits
+from embrec.data.extraction import RatingArrays
+from embrec.evaluation import baselines
+from embrec.evaluation.evaluate import Predict
+from embrec.models.base import Ratings
 from embrec.report import measures
 from embrec.report.measures import Lists
-from embrec.runs import ModelRun
-from embrec.stored import StoredModel
+from embrec.runs.records import ModelRun
+from embrec.runs.stored import StoredModel
 
 # Of more, so many are asked for their lists, and so many give pairs to predict.
 _USERS_ASKED = 1_000

@@ -17,7 +17,7 @@ from matplotlib import patheffects, ticker
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from embrec import resources
+from embrec import pages
 from embrec.report import measures
 from embrec.report.findings import Findings
 from embrec.report.likeness import MapPoint
@@ -103,7 +103,7 @@ def save_png(name: str, findings: Findings, path: Path) -> None:
 
 def _on_white() -> Colours:
     """The page's own colours by day."""
-    by_day = resources.page_text("page.css").partition("prefers-color-scheme: dark")[0]
+    by_day = pages.page_text("page.css").partition("prefers-color-scheme: dark")[0]
     found = dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6});", by_day))
     series = tuple(found[f"series-{number}"] for number in range(1, _COLOURED_GENRES + 1))
     return Colours(found["ink"], found["ink-soft"], found["line"], found["surface"], series, found["series-other"])

@@ -10,14 +10,15 @@ import numpy as np
 import sqlalchemy as sa
 from numpy.typing import NDArray
 
-from embrec import database, runs, stored
+from embrec import db
+from embrec.data.extraction import extract
 from embrec.errors import NoPublishedRunError, RunError
-from embrec.extraction import extract
 from embrec.report import accuracy, likeness, measures
 from embrec.report.accuracy import MetricLine
 from embrec.report.likeness import Drift, MapPoint, Neighbours
 from embrec.report.measures import Calibration, Histogram, Lists
-from embrec.runs import ModelRun
+from embrec.runs import publishing, records, stored
+from embrec.runs.records import ModelRun
 
 STEPS = ("ratings", "vectors", "predictions", "lists", "neighbours", "map")
 
@@ -82,7 +83,7 @@ def gather(
         DataError: There are no ratings.
         SchemaError: The schema is absent or behind.
     """
-    database.require_schema(connection)
+    db.require_schema(connection)
     run = _named_run(connection, model_run_id)
     before = _previous(connection, run)
     progress("ratings")
@@ -127,10 +128,10 @@ def gather(
 
 
 def _named_run(connection: sa.Connection, model_run_id: int | None) -> ModelRun:
-    chosen = runs.published_run_id(connection) if model_run_id is None else model_run_id
+    chosen = records.published_run_id(connection) if model_run_id is None else model_run_id
     if chosen is None:
         raise NoPublishedRunError("No model run is published yet, so there is nothing to report on. Run: embrec train")
-    run = runs.get_run(connection, chosen)
+    run = records.get_run(connection, chosen)
     if run.status != "trained":
         raise RunError(
             f"Model run {chosen} is {run.status}, so it has no vectors to report on. "
@@ -144,8 +145,8 @@ def _previous(connection: sa.Connection, run: ModelRun) -> ModelRun | None:
 
     Where there is none of these it is the newest that was trained before.
     """
-    candidates = runs.published_before(connection) if run.published else runs.published_run_id(connection)
+    candidates = publishing.published_before(connection) if run.published else records.published_run_id(connection)
     if candidates is not None and candidates != run.model_run_id:
-        return runs.get_run(connection, candidates)
-    earlier = (each for each in runs.list_runs(connection) if each.model_run_id < run.model_run_id)
+        return records.get_run(connection, candidates)
+    earlier = (each for each in records.list_runs(connection) if each.model_run_id < run.model_run_id)
     return next((each for each in earlier if each.status == "trained"), None)

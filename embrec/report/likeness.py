@@ -8,10 +8,12 @@ import numpy as np
 import sqlalchemy as sa
 from numpy.typing import NDArray
 
-from embrec import metrics, projection, tables
-from embrec.extraction import RatingArrays
+from embrec import similarity
+from embrec.data.extraction import RatingArrays
+from embrec.db import tables
 from embrec.report import measures
-from embrec.stored import StoredModel
+from embrec.runs.stored import StoredModel
+from embrec.serving import projection
 
 _WELL_KNOWN = 8
 _NEIGHBOURS_SHOWN = 5
@@ -113,7 +115,7 @@ def rated_movies(connection: sa.Connection, arrays: RatingArrays) -> Movies:
 def neighbours_of(model: StoredModel, movies: Movies) -> list[Neighbours]:
     """The nearest of the most rated movies."""
     known = _most_rated(model, movies, len(movies.ids))
-    near, cosines = metrics.nearest_rows(
+    near, cosines = similarity.nearest_rows(
         model.similarity[known], np.arange(min(_WELL_KNOWN, len(known))), _NEIGHBOURS_SHOWN
     )
     return [
@@ -136,7 +138,7 @@ def drift_between(model: StoredModel, earlier: StoredModel, movies: Movies) -> D
         return Drift(np.empty(0, np.int64), [])
     asked = np.arange(min(len(both), projection.MAP_MOVIES))
     now, before = (
-        metrics.nearest_rows(each.similarity[both], asked, measures.NEIGHBOURS)[0] for each in (model, earlier)
+        similarity.nearest_rows(each.similarity[both], asked, measures.NEIGHBOURS)[0] for each in (model, earlier)
     )
     kept = measures.in_common(now, before)
 

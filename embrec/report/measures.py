@@ -10,9 +10,9 @@ import numpy as np
 import scipy.sparse
 from numpy.typing import NDArray
 
-from embrec import metrics
-from embrec.evaluate import Score
-from embrec.models import Ratings
+from embrec import metrics, similarity
+from embrec.evaluation.evaluate import Score
+from embrec.models.base import Ratings
 
 LIST_LENGTH = 10
 NEIGHBOURS = 10
@@ -129,7 +129,7 @@ def measure_lists(score: Score, seen: Ratings, held_out: Ratings | None, users: 
         liked_by = _matrix(held_out, held_out.ratings >= liked)
     appearances = np.zeros(seen.movie_count, np.int64)
     quality: dict[str, list[NDArray[np.float64]]] = {"ndcg": [], "hit_rate": []}
-    for block in metrics.blocks(users, seen.movie_count):
+    for block in similarity.blocks(users, seen.movie_count):
         scores = np.array(score(block), np.float64)
         scores[seen_by[block].nonzero()] = -np.inf
         best = metrics.top(scores, min(LIST_LENGTH, seen.movie_count))

@@ -12,7 +12,7 @@ from typing import Any
 
 import jinja2
 
-from embrec import resources
+from embrec import pages
 from embrec.report import figures, measures
 from embrec.report.accuracy import MetricLine
 from embrec.report.findings import Findings
@@ -37,11 +37,11 @@ def render(findings: Findings) -> str:
         "moment": moment,
         "duration": duration,
     }
-    script = resources.page_text("map.js") + resources.page_text("report.js")
-    return environment.from_string(resources.page_text("report.html")).render(
+    script = pages.page_text("map.js") + pages.page_text("report.js")
+    return environment.from_string(pages.page_text("report.html")).render(
         f=findings,
         figures={name: figures.svg(name, findings) for name in figures.names(findings) if name not in _NATIVE},
-        style=resources.page_text("page.css") + resources.page_text("report.css"),
+        style=pages.page_text("page.css") + pages.page_text("report.css"),
         script=script,
         script_hash=f"sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}",
         movies=_json([dataclasses.asdict(point) for point in findings.points]),

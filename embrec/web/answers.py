@@ -13,9 +13,11 @@ import numpy as np
 import pandas as pd
 import sqlalchemy as sa
 
-from embrec import answering, arguments, browse, projection, recommend
+from embrec import validation
 from embrec.errors import ArgumentError, NoPublishedRunError
-from embrec.plain import records
+from embrec.serving import catalogue, preview, projection, query, recommend, search
+from embrec.serving.plain import records
+from embrec.serving.similar import similar_movies
 from embrec.web.asking import Asking
 from embrec.web.maps import Drawing
 
@@ -39,25 +41,25 @@ def health(asking: Asking) -> Row:
 def runs(asking: Asking) -> Row:
     """The runs that can be asked."""
     with asking.connection() as connection:
-        return {"runs": records(browse.trained_runs(connection))}
+        return {"runs": records(preview.trained_runs(connection))}
 
 
 def genres(asking: Asking) -> Row:
     """The genres that there are."""
     with asking.connection() as connection:
-        return {"genres": records(browse.known_genres(connection))}
+        return {"genres": records(catalogue.known_genres(connection))}
 
 
 def find(asking: Asking, query: str, n: int) -> Row:
     """Movies by words of their titles."""
     with asking.connection() as connection:
-        return {"movies": records(recommend.find_movies(connection, query, n))}
+        return {"movies": records(search.find_movies(connection, query, n))}
 
 
 def movie(asking: Asking, movie_id: str) -> Row:
     """What is known of a movie."""
     with asking.connection() as connection:
-        return records(browse.movie_details(connection, movie_id))[0]
+        return records(catalogue.movie_details(connection, movie_id))[0]
 
 
 def details(asking: Asking, movie_ids: Sequence[str]) -> Row:
@@ -67,14 +69,14 @@ def details(asking: Asking, movie_ids: Sequence[str]) -> Row:
         " CROSS JOIN LATERAL embrec.movie_details(asked.movie_id) AS known"
     )
     with asking.connection() as connection:
-        found = answering.rows(connection, statement, movies=arguments.several(movie_ids, "movie_ids"))
+        found = query.rows(connection, statement, movies=validation.several(movie_ids, "movie_ids"))
     return {"movies": records(found.astype({"release_year": "Int64"}))}
 
 
 def similar(asking: Asking, movie_id: str, n: int) -> Row:
     """The movies nearest to one."""
     with asking.connection() as connection:
-        return _with_run(recommend.similar_movies(connection, movie_id, n))
+        return _with_run(similar_movies(connection, movie_id, n))
 
 
 def popular(asking: Asking, n: int, **filters: Any) -> Row:
@@ -94,7 +96,7 @@ def recommendations(asking: Asking, ratings: Mapping[str, float], n: int, **othe
 def user(asking: Asking, user_id: str, n: int, **others: Any) -> Row:
     """A user's newest ratings, and the best movies for the user, with reasons and predicted ratings."""
     with asking.connection() as connection:
-        rated = browse.user_ratings(connection, user_id, n)
+        rated = catalogue.user_ratings(connection, user_id, n)
         found = recommend.recommend_movies(connection, user_id, n, **others)
         answer = _with_reasons(connection, found, "explain_recommendation(CAST(:who AS text), asked.movie_id", user_id)
         predicted = _predicted(connection, user_id, found["movie_id"].tolist())
@@ -119,7 +121,7 @@ def compare(
     def list_of(run: int) -> Row:
         with dataclasses.replace(asking, run=run).connection() as connection:
             if movie_id is not None:
-                found = recommend.similar_movies(connection, movie_id, n)
+                found = similar_movies(connection, movie_id, n)
             elif user_id is not None:
                 found = recommend.recommend_movies(connection, user_id, n)
             else:
@@ -144,7 +146,7 @@ def movie_map(asking: Asking) -> Drawing:
 
 def _drawn_map(asking: Asking) -> Row:
     with asking.connection() as connection:
-        found = browse.map_movies(connection, projection.MAP_MOVIES)
+        found = catalogue.map_movies(connection, projection.MAP_MOVIES)
     # No connection is held while places are found.
     places = projection.project(np.array(found.pop("embedding").tolist(), dtype=np.float32))
     return _with_run(found.assign(x=places[:, 0].round(3), y=places[:, 1].round(3)))
@@ -166,7 +168,7 @@ def _with_reasons(connection: sa.Connection, found: pd.DataFrame, call: str, who
         ") AS e ORDER BY asked.movie_id, e.contribution DESC, e.rank"
     )
     reasons: dict[str, list[Row]] = defaultdict(list)
-    for row in records(answering.rows(connection, statement, movies=found["movie_id"].tolist(), who=who)):
+    for row in records(query.rows(connection, statement, movies=found["movie_id"].tolist(), who=who)):
         reasons[row.pop("recommended")].append(row)
     basis = found.pop("basis")
     answer = _with_run(found)

@@ -21,9 +21,9 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
-from embrec import resources
 from embrec.errors import ArgumentError, DatabaseError, EmbrecError, NotFoundError, SchemaError, UnreachableError
-from embrec.plain import json_value
+from embrec.pages import pages_directory
+from embrec.serving.plain import json_value
 from embrec.web import openapi, values
 from embrec.web.asking import Asking
 from embrec.web.endpoints import ENDPOINTS, Endpoint
@@ -58,13 +58,13 @@ def create_app(
     """
     limits = limits or Limits()
     answering = _Answering(Asking(engine), Places(limits), maps or Maps())
-    pages = resources.pages_directory()
+    directory = pages_directory()
     routes = [
         *(_route(endpoint, answering) for endpoint in ENDPOINTS),
         Route("/openapi.json", _document),
-        Route("/docs", functools.partial(_file, path=pages / "docs.html")),
-        Route("/", functools.partial(_file, path=pages / "explore.html")),
-        Mount("/pages", StaticFiles(directory=pages)),
+        Route("/docs", functools.partial(_file, path=directory / "docs.html")),
+        Route("/", functools.partial(_file, path=directory / "explore.html")),
+        Mount("/pages", StaticFiles(directory=directory)),
     ]
     handlers = {HTTPException: _refused, ClientDisconnect: _gone, Exception: _failed}
     app = Starlette(routes=routes, exception_handlers=handlers)

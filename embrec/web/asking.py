@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from embrec import browse, database
+from embrec import db
+from embrec.serving import preview
 
 TIMEOUT_SECONDS = 15
 # All of it ends with the transaction, so that it also holds behind a pooler. Who may become embrec_api does, who may
@@ -42,8 +43,8 @@ class Asking:
             UnreachableError: The server cannot be reached.
             SchemaError: The schema is absent or behind.
         """
-        with database.begin(self.engine) as connection, contextlib.ExitStack() as stack:
+        with db.begin(self.engine) as connection, contextlib.ExitStack() as stack:
             connection.execute(_BOUNDS, {"timeout": f"{TIMEOUT_SECONDS}s"})
             if self.run is not None:
-                stack.enter_context(browse.answering_from(connection, self.run))
+                stack.enter_context(preview.answering_from(connection, self.run))
             yield connection

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from embrec.rows import LONGEST_ID_BYTES
+from embrec.validation import LONGEST_ID_BYTES
 
 Schema = dict[str, Any]
 

@@ -9,7 +9,7 @@ from alembic import op
 from pgvector.sqlalchemy import VECTOR
 from sqlalchemy.dialects.postgresql import ARRAY, ENUM, JSONB, REAL
 
-from embrec.resources import executable
+from embrec.db.resources import executable
 
 revision = "0001"
 down_revision = None

@@ -9,7 +9,7 @@ from alembic import op
 from pgvector.sqlalchemy import VECTOR
 from sqlalchemy.dialects.postgresql import REAL
 
-from embrec.resources import executable
+from embrec.db.resources import executable
 
 revision = "0002"
 down_revision = "0001"

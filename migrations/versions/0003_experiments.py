@@ -7,7 +7,7 @@ Revises: 0002
 import sqlalchemy as sa
 from alembic import op
 
-from embrec.resources import executable
+from embrec.db.resources import executable
 
 revision = "0003"
 down_revision = "0002"

@@ -7,7 +7,7 @@ Revises: 0004
 import sqlalchemy as sa
 from alembic import op
 
-from embrec.resources import executable
+from embrec.db.resources import executable
 
 revision = "0005"
 down_revision = "0004"

@@ -6,7 +6,7 @@ Revises: 0007
 
 from alembic import op
 
-from embrec.resources import executable
+from embrec.db.resources import executable
 
 revision = "0008"
 down_revision = "0007"

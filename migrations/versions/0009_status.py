@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects.postgresql import REAL
 
-from embrec.resources import executable
+from embrec.db.resources import executable
 
 revision = "0009"
 down_revision = "0008"

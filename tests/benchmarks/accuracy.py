@@ -23,11 +23,13 @@ import numpy as np
 import peers
 import uncertainty
 
-from embrec import contenders, evaluate, metrics, splits
-from embrec.evaluate import Contender, EvaluationData, Outcome, Score
-from embrec.models import Ratings, autoencoder
-from embrec.movielens import fetch_ml_100k
-from embrec.sources import open_source
+from embrec import metrics, splits
+from embrec.data.files.movielens import fetch_ml_100k
+from embrec.data.files.sources import open_source
+from embrec.evaluation import contenders, evaluate
+from embrec.evaluation.evaluate import Contender, EvaluationData, Outcome, Score
+from embrec.models.base import Ratings
+from embrec.models.ease import model as ease
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 RESULTS = DOCS / "accuracy.json"
@@ -104,8 +106,8 @@ def closed_form_of(most: int) -> Contender:
     """The default model whose closed form is of so many movies, the most rated, and the others folded in."""
 
     def rank(training: Ratings, seed: int) -> Score:
-        with mock.patch.object(autoencoder, "_MOST_MOVIES", most):
-            return autoencoder.fit(training, autoencoder.Options(), seed).score
+        with mock.patch.object(ease, "_MOST_MOVIES", most):
+            return ease.fit(training, ease.Options(), seed).score
 
     return Contender(f"embrec, {most} movies in the closed form", rank=rank)
 

@@ -21,10 +21,14 @@ import sqlalchemy as sa
 from contenders import peak_megabytes
 from data import SIZES, make_up
 
-from embrec import bulk, config, database, extraction, loading, recommend, schema, sources
-from embrec.local import LocalServer, find_binaries
-from embrec.models import FittedModel
-from embrec.train import train
+from embrec import config, db
+from embrec.data import extraction, loading
+from embrec.data.files import sources
+from embrec.db import binary_copy, schema
+from embrec.db.embedded import LocalServer, find_binaries
+from embrec.models.base import FittedModel
+from embrec.serving import similar
+from embrec.training import train
 
 
 def write_csv(path: Path, size: str, seed: int) -> int:
@@ -44,7 +48,7 @@ class Server:
         Path(directory).chmod(0o711)
         self.local = LocalServer(Path(directory) / "home", settings)
         self.url = self.local.start()
-        self.engine = database.create_engine(self.url)
+        self.engine = db.create_engine(self.url)
 
     def psql(self, command: str, stdin: Any = subprocess.DEVNULL, stdout: Any = subprocess.DEVNULL) -> None:
         """Run psql, which adds nothing to COPY."""
@@ -113,7 +117,7 @@ def measure(size: str, seed: int = 0) -> dict[str, Any]:
             trained = train(postgres.engine, "matrix-factorization", seed=0)
         found["train"] = trained.seconds
         found["vectors"] = len(trained.model.user_vectors) + len(trained.model.movie_vectors)
-        found["first_answer"] = timed(lambda: recommend.similar_movies(postgres.engine, 0))
+        found["first_answer"] = timed(lambda: similar.similar_movies(postgres.engine, 0))
         found["from_csv_to_answer"] = (
             found["load"] + sum(trained.seconds.values()) - trained.seconds["index"] + found["first_answer"]
         )
@@ -139,7 +143,7 @@ def copy_vectors(postgres: Server, model: FittedModel) -> float:
                 )
                 numbers = np.arange(len(vectors), dtype=np.int32)
                 columns = f"{side}_copy ({side}_index, embedding)"
-                bulk.copy_arrays(connection, columns, [numbers, vectors], freeze=True)
+                binary_copy.copy_arrays(connection, columns, [numbers, vectors], freeze=True)
 
     return timed(copy)
 
@@ -163,7 +167,9 @@ def raw_copy(postgres: Server, directory: Path, csv_file: Path, vectors: np.ndar
         connection.execute(sa.text("CREATE TABLE made (LIKE raw)"))
         connection.execute(sa.text(f"CREATE TABLE raw_vectors (r integer, i integer, v vector({vectors.shape[1]}))"))
         arrays = [columns[0].astype(np.int32), columns[1].astype(np.int32), columns[2].astype(np.float32)]
-        bulk.copy_arrays(connection, "made (u, m, r, t)", [*arrays, bulk.timestamps(columns[3] * 1_000_000)])
+        binary_copy.copy_arrays(
+            connection, "made (u, m, r, t)", [*arrays, binary_copy.timestamps(columns[3] * 1_000_000)]
+        )
     binary = directory / "ratings.bin"
     with open(binary, "wb") as file:
         postgres.psql("COPY made TO STDOUT (FORMAT binary)", stdout=file)

@@ -21,8 +21,8 @@ Predict = Callable[[np.ndarray, np.ndarray], np.ndarray]
 def embrec(
     users: np.ndarray, movies: np.ndarray, ratings: np.ndarray, shape: tuple[int, int], options: dict[str, Any]
 ) -> Predict:
-    from embrec.models import Ratings
-    from embrec.models.matrix_factorization import Options, fit
+    from embrec.models.als.model import Options, fit
+    from embrec.models.base import Ratings
 
     return fit(Ratings(users, movies, ratings, *shape), None, Options(**options), seed=0).predict
 

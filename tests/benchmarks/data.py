@@ -63,7 +63,7 @@ def make_up(size: Size, seed: int) -> Columns:
 
 def movielens_fold_u1() -> tuple[Columns, Columns]:
     """Training and test part of MovieLens 100K's fold u1: the first 20,000 lines of u.data are the test part."""
-    from embrec.movielens import fetch_ml_100k
+    from embrec.data.files.movielens import fetch_ml_100k
 
     table = np.loadtxt(fetch_ml_100k() / "u.data", dtype=np.int32)
     columns = (table[:, 0] - 1, table[:, 1] - 1, table[:, 2].astype(np.float32))

@@ -15,9 +15,11 @@ import pyarrow.parquet
 from bulk_paths import Peaks, server, timed
 from data import SIZES, make_up
 
-from embrec import loading, schema, sources
-from embrec.movielens import fetch_ml_100k
-from embrec.train import train
+from embrec.data import loading
+from embrec.data.files import sources
+from embrec.data.files.movielens import fetch_ml_100k
+from embrec.db import schema
+from embrec.training import train
 
 REPEATS = 5
 

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from embrec import evaluate, metrics, splits
-from embrec.models import two_part
-from embrec.movielens import fetch_ml_100k
-from embrec.sources import open_source
+from embrec import metrics, similarity, splits
+from embrec.data.files.movielens import fetch_ml_100k
+from embrec.data.files.sources import open_source
+from embrec.evaluation import evaluate
+from embrec.models import hybrid
 
 DIRECTIONS = (4, 8, 16, 24, 32, 64)
 NEIGHBOURS, LISTED, LIKED = 30, 20, 4
@@ -25,7 +26,7 @@ def main() -> None:
     for seed in range(3):
         kept, held = splits.random_split(len(data.ratings.ratings), 0.2, seed)
         training, test = data.part(kept), data.part(held)
-        preference = two_part.fit(training, None, two_part.Options(draws=0), seed).preference
+        preference = hybrid.fit(training, None, hybrid.Options(draws=0), seed).preference
         assert preference is not None
         shape = training.user_count, training.movie_count
         seen, liked, wanted = (np.zeros(shape, bool) for _ in range(3))
@@ -33,13 +34,13 @@ def main() -> None:
         liked[training.users, training.movies] = training.ratings >= LIKED
         wanted[test.users, test.movies] = test.ratings >= LIKED
         asked = wanted.any(axis=1)
-        unit = metrics.unit(preference.user_vectors)
+        unit = similarity.unit(preference.user_vectors)
         directions = np.linalg.eigh((unit.T @ unit).astype(np.float64))[1][:, ::-1]
         row = []
         for count in DIRECTIONS:
-            similarity = metrics.cosines(unit @ directions[:, :count])
-            near = metrics.nearest(similarity, NEIGHBOURS)
-            weights = np.take_along_axis(similarity, near, 1)
+            cosines = similarity.cosines(unit @ directions[:, :count])
+            near = similarity.nearest(cosines, NEIGHBOURS)
+            weights = np.take_along_axis(cosines, near, 1)
             scores = np.where(seen, -np.inf, np.einsum("un,unm->um", weights, liked[near]))
             row.append(metrics.recall(scores[asked], wanted[asked], LISTED).mean())
         print(f"| {seed} | " + " | ".join(f"{value:.4f}" for value in row) + " |")

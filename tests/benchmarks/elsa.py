@@ -11,9 +11,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from embrec.contenders import by_cosine
-from embrec.evaluate import Contender, Score
-from embrec.models import Ratings, RatingWeights
+from embrec.evaluation.contenders import by_cosine
+from embrec.evaluation.evaluate import Contender, Score
+from embrec.models.base import Ratings, RatingWeights
 
 _USERS = 128
 _RATE = 0.01

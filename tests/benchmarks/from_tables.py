@@ -12,9 +12,9 @@ import sqlalchemy as sa
 from bulk_paths import Server, server, timed
 from data import SIZES, make_up
 
-from embrec import bulk, schema
-from embrec.in_database import load_from_table
-from embrec.table_source import TableSource
+from embrec.data.table_loading import load_from_table
+from embrec.data.table_source import TableSource
+from embrec.db import binary_copy, schema
 
 REPEATS = 3
 COLUMNS = {"user_id": "customer", "movie_id": "film", "rating": "stars", "rated_at": "bought_at"}
@@ -41,7 +41,7 @@ def make_table(postgres: Server, size: str, seed: int) -> int:
     run(postgres, "CREATE TABLE public.stars (customer bigint, film bigint, stars real, bought_at timestamptz)")
     with postgres.engine.begin() as connection:
         columns = [users[order].astype(np.int64), movies[order].astype(np.int64), values[order]]
-        bulk.copy_arrays(connection, "public.stars", [*columns, bulk.timestamps(times)])
+        binary_copy.copy_arrays(connection, "public.stars", [*columns, binary_copy.timestamps(times)])
     run(postgres, "ANALYZE public.stars")
     return len(users)
 

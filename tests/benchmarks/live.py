@@ -12,10 +12,15 @@ import pandas as pd
 import sqlalchemy as sa
 from bulk_paths import server
 
-from embrec import evaluate, loading, metrics, predict, ratings, recommend, schema, sources, splits
-from embrec.movielens import fetch_ml_100k
-from embrec.sources import open_source
-from embrec.train import train
+from embrec import metrics, similarity, splits
+from embrec.data import loading, ratings
+from embrec.data.files import sources
+from embrec.data.files.movielens import fetch_ml_100k
+from embrec.data.files.sources import open_source
+from embrec.db import schema
+from embrec.evaluation import evaluate
+from embrec.serving import predict, recommend
+from embrec.training import train
 
 SEEDS = (0, 1, 2)
 DIVERSITIES = (0.0, 0.1, 0.2, 0.3, 0.5, 0.7)
@@ -156,7 +161,7 @@ def quality(
     for mine, wanted in zip(lists, liked, strict=True):
         hits = np.array([movie in wanted for movie in mine])
         scores.append(gains[hits].sum() / gains[: min(len(wanted), 10)].sum())
-        cosines = metrics.cosines(np.array([vectors[movie] for movie in mine]))
+        cosines = similarity.cosines(np.array([vectors[movie] for movie in mine]))
         similarities.append((cosines.sum() - len(mine)) / (len(mine) * (len(mine) - 1)))
     return {
         "NDCG@10": float(np.mean(scores)),

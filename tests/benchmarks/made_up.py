@@ -15,9 +15,11 @@ import sqlalchemy as sa
 from bulk_paths import Server, server
 from data import SIZES, Columns, make_up
 
-from embrec import loading, schema, sources
-from embrec import train as training
-from embrec.movies import ML_100K_GENRES
+from embrec import training
+from embrec.data import loading
+from embrec.data.files import sources
+from embrec.data.files.movies import ML_100K_GENRES
+from embrec.db import schema
 
 
 def by_activity(columns: Columns) -> Columns:

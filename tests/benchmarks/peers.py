@@ -14,10 +14,10 @@ import numpy as np
 import scipy.sparse
 from elsa import elsa
 
-from embrec.contenders import by_cosine
-from embrec.evaluate import Compare, Contender, Predict, Score
+from embrec.evaluation.contenders import by_cosine
+from embrec.evaluation.evaluate import Compare, Contender, Predict, Score
 from embrec.metrics import liked_from
-from embrec.models import Ratings
+from embrec.models.base import Ratings
 
 # Libraries that live apart, in environments of their own, by the distributions they come in.
 APART = {"lenskit": "lenskit", "lightfm": "rectools-lightfm"}

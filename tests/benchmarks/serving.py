@@ -24,9 +24,9 @@ from bulk_paths import Server, timed
 from data import SIZES, Columns
 
 from embrec import config
-from embrec.batch import recommend_all
-from embrec.embeddings import INDEXED_FROM
-from embrec.local import find_binaries
+from embrec.db.embedded import find_binaries
+from embrec.runs.embeddings import INDEXED_FROM
+from embrec.serving.batch import recommend_all
 
 CLIENTS = (1, 4, 16)
 RATED = 100  # ratings of the users whom movies are recommended to

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from scipy.stats import norm
 
-from embrec import evaluate
-from embrec.evaluate import EvaluationData
-from embrec.models import bayesian
+from embrec.evaluation import evaluate
+from embrec.evaluation.evaluate import EvaluationData
+from embrec.models.bayesian import gibbs
 
 BINS = 10
 
@@ -28,7 +28,7 @@ def measure(data: EvaluationData, progress: evaluate.Progress) -> dict[str, list
     for number, (kept, held) in enumerate(folds):
         progress("uncertainty", "embrec", number, len(folds))
         training, test = replace(data.part(kept), movie_features=None, user_features=None), data.part(held)
-        fitted = bayesian.fit(training, None, bayesian.Options(), 0)
+        fitted = gibbs.fit(training, None, gibbs.Options(), 0)
         assert fitted.user_spreads is not None
         assert fitted.movie_spreads is not None
         spreads = fitted.user_spreads[test.users], fitted.movie_spreads[test.movies]

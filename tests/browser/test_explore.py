@@ -14,7 +14,8 @@ from starlette.applications import Starlette
 from starlette.routing import Mount
 from web import MANY, running, two_runs
 
-from embrec import browse, database, recommend
+from embrec import db
+from embrec.serving import catalogue, preview, recommend, similar
 from embrec.web import create_app
 from embrec.web.endpoints import ENDPOINTS
 
@@ -79,7 +80,7 @@ def test_a_movie_is_found_and_similar_ones_have_bars(page: Page, url: str, engin
     page.get_by_label("Find a movie").press_sequentially("1983")
     page.get_by_role("option", name="Movie 03 of 1983").click()
     expect(page.get_by_role("heading", name="Movie 03 of 1983")).to_be_visible()
-    expected = recommend.similar_movies(engine, 103, 15)
+    expected = similar.similar_movies(engine, 103, 15)
     assert titles(page) == expected["title"].tolist()
     widths = page.locator(".ranking meter").evaluate_all("meters => meters.map(each => each.value)")
     assert widths == pytest.approx([max(each, 0) for each in expected["similarity"]])
@@ -174,7 +175,7 @@ def test_a_user_has_a_history_and_a_list(page: Page, url: str, engine: sa.Engine
     page.get_by_label("User id").fill("u1")
     page.get_by_role("button", name="Show").click()
     assert titles(page) == recommend.recommend_movies(engine, "u1", 15)["title"].tolist()
-    expect(page.locator(".plain-list .title")).to_have_text(browse.user_ratings(engine, "u1", 15)["title"].tolist())
+    expect(page.locator(".plain-list .title")).to_have_text(catalogue.user_ratings(engine, "u1", 15)["title"].tolist())
     expect(page.locator(".ranking li").first).to_contain_text("predicted rating")
     expect(page.get_by_role("main")).to_contain_text("From run 1.")
     page.get_by_role("button", name="Sci-Fi", exact=True).click()
@@ -192,8 +193,8 @@ def test_two_runs_stand_side_by_side(page: Page, url: str, engine: sa.Engine) ->
     columns = page.locator(".columns section")
     with engine.connect() as connection:
         for column, run in ((0, 1), (1, 2)):
-            with browse.answering_from(connection, run):
-                expected = recommend.similar_movies(connection, 100, 15)["title"].tolist()
+            with preview.answering_from(connection, run):
+                expected = similar.similar_movies(connection, 100, 15)["title"].tolist()
             expect(columns.nth(column).locator(".title")).to_have_text(expected)
     page.get_by_label("Another run").select_option("1")
     expect(page.get_by_role("main")).to_contain_text("15 of 15 movies are in both lists.")
@@ -212,9 +213,9 @@ def test_another_run_answers_everywhere_once_it_is_chosen(page: Page, url: str, 
     page.goto(f"{url}#/movie/100")
     settled(page)
     page.get_by_label("Answers from").select_option("2")
-    with engine.connect() as connection, browse.answering_from(connection, 2):
+    with engine.connect() as connection, preview.answering_from(connection, 2):
         expect(page.locator(".ranking .title")).to_have_text(
-            recommend.similar_movies(connection, 100, 15)["title"].tolist()
+            similar.similar_movies(connection, 100, 15)["title"].tolist()
         )
         page.get_by_role("link", name="Users").click()
         page.get_by_label("User id").fill("u1")
@@ -272,7 +273,7 @@ def test_an_empty_database_says_what_to_run(
     page: Page, admin: sa.Engine, server_url: str, migrated_template: str
 ) -> None:
     with _temporary_database(admin, server_url, migrated_template) as empty:
-        engine = database.create_engine(empty)
+        engine = db.create_engine(empty)
         with running(create_app(engine, limits=MANY)) as url:
             page.goto(url)
             expect(page.get_by_role("heading", name="No movies yet")).to_be_visible()

@@ -10,12 +10,14 @@ import pytest
 import sqlalchemy as sa
 from data import FAKE_RUN, load_frame, rating_frame, stored_run
 
-from embrec import batch, ratings, runs
-from embrec.batch import recommend_all
-from embrec.embeddings import Vectors, store
+from embrec.data import ratings
+from embrec.data.files.movies import Movie
 from embrec.errors import ConfigError, DataError, NoPublishedRunError, RunError, SchemaError
-from embrec.movies import Movie
-from embrec.train import train
+from embrec.runs import publishing, records
+from embrec.runs.embeddings import Vectors, store
+from embrec.serving import batch
+from embrec.serving.batch import recommend_all
+from embrec.training import train
 
 TABLE = "public.recommendations"
 COLUMNS = ["user_id", "rank", "movie_id", "score", "model_run_id"]
@@ -30,13 +32,13 @@ def published(engine: sa.Engine) -> int:
     vectors = {part: random.normal(size=(18, 5)).astype(np.float32) for part in ("preference", "profile", "rating")}
     vectors["preference"][[3, 8, 12, 17]] = vectors["preference"][5]
     indexes = np.arange(1, 19, dtype=np.int32)
-    run = runs.start(engine, **FAKE_RUN)
+    run = records.start(engine, **FAKE_RUN)
     with engine.begin() as connection:
         store(connection, run, "movie", {part: Vectors(indexes, values) for part, values in vectors.items()})
         store(connection, run, "user", {"rating": Vectors(indexes, vectors["rating"])})
         scale = {"lowest_rating": 1, "highest_rating": 5, "rating_power": 1.5}
-        runs.finish(connection, run, "trained", dimensions=5, mean=3.5, **scale)
-    runs.publish(engine, run)
+        records.finish(connection, run, "trained", dimensions=5, mean=3.5, **scale)
+    publishing.publish(engine, run)
     return run
 
 
@@ -257,7 +259,7 @@ def test_what_cannot_be_ranked_says_why(engine: sa.Engine, empty_engine: sa.Engi
         recommend_all(empty_engine, path)
     with pytest.raises(NoPublishedRunError, match="embrec train"):
         recommend_all(engine, path)
-    runs.publish(engine, stored_run(engine, np.eye(6, 4) + 0.1))
+    publishing.publish(engine, stored_run(engine, np.eye(6, 4) + 0.1))
     with pytest.raises(DataError, match="no ratings"):
         recommend_all(engine, path)
     load_frame(engine, rating_frame())

@@ -17,10 +17,11 @@ import pytest
 import sqlalchemy as sa
 from data import load_frame, rating_frame, stored_run, two_part_run
 
-from embrec import recommend, runs
 from embrec.cli import main
-from embrec.database import SCHEMA_REVISION
-from embrec.movies import Movie
+from embrec.data.files.movies import Movie
+from embrec.db import SCHEMA_REVISION
+from embrec.runs import publishing
+from embrec.serving import similar
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -52,7 +53,7 @@ def published(engine: sa.Engine, at: list[str]) -> list[str]:
     titles = [Movie("102", "Star Wars (1977)", ["Sci-Fi"], 1977), Movie("103", "Star Trek (1996)", [], 1996)]
     load_frame(engine, rating_frame(), titles)
     random = np.random.default_rng(0)
-    runs.publish(engine, stored_run(engine, random.normal(size=(20, 4)), random.normal(size=(30, 4))))
+    publishing.publish(engine, stored_run(engine, random.normal(size=(20, 4)), random.normal(size=(30, 4))))
     return at
 
 
@@ -105,7 +106,7 @@ def test_the_whole_way(embrec: Run, empty_url: str, files: tuple[str, str]) -> N
 
 
 def test_similar_prints_what_sql_answers(embrec: Run, engine: sa.Engine, published: list[str]) -> None:
-    expected = recommend.similar_movies(engine, 102, 5)
+    expected = similar.similar_movies(engine, 102, 5)
     code, out, err = embrec("similar", "Star Wars (1977)", "-n", "5", "--json", *published)
     assert (code, err) == (0, "")
     found = json.loads(out)
@@ -115,7 +116,7 @@ def test_similar_prints_what_sql_answers(embrec: Run, engine: sa.Engine, publish
     assert table[0].split() == ["rank", "movie_id", "title", "similarity", "model_run_id"]
     assert len(table) == 6
     users = json.loads(embrec("similar", "--user", "u3", "--json", *published)[1])
-    assert [row["user_id"] for row in users] == recommend.similar_users(engine, "u3")["user_id"].tolist()
+    assert [row["user_id"] for row in users] == similar.similar_users(engine, "u3")["user_id"].tolist()
 
 
 def test_find(embrec: Run, published: list[str]) -> None:

@@ -10,8 +10,9 @@ import sqlalchemy as sa
 from conftest import MOVIELENS_DRAWS, _temporary_database
 from pages import ROOT, alike, printed
 
-from embrec import database, experiments
-from embrec.train import train
+from embrec import db
+from embrec.runs import experiments
+from embrec.training import train
 
 pytestmark = pytest.mark.movielens
 BLOCKS = re.compile(r"```sql\n(.*?)```\n(?:```\n(.*?)```\n)?", re.DOTALL)
@@ -21,7 +22,7 @@ BLOCKS = re.compile(r"```sql\n(.*?)```\n(?:```\n(.*?)```\n)?", re.DOTALL)
 def page_url(admin: sa.Engine, server_url: str, movielens_template: str) -> Iterator[str]:
     """MovieLens 100K, the default model, and another run to compare it with."""
     with _temporary_database(admin, server_url, movielens_template) as url:
-        engine = database.create_engine(url)
+        engine = db.create_engine(url)
         train(engine, "matrix-factorization", publish=False)
         engine.dispose()
         yield url
@@ -35,7 +36,7 @@ def test_the_sql_page_shows_what_psql_prints(page_url: str) -> None:
     for statements, shown in blocks:
         if "assign_variant" in statements:
             assert 'embrec experiments start "new vectors" --control 1 --treatment 2' in text
-            engine = database.create_engine(page_url)
+            engine = db.create_engine(page_url)
             experiments.start(engine, "new vectors", 1, 2)
             engine.dispose()
         found = printed(page_url, statements)

@@ -12,12 +12,14 @@ import pytest
 import sqlalchemy as sa
 from data import load_frame, rating_frame
 
-from embrec import contenders, evaluate, metrics, sources
+from embrec import metrics
+from embrec.data.files import sources
+from embrec.data.files.movies import Movie
+from embrec.data.files.validate import NO_TIME
 from embrec.errors import DataError
-from embrec.evaluate import Contender, EvaluationData, Outcome
-from embrec.models import Ratings
-from embrec.movies import Movie
-from embrec.rows import NO_TIME
+from embrec.evaluation import contenders, evaluate
+from embrec.evaluation.evaluate import Contender, EvaluationData, Outcome
+from embrec.models.base import Ratings
 
 Run = Callable[..., tuple[int, str, str]]
 

@@ -15,9 +15,13 @@ import sqlalchemy as sa
 from data import FAKE_RUN, load_frame, rating_frame, stored_run
 from psycopg.conninfo import make_conninfo
 
-from embrec import browse, database, experiments, ratings, recommend, runs, schema
-from embrec.embeddings import Vectors, store
+from embrec import db
+from embrec.data import ratings
+from embrec.db import schema
 from embrec.errors import DatabaseError, ExperimentError, RunError, UnknownRunError
+from embrec.runs import experiments, publishing, records
+from embrec.runs.embeddings import Vectors, store
+from embrec.serving import preview, similar
 
 VECTORS = np.eye(6, 4) + 0.1
 USERS = [f"u{number}" for number in range(30)]
@@ -26,7 +30,7 @@ USERS = [f"u{number}" for number in range(30)]
 def rating_run(engine: sa.Engine, seed: int) -> int:
     """A run over the movies and users of ``rating_frame()`` that predicts ratings and solves for users."""
     random = np.random.default_rng(seed)
-    run = runs.start(engine, **{**FAKE_RUN, "architecture": "matrix-factorization"})
+    run = records.start(engine, **{**FAKE_RUN, "architecture": "matrix-factorization"})
     with engine.begin() as connection:
         for side, count in (("movie", 20), ("user", 30)):
             vectors = random.normal(size=(count, 4)).astype(np.float32)
@@ -34,7 +38,7 @@ def rating_run(engine: sa.Engine, seed: int) -> int:
             rating = Vectors(np.arange(count, dtype=np.int32), vectors, biases)
             store(connection, run, side, {"rating": rating})
         solving = {"bias_feature": 1, "ridge_constant": 2, "ridge_per_rating": 0.1}
-        runs.finish(connection, run, "trained", dimensions=4, mean=3, lowest_rating=1, highest_rating=5, **solving)
+        records.finish(connection, run, "trained", dimensions=4, mean=3, lowest_rating=1, highest_rating=5, **solving)
     return run
 
 
@@ -43,7 +47,7 @@ def two_runs(engine: sa.Engine) -> tuple[int, int]:
     """Two runs that answer differently; the first is published."""
     load_frame(engine, rating_frame())
     made = rating_run(engine, 1), rating_run(engine, 2)
-    runs.publish(engine, made[0])
+    publishing.publish(engine, made[0])
     return made
 
 
@@ -100,7 +104,7 @@ def test_assignment_is_near_the_share_stable_and_independent_between_experiments
         treated = sides(engine)
         assert abs(treated.mean() - share) < 4 * math.sqrt(share * (1 - share) / len(treated))
         assert np.array_equal(sides(engine), treated)
-        runs.publish(engine, plain_runs[number])
+        publishing.publish(engine, plain_runs[number])
         assert np.array_equal(sides(engine), treated), "publishing moves nobody"
         experiments.end(engine)
         found.append(treated)
@@ -120,20 +124,20 @@ def test_each_user_is_answered_by_the_run_of_their_variant(engine: sa.Engine, tw
     control, treatment = two_runs
     of_run = {}
     for run in (treatment, control):
-        runs.publish(engine, run)
+        publishing.publish(engine, run)
         of_run[run] = answers(engine)
     assert all(of_run[control][user] != of_run[treatment][user] for user in USERS)
-    similar = recommend.similar_movies(engine, "103")
+    alike = similar.similar_movies(engine, "103")
     experiments.start(engine, "new vectors", control, treatment)
     run_of = {user: treatment if experiments.assign_variant(engine, user) == "treatment" else control for user in USERS}
     assert set(run_of.values()) == {control, treatment}
     expected = {user: of_run[run][user] for user, run in run_of.items()}
     assert answers(engine) == expected
-    pd.testing.assert_frame_equal(recommend.similar_movies(engine, "103"), similar)
+    pd.testing.assert_frame_equal(similar.similar_movies(engine, "103"), alike)
     third = rating_run(engine, 3)
-    runs.publish(engine, third)
+    publishing.publish(engine, third)
     assert answers(engine) == expected, "the experiment goes on with its two runs"
-    assert set(recommend.similar_movies(engine, "103")["model_run_id"]) == {third}
+    assert set(similar.similar_movies(engine, "103")["model_run_id"]) == {third}
     experiments.end(engine)
     assert set(column(engine, "SELECT embrec.serving_run(user_id) FROM embrec.users")) == {third}
 
@@ -166,7 +170,7 @@ def test_who_previews_a_run_is_recorded_with_the_run_of_the_variant(
     engine: sa.Engine, plain_runs: tuple[int, int]
 ) -> None:
     experiments.start(engine, "one", *plain_runs, treatment_share=0.999999)
-    with engine.begin() as connection, browse.answering_from(connection, plain_runs[0]):
+    with engine.begin() as connection, preview.answering_from(connection, plain_runs[0]):
         assert experiments.record_exposure(connection, 1) == "treatment"
     assert column(engine, "SELECT model_run_id FROM embrec.exposures") == [plain_runs[1]]
 
@@ -236,7 +240,7 @@ def test_what_cannot_be_started_or_ended_says_what_to_do(engine: sa.Engine, plai
             experiments.start(engine, "one", control, treatment, share)
     with pytest.raises(UnknownRunError, match="no model run 99"):
         experiments.start(engine, "one", control, 99)
-    untrained = runs.start(engine, **FAKE_RUN)
+    untrained = records.start(engine, **FAKE_RUN)
     for pair in ((untrained, treatment), (control, untrained)):
         with pytest.raises(ExperimentError, match=f"Model run {untrained} is training.*embrec runs list"):
             experiments.start(engine, "one", *pair)
@@ -282,10 +286,10 @@ def test_a_run_that_answers_in_an_experiment_is_not_deleted(engine: sa.Engine, p
     experiments.record_exposure(engine, 1)
     for run in plain_runs:
         with pytest.raises(RunError, match=f"run {run} answers in the experiment 'one'.*embrec experiments end"):
-            runs.delete(engine, run)
+            publishing.delete(engine, run)
     experiments.end(engine)
     for run in plain_runs:
-        runs.delete(engine, run)
+        publishing.delete(engine, run)
     with pytest.raises(ExperimentError, match="is deleted"):
         experiments.start(engine, "two", *plain_runs)
 
@@ -299,7 +303,7 @@ def test_an_application_granted_before_there_were_experiments_is_served_and_take
     with engine.begin() as connection:
         connection.execute(sa.text(f"CREATE ROLE {role} LOGIN PASSWORD 'p' IN ROLE embrec_api"))
     schema.upgrade(engine)
-    reader = database.create_engine(make_conninfo(url, user=role, password="p"))
+    reader = db.create_engine(make_conninfo(url, user=role, password="p"))
     try:
         assert answers(reader) == answers(engine)
         experiments.start(engine, "one", *two_runs)

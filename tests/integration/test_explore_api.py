@@ -28,8 +28,11 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Mount
 from web import MANY, running, two_runs
 
-from embrec import database, experiments, predict, ratings, recommend, runs, web
+from embrec import db, web
+from embrec.data import ratings
 from embrec.errors import DatabaseError, UnknownMovieError
+from embrec.runs import experiments, publishing
+from embrec.serving import explain, predict, recommend, similar
 from embrec.web import answers, create_app, openapi
 from embrec.web.answers import REASONS
 from embrec.web.asking import Asking
@@ -115,7 +118,7 @@ def test_the_document_is_openapi(client: httpx.Client) -> None:
 
 def test_answers_are_those_of_the_functions(client: httpx.Client, engine: sa.Engine) -> None:
     found = client.get("/api/movies/100/similar", params={"n": 4}).json()
-    expected = recommend.similar_movies(engine, 100, 4)
+    expected = similar.similar_movies(engine, 100, 4)
     assert [row["similarity"] for row in found["movies"]] == expected["similarity"].tolist()
     given = {"ratings": {"100": 5, "101": 2}, "n": 3, "genres": ["Comedy"], "released_from": 1984, "diversity": 0.5}
     found = client.post("/api/recommendations", json=given).json()
@@ -124,7 +127,7 @@ def test_answers_are_those_of_the_functions(client: httpx.Client, engine: sa.Eng
     )
     assert [row["movie_id"] for row in found["movies"]] == expected["movie_id"].tolist()
     for row in found["movies"]:
-        reasons = predict.explain_for(engine, given["ratings"], row["movie_id"])
+        reasons = explain.explain_for(engine, given["ratings"], row["movie_id"])
         helpful = reasons[reasons["contribution"] > 0]
         assert [each["contribution"] for each in row["reasons"]] == helpful["contribution"].tolist()
     known = client.post("/api/details", json=BODIES["/api/details"]).json()
@@ -146,7 +149,7 @@ def test_what_speaks_for_a_movie_is_named_whatever_speaks_more_against_it(
     given = {str(100 + number): 1 + number % 5 for number in range(12)}
     found = client.post("/api/recommendations", json={"ratings": given, "n": 8}).json()["movies"]
     for row in found:
-        parts = predict.explain_for(engine, given, row["movie_id"], None).dropna(subset="movie_id")
+        parts = explain.explain_for(engine, given, row["movie_id"], None).dropna(subset="movie_id")
         best = parts[parts["contribution"] > 0].nlargest(REASONS, "contribution")
         assert [each["movie_id"] for each in row["reasons"]] == best["movie_id"].tolist()
     assert any(len(row["reasons"]) == REASONS for row in found)
@@ -332,7 +335,7 @@ def test_a_login_that_is_no_more_than_a_member_is_enough(
     with admin.connect() as connection:
         connection.execute(sa.text(f"CREATE ROLE {name} LOGIN PASSWORD 'p'"))
         connection.execute(sa.text(f"GRANT embrec_api TO {name} {membership}"))
-    member = database.create_engine(with_database(server_url, its, user=name, password="p"))
+    member = db.create_engine(with_database(server_url, its, user=name, password="p"))
     try:
         with running(create_app(member, limits=MANY)) as url, httpx.Client(base_url=url) as client:
             assert [ask(client, path, method).status_code for path, method in OPERATIONS] == [200] * len(OPERATIONS)
@@ -350,7 +353,7 @@ def test_below_another_path_it_is_the_same(engine: sa.Engine) -> None:
 
 
 def test_an_empty_database_says_what_to_run(url: str) -> None:
-    engine = database.create_engine(url)
+    engine = db.create_engine(url)
     with running(create_app(engine, limits=MANY)) as address, httpx.Client(base_url=address) as client:
         state = client.get("/api/health").json()
         assert state == {"state": "empty", "next_step": "embrec load ml-100k", "model_run_id": None}
@@ -361,7 +364,7 @@ def test_an_empty_database_says_what_to_run(url: str) -> None:
             connection.execute(sa.text("DELETE FROM embrec.publications"))
         state = client.get("/api/health").json()
         assert state == {"state": "unpublished", "next_step": "embrec train", "model_run_id": None}
-        runs.publish(engine, 2, force=True)
+        publishing.publish(engine, 2, force=True)
         assert client.get("/api/health").json()["model_run_id"] == 2
     engine.dispose()
 
@@ -371,7 +374,7 @@ def test_a_database_that_cannot_answer_is_reported_without_its_name(empty_engine
         answer = client.get("/api/runs")
         assert (answer.status_code, answer.headers["retry-after"]) == (503, "30")
         assert "Run: embrec db upgrade" in answer.json()["error"]
-    gone = database.create_engine("postgresql://secret:hunter2@127.0.0.1:1/nowhere")
+    gone = db.create_engine("postgresql://secret:hunter2@127.0.0.1:1/nowhere")
     with running(create_app(gone)) as address, httpx.Client(base_url=address) as client:
         answer = client.get("/api/runs")
         assert answer.status_code == 503
@@ -402,11 +405,11 @@ def test_maps_are_drawn_once_and_the_oldest_is_let_go() -> None:
 
 def test_a_map_is_of_the_run_that_was_asked_for_whatever_is_published_meanwhile(engine: sa.Engine) -> None:
     asked = answers.movie_map(Asking(engine))
-    runs.publish(engine, 2)
+    publishing.publish(engine, 2)
     try:
         assert asked.run == asked.draw()["model_run_id"] == 1
     finally:
-        runs.rollback(engine)
+        publishing.rollback(engine)
 
 
 def test_all_who_ask_for_a_map_share_one_drawing_and_its_error() -> None:
@@ -459,7 +462,7 @@ def test_nobody_else_waits_while_a_map_is_drawn(engine: sa.Engine, monkeypatch: 
         ThreadPoolExecutor(1) as pool,
     ):
         map_of_1 = client.get("/api/map").json()
-        monkeypatch.setattr("embrec.projection.project", slow)
+        monkeypatch.setattr("embrec.serving.projection.project", slow)
         waiting = pool.submit(client.get, "/api/map", params={"run": 2})
         assert begun.wait(10)
         assert client.get("/api/runs").status_code == 200
@@ -470,7 +473,7 @@ def test_nobody_else_waits_while_a_map_is_drawn(engine: sa.Engine, monkeypatch: 
 
 SLOW_MAP = """
 import time
-from embrec import projection
+from embrec.serving import projection
 projection.project = lambda vectors: print("drawing", flush=True) or time.sleep(60)
 from embrec.cli import main
 main()

@@ -15,11 +15,12 @@ from data import load_frame, rating_frame
 from faulting import hooked
 from psycopg.conninfo import make_conninfo
 
-from embrec import database, in_database, ratings
+from embrec import db
+from embrec.data import ratings, table_loading
+from embrec.data.loading import LoadReport
+from embrec.data.table_loading import load_from_table
+from embrec.data.table_source import TableSource, read_source
 from embrec.errors import ArgumentError, BusyError, DatabaseError, DataError
-from embrec.in_database import load_from_table
-from embrec.loading import LoadReport
-from embrec.table_source import TableSource, read_source
 
 Row = tuple[Any, ...]
 NAMES = {"user_id": "customer", "movie_id": "film", "rating": "stars", "rated_at": "bought_at"}
@@ -126,7 +127,7 @@ def test_the_newest_of_each_pair_is_kept(engine: sa.Engine) -> None:
     ],
 )
 def test_times_of_several_types(url: str, kind: str, value: str, seconds: int | None) -> None:
-    engine = database.create_engine(url)
+    engine = db.create_engine(url)
     sa.event.listen(engine, "connect", lambda connection, record: connection.execute("SET timezone = 'Asia/Tokyo'"))
     do(engine, f"CREATE TABLE t (user_id uuid, item smallint, rating real, timestamp {kind})")
     do(engine, f"INSERT INTO t VALUES ('7a1dfb1a-2ab3-4df5-a5a8-6e7e1b2f0000', 3, 1.5, {value})")
@@ -241,7 +242,7 @@ def test_what_is_no_select_or_may_not_be_read_is_refused(engine: sa.Engine, url:
         TableSource("a", "b")
     with engine.begin() as connection:
         connection.exec_driver_sql("CREATE ROLE embrec_test_nightly LOGIN PASSWORD 'x' IN ROLE embrec_loader")
-    nightly = database.create_engine(make_conninfo(url, user="embrec_test_nightly", password="x"))
+    nightly = db.create_engine(make_conninfo(url, user="embrec_test_nightly", password="x"))
     try:
         with pytest.raises(DatabaseError, match="permission denied for schema shop"):
             load_from_table(nightly, STARS)
@@ -318,7 +319,7 @@ def test_an_index_on_the_watermark_is_used(engine: sa.Engine) -> None:
 
 
 def test_others_write_before_a_load_or_after_it(engine: sa.Engine, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(in_database, "LOCK_SECONDS", 1)
+    monkeypatch.setattr(table_loading, "LOCK_SECONDS", 1)
     make_table(engine, rating_frame())
     ratings.add_rating(engine, "first", 1, 5)
     ratings.remove_rating(engine, "first", 1)  # ids are known, and there are no ratings: the keys will be dropped
@@ -332,7 +333,7 @@ def test_others_write_before_a_load_or_after_it(engine: sa.Engine, monkeypatch: 
         threading.Thread(target=rate).start()
         assert not waited.wait(0.3)
 
-    with hooked(("embrec.in_database.describe_movies", 1, "after"), rates_meanwhile):
+    with hooked(("embrec.data.table_loading.describe_movies", 1, "after"), rates_meanwhile):
         load_from_table(engine, STARS)
     assert waited.wait(10)
     assert ("first", "1", 4.0) in [row[:3] for row in stored(engine)]

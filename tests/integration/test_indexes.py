@@ -8,8 +8,10 @@ import pytest
 import sqlalchemy as sa
 from data import load_frame, rating_frame, stored_run, two_part_run
 
-from embrec import embeddings, ratings, recommend, runs
-from embrec.movies import Movie
+from embrec.data import ratings
+from embrec.data.files.movies import Movie
+from embrec.runs import embeddings, publishing
+from embrec.serving import recommend, similar
 
 GENRES = ("Comedy", "Drama", "War")
 # One in a hundred.
@@ -37,14 +39,14 @@ def indexed(engine: sa.Engine, monkeypatch: pytest.MonkeyPatch) -> dict[str, np.
     load_frame(engine, frame)
     vectors = {side: random.normal(size=(2_000, 8)).astype(np.float32) for side in ("movie", "user")}
     run = stored_run(engine, vectors["movie"], vectors["user"])
-    runs.publish(engine, run)
+    publishing.publish(engine, run)
     for side in ("movie", "user"):
         assert embeddings.index(engine, run, side, "rating")
     no_sorting(engine)
     return vectors
 
 
-@pytest.mark.parametrize(("side", "function"), [("movie", recommend.similar_movies), ("user", recommend.similar_users)])
+@pytest.mark.parametrize(("side", "function"), [("movie", similar.similar_movies), ("user", similar.similar_users)])
 def test_with_an_index_answers_are_nearly_all_numpys_and_never_short(
     engine: sa.Engine, indexed, side: str, function
 ) -> None:
@@ -71,11 +73,11 @@ def test_who_began_before_there_was_an_index_is_answered_all_the_same(engine: sa
     with engine.begin() as connection:
         connection.execute(sa.text("DROP INDEX embrec.user_embeddings_run_1_rating_hnsw"))
     with engine.connect().execution_options(isolation_level="REPEATABLE READ") as earlier:
-        assert recommend.similar_users(earlier, 8, 1)["rank"].tolist() == [1]
+        assert similar.similar_users(earlier, 8, 1)["rank"].tolist() == [1]
         assert embeddings.index(engine, 1, "user", "rating")
-        exact = recommend.similar_users(earlier, 7, 3_000)
+        exact = similar.similar_users(earlier, 7, 3_000)
         assert len(exact) == 1_999
-        pd.testing.assert_frame_equal(recommend.similar_users(earlier, 7, 10), exact[:10])
+        pd.testing.assert_frame_equal(similar.similar_users(earlier, 7, 10), exact[:10])
 
 
 def test_the_index_is_used_and_its_settings_stay_inside(engine: sa.Engine, indexed) -> None:
@@ -85,7 +87,7 @@ def test_the_index_is_used_and_its_settings_stay_inside(engine: sa.Engine, index
         before = connection.scalar(
             sa.text("SELECT idx_scan FROM pg_stat_user_indexes WHERE indexrelname LIKE 'user%hnsw'")
         )
-        recommend.similar_users(connection, 7)
+        similar.similar_users(connection, 7)
         assert connection.scalar(sa.text("SHOW hnsw.ef_search")) == "33"
         assert connection.scalar(sa.text("SHOW hnsw.iterative_scan")) == "off"
         connection.commit()

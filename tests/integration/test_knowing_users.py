@@ -13,10 +13,11 @@ import sqlalchemy as sa
 from data import load_frame, rating_frame
 from unchanged import unchanged
 
-from embrec import contenders, evaluate, sources
+from embrec.data.extraction import extract
+from embrec.data.files import sources
 from embrec.errors import DataError
-from embrec.extraction import extract
-from embrec.features import UserFeatures
+from embrec.evaluation import contenders, evaluate
+from embrec.models.features import UserFeatures
 
 PLANS = pd.DataFrame({"user_id": [f"u{user}" for user in range(30)], "plan": ["free", "gold", None] * 10})
 

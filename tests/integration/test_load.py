@@ -14,9 +14,12 @@ from data import load_frame, rating_frame
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from embrec import bulk, database, delimited, extraction, loading, sources
+from embrec import db
+from embrec.data import extraction, loading
+from embrec.data.files import delimited, sources
+from embrec.data.files.movies import Movie
+from embrec.db import binary_copy
 from embrec.errors import BadRowError, DatabaseError, DataError, SchemaError
-from embrec.movies import Movie
 
 STORED = """
 SELECT user_id, movie_id, rating, rated_at
@@ -230,9 +233,9 @@ def test_extraction_by_pieces_gives_what_a_plain_query_gives(
     engine: sa.Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     load_frame(engine, rating_frame(users=120, movies=60, count=5000))
-    monkeypatch.setattr(bulk, "_BLOCKS_PER_ARRAY", 3)
+    monkeypatch.setattr(binary_copy, "_BLOCKS_PER_ARRAY", 3)
     with engine.connect() as connection:
-        pieces = bulk.read_by_blocks(connection, "embrec.ratings", "array_agg(user_index)")
+        pieces = binary_copy.read_by_blocks(connection, "embrec.ratings", "array_agg(user_index)")
         query = "SELECT user_index, movie_index, rating FROM embrec.ratings ORDER BY user_index, movie_index"
         users, movies, ratings = zip(*connection.execute(sa.text(query)), strict=True)
     arrays = extraction.extract(engine)
@@ -271,13 +274,15 @@ def test_extraction_of_nothing_says_what_to_do(engine: sa.Engine) -> None:
 def test_arrays_pass_through_copy_bit_for_bit(engine: sa.Engine, values: list[tuple[int, float]]) -> None:
     integers = np.array([value[0] for value in values], np.int32)
     floats = np.array([value[1] for value in values], np.float32)
-    times = bulk.timestamps(integers.astype(np.int64) * 1_000_000)
+    times = binary_copy.timestamps(integers.astype(np.int64) * 1_000_000)
     with engine.connect() as connection:
         connection.execute(sa.text("CREATE TEMP TABLE t (i integer, f real, b bigint, t timestamptz, v vector(2))"))
         vectors = np.stack([np.nan_to_num(floats, posinf=1, neginf=1)] * 2, axis=1)
-        bulk.copy_arrays(connection, "t (i, f, b, t, v)", [integers, floats, integers.astype(np.int64), times, vectors])
+        binary_copy.copy_arrays(
+            connection, "t (i, f, b, t, v)", [integers, floats, integers.astype(np.int64), times, vectors]
+        )
         aggregates = "array_agg(i), array_agg(f), array_agg(b), array_agg(extract(epoch FROM t)::bigint), array_agg(v)"
-        pieces = bulk.read_by_blocks(connection, "t", aggregates)
+        pieces = binary_copy.read_by_blocks(connection, "t", aggregates)
     found = {name: np.concatenate([piece[k] for piece in pieces] or [[]]) for k, name in enumerate("ifbtv")}
     assert np.array_equal(found["i"], integers)
     assert found["f"].astype(np.float32).tobytes() == floats.tobytes()
@@ -291,7 +296,7 @@ def test_ids_are_stored_as_they_are_whatever_the_client_speaks(
     url: str, encoding: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PGCLIENTENCODING", encoding)
-    engine = database.create_engine(url)
+    engine = db.create_engine(url)
     ids = [
         "plain",
         "a,b",

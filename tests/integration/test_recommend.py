@@ -13,9 +13,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from psycopg.conninfo import make_conninfo
 
-from embrec import database, ratings, recommend, runs
+from embrec import db
+from embrec.data import ratings
+from embrec.data.files.movies import Movie
 from embrec.errors import DatabaseError, NoPublishedRunError, SchemaError, UnknownMovieError, UnknownUserError
-from embrec.movies import Movie
+from embrec.runs import publishing
+from embrec.serving import search, similar
 
 TITLES = {
     "100": "Matrix, The (1999)",
@@ -35,7 +38,7 @@ def published(engine: sa.Engine) -> dict[str, np.ndarray]:
     load_frame(engine, rating_frame(), movies)
     random = np.random.default_rng(1)
     vectors = {"movie": random.normal(size=(20, 5)), "user": random.normal(size=(30, 5))}
-    runs.publish(engine, stored_run(engine, vectors["movie"], vectors["user"]))
+    publishing.publish(engine, stored_run(engine, vectors["movie"], vectors["user"]))
     return {side: values.astype(np.float32) for side, values in vectors.items()}
 
 
@@ -50,7 +53,7 @@ def cosines(vectors: np.ndarray, index: int) -> np.ndarray:
     return unit @ unit[index]
 
 
-@pytest.mark.parametrize(("side", "function"), [("movie", recommend.similar_movies), ("user", recommend.similar_users)])
+@pytest.mark.parametrize(("side", "function"), [("movie", similar.similar_movies), ("user", similar.similar_users)])
 def test_similar_is_numpys_cosine_order_for_everyone(engine: sa.Engine, published, side: str, function) -> None:
     names = ids(engine, side)
     for index, name in enumerate(names):
@@ -69,17 +72,17 @@ def test_neighbours_are_those_listed_and_those_that_came_later(engine: sa.Engine
     similarity = cosines(vectors, 7)
     order = [names[other] for other in np.argsort(-similarity, kind="stable") if other != 7]
     for n in (1, 10, 50, 51, 129):  # a hundred are listed, of which fifty answer
-        assert recommend.similar_movies(engine, names[7], n).movie_id.tolist() == order[:n]
+        assert similar.similar_movies(engine, names[7], n).movie_id.tolist() == order[:n]
     for number in range(20):
         ratings.add_rating(engine, f"u{number}", "later", 1 + number % 5)
     assert ratings.refresh(engine) == ratings.refresh(engine) == 1
-    every = recommend.similar_movies(engine, names[7], 129)
+    every = similar.similar_movies(engine, names[7], 129)
     assert every.movie_id.tolist() != order
     for n in (10, 50):
-        nearest = recommend.similar_movies(engine, names[7], n)
+        nearest = similar.similar_movies(engine, names[7], n)
         pd.testing.assert_frame_equal(nearest, every[:n])
     place = every.movie_id.tolist().index("later")
-    close = recommend.similar_movies(engine, "later", 10)
+    close = similar.similar_movies(engine, "later", 10)
     assert close.similarity[0] >= every.similarity[place] - 1e-9
     with engine.begin() as connection:  # so many came later that all are compared
         connection.execute(
@@ -88,27 +91,27 @@ def test_neighbours_are_those_listed_and_those_that_came_later(engine: sa.Engine
                 " SELECT 1, number FROM generate_series(200, 1200) AS number"
             )
         )
-    pd.testing.assert_frame_equal(recommend.similar_movies(engine, names[7], 10), every[:10])
+    pd.testing.assert_frame_equal(similar.similar_movies(engine, names[7], 10), every[:10])
     with engine.begin() as connection:
         connection.execute(sa.text("DELETE FROM embrec.movie_neighbours WHERE movie_index >= 200"))
         connection.execute(
             sa.text("UPDATE embrec.movie_neighbours SET neighbours = neighbours[51:] WHERE movie_index = 7")
         )
-    assert not set(recommend.similar_movies(engine, names[7], 10).movie_id) <= set(every.movie_id[:11]), "it is read"
+    assert not set(similar.similar_movies(engine, names[7], 10).movie_id) <= set(every.movie_id[:11]), "it is read"
 
 
 def test_the_columns_are_the_vocabulary(engine: sa.Engine, published) -> None:
-    movies = recommend.similar_movies(engine, 102, 3)
+    movies = similar.similar_movies(engine, 102, 3)
     assert list(movies.columns) == ["rank", "movie_id", "title", "similarity", "model_run_id"]
-    assert list(recommend.similar_users(engine, "u1").columns) == ["rank", "user_id", "similarity", "model_run_id"]
-    found = recommend.find_movies(engine, "matrix")
+    assert list(similar.similar_users(engine, "u1").columns) == ["rank", "user_id", "similarity", "model_run_id"]
+    found = search.find_movies(engine, "matrix")
     assert list(found.columns) == ["rank", "movie_id", "title", "genres", "release_year"]
     assert found.iloc[0].tolist() == [1, "100", "Matrix, The (1999)", ["Drama"], 1999]
 
 
 @pytest.mark.parametrize("n", [0, 1, 19, 20, 1000])
 def test_n_rows_or_all_that_there_are(engine: sa.Engine, published, n: int) -> None:
-    assert len(recommend.similar_movies(engine, 102, n)) == min(n, 19)
+    assert len(similar.similar_movies(engine, 102, n)) == min(n, 19)
 
 
 def test_sql_takes_text_bigint_names_and_defaults(engine: sa.Engine, published) -> None:
@@ -142,11 +145,11 @@ def test_the_function_reads_one_partition(engine: sa.Engine, published) -> None:
 
 
 def test_answers_do_not_depend_on_the_search_path(engine: sa.Engine, published) -> None:
-    expected = recommend.similar_movies(engine, 102)
+    expected = similar.similar_movies(engine, 102)
     with engine.connect() as connection:
         connection.execute(sa.text("SET search_path = pg_catalog"))
         connection.execute(sa.text("CREATE TEMP TABLE movies (movie_index int, movie_id text, title text)"))
-        pd.testing.assert_frame_equal(recommend.similar_movies(connection, 102), expected)
+        pd.testing.assert_frame_equal(similar.similar_movies(connection, 102), expected)
 
 
 def test_a_reader_needs_only_its_group(admin: sa.Engine, engine: sa.Engine, url: str, published) -> None:
@@ -155,14 +158,14 @@ def test_a_reader_needs_only_its_group(admin: sa.Engine, engine: sa.Engine, url:
     with engine.begin() as connection:
         connection.execute(sa.text(f"CREATE ROLE {role} LOGIN PASSWORD 'p' IN ROLE embrec_reader"))
     later = stored_run(engine, published["movie"], published["user"])
-    runs.publish(engine, later)
-    reader = database.create_engine(make_conninfo(url, user=role, password="p"))
+    publishing.publish(engine, later)
+    reader = db.create_engine(make_conninfo(url, user=role, password="p"))
     try:
-        assert set(recommend.similar_movies(reader, 102)["model_run_id"]) == {later}
-        assert len(recommend.similar_users(reader, "u1")) == 10
-        assert len(recommend.find_movies(reader, "star wars")) == 2
+        assert set(similar.similar_movies(reader, 102)["model_run_id"]) == {later}
+        assert len(similar.similar_users(reader, "u1")) == 10
+        assert len(search.find_movies(reader, "star wars")) == 2
         with pytest.raises(DatabaseError, match="permission denied"):
-            runs.rollback(reader)
+            publishing.rollback(reader)
     finally:
         reader.dispose()
         with engine.begin() as connection:
@@ -172,22 +175,22 @@ def test_a_reader_needs_only_its_group(admin: sa.Engine, engine: sa.Engine, url:
 
 def test_what_is_unknown_says_why(engine: sa.Engine, published) -> None:
     with pytest.raises(UnknownMovieError, match="no movie with the id 'x'"):
-        recommend.similar_movies(engine, "x")
+        similar.similar_movies(engine, "x")
     with pytest.raises(UnknownUserError, match="no user with the id 'x'"):
-        recommend.similar_users(engine, "x")
+        similar.similar_users(engine, "x")
     load_frame(engine, pd.DataFrame({"user_id": ["new"], "movie_id": ["new"], "rating": [3.0]}))
     with pytest.raises(UnknownMovieError, match=r"has no vector in model run 1.*embrec train"):
-        recommend.similar_movies(engine, "new")
+        similar.similar_movies(engine, "new")
 
 
 def test_without_a_published_run_the_error_says_so(engine: sa.Engine) -> None:
     load_frame(engine, rating_frame())
     with pytest.raises(NoPublishedRunError, match="embrec train"):
-        recommend.similar_movies(engine, 102)
+        similar.similar_movies(engine, 102)
 
 
 def test_without_the_schema_the_error_names_the_command(empty_engine: sa.Engine) -> None:
-    for ask in (recommend.similar_movies, recommend.similar_users, recommend.find_movies):
+    for ask in (similar.similar_movies, similar.similar_users, search.find_movies):
         with pytest.raises(SchemaError, match="embrec db upgrade"):
             ask(empty_engine, "1")
 
@@ -212,7 +215,7 @@ def test_without_the_schema_the_error_names_the_command(empty_engine: sa.Engine)
     ],
 )
 def test_find_movies(engine: sa.Engine, published, query: str, expected: list[str]) -> None:
-    found = recommend.find_movies(engine, query)["movie_id"].tolist()
+    found = search.find_movies(engine, query)["movie_id"].tolist()
     if query == "star":
         assert found[0] in ("102", "103")
         assert sorted(found) == expected
@@ -222,22 +225,22 @@ def test_find_movies(engine: sa.Engine, published, query: str, expected: list[st
 
 def test_resolving_what_a_person_types(engine: sa.Engine, published) -> None:
     for typed, movie in (("102", "102"), ("star wars (1977)", "102"), ("matrix", "100"), ("first contact", "103")):
-        assert recommend.resolve_movie(engine, typed) == movie
+        assert search.resolve_movie(engine, typed) == movie
     with pytest.raises(UnknownMovieError, match=r"Several movies fit 'star'.*Star Wars \(1977\) \[102\]"):
-        recommend.resolve_movie(engine, "star")
+        search.resolve_movie(engine, "star")
     with pytest.raises(UnknownMovieError, match="embrec find"):
-        recommend.resolve_movie(engine, "zzz")
+        search.resolve_movie(engine, "zzz")
 
 
 @settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=20))
 def test_any_text_is_a_query_or_an_unknown_id(engine: sa.Engine, published, text: str) -> None:
-    recommend.find_movies(engine, text)
+    search.find_movies(engine, text)
     if text not in ids(engine, "movie"):
         with pytest.raises(UnknownMovieError):
-            recommend.similar_movies(engine, text)
+            similar.similar_movies(engine, text)
 
 
 def test_a_bad_n_is_refused(engine: sa.Engine) -> None:
     with pytest.raises(ValueError, match="n is -1"):
-        recommend.similar_movies(engine, 1, -1)
+        similar.similar_movies(engine, 1, -1)

@@ -16,13 +16,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from psycopg.conninfo import make_conninfo
 
-from embrec import database, predict, ratings, recommend, runs
-from embrec.embeddings import read
+from embrec import db
+from embrec.data import ratings
+from embrec.data.extraction import RatingArrays
+from embrec.data.files.movies import Movie
+from embrec.db.resources import sql_text
 from embrec.errors import DatabaseError, DataError, NoPublishedRunError, RunError, UnknownMovieError, UnknownUserError
-from embrec.extraction import RatingArrays
-from embrec.movies import Movie
-from embrec.resources import sql_text
-from embrec.train import train
+from embrec.runs import publishing, records
+from embrec.runs.embeddings import read
+from embrec.serving import explain, predict, recommend, similar
+from embrec.training import train
 
 MOVIES = [
     Movie(str(number), f"Movie {number}", ["Comedy", "Drama", "War"][: number % 4] or ["Horror"], 1980 + number % 7)
@@ -304,7 +307,7 @@ def test_contributions_add_up_to_the_score(engine: sa.Engine, vectors) -> None:
     rated, _movies = tables(engine)
     own = rated[rated.user_id == "u4"].set_index("movie_id")
     best = recommend.recommend_movies(engine, "u4", 1).iloc[0]
-    frame = predict.explain_recommendation(engine, "u4", best.movie_id, None).set_index("movie_id")
+    frame = explain.explain_recommendation(engine, "u4", best.movie_id, None).set_index("movie_id")
     assert sorted(frame.index) == sorted(own.index)
     assert frame.contribution.sum() == pytest.approx(best.score, abs=1e-5)
     assert np.allclose(frame.score, best.score, atol=1e-5)
@@ -313,7 +316,7 @@ def test_contributions_add_up_to_the_score(engine: sa.Engine, vectors) -> None:
     alone = weights(own.rating.to_numpy()) * (profiles @ vectors["movie preference"][number].astype(np.float64))
     assert np.allclose(frame.contribution[own.index], alone, atol=1e-5)
     assert frame.contribution.abs().is_monotonic_decreasing
-    assert len(predict.explain_recommendation(engine, "u4", best.movie_id, 2)) == 2
+    assert len(explain.explain_recommendation(engine, "u4", best.movie_id, 2)) == 2
 
 
 def test_popular_movies_are_a_bayesian_average(engine: sa.Engine, vectors) -> None:
@@ -365,7 +368,7 @@ def test_nobody_and_no_run_get_popular_movies(engine: sa.Engine) -> None:
 def test_matrix_factorisation_ranks_by_predicted_ratings(engine: sa.Engine) -> None:
     load_frame(engine, rating_frame(), MOVIES)
     result = train(engine, "matrix-factorization", {"dimensions": 5})
-    run = runs.get_run(engine, result.model_run_id)
+    run = records.get_run(engine, result.model_run_id)
     rated, movies = tables(engine)
     model = result.model
     vectors = {"movie rating": model.movie_vectors, "movie bias": model.movie_biases}
@@ -380,7 +383,7 @@ def test_matrix_factorisation_ranks_by_predicted_ratings(engine: sa.Engine) -> N
         expected = unseen[np.argsort(-scores[unseen], kind="stable")]
         assert frame.movie_id.tolist() == movies.movie_id[expected].tolist()
         assert np.allclose(frame.score, scores[expected], atol=1e-4)
-        why = predict.explain_recommendation(engine, user, frame.movie_id[0], None)
+        why = explain.explain_recommendation(engine, user, frame.movie_id[0], None)
         assert why.contribution.sum() == pytest.approx(frame.score[0], abs=1e-3)
         assert pd.isna(why.movie_id[0])
         assert why.contribution[0] == pytest.approx(model.mean + model.movie_biases[expected[0]], abs=1e-5)
@@ -404,18 +407,18 @@ def test_the_outer_products_predictions_are_keras(engine: sa.Engine) -> None:
     frame = recommend.recommend_movies(engine, users[3], 100, include_rated=True)
     assert np.allclose(frame.score.clip(1, 5), np.sort(expected[pairs.user == 3])[::-1], atol=1e-4)
     with pytest.raises(RunError, match="cannot be taken apart"):
-        predict.explain_recommendation(engine, users[3], frame.movie_id[0])
+        explain.explain_recommendation(engine, users[3], frame.movie_id[0])
     ratings.add_rating(engine, NEW_USER, "100", 5)
     with pytest.raises(UnknownUserError, match="has no vector of the user"):
         predict.predict_rating(engine, NEW_USER, "101")
-    runs.publish(engine, stored_run(engine, np.eye(4)))
-    runs.delete(engine, result.model_run_id)
+    publishing.publish(engine, stored_run(engine, np.eye(4)))
+    publishing.delete(engine, result.model_run_id)
     with engine.connect() as connection:
         assert connection.scalar(sa.text("SELECT count(*) FROM embrec.run_matrices")) == 0
 
 
 def test_what_is_unknown_says_why(engine: sa.Engine, vectors) -> None:
-    for ask in (predict.predict_rating, predict.explain_recommendation):
+    for ask in (predict.predict_rating, explain.explain_recommendation):
         with pytest.raises(UnknownUserError, match="no user with the id 'nobody'"):
             ask(engine, "nobody", "100")
         with pytest.raises(UnknownMovieError, match="no movie with the id 'nothing'"):
@@ -465,7 +468,7 @@ def test_a_refresh_gives_new_movies_vectors(engine: sa.Engine, vectors) -> None:
     found = after[(after.movie_index == numbers[NEW_MOVIE]) & (after.part == "rating")].iloc[0]
     assert np.allclose(np.append(np.array(json.loads(found.embedding)), found.bias), expected, atol=1e-4)
     # And every function knows the movie.
-    assert recommend.similar_movies(engine, NEW_MOVIE, 5)["rank"].tolist() == [1, 2, 3, 4, 5]
+    assert similar.similar_movies(engine, NEW_MOVIE, 5)["rank"].tolist() == [1, 2, 3, 4, 5]
     assert NEW_MOVIE in set(recommend.recommend_movies(engine, "u5", 100).movie_id)
     assert 1 <= predict.predict_rating(engine, "u5", "like 101") <= 5
 
@@ -498,7 +501,7 @@ def test_a_refresh_needs_a_run_and_its_owner(engine: sa.Engine, url: str, role) 
         ratings.refresh(engine)
     load_frame(engine, rating_frame(), MOVIES)
     two_part_run(engine)
-    reader = database.create_engine(make_conninfo(url, user=role(*READS), password="p"))
+    reader = db.create_engine(make_conninfo(url, user=role(*READS), password="p"))
     with pytest.raises(DatabaseError, match="permission denied"):
         ratings.refresh(reader)
     reader.dispose()
@@ -532,7 +535,7 @@ def test_answers_do_not_depend_on_the_search_path(engine: sa.Engine, vectors) ->
         return [
             recommend.recommend_movies(connection, "u1", diversity=0.5, min_ratings=1),
             recommend.popular_movies(connection),
-            predict.explain_recommendation(connection, "u1", "100"),
+            explain.explain_recommendation(connection, "u1", "100"),
             predict.predict_ratings(connection, ["u1"], ["100"]),
             pd.DataFrame({"one": [predict.predict_rating(connection, "u1", "100")]}),
         ]
@@ -569,12 +572,12 @@ READS = ("embrec_reader",)
 
 def test_a_reader_is_served_and_changes_nothing(engine: sa.Engine, url: str, vectors, role) -> None:
     """As docs/deploy.md says."""
-    reader = database.create_engine(make_conninfo(url, user=role(*READS), password="p"))
+    reader = db.create_engine(make_conninfo(url, user=role(*READS), password="p"))
     assert len(recommend.recommend_movies(reader, "u1", 3, genres=["Comedy"], min_ratings=2, diversity=0.3)) == 3
     assert len(recommend.recommend_for(reader, {"100": 5.0})) == 10
     assert len(recommend.popular_movies(reader, 3)) == 3
     predict.predict_rating(reader, "u1", "100")
-    assert len(predict.explain_recommendation(reader, "u1", "100", 3)) == 3
+    assert len(explain.explain_recommendation(reader, "u1", "100", 3)) == 3
     assert not ratings.refresh_statistics(reader)
     with pytest.raises(DatabaseError, match="permission denied"):
         ratings.add_rating(reader, "u1", "100", 3)
@@ -585,7 +588,7 @@ def test_an_application_may_rate_with_the_grants_of_the_documentation(
     engine: sa.Engine, url: str, vectors, role
 ) -> None:
     writes = "EXECUTE ON FUNCTION embrec.refresh_statistics()"
-    writer = database.create_engine(make_conninfo(url, user=role("embrec_api", writes), password="p"))
+    writer = db.create_engine(make_conninfo(url, user=role("embrec_api", writes), password="p"))
     ratings.add_rating(writer, NEW_USER, NEW_MOVIE, 3)
     ratings.add_rating(writer, NEW_USER, NEW_MOVIE, 4)
     assert ratings.refresh_statistics(writer)

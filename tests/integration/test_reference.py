@@ -9,9 +9,9 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from embrec import resources
+from embrec.db import resources
 
-ROOT = Path(resources.__file__).parent.parent
+ROOT = Path(resources.__file__).parents[2]
 sys.path.append(str(ROOT / "docs" / "extensions"))
 FUNCTIONS = """
 SELECT p.proname, ARRAY(

@@ -18,13 +18,16 @@ from browsing import chromium
 from data import load_frame, rating_frame, stored_run, two_part_run
 from playwright.sync_api import Browser, Page
 
-from embrec import baselines, metrics, predict, recommend, runs, splits, stored
+from embrec import metrics, splits
+from embrec.data.extraction import extract
+from embrec.data.files.movies import Movie
 from embrec.errors import ConfigError
-from embrec.extraction import extract
-from embrec.movies import Movie
+from embrec.evaluation import baselines
 from embrec.report import figures, write_report
 from embrec.report.findings import Findings, gather
-from embrec.train import train
+from embrec.runs import records, stored
+from embrec.serving import predict, recommend, search, similar
+from embrec.training import train
 
 Run = Callable[..., tuple[int, str, str]]
 ATTACK = "</script><img src=x onerror=alert(1)>"
@@ -74,7 +77,7 @@ def test_a_stored_run_predicts_what_it_predicted_when_it_was_trained(engine: sa.
     arrays = extract(engine)
     ratings = arrays.for_models()
     with engine.connect() as connection:
-        model = stored.read(connection, runs.get_run(connection, trained.model_run_id), arrays)
+        model = stored.read(connection, records.get_run(connection, trained.model_run_id), arrays)
     held = ratings.part(splits.random_split(len(ratings.ratings), 0.2, 3)[1])
     expected = np.clip(trained.model.predict(held.users, held.movies), model.lowest, model.highest)
     assert model.predict(held.users, held.movies) == pytest.approx(expected, abs=1e-4)
@@ -103,7 +106,7 @@ def test_a_stored_run_ranks_and_predicts_as_sql_does(engine: sa.Engine, architec
     train(engine, architecture, QUICK[architecture])
     arrays = extract(engine)
     with engine.connect() as connection:
-        model = stored.read(connection, runs.get_run(connection, 1), arrays)
+        model = stored.read(connection, records.get_run(connection, 1), arrays)
         ids = dict(connection.execute(sa.text("SELECT movie_index, movie_id FROM embrec.movies")).all())
         users = dict(connection.execute(sa.text("SELECT user_index, user_id FROM embrec.users")).all())
     movies = [ids[index] for index in arrays.movie_indexes.tolist()]
@@ -143,8 +146,8 @@ def test_a_run_is_compared_with_the_one_published_before_and_a_candidate_with_th
 def test_neighbours_are_those_that_sql_answers(two_runs: sa.Engine) -> None:
     report = found(two_runs)
     assert len(report.neighbours) == 8
-    movie = recommend.resolve_movie(two_runs, report.neighbours[0].title)
-    near = recommend.similar_movies(two_runs, movie, 5)
+    movie = search.resolve_movie(two_runs, report.neighbours[0].title)
+    near = similar.similar_movies(two_runs, movie, 5)
     assert [title for title, _ in report.neighbours[0].near] == list(near["title"])
     assert [cosine for _, cosine in report.neighbours[0].near] == pytest.approx(list(near["similarity"]), abs=1e-6)
 

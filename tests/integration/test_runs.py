@@ -11,10 +11,12 @@ import pytest
 import sqlalchemy as sa
 from data import FAKE_RUN, load_frame, rating_frame, stored_run
 
-from embrec import embeddings, metrics, recommend, runs, splits
+from embrec import metrics, splits
+from embrec.data.extraction import extract
 from embrec.errors import ConfigError, DataError, RunError, TrainingError, UnknownRunError
-from embrec.extraction import extract
-from embrec.train import train
+from embrec.runs import embeddings, publishing, records
+from embrec.serving import similar
+from embrec.training import train
 
 VECTORS = np.eye(6, 4) + 0.1
 QUICK = "matrix-factorization"
@@ -24,7 +26,7 @@ def test_training_records_the_run_and_publishes_its_vectors_bit_for_bit(engine: 
     load_frame(engine, rating_frame())
     epochs = []
     result = train(engine, "outer-product", {"epochs": 2}, seed=5, on_epoch=epochs.append)
-    run = runs.get_run(engine, result.model_run_id)
+    run = records.get_run(engine, result.model_run_id)
     arrays = extract(engine)
     assert run.published
     assert result.published
@@ -70,14 +72,14 @@ def test_matrix_factorisation_stores_what_a_prediction_takes(engine: sa.Engine) 
     with engine.connect() as connection:
         found = np.array(list(connection.scalars(sa.text(query), {"run": result.model_run_id})))
     assert np.allclose(found, result.model.predict(arrays.users, arrays.movies), atol=1e-5)
-    assert runs.get_run(engine, result.model_run_id).architecture == "matrix-factorization"
+    assert records.get_run(engine, result.model_run_id).architecture == "matrix-factorization"
 
 
 def test_the_default_model_has_two_parts_and_answers_by_both(engine: sa.Engine) -> None:
     load_frame(engine, rating_frame())
     result = train(engine, options={"draws": 3, "dimensions": 6})
     assert result.model.preference is not None
-    run = runs.get_run(engine, result.model_run_id)
+    run = records.get_run(engine, result.model_run_id)
     assert (run.architecture, run.dimensions) == ("two-part", 6)
     assert (run.movie_similarity, run.user_similarity) == ("similarity", "similarity")
     stored = {
@@ -106,11 +108,11 @@ def test_the_default_model_has_two_parts_and_answers_by_both(engine: sa.Engine) 
     with engine.connect() as connection:
         first = connection.scalar(sa.text("SELECT movie_id FROM embrec.movies WHERE movie_index = 0"))
         numbers = dict(connection.execute(sa.text("SELECT movie_id, movie_index FROM embrec.movies")).all())
-    answer = recommend.similar_movies(engine, first, 5)
+    answer = similar.similar_movies(engine, first, 5)
     expected = unit @ unit[0]
     assert np.allclose(answer.similarity, [expected[numbers[movie]] for movie in answer.movie_id], atol=1e-6)
     assert answer.similarity.min() >= np.sort(expected)[-6] - 1e-6
-    assert len(recommend.similar_users(engine, "u1", 3)) == 3
+    assert len(similar.similar_users(engine, "u1", 3)) == 3
 
 
 def test_without_draws_the_default_model_is_quick(engine: sa.Engine) -> None:
@@ -141,7 +143,7 @@ def test_a_warm_start_goes_on_from_the_published_run(engine: sa.Engine) -> None:
     assert known.sum() == len(movies) - 1
     # One sweep solves the users, so the movies are still those of the published run.
     assert np.array_equal(vectors[known], earlier.model.movie_vectors)
-    options = runs.get_run(engine, warm.model_run_id).options
+    options = records.get_run(engine, warm.model_run_id).options
     assert options["begin_with"] == earlier.model_run_id
 
 
@@ -155,7 +157,7 @@ def test_a_warm_start_needs_a_published_run_of_its_kind(engine: sa.Engine) -> No
     train(engine, QUICK, {"epochs": 1, "dimensions": 5})
     with pytest.raises(RunError, match="matrix-factorization with 5 dimensions; a warm start wants .* with 31"):
         train(engine, QUICK, warm_start=True)
-    assert len(runs.list_runs(engine)) == 1, "nothing is recorded of what did not begin"
+    assert len(records.list_runs(engine)) == 1, "nothing is recorded of what did not begin"
 
 
 def test_a_held_out_part_gives_an_error_on_ratings_the_model_has_not_seen(engine: sa.Engine) -> None:
@@ -167,7 +169,7 @@ def test_a_held_out_part_gives_an_error_on_ratings_the_model_has_not_seen(engine
     assert result.metrics["held_out_rmse"] == pytest.approx(metrics.rmse(predicted, arrays.ratings[held]))
     assert not result.published
     with engine.connect() as connection:
-        assert runs.published_run_id(connection) is None
+        assert records.published_run_id(connection) is None
 
 
 def test_no_connection_is_open_while_fitting(engine: sa.Engine, admin: sa.Engine) -> None:
@@ -203,7 +205,7 @@ def test_a_connection_lost_while_fitting_is_made_again(engine: sa.Engine, admin:
 
     result = train(own, QUICK, {"epochs": 1}, on_epoch=kill)
     own.dispose()
-    assert runs.get_run(engine, result.model_run_id).published
+    assert records.get_run(engine, result.model_run_id).published
 
 
 def test_two_deletes_at_once_and_one_that_was_interrupted(engine: sa.Engine) -> None:
@@ -220,16 +222,16 @@ def test_two_deletes_at_once_and_one_that_was_interrupted(engine: sa.Engine) -> 
             )
         reader.rollback()
         interrupted.execute(sa.text("RESET statement_timeout"))
-    threads = [threading.Thread(target=runs.delete, args=(engine, run)) for run in made[1:]]
+    threads = [threading.Thread(target=publishing.delete, args=(engine, run)) for run in made[1:]]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    runs.delete(engine, made[0])
+    publishing.delete(engine, made[0])
     with engine.connect() as connection:
         left = "SELECT count(*) FROM pg_class WHERE relname LIKE '%embeddings_run_%' AND relkind = 'r'"
         assert connection.scalar(sa.text(left)) == 0
-    assert runs.list_runs(engine) == []
+    assert records.list_runs(engine) == []
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), TrainingError("boom")])
@@ -243,11 +245,11 @@ def test_a_fit_that_ends_early_is_recorded_as_failed_and_stores_nothing(
 
     with pytest.raises(type(error)):
         train(engine, QUICK, {"epochs": 2}, on_epoch=fail)
-    (run,) = runs.list_runs(engine)
+    (run,) = records.list_runs(engine)
     assert (run.status, run.error) == ("failed", str(error) or "KeyboardInterrupt")
     assert len(embeddings.read(engine, run.model_run_id, "movie")[0]) == 0
     with pytest.raises(RunError, match="is failed"):
-        runs.publish(engine, run.model_run_id)
+        publishing.publish(engine, run.model_run_id)
 
 
 @pytest.mark.parametrize(
@@ -285,15 +287,15 @@ def test_vectors_without_a_direction_are_refused_and_nothing_is_stored(engine: s
 def test_publishing_rolling_back_and_publishing_again(engine: sa.Engine) -> None:
     first, second, third = (stored_run(engine, VECTORS) for _ in range(3))
     with pytest.raises(RunError, match="No earlier published run"):
-        runs.rollback(engine)
+        publishing.rollback(engine)
     for run in (first, second, second, third):
-        runs.publish(engine, run)
-    assert runs.rollback(engine) == second
-    assert runs.rollback(engine) == first
+        publishing.publish(engine, run)
+    assert publishing.rollback(engine) == second
+    assert publishing.rollback(engine) == first
     with pytest.raises(RunError, match="No earlier published run"):
-        runs.rollback(engine)
-    runs.publish(engine, third)
-    assert runs.rollback(engine) == first
+        publishing.rollback(engine)
+    publishing.publish(engine, third)
+    assert publishing.rollback(engine) == first
     with engine.connect() as connection:
         history = connection.execute(
             sa.text("SELECT model_run_id, action FROM embrec.publications ORDER BY publication_id")
@@ -312,27 +314,27 @@ def test_publishing_rolling_back_and_publishing_again(engine: sa.Engine) -> None
 def test_rolling_back_passes_over_deleted_runs(engine: sa.Engine) -> None:
     first, second, third = (stored_run(engine, VECTORS) for _ in range(3))
     for run in (first, second, third):
-        runs.publish(engine, run)
-    runs.delete(engine, second)
-    assert runs.rollback(engine) == first
+        publishing.publish(engine, run)
+    publishing.delete(engine, second)
+    assert publishing.rollback(engine) == first
 
 
 def test_deleting_a_run_takes_its_vectors_and_keeps_its_record(engine: sa.Engine) -> None:
     first, second = stored_run(engine, VECTORS), stored_run(engine, VECTORS)
-    runs.publish(engine, second)
-    runs.delete(engine, first)
+    publishing.publish(engine, second)
+    publishing.delete(engine, first)
     with engine.connect() as connection:
         left = connection.scalars(
             sa.text("SELECT relname FROM pg_class WHERE relname LIKE '%embeddings_run%' AND relkind = 'r'")
         )
         assert sorted(left) == [f"{side}_embeddings_run_{second}_rating" for side in ("movie", "user")]
-    assert [run.model_run_id for run in runs.list_runs(engine)] == [second]
-    assert [run.status for run in runs.list_runs(engine, include_deleted=True)] == ["trained", "deleted"]
-    runs.delete(engine, first)  # again, as after an interruption
+    assert [run.model_run_id for run in records.list_runs(engine)] == [second]
+    assert [run.status for run in records.list_runs(engine, include_deleted=True)] == ["trained", "deleted"]
+    publishing.delete(engine, first)  # again, as after an interruption
     with pytest.raises(RunError, match=r"is published\. Publish another first"):
-        runs.delete(engine, second)
+        publishing.delete(engine, second)
     with pytest.raises(RunError, match="is deleted"):
-        runs.publish(engine, first)
+        publishing.publish(engine, first)
 
 
 def test_an_interrupted_delete_can_be_finished(engine: sa.Engine) -> None:
@@ -342,7 +344,7 @@ def test_an_interrupted_delete_can_be_finished(engine: sa.Engine) -> None:
         connection.execute(
             sa.text(f"ALTER TABLE embrec.user_embeddings DETACH PARTITION embrec.user_embeddings_run_{run}")
         )
-    runs.delete(engine, run)
+    publishing.delete(engine, run)
     with engine.connect() as connection:
         assert (
             connection.scalar(
@@ -353,15 +355,15 @@ def test_an_interrupted_delete_can_be_finished(engine: sa.Engine) -> None:
 
 
 def test_a_training_run_is_neither_published_nor_deleted(engine: sa.Engine) -> None:
-    run = runs.start(engine, **FAKE_RUN)
+    run = records.start(engine, **FAKE_RUN)
     with pytest.raises(RunError, match="is training"):
-        runs.publish(engine, run)
+        publishing.publish(engine, run)
     with pytest.raises(RunError, match=r"is training\. Stop its process first"):
-        runs.delete(engine, run)
+        publishing.delete(engine, run)
 
 
 def test_an_unknown_run_is_named(engine: sa.Engine) -> None:
-    for action in (runs.get_run, runs.publish, runs.delete):
+    for action in (records.get_run, publishing.publish, publishing.delete):
         with pytest.raises(UnknownRunError, match=r"no model run 99\. There are none yet\. Run: embrec train"):
             action(engine, 99)
 
@@ -372,14 +374,14 @@ def test_a_reader_never_sees_two_runs_mixed_or_none(engine: sa.Engine) -> None:
     random = np.random.default_rng(0)
     sizes = {stored_run(engine, random.normal(size=(size, 4 + size))): size for size in (4, 6)}
     small, large = sizes
-    runs.publish(engine, small)
+    publishing.publish(engine, small)
     stop = threading.Event()
     faults: list[str] = []
     counted = [0]
 
     def reader() -> None:
         while not stop.is_set():
-            answer = recommend.similar_movies(engine, movie, 10)
+            answer = similar.similar_movies(engine, movie, 10)
             answered = set(answer["model_run_id"])
             if len(answered) != 1 or len(answer) != sizes[answered.pop()] - 1:
                 faults.append(str(answer))
@@ -391,10 +393,10 @@ def test_a_reader_never_sees_two_runs_mixed_or_none(engine: sa.Engine) -> None:
     for thread in threads:
         thread.start()
     for _ in range(15):
-        runs.publish(engine, large)
+        publishing.publish(engine, large)
         extra = stored_run(engine, random.normal(size=(5, 3)))
-        runs.rollback(engine)
-        runs.delete(engine, extra)
+        publishing.rollback(engine)
+        publishing.delete(engine, extra)
     stop.set()
     for thread in threads:
         thread.join()
@@ -404,7 +406,7 @@ def test_a_reader_never_sees_two_runs_mixed_or_none(engine: sa.Engine) -> None:
 
 def test_of_two_publishers_at_once_both_are_in_the_history(engine: sa.Engine) -> None:
     made = [stored_run(engine, VECTORS) for _ in range(6)]
-    threads = [threading.Thread(target=runs.publish, args=(engine, run)) for run in made]
+    threads = [threading.Thread(target=publishing.publish, args=(engine, run)) for run in made]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -415,4 +417,4 @@ def test_of_two_publishers_at_once_both_are_in_the_history(engine: sa.Engine) ->
             sa.text("SELECT model_run_id FROM embrec.publications ORDER BY publication_id DESC LIMIT 1")
         )
         assert history == made
-        assert runs.published_run_id(connection) == newest
+        assert records.published_run_id(connection) == newest

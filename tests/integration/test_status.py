@@ -13,10 +13,12 @@ import pytest
 import sqlalchemy as sa
 from data import FAKE_RUN, load_frame, rating_frame, stored_run, two_part_run
 
-from embrec import embeddings, experiments, garbage, ratings, resources, runs, schema
-from embrec.movies import Movie
-from embrec.prometheus import exposition
-from embrec.status import Status, StatusWarning, read_status
+from embrec.data import ratings
+from embrec.data.files.movies import Movie
+from embrec.db import resources, schema
+from embrec.monitoring.prometheus import exposition
+from embrec.monitoring.status import Status, StatusWarning, read_status
+from embrec.runs import cleanup, embeddings, experiments, publishing, records
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -57,7 +59,7 @@ def test_every_state_on_the_way_says_what_comes_next(embrec: Run, empty_url: str
     assert next_command() == "embrec train"
     run = stored_run(empty_engine, np.eye(20), np.eye(30))
     assert next_command() == f"embrec runs publish {run}"
-    runs.publish(empty_engine, run)
+    publishing.publish(empty_engine, run)
     execute(empty_engine, "UPDATE embrec.model_runs SET rating_count = (SELECT count(*) FROM embrec.ratings)")
     assert next_command() == ""
 
@@ -106,9 +108,9 @@ def test_a_large_table_of_ratings_is_not_counted(engine: sa.Engine) -> None:
 
 
 def test_a_training_shows_how_far_it_is_until_it_is_lost(engine: sa.Engine, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runs, "HEARTBEAT_SECONDS", 0.05)
-    run = runs.start(engine, **FAKE_RUN)
-    with runs.heartbeats(engine, run) as tell:
+    monkeypatch.setattr(records, "HEARTBEAT_SECONDS", 0.05)
+    run = records.start(engine, **FAKE_RUN)
+    with records.heartbeats(engine, run) as tell:
         tell(0.25)
         deadline = time.monotonic() + 10
         while not read_status(engine).runs[0]["progress"] and time.monotonic() < deadline:
@@ -117,9 +119,9 @@ def test_a_training_shows_how_far_it_is_until_it_is_lost(engine: sa.Engine, monk
     assert (status.runs[0]["state"], status.runs[0]["progress"], status.state["trainings"]) == ("training", 0.25, 1)
     execute(engine, "UPDATE embrec.model_runs SET heartbeat_at = now() - interval '3 minutes'")
     status = read_status(engine)
-    assert status.runs[0]["state"] == runs.get_run(engine, run).status == "lost"
+    assert status.runs[0]["state"] == records.get_run(engine, run).status == "lost"
     assert StatusWarning("lost_run", f"The process of model run {run} is gone.", "embrec gc") in status.warnings
-    garbage.collect_garbage(engine)
+    cleanup.collect_garbage(engine)
     assert codes(engine) == ["no_ratings", "training_failed"]
 
 
@@ -165,7 +167,7 @@ def test_what_is_left_over_and_what_is_old_is_named(engine: sa.Engine) -> None:
     found = codes(engine)
     assert "old_runs" not in found
     assert {"training_failed", "left_over"} <= set(found)
-    garbage.collect_garbage(engine)
+    cleanup.collect_garbage(engine)
     assert "left_over" not in codes(engine)
 
 
@@ -182,7 +184,7 @@ def test_runs_say_what_they_take_and_whether_they_answer(embrec: Run, engine: sa
     ]
     assert {run["vectors"] for run in status.runs} == {4 * 20 + 2 * 30}
     assert sum(run["vector_bytes"] for run in status.runs) == status.state["vector_bytes"]
-    runs.rollback(engine)
+    publishing.rollback(engine)
     code, out, _ = embrec("status", "--database-url", url)
     assert code == 0
     assert re.search(r"^published +run 1 \(two-part\), trained just now$", out, re.MULTILINE)

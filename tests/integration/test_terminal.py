@@ -24,11 +24,13 @@ from click.shell_completion import BashComplete
 from data import FAKE_RUN, load_frame, rating_frame, stored_run, two_part_run
 from rich.cells import cell_len
 
-from embrec import ratings, recommend, runs
 from embrec.cli import cli
 from embrec.cli.progress import progress_bar
 from embrec.cli.tables import print_rows
-from embrec.movies import Movie
+from embrec.data import ratings
+from embrec.data.files.movies import Movie
+from embrec.runs import records
+from embrec.serving import search
 
 Run = Callable[..., tuple[int, str, str]]
 EMBREC = [sys.executable, "-c", "from embrec.cli import main; main()"]
@@ -221,15 +223,15 @@ def test_a_slip_is_answered_by_what_was_meant(embrec: Run, served: list[str], ar
 
 
 def test_titles_that_are_suggested(engine: sa.Engine, served: list[str]) -> None:
-    assert recommend.suggest_movies(engine, "Sttar Wars")["movie_id"].tolist() == ["100"]
-    assert recommend.suggest_movies(engine, "GODFATHR (1972)")["movie_id"].tolist() == ["101"]
+    assert search.suggest_movies(engine, "Sttar Wars")["movie_id"].tolist() == ["100"]
+    assert search.suggest_movies(engine, "GODFATHR (1972)")["movie_id"].tolist() == ["101"]
     for nothing in ("", "???", "zzzz", r"\m|.*", "a" * 5000):
-        assert recommend.suggest_movies(engine, nothing).empty, nothing
+        assert search.suggest_movies(engine, nothing).empty, nothing
     ratings.add_rating(engine, "u1", "200", 5)
     with engine.begin() as connection:
         connection.execute(sa.text("UPDATE embrec.movies SET title = 'Star Wart (1999)' WHERE movie_id = '200'"))
-    assert recommend.suggest_movies(engine, "star wras")["movie_id"].tolist() == ["100", "200"]
-    assert len(recommend.suggest_movies(engine, "star wras", 1)) == 1
+    assert search.suggest_movies(engine, "star wras")["movie_id"].tolist() == ["100", "200"]
+    assert len(search.suggest_movies(engine, "star wras", 1)) == 1
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
@@ -299,8 +301,8 @@ def test_embrec_alone_loads_nothing_heavy(url: str) -> None:
 
 
 def test_runs_are_listed_for_people(embrec: Run, engine: sa.Engine, served: list[str]) -> None:
-    run = runs.start(engine, **{**FAKE_RUN, "rating_count": 12345})
-    runs.finish(engine, run, "failed", error="as it happens")
+    run = records.start(engine, **{**FAKE_RUN, "rating_count": 12345})
+    records.finish(engine, run, "failed", error="as it happens")
     lines = embrec("runs", "list", *served)[1].splitlines()
     assert lines[0].split() == ["run", "status", "model", "started", "ratings", "metrics"]
     assert lines[1].split()[:3] == ["2", "failed", "outer-product"]

@@ -10,9 +10,10 @@ import pytest
 import sqlalchemy as sa
 from data import load_frame, rating_frame
 
-from embrec import runs, tuning
 from embrec.errors import ConfigError, DataError
-from embrec.train import train
+from embrec.evaluation import tuning
+from embrec.runs import records
+from embrec.training import train
 
 Run = Callable[..., tuple[int, str, str]]
 QUICK = "matrix-factorization"
@@ -52,7 +53,7 @@ def test_the_preference_part_is_tuned_by_its_lists(engine: sa.Engine) -> None:
     assert metric == "NDCG@10"
     assert 0 < best.value <= 1
     result = train(engine, options={**best.options, "draws": 1})
-    assert runs.get_run(engine, result.model_run_id).options["penalty"] == best.options["penalty"]
+    assert records.get_run(engine, result.model_run_id).options["penalty"] == best.options["penalty"]
 
 
 def test_the_command_prints_how_to_train_with_the_best(embrec: Run, engine: sa.Engine, url: str) -> None:

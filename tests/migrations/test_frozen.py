@@ -16,8 +16,12 @@ import sqlalchemy as sa
 from catalogue import catalogue, psql
 from data import load_frame, rating_frame, two_part_run
 
-from embrec import config, database, embeddings, experiments, predict, ratings, recommend, runs, schema
-from embrec.local import find_binaries
+from embrec import config, db
+from embrec.data import ratings
+from embrec.db import schema
+from embrec.db.embedded import find_binaries
+from embrec.runs import embeddings, experiments, publishing
+from embrec.serving import predict, recommend, similar
 
 FROZEN = Path(__file__).with_name("frozen")
 WRITE = bool(os.environ.get("EMBREC_WRITE_FROZEN"))
@@ -52,7 +56,7 @@ def test_the_schema_is_the_one_on_record(engine: sa.Engine) -> None:
 
 
 def test_the_newest_revision_has_a_dump(engine: sa.Engine, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    dump = FROZEN / f"{database.SCHEMA_REVISION}.sql"
+    dump = FROZEN / f"{db.SCHEMA_REVISION}.sql"
     if WRITE and not dump.exists():
         monkeypatch.setattr(embeddings, "INDEXED_FROM", 20)
         load_frame(engine, rating_frame())
@@ -77,17 +81,17 @@ def test_a_released_revision_with_data_is_upgraded_and_serves(
 ) -> None:
     done = psql(empty_url, dump.read_text())
     assert done.returncode == 0, done.stderr
-    assert schema.upgrade(empty_engine) == database.SCHEMA_REVISION
+    assert schema.upgrade(empty_engine) == db.SCHEMA_REVISION
     assert schema.check(empty_engine) == []
     ours = [line for line in catalogue(engine) if "_run_" not in line]
     assert [line for line in catalogue(empty_engine) if "_run_" not in line] == ours
     assert len(recommend.recommend_movies(empty_engine, "u1", 5)) == 5
-    assert len(recommend.similar_movies(empty_engine, 100, 5)) == 5
+    assert len(similar.similar_movies(empty_engine, 100, 5)) == 5
     assert 1 <= predict.predict_rating(empty_engine, "u1", 101) <= 5
     load_frame(empty_engine, rating_frame(seed=8))
     two_part_run(empty_engine, seed=3)
-    assert set(recommend.similar_users(empty_engine, "u1").model_run_id) == {3}
-    assert runs.rollback(empty_engine) == 2
+    assert set(similar.similar_users(empty_engine, "u1").model_run_id) == {3}
+    assert publishing.rollback(empty_engine) == 2
     experiments.end(empty_engine)
-    runs.delete(empty_engine, 3)
+    publishing.delete(empty_engine, 3)
     schema.downgrade(empty_engine, "base")

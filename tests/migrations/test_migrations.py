@@ -15,19 +15,22 @@ from catalogue import catalogue, psql
 from conftest import with_database
 from data import load_frame, rating_frame, stored_run
 
-from embrec import config, database, recommend, resources, runs, schema
+from embrec import config, db
+from embrec.db import resources, schema
 from embrec.errors import RequirementError, SchemaError
+from embrec.runs import publishing
+from embrec.serving import similar
 
-ROOT = Path(resources.__file__).parent.parent
+ROOT = Path(resources.__file__).parents[2]
 
 
 def test_up_down_and_up_again(empty_engine: sa.Engine) -> None:
     before = catalogue(empty_engine)
     assert schema.current(empty_engine) is None
-    assert schema.upgrade(empty_engine) == database.SCHEMA_REVISION
+    assert schema.upgrade(empty_engine) == db.SCHEMA_REVISION
     migrated = catalogue(empty_engine)
     assert any("similar_movies" in line for line in migrated)
-    assert schema.upgrade(empty_engine) == database.SCHEMA_REVISION
+    assert schema.upgrade(empty_engine) == db.SCHEMA_REVISION
     assert catalogue(empty_engine) == migrated
     assert schema.downgrade(empty_engine, "base") is None
     assert catalogue(empty_engine) == before, "nothing is left behind"
@@ -39,7 +42,7 @@ def test_down_with_data_leaves_nothing_either(empty_engine: sa.Engine) -> None:
     before = catalogue(empty_engine)
     schema.upgrade(empty_engine)
     load_frame(empty_engine, rating_frame())
-    runs.publish(empty_engine, stored_run(empty_engine, np.eye(4)))
+    publishing.publish(empty_engine, stored_run(empty_engine, np.eye(4)))
     schema.downgrade(empty_engine, "base")
     assert catalogue(empty_engine) == before
 
@@ -51,8 +54,8 @@ def test_offline_output_through_psql_gives_the_same_schema(
     done = psql(empty_url, schema.upgrade_sql())
     assert done.returncode == 0, done.stderr
     assert catalogue(empty_engine) == catalogue(engine)
-    assert schema.upgrade(empty_engine) == database.SCHEMA_REVISION, "and the online way goes on from there"
-    done = psql(empty_url, schema.downgrade_sql(f"{database.SCHEMA_REVISION}:base"))
+    assert schema.upgrade(empty_engine) == db.SCHEMA_REVISION, "and the online way goes on from there"
+    done = psql(empty_url, schema.downgrade_sql(f"{db.SCHEMA_REVISION}:base"))
     assert done.returncode == 0, done.stderr
     assert catalogue(empty_engine) == before
 
@@ -79,16 +82,19 @@ def test_the_check_sees_a_damaged_schema(engine: sa.Engine, damage: str, complai
 def test_the_library_expects_the_newest_revision() -> None:
     revisions = [each.revision for each in schema.history()]
     assert revisions == sorted(revisions)
-    assert revisions[-1] == database.SCHEMA_REVISION
+    assert revisions[-1] == db.SCHEMA_REVISION
 
 
 def test_eight_upgrades_at_once_all_succeed(empty_url: str, empty_engine: sa.Engine, engine: sa.Engine) -> None:
-    code = "import sys; from embrec import database, schema;print(schema.upgrade(database.create_engine(sys.argv[1])))"
+    code = (
+        "import sys; from embrec import db; from embrec.db import schema;"
+        "print(schema.upgrade(db.create_engine(sys.argv[1])))"
+    )
     command = [sys.executable, "-c", code, empty_url]
     processes = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(8)]
     results = [process.communicate() for process in processes]
     assert [process.returncode for process in processes] == [0] * 8, results
-    assert {output.strip() for output, _ in results} == {database.SCHEMA_REVISION}
+    assert {output.strip() for output, _ in results} == {db.SCHEMA_REVISION}
     assert catalogue(empty_engine) == catalogue(engine)
 
 
@@ -120,7 +126,7 @@ def test_downgrading_leaves_what_others_put_or_use(empty_engine: sa.Engine) -> N
     schema.downgrade(empty_engine, "base")
     with empty_engine.connect() as connection:
         assert connection.scalar(sa.text("SELECT count(*) FROM embrec.mine")) == 0
-    assert schema.upgrade(empty_engine) == database.SCHEMA_REVISION
+    assert schema.upgrade(empty_engine) == db.SCHEMA_REVISION
 
 
 def test_an_extension_in_a_schema_of_its_own_is_found(empty_engine: sa.Engine) -> None:
@@ -131,8 +137,8 @@ def test_an_extension_in_a_schema_of_its_own_is_found(empty_engine: sa.Engine) -
     schema.upgrade(empty_engine)
     assert schema.check(empty_engine) == []
     load_frame(empty_engine, rating_frame())
-    runs.publish(empty_engine, stored_run(empty_engine, np.eye(4) + 1))
-    assert len(recommend.similar_movies(empty_engine, movie_with_index_0(empty_engine))) == 3
+    publishing.publish(empty_engine, stored_run(empty_engine, np.eye(4) + 1))
+    assert len(similar.similar_movies(empty_engine, movie_with_index_0(empty_engine))) == 3
     schema.downgrade(empty_engine, "base")
     assert catalogue(empty_engine) == before, "an extension that was there before stays"
 
@@ -150,7 +156,7 @@ def ordinary_role(admin: sa.Engine, empty_url: str, empty_engine: sa.Engine) -> 
         connection.execute(sa.text(f"CREATE ROLE {name} LOGIN PASSWORD 'p'"))
         database_name = config.parse_database_url(empty_url, "test").parameters["dbname"]
         connection.execute(sa.text(f"GRANT CREATE ON DATABASE {database_name} TO {name}"))
-    engine = database.create_engine(with_database(empty_url, database_name, user=name, password="p"))
+    engine = db.create_engine(with_database(empty_url, database_name, user=name, password="p"))
     yield engine
     engine.dispose()
     with empty_engine.begin() as connection:
@@ -167,7 +173,7 @@ def test_an_ordinary_role_is_told_what_a_superuser_must_run_and_then_needs_no_mo
         schema.upgrade(ordinary_role)
     with empty_engine.begin() as connection:
         connection.execute(sa.text("CREATE EXTENSION vector"))
-    assert schema.upgrade(ordinary_role) == database.SCHEMA_REVISION
+    assert schema.upgrade(ordinary_role) == db.SCHEMA_REVISION
     load_frame(ordinary_role, rating_frame())
     schema.downgrade(ordinary_role, "base")
     with empty_engine.connect() as connection:
@@ -183,7 +189,7 @@ def test_a_role_that_owns_the_schema_needs_no_right_on_the_database(
         connection.execute(sa.text(f"REVOKE CREATE ON DATABASE {database_name} FROM {name}"))
         connection.execute(sa.text("CREATE EXTENSION vector"))
         connection.execute(sa.text(f"CREATE SCHEMA embrec AUTHORIZATION {name}"))
-    assert schema.upgrade(ordinary_role) == database.SCHEMA_REVISION
+    assert schema.upgrade(ordinary_role) == db.SCHEMA_REVISION
     assert schema.downgrade(ordinary_role, "base") is None
 
 
@@ -245,10 +251,10 @@ def test_a_schema_that_is_behind_or_absent_is_refused_and_a_newer_one_is_not(eng
             else:
                 connection.execute(sa.text("DROP TABLE embrec.alembic_version CASCADE"))
             with pytest.raises(SchemaError, match=f"{message}.*embrec db upgrade"):
-                database.require_schema(connection)
+                db.require_schema(connection)
         connection.rollback()
         connection.execute(sa.text("UPDATE embrec.alembic_version SET version_num = '9999'"))
-        database.require_schema(connection)
+        db.require_schema(connection)
 
 
 def test_a_database_that_is_not_utf8_is_refused(admin: sa.Engine, server_url: str) -> None:
@@ -257,7 +263,7 @@ def test_a_database_that_is_not_utf8_is_refused(admin: sa.Engine, server_url: st
         connection.execute(
             sa.text(f"CREATE DATABASE {name} ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0 LOCALE_PROVIDER libc")
         )
-    engine = database.create_engine(with_database(server_url, name))
+    engine = db.create_engine(with_database(server_url, name))
     try:
         with pytest.raises(RequirementError, match="encoded in LATIN1; embrec needs UTF8"):
             schema.upgrade(engine)
@@ -291,4 +297,4 @@ def test_a_server_that_is_too_old_is_named_with_what_to_do(answers: dict[str, st
             return facts["installed"], facts["available"], True
 
     with pytest.raises(RequirementError, match=message):
-        database.check_server(OldServer())  # type: ignore[arg-type]
+        db.check_server(OldServer())  # type: ignore[arg-type]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from embrec import schema
+from embrec.db import schema
 
 NOT_OURS = {
     "prefer-bigint-over-int": "indexes and numbers of runs are integers: two billion users are enough",

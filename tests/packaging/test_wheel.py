@@ -10,10 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from embrec import resources
-from embrec.database import SCHEMA_REVISION
+from embrec.db import SCHEMA_REVISION, resources
 
-ROOT = Path(resources.__file__).parent.parent
+ROOT = Path(resources.__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +42,7 @@ def test_an_installed_embrec_migrates_without_a_checkout(wheel: Path, tmp_path: 
         files.extractall(tmp_path / "site")
     code = (
         "import embrec, sys; assert embrec.__file__.startswith(sys.argv[1]), embrec.__file__;"
-        "from embrec import database, schema; engine = database.create_engine(sys.argv[2]);"
+        "from embrec import db; from embrec.db import schema; engine = db.create_engine(sys.argv[2]);"
         "print(schema.upgrade(engine), schema.check(engine))"
     )
     done = subprocess.run(

@@ -11,8 +11,8 @@ import sqlalchemy as sa
 from data import load_frame, rating_frame, two_part_run
 
 import embrec
-from embrec import embeddings, experiments, runs
-from embrec.movies import Movie
+from embrec.data.files.movies import Movie
+from embrec.runs import embeddings, experiments, records
 
 MOVIES = [
     Movie(str(number), f"Film {number} «Ænima» 日本", ["Comedy", "Drama", "War"][: number % 4] or ["Horror"], 1990)
@@ -47,7 +47,7 @@ def catalogue(engine: sa.Engine, seed: int = 1) -> int:
 def another_run(engine: sa.Engine, seed: int) -> int:
     """Publish one more run of two parts, with other vectors."""
     two_part_run(engine, seed)
-    return runs.list_runs(engine)[0].model_run_id
+    return records.list_runs(engine)[0].model_run_id
 
 
 def indexed(engine: sa.Engine, run: int, monkeypatch: pytest.MonkeyPatch) -> None:

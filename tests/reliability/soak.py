@@ -30,8 +30,10 @@ if __name__ == "__main__":
 from data import SERVING, load_frame, rating_frame, two_part_run
 
 import embrec
-from embrec import database, embeddings, local, runs, schema
+from embrec import db
+from embrec.db import embedded, schema
 from embrec.errors import ConflictError
+from embrec.runs import embeddings, publishing, records
 
 CLIENTS = 16
 USERS, MOVIES, RATINGS = 200, 100, 4000
@@ -156,7 +158,7 @@ class Client:
 
     def __init__(self, number: int, url: str, truth: Truth, result: Result) -> None:
         self.number, self.truth, self.result = number, truth, result
-        self.engine = database.create_engine(url)
+        self.engine = db.create_engine(url)
         self.random = random.Random(number)  # noqa: S311 - to choose what to ask
         self.own: dict[int, float] = {}
         self.user = f"client {number}"
@@ -290,25 +292,25 @@ class Trainer:
         """A new run; every other one gets an index, as those of very many movies do."""
         self.seed, began = self.seed + 1, time.monotonic()
         vectors = two_part_run(self.engine, self.seed)
-        run = runs.list_runs(self.engine)[0].model_run_id
+        run = records.list_runs(self.engine)[0].model_run_id
         self.truth.published(run, began, vectors)
         if self.seed % 2:
             embeddings.index(self.engine, run, "movie", "similarity")
 
     def rollback(self) -> None:
         """To the run before, where there is one."""
-        if len(runs.list_runs(self.engine)) > 1:
+        if len(records.list_runs(self.engine)) > 1:
             began = time.monotonic()
-            self.truth.published(runs.rollback(self.engine), began)
+            self.truth.published(publishing.rollback(self.engine), began)
 
     def delete(self) -> None:
         """The oldest runs; and those that were rolled back from."""
-        found = runs.list_runs(self.engine)
+        found = records.list_runs(self.engine)
         published = next(run.model_run_id for run in found if run.published)
         later = [run.model_run_id for run in found if run.model_run_id > published]
         earlier = [run.model_run_id for run in found if run.model_run_id < published]
         for run in later + earlier[KEPT_RUNS - 1 :]:
-            runs.delete(self.engine, run)
+            publishing.delete(self.engine, run)
 
 
 def _sizes(engine: sa.Engine) -> dict[str, float]:
@@ -317,7 +319,7 @@ def _sizes(engine: sa.Engine) -> dict[str, float]:
         "SELECT pg_database_size(current_database()), array_agg(pid) FROM pg_stat_activity"
         " WHERE datname = current_database() AND backend_type = 'client backend'"
     )
-    with database.begin(engine) as connection:
+    with db.begin(engine) as connection:
         size, pids = connection.execute(sa.text(query)).one()
     sessions = 0
     for pid in pids:
@@ -344,7 +346,7 @@ def soak(url: str, seconds: float) -> Result:
     number = frame.user_id.str[1:].astype(int)
     # The first user has rated all movies, so that users and movies are numbered in their order.
     frame = frame.assign(number=number).sort_values(["number", "movie_id"]).drop(columns="number")
-    engine, result, truth = database.create_engine(url), Result(), Truth(frame)
+    engine, result, truth = db.create_engine(url), Result(), Truth(frame)
     load_frame(engine, frame)
     trainer = Trainer(engine, truth, result)
     until = time.monotonic() + seconds
@@ -369,10 +371,10 @@ def main() -> int:
     minutes = float(sys.argv[1]) if len(sys.argv) > 1 else 10.0
     with tempfile.TemporaryDirectory(prefix="embrec-soak-") as home:
         Path(home).chmod(0o711)  # as root the server runs as another user
-        server = local.LocalServer(Path(home))
+        server = embedded.LocalServer(Path(home))
         try:
             url = server.start()
-            engine = database.create_engine(url)
+            engine = db.create_engine(url)
             schema.upgrade(engine)
             engine.dispose()
             result = soak(url, minutes * 60)

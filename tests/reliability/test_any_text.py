@@ -16,9 +16,11 @@ from data import load_frame, rating_frame, two_part_run
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from embrec import loading, predict, ratings, recommend, sources
+from embrec.data import loading, ratings
+from embrec.data.files import sources
+from embrec.data.files.movies import Movie
 from embrec.errors import BadRowError
-from embrec.movies import Movie
+from embrec.serving import predict, recommend, search, similar
 
 ANY_TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=40)
 UGLY = [
@@ -59,8 +61,8 @@ def test_ugly_ids_are_stored_as_they_are_and_found_again(engine: sa.Engine) -> N
         ratings.add_rating(engine, user, user, 5.0)
         assert np.isfinite(predict.predict_rating(engine, user, user))
         assert user not in recommend.recommend_movies(engine, user, 100).movie_id.tolist()
-        assert sorted([user, *recommend.similar_movies(engine, user, 100).movie_id]) == sorted(UGLY)
-        assert recommend.resolve_movie(engine, user) == user
+        assert sorted([user, *similar.similar_movies(engine, user, 100).movie_id]) == sorted(UGLY)
+        assert search.resolve_movie(engine, user) == user
         assert ratings.remove_rating(engine, user, user)
 
 
@@ -130,7 +132,7 @@ def catalogue(shared_engine: sa.Engine) -> list[Movie]:
 def test_no_question_is_an_error_and_what_is_found_has_its_words(
     catalogue: list[Movie], shared_engine: sa.Engine, query: str
 ) -> None:
-    found = recommend.find_movies(shared_engine, query, 100)
+    found = search.find_movies(shared_engine, query, 100)
     assert set(found.movie_id) <= {movie.movie_id for movie in catalogue}
     for word in re.findall("[a-z0-9]+", query.lower()) if query.isascii() else ():
         assert all(word in title.lower() for title in found.title)

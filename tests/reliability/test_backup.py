@@ -13,14 +13,16 @@ from conftest import with_database
 from data import load_frame, rating_frame
 
 import embrec
-from embrec import database, experiments, local, runs, schema
+from embrec import db
 from embrec.config import server_environment
-from embrec.train import train
+from embrec.db import embedded, schema
+from embrec.runs import experiments, publishing, records
+from embrec.training import train
 
 
 def program(name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run one of PostgreSQL's client programs, of the embedded server's release."""
-    command = [str(local.find_binaries() / name), *arguments]
+    command = [str(embedded.find_binaries() / name), *arguments]
     return subprocess.run(command, env=server_environment(), capture_output=True, text=True)
 
 
@@ -90,7 +92,7 @@ def test_a_restored_dump_answers_byte_for_byte_and_goes_on_working(
     before, objects = answers(original), inventory(original)
     dump(url, way, tmp_path / "backup")
     restore(second_url, way, tmp_path / "backup")
-    restored = database.create_engine(second_url)
+    restored = db.create_engine(second_url)
     try:
         analyze(restored)
         assert answers(restored) == before
@@ -104,22 +106,22 @@ def test_a_restored_dump_answers_byte_for_byte_and_goes_on_working(
 
 def _goes_on(restored: sa.Engine) -> None:
     """All that is done to a database in its life: numbers go on where they were, what was there can be taken away."""
-    control, treatment = sorted(run.model_run_id for run in runs.list_runs(restored))
+    control, treatment = sorted(run.model_run_id for run in records.list_runs(restored))
     assert experiments.end(restored).name == "which is better"
-    assert runs.rollback(restored) == control
-    runs.publish(restored, treatment)
+    assert publishing.rollback(restored) == control
+    publishing.publish(restored, treatment)
     load_frame(restored, rating_frame(users=31, seed=3))
     embrec.add_rating(restored, "after the restore", "101", 4.5)
     embrec.add_rating(restored, "u1", "new movie", 4.5)
     assert embrec.refresh(restored) == 1
     fitted = train(restored, "matrix-factorization", {"epochs": 1, "dimensions": 3})
     assert fitted.model_run_id > treatment
-    runs.delete(restored, control)
-    assert {run.model_run_id for run in runs.list_runs(restored)} == {treatment, fitted.model_run_id}
+    publishing.delete(restored, control)
+    assert {run.model_run_id for run in records.list_runs(restored)} == {treatment, fitted.model_run_id}
     assert len(embrec.recommend_movies(restored, "after the restore", 5)) == 5
     assert set(embrec.similar_movies(restored, "100").model_run_id) == {fitted.model_run_id}
     assert schema.downgrade(restored, "base") is None
-    assert schema.upgrade(restored) == database.SCHEMA_REVISION
+    assert schema.upgrade(restored) == db.SCHEMA_REVISION
 
 
 def test_a_dump_restores_where_pgvector_is_in_a_schema_of_its_own(
@@ -134,7 +136,7 @@ def test_a_dump_restores_where_pgvector_is_in_a_schema_of_its_own(
     before = answers(empty_engine)
     dump(empty_url, "custom", tmp_path / "backup")
     restore(second_url, "custom", tmp_path / "backup")
-    restored = database.create_engine(second_url)
+    restored = db.create_engine(second_url)
     try:
         analyze(restored)
         assert answers(restored) == before
@@ -152,7 +154,7 @@ def test_a_dump_of_the_schema_alone_leaves_the_rest_of_the_database_out(
     before = answers(original)
     done = program("pg_dump", "--format=custom", "--schema=embrec", f"--file={tmp_path / 'backup'}", f"--dbname={url}")
     assert (done.returncode, done.stderr) == (0, "")
-    restored = database.create_engine(second_url)
+    restored = db.create_engine(second_url)
     try:
         with restored.begin() as connection:
             connection.execute(sa.text("CREATE EXTENSION vector"))

@@ -15,9 +15,11 @@ import sqlalchemy as sa
 from data import load_frame, rating_frame, two_part_run
 from unchanged import unchanged
 
-from embrec import batch, browse, experiments, predict, ratings, recommend, runs
+from embrec.data import ratings
+from embrec.data.files.movies import Movie
 from embrec.errors import ArgumentError, EmbrecError, NotFoundError
-from embrec.movies import Movie
+from embrec.runs import experiments, publishing, records
+from embrec.serving import batch, catalogue, explain, predict, recommend, search, similar
 
 NOW = dt.datetime(2024, 1, 1, tzinfo=dt.UTC)
 Call = Callable[[sa.Engine], Any]
@@ -34,12 +36,12 @@ IDS: list[tuple[str, Any, str]] = [
 ]
 BY_USER: dict[str, Callable[[sa.Engine, Any], Any]] = {
     "recommend_movies": lambda engine, user: recommend.recommend_movies(engine, user),
-    "similar_users": lambda engine, user: recommend.similar_users(engine, user),
+    "similar_users": lambda engine, user: similar.similar_users(engine, user),
     "predict_rating": lambda engine, user: predict.predict_rating(engine, user, 100),
     "rating_uncertainty": lambda engine, user: predict.rating_uncertainty(engine, user, 100),
     "predict_ratings": lambda engine, user: predict.predict_ratings(engine, [user], [100]),
-    "explain_recommendation": lambda engine, user: predict.explain_recommendation(engine, user, 100),
-    "user_ratings": browse.user_ratings,
+    "explain_recommendation": lambda engine, user: explain.explain_recommendation(engine, user, 100),
+    "user_ratings": catalogue.user_ratings,
     "add_rating": lambda engine, user: ratings.add_rating(engine, user, 100, 5),
     "remove_rating": lambda engine, user: ratings.remove_rating(engine, user, 100),
     "assign_variant": experiments.assign_variant,
@@ -47,28 +49,28 @@ BY_USER: dict[str, Callable[[sa.Engine, Any], Any]] = {
     "record_outcome": lambda engine, user: experiments.record_outcome(engine, user, 1.0),
 }
 BY_MOVIE: dict[str, Callable[[sa.Engine, Any], Any]] = {
-    "similar_movies": lambda engine, movie: recommend.similar_movies(engine, movie),
-    "movie_details": browse.movie_details,
-    "explain_for": lambda engine, movie: predict.explain_for(engine, {100: 5}, movie),
+    "similar_movies": lambda engine, movie: similar.similar_movies(engine, movie),
+    "movie_details": catalogue.movie_details,
+    "explain_for": lambda engine, movie: explain.explain_for(engine, {100: 5}, movie),
     "recommend_for": lambda engine, movie: recommend.recommend_for(engine, [(movie, 5)]),
     "candidates": lambda engine, movie: recommend.recommend_movies(engine, "u1", movie_ids=[movie]),
     "predict_rating": lambda engine, movie: predict.predict_rating(engine, "u1", movie),
-    "explain_recommendation": lambda engine, movie: predict.explain_recommendation(engine, "u1", movie),
+    "explain_recommendation": lambda engine, movie: explain.explain_recommendation(engine, "u1", movie),
     "add_rating": lambda engine, movie: ratings.add_rating(engine, "u1", movie, 5),
     "remove_rating": lambda engine, movie: ratings.remove_rating(engine, "u1", movie),
 }
 BY_N: dict[str, Callable[[sa.Engine, Any], Any]] = {
     "recommend_movies": lambda engine, n: recommend.recommend_movies(engine, "u1", n),
     "recommend_for": lambda engine, n: recommend.recommend_for(engine, {100: 5}, n),
-    "similar_movies": lambda engine, n: recommend.similar_movies(engine, 100, n),
-    "similar_users": lambda engine, n: recommend.similar_users(engine, "u1", n),
+    "similar_movies": lambda engine, n: similar.similar_movies(engine, 100, n),
+    "similar_users": lambda engine, n: similar.similar_users(engine, "u1", n),
     "popular_movies": lambda engine, n: recommend.popular_movies(engine, n),
     "trending_movies": lambda engine, n: recommend.trending_movies(engine, NOW, n),
-    "find_movies": lambda engine, n: recommend.find_movies(engine, "one", n),
-    "user_ratings": lambda engine, n: browse.user_ratings(engine, "u1", n),
-    "map_movies": browse.map_movies,
-    "explain_for": lambda engine, n: predict.explain_for(engine, {100: 5}, 100, n),
-    "explain_recommendation": lambda engine, n: predict.explain_recommendation(engine, "u1", 100, n),
+    "find_movies": lambda engine, n: search.find_movies(engine, "one", n),
+    "user_ratings": lambda engine, n: catalogue.user_ratings(engine, "u1", n),
+    "map_movies": catalogue.map_movies,
+    "explain_for": lambda engine, n: explain.explain_for(engine, {100: 5}, 100, n),
+    "explain_recommendation": lambda engine, n: explain.explain_recommendation(engine, "u1", 100, n),
 }
 OTHERS: list[tuple[str, Call, str]] = [
     *((f"diversity {value!r}", lambda engine, value=value: recommend.recommend_movies(engine, "u1", diversity=value),
@@ -101,8 +103,8 @@ OTHERS: list[tuple[str, Call, str]] = [
                              (dt.datetime(9999, 1, 1, tzinfo=dt.UTC), "in the year 9999; give one between"))),
     ("an empty user", lambda engine: ratings.add_rating(engine, "", 100, 5), "give two that are not empty"),
     ("an empty movie", lambda engine: ratings.add_rating(engine, "u1", "", 5), "give two that are not empty"),
-    ("no query", lambda engine: recommend.find_movies(engine, None), "query is None; give text"),
-    ("no movie meant", lambda engine: recommend.resolve_movie(engine, None), "movie is None; give text"),
+    ("no query", lambda engine: search.find_movies(engine, None), "query is None; give text"),
+    ("no movie meant", lambda engine: search.resolve_movie(engine, None), "movie is None; give text"),
     ("two users, a movie", lambda engine: predict.predict_ratings(engine, [1, 2], [1]), "give as many of both"),
     ("pairs as text", lambda engine: predict.predict_ratings(engine, "ab", "cd"), "user_ids is 'ab'; give a list"),
     ("a batch of none", lambda engine: batch.recommend_all(engine, "x.csv", 0), "n is 0; give 1 or more"),
@@ -112,21 +114,21 @@ OTHERS: list[tuple[str, Call, str]] = [
     ("an outcome of nothing", lambda engine: experiments.record_outcome(engine, "u1", None), "give a number"),
     ("an endless outcome", lambda engine: experiments.record_outcome(engine, "u1", np.inf), "give a finite number"),
     ("a second experiment", lambda engine: experiments.start(engine, "x", 1, 99), "End it first: embrec exp"),
-    ("a run past 32 bits", lambda engine: runs.publish(engine, 2**40), "The database refused: integer out of range"),
+    ("a run past 32 bits", lambda engine: publishing.publish(engine, 2**40), "database refused: integer out of range"),
 ]  # fmt: skip
 UNKNOWN: list[tuple[str, Call, str]] = [
-    ("a movie", lambda engine: recommend.similar_movies(engine, "no such"), "There is no movie with the id 'no such'"),
-    ("SQL as a movie", lambda engine: recommend.similar_movies(engine, "'; DROP TABLE x;--"), "no movie with the id"),
-    ("an empty movie", lambda engine: recommend.similar_movies(engine, ""), "no movie with the id ''"),
-    ("a user", lambda engine: recommend.similar_users(engine, 2**80), "There is no user with the id"),
+    ("a movie", lambda engine: similar.similar_movies(engine, "no such"), "There is no movie with the id 'no such'"),
+    ("SQL as a movie", lambda engine: similar.similar_movies(engine, "'; DROP TABLE x;--"), "no movie with the id"),
+    ("an empty movie", lambda engine: similar.similar_movies(engine, ""), "no movie with the id ''"),
+    ("a user", lambda engine: similar.similar_users(engine, 2**80), "There is no user with the id"),
     ("a pair's user", lambda engine: predict.predict_rating(engine, "x", 100), "There is no user with the id 'x'"),
     ("a pair's movie", lambda engine: predict.predict_rating(engine, "u1", "x"), "There is no movie with the id 'x'"),
-    ("why", lambda engine: predict.explain_recommendation(engine, "u1", "x"), "There is no movie with the id 'x'"),
-    ("a title", lambda engine: recommend.resolve_movie(engine, "\udcff\0"), "Look for it with: embrec find"),
-    *((f"run {run}", lambda engine, run=run: runs.publish(engine, run), "no model run .* with: embrec runs list")
+    ("why", lambda engine: explain.explain_recommendation(engine, "u1", "x"), "There is no movie with the id 'x'"),
+    ("a title", lambda engine: search.resolve_movie(engine, "\udcff\0"), "Look for it with: embrec find"),
+    *((f"run {run}", lambda engine, run=run: publishing.publish(engine, run), "no model run .* with: embrec runs list")
       for run in (99, 0, -1, None)),
-    ("a run to delete", lambda engine: runs.delete(engine, 99), "no model run 99. The newest are: 1. See"),
-    ("a run to look at", lambda engine: runs.get_run(engine, 99), "no model run 99. The newest are: 1. See"),
+    ("a run to delete", lambda engine: publishing.delete(engine, 99), "no model run 99. The newest are: 1. See"),
+    ("a run to look at", lambda engine: records.get_run(engine, 99), "no model run 99. The newest are: 1. See"),
 ]  # fmt: skip
 # Through SQL: the call, and the error's code.
 SQL: list[tuple[str, str]] = [

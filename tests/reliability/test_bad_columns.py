@@ -17,10 +17,11 @@ import sqlalchemy as sa
 from data import load_frame, rating_frame
 from unchanged import unchanged
 
-from embrec import loading, sources
+from embrec.data import loading
+from embrec.data.files import sources
+from embrec.data.files.movies import Movie
+from embrec.data.reading import read_ratings
 from embrec.errors import DataError
-from embrec.movies import Movie
-from embrec.reading import read_ratings
 
 PLAIN: dict[str, Any] = {"user_id": ["a", "b"], "movie_id": ["m", "n"], "rating": [1.0, 2.0]}
 TO_IDS, TO_NUMBERS = r"Convert it to integers or text\.", r"Convert it to numbers\."

@@ -15,9 +15,10 @@ import sqlalchemy as sa
 from data import load_frame, rating_frame
 from unchanged import unchanged
 
-from embrec import loading, sources
+from embrec.data import loading
+from embrec.data.files import sources
+from embrec.data.files.movies import Movie
 from embrec.errors import DataError
-from embrec.movies import Movie
 
 H = b"user_id,movie_id,rating\n"
 NOISE = np.random.default_rng(0).bytes(5000)
@@ -226,7 +227,7 @@ def as_nobody() -> Iterator[None]:
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody who may not read")
 @pytest.mark.parametrize("name", ["r.csv", "r.parquet"])
 def test_a_file_that_one_may_not_read(tmp_path: Path, name: str) -> None:
-    from embrec.reading import read_ratings
+    from embrec.data.reading import read_ratings
 
     path = Path(os.path.realpath(tmp_path)) / name
     path.write_bytes(GOOD)

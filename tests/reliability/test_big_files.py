@@ -13,9 +13,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from embrec import delimited
-from embrec.rows import check_ratings
-from embrec.sources import open_source
+from embrec.data.files import delimited
+from embrec.data.files.sources import open_source
+from embrec.data.files.validate import check_ratings
 
 MB = 1 << 20
 HEADER = b"user_id,movie_id,rating\n"
@@ -25,8 +25,8 @@ READ = """
 import resource, sys
 import pandas as pd
 from embrec.errors import DataError
-from embrec.reading import read_ratings
-from embrec.sources import from_frame, open_source
+from embrec.data.reading import read_ratings
+from embrec.data.files.sources import from_frame, open_source
 
 def peak():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // (1 << 20 if sys.platform == "darwin" else 1 << 10)

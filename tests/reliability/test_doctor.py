@@ -11,8 +11,9 @@ import sqlalchemy as sa
 from conftest import with_database
 from data import load_frame, rating_frame
 
-from embrec import config, runs
+from embrec import config
 from embrec.errors import RunError
+from embrec.runs import publishing
 
 OUTER_PRODUCT = ("--model", "outer-product", "--epochs", "1", "--hidden-units", "3")
 
@@ -72,13 +73,13 @@ def test_vectors_that_were_changed_are_seen_and_not_published(embrec, engine: sa
     )
     for table in ("movie_embeddings", "run_matrices"):
         for run in (1, 2):
-            runs.publish(engine, run)
-        runs.rollback(engine)
+            publishing.publish(engine, run)
+        publishing.rollback(engine)
         with engine.begin() as connection:
             connection.execute(sa.text(f"CREATE TABLE public.kept AS SELECT * FROM embrec.{table}"))
             connection.execute(sa.text(f"UPDATE embrec.{table} SET bias = 0.125 WHERE model_run_id = 2"))
         with pytest.raises(RunError, match="are not those that were trained.*embrec train"):
-            runs.publish(engine, 2, force=True)
+            publishing.publish(engine, 2, force=True)
         with engine.begin() as connection:
             connection.execute(sa.text(f"UPDATE embrec.{table} SET bias = 0.125 WHERE model_run_id = 1"))
         code, out, _ = embrec("doctor", "--database-url", url)

@@ -15,23 +15,23 @@ import sqlalchemy as sa
 from data import FAKE_RUN, stored_run
 from faulting import QUICK, hooked, let_time_pass, orphans, published_run, wait_for
 
-from embrec import experiments, runs
 from embrec.errors import RunError, TrainingError, WithheldError
-from embrec.garbage import Garbage, collect_garbage
-from embrec.models import matrix_factorization
-from embrec.train import train
+from embrec.models.als import model as als
+from embrec.runs import experiments, publishing, records
+from embrec.runs.cleanup import Garbage, collect_garbage
+from embrec.training import train
 
 Embrec = Callable[..., tuple[int, str, str]]
 
 
 def statuses(engine: sa.Engine) -> dict[int, str]:
-    return {run.model_run_id: run.status for run in runs.list_runs(engine, include_deleted=True)}
+    return {run.model_run_id: run.status for run in records.list_runs(engine, include_deleted=True)}
 
 
 def test_a_training_shows_that_it_is_alive_by_connections_that_it_closes(
     engine: sa.Engine, admin: sa.Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(runs, "HEARTBEAT_SECONDS", 0.05)
+    monkeypatch.setattr(records, "HEARTBEAT_SECONDS", 0.05)
     published_run(engine)
     with engine.connect() as connection:
         name = connection.scalar(sa.text("SELECT current_database()"))
@@ -41,13 +41,13 @@ def test_a_training_shows_that_it_is_alive_by_connections_that_it_closes(
         beats = set()
 
         def beaten() -> bool:
-            (run, *_) = runs.list_runs(engine)
+            (run, *_) = records.list_runs(engine)
             engine.dispose()
             beats.add(run.heartbeat_at)
             return len(beats) > 3
 
         wait_for(beaten)
-        (run, *_) = runs.list_runs(engine)
+        (run, *_) = records.list_runs(engine)
         assert (run.status, run.progress) == ("training", 1.0)
         engine.dispose()
         for _ in range(20):
@@ -65,9 +65,9 @@ def test_a_training_that_shows_no_sign_of_life_is_lost_and_gc_says_so(
     engine: sa.Engine, url: str, embrec: Embrec
 ) -> None:
     published = published_run(engine)
-    silent = runs.start(engine, **FAKE_RUN)
+    silent = records.start(engine, **FAKE_RUN)
     let_time_pass(engine)
-    alive = runs.start(engine, **FAKE_RUN)
+    alive = records.start(engine, **FAKE_RUN)
     assert statuses(engine) == {published: "trained", silent: "lost", alive: "training"}
     at = ("--database-url", url)
     status, out, _ = embrec("runs", "list", *at, "--json")
@@ -78,24 +78,24 @@ def test_a_training_that_shows_no_sign_of_life_is_lost_and_gc_says_so(
     assert statuses(engine)[silent] == "lost"
     assert json.loads(embrec("gc", "--json", *at)[1]) == [{"model_run_id": silent, "garbage": "lost"}]
     assert statuses(engine) == {published: "trained", silent: "failed", alive: "training"}
-    assert runs.get_run(engine, silent).error == "its process was lost"
+    assert records.get_run(engine, silent).error == "its process was lost"
     assert embrec("gc", *at) == (0, "", "Nothing is left over.\n")
     with pytest.raises(RunError, match="is training"):
-        runs.delete(engine, alive)
+        publishing.delete(engine, alive)
     let_time_pass(engine)
-    runs.delete(engine, alive)
+    publishing.delete(engine, alive)
     assert statuses(engine)[alive] == "deleted"
 
 
 def test_a_heartbeat_that_comes_while_gc_works_is_heard(engine: sa.Engine) -> None:
-    run = runs.start(engine, **FAKE_RUN)
+    run = records.start(engine, **FAKE_RUN)
     let_time_pass(engine)
 
     def beat(*_: Any) -> None:
         with engine.begin() as connection:
             connection.execute(sa.text("UPDATE embrec.model_runs SET heartbeat_at = now()"))
 
-    with hooked(("embrec.garbage._clear_away", 1, "before"), beat):
+    with hooked(("embrec.runs.cleanup._clear_away", 1, "before"), beat):
         collect_garbage(engine)
     assert statuses(engine) == {run: "training"}
 
@@ -108,7 +108,7 @@ def test_a_training_that_was_given_up_too_early_ends_well_all_the_same(engine: s
         assert [found.garbage for found in collect_garbage(engine)] == ["lost"]
 
     result = train(engine, QUICK, {"epochs": 1}, on_epoch=give_up)
-    run = runs.get_run(engine, result.model_run_id)
+    run = records.get_run(engine, result.model_run_id)
     assert (run.status, run.error, run.published) == ("trained", None, True)
 
 
@@ -117,7 +117,7 @@ def test_a_training_whose_run_was_deleted_stores_nothing(engine: sa.Engine) -> N
 
     def delete(epoch: object) -> None:
         let_time_pass(engine)
-        runs.delete(engine, runs.list_runs(engine)[0].model_run_id)
+        publishing.delete(engine, records.list_runs(engine)[0].model_run_id)
 
     with pytest.raises(RunError, match=r"was deleted while it was training\. Train again"):
         train(engine, QUICK, {"epochs": 1}, on_epoch=delete)
@@ -128,17 +128,17 @@ def test_a_training_whose_run_was_deleted_stores_nothing(engine: sa.Engine) -> N
 def test_gc_keeps_what_is_in_use_beyond_the_newest(engine: sa.Engine) -> None:
     made = [published_run(engine), *(stored_run(engine, np.eye(6, 4) + 0.1) for _ in range(7))]
     for run in made[:3]:
-        runs.publish(engine, run)
+        publishing.publish(engine, run)
     experiments.start(engine, "one", made[3], made[4])
     # Published: 3; a rollback would go to 2; the experiment has 4 and 5; of 8, the two newest are 7 and 8.
     expected = [Garbage(made[0], "old"), Garbage(made[5], "old")]
     assert collect_garbage(engine) == []
     assert collect_garbage(engine, keep=2, dry_run=True) == expected
-    assert len(runs.list_runs(engine)) == 8
+    assert len(records.list_runs(engine)) == 8
     assert collect_garbage(engine, keep=2) == expected
     assert collect_garbage(engine, keep=2) == []
-    assert [run.model_run_id for run in runs.list_runs(engine)] == [made[7], made[6], *made[4:0:-1]]
-    assert runs.rollback(engine) == made[1]
+    assert [run.model_run_id for run in records.list_runs(engine)] == [made[7], made[6], *made[4:0:-1]]
+    assert publishing.rollback(engine) == made[1]
     assert orphans(engine) == []
 
 
@@ -164,17 +164,15 @@ def test_gc_clears_away_whatever_has_no_run(engine: sa.Engine) -> None:
 
 def fitting(monkeypatch: pytest.MonkeyPatch, **changed: Any) -> None:
     """Have every fit end with something else than it found."""
-    original = matrix_factorization.fit
-    monkeypatch.setattr(
-        matrix_factorization, "fit", lambda *arguments: dataclasses.replace(original(*arguments), **changed)
-    )
+    original = als.fit
+    monkeypatch.setattr(als, "fit", lambda *arguments: dataclasses.replace(original(*arguments), **changed))
 
 
 def test_a_loss_that_runs_away_stores_and_publishes_nothing(engine: sa.Engine) -> None:
     expected = published_run(engine)
     with pytest.raises(TrainingError, match="The loss became .* in epoch 1.*lower --learning-rate"):
         train(engine, "outer-product", {"epochs": 1, "learning_rate": 1e30})
-    (failed, published) = runs.list_runs(engine)
+    (failed, published) = records.list_runs(engine)
     assert (failed.status, published.model_run_id, published.published) == ("failed", expected, True)
     assert orphans(engine) == []
 
@@ -187,7 +185,7 @@ def test_vectors_that_mean_nothing_are_refused_by_a_training(
     fitting(monkeypatch, movie_vectors=np.full((20, 31), value, np.float32))
     with pytest.raises(RunError, match="20 of 20 movie rating vectors are not finite or have no length"):
         train(engine, QUICK, {"epochs": 1})
-    (failed, published) = runs.list_runs(engine)
+    (failed, published) = records.list_runs(engine)
     assert (failed.status, published.model_run_id, published.published) == ("failed", expected, True)
     assert orphans(engine) == []
 
@@ -198,7 +196,7 @@ def test_a_metric_that_is_no_number_withholds_a_run(
     expected = published_run(engine)
     fitting(monkeypatch, predict=lambda users, movies: np.full(len(users), np.nan, np.float32))
     status, out, told = embrec("train", "--model", QUICK, "--epochs", "1", "--database-url", url)
-    (run, published) = runs.list_runs(engine)
+    (run, published) = records.list_runs(engine)
     assert (status, run.status, run.metrics["train_rmse"], published.published) == (1, "trained", None, True)
     assert out == f"Model run {run.model_run_id}: train_rmse nan.\n"
     assert told.endswith(
@@ -208,9 +206,9 @@ def test_a_metric_that_is_no_number_withholds_a_run(
     at = ("--database-url", url)
     assert "train_rmse none" in embrec("runs", "list", *at)[1]
     assert embrec("runs", "publish", str(run.model_run_id), *at)[0] == 1
-    assert runs.get_run(engine, expected).published
+    assert records.get_run(engine, expected).published
     assert embrec("runs", "publish", str(run.model_run_id), "--force", *at)[0] == 0
-    assert runs.get_run(engine, run.model_run_id).published
+    assert records.get_run(engine, run.model_run_id).published
 
 
 def test_a_run_that_is_worse_on_held_out_ratings_is_withheld(engine: sa.Engine) -> None:
@@ -224,7 +222,7 @@ def test_a_run_that_is_worse_on_held_out_ratings_is_withheld(engine: sa.Engine) 
         with engine.begin() as connection:
             query = "UPDATE embrec.model_runs SET metrics = metrics || jsonb_build_object('held_out_rmse', :error)"
             typed = sa.text(query.replace(":error", "CAST(:error AS float8)") + " WHERE model_run_id = :run")
-            connection.execute(typed, {"error": error * share, "run": runs.published_run_id(connection)})
+            connection.execute(typed, {"error": error * share, "run": records.published_run_id(connection)})
 
     assert first.published
     pretend(1 / 1.04)
@@ -232,10 +230,10 @@ def test_a_run_that_is_worse_on_held_out_ratings_is_withheld(engine: sa.Engine) 
     pretend(1 / 1.06)
     worse = train(engine, QUICK, options, holdout=0.2)
     assert not worse.published
-    assert runs.get_run(engine, worse.model_run_id).status == "trained"
+    assert records.get_run(engine, worse.model_run_id).status == "trained"
     assert f"its error on held-out ratings is {error:.4f}, more than 5 % above the" in str(worse.withheld)
     with pytest.raises(WithheldError, match="--force"):
-        runs.publish(engine, worse.model_run_id)
+        publishing.publish(engine, worse.model_run_id)
     assert train(engine, QUICK, options, holdout=0.2, force=True).published
     pretend(1 / 1.06)
     assert train(engine, QUICK, options, holdout=0.3).published, "another share is another question"

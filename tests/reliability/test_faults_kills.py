@@ -26,35 +26,35 @@ from faulting import (
     wait_for,
 )
 
-from embrec import runs
-from embrec.garbage import collect_garbage
+from embrec.runs import records
+from embrec.runs.cleanup import collect_garbage
 
 OF_A_LOAD = [
-    ("embrec.loading.read_ratings", 1, "before"),
-    ("embrec.loading.read_ratings", 1, "after"),
-    ("embrec.loading.map_ids", 1, "after"),
-    ("embrec.bulk.copy_arrays", 1, "before"),
+    ("embrec.data.loading.read_ratings", 1, "before"),
+    ("embrec.data.loading.read_ratings", 1, "after"),
+    ("embrec.data.loading.map_ids", 1, "after"),
+    ("embrec.db.binary_copy.copy_arrays", 1, "before"),
     ("psycopg.copy.Copy.write", 2, "after"),
-    ("embrec.loading._merge_ratings", 1, "after"),
-    ("embrec.loading.refresh_statistics", 1, "after"),
+    ("embrec.data.loading._merge_ratings", 1, "after"),
+    ("embrec.data.loading.refresh_statistics", 1, "after"),
 ]
 # Of each, whether the run that is published afterwards is the new one.
 OF_A_TRAINING = {
-    ("embrec.train.extract", 1, "before"): False,
-    ("embrec.runs.start", 1, "after"): False,
-    ("embrec.models.following.Following.on_epoch_end", 1, "after"): False,
-    ("embrec.embeddings.store", 1, "before"): False,
+    ("embrec.training.extract", 1, "before"): False,
+    ("embrec.runs.records.start", 1, "after"): False,
+    ("embrec.models.history.Following.on_epoch_end", 1, "after"): False,
+    ("embrec.runs.embeddings.store", 1, "before"): False,
     ("psycopg.copy.Copy.write", 2, "after"): False,
-    ("embrec.embeddings.store", 1, "after"): False,
-    ("embrec.embeddings.store", 2, "after"): False,
-    ("embrec.runs.finish", 1, "after"): False,
-    ("embrec.runs.publish", 1, "before"): False,
-    ("embrec.runs._append", 1, "before"): False,
-    ("embrec.runs._append", 1, "after"): False,
-    ("embrec.runs.publish", 1, "after"): True,
-    ("embrec.train.refresh_statistics", 1, "after"): True,
-    ("embrec.embeddings._index", 1, "before"): True,
-    ("embrec.embeddings._index", 1, "after"): True,
+    ("embrec.runs.embeddings.store", 1, "after"): False,
+    ("embrec.runs.embeddings.store", 2, "after"): False,
+    ("embrec.runs.records.finish", 1, "after"): False,
+    ("embrec.runs.publishing.publish", 1, "before"): False,
+    ("embrec.runs.publishing._append", 1, "before"): False,
+    ("embrec.runs.publishing._append", 1, "after"): False,
+    ("embrec.runs.publishing.publish", 1, "after"): True,
+    ("embrec.training.refresh_statistics", 1, "after"): True,
+    ("embrec.runs.embeddings._index", 1, "before"): True,
+    ("embrec.runs.embeddings._index", 1, "after"): True,
 }
 
 
@@ -67,7 +67,7 @@ def counts(engine: sa.Engine) -> tuple[int, ...]:
 
 def published(engine: sa.Engine) -> int | None:
     with engine.connect() as connection:
-        return runs.published_run_id(connection)
+        return records.published_run_id(connection)
 
 
 @pytest.mark.parametrize("first", [True, False], ids=["into empty tables", "into full ones"])
@@ -87,21 +87,21 @@ def test_a_training_that_is_killed_anywhere_leaves_the_old_run_or_the_new_one(en
     expected = published_run(engine)
     with Watch(url) as watch:
         for point, flipped in OF_A_TRAINING.items():
-            newest = runs.list_runs(engine)[0].model_run_id
+            newest = records.list_runs(engine)[0].model_run_id
             fit = "Following" in point[0]
             assert ended(started(train_quickly, url, fit, point=point)) == -signal.SIGKILL, point
             quiet(engine)
-            made = runs.list_runs(engine)[0].model_run_id
+            made = records.list_runs(engine)[0].model_run_id
             expected = made if flipped else expected
-            assert (published(engine), made > newest) == (expected, point[0] != "embrec.train.extract"), point
+            assert (published(engine), made > newest) == (expected, point[0] != "embrec.training.extract"), point
             let_time_pass(engine)
             collect_garbage(engine)
             assert orphans(engine) == [], point
         assert ended(started(train_quickly, url)) == 0
     assert watch.seen.keys() > {expected}
-    newest_run = runs.list_runs(engine)[0]
+    newest_run = records.list_runs(engine)[0]
     assert (newest_run.published, newest_run.status) == (True, "trained")
-    lost = [run for run in runs.list_runs(engine) if run.status == "failed"]
+    lost = [run for run in records.list_runs(engine) if run.status == "failed"]
     assert [run.error for run in lost] == ["its process was lost"] * 7
     assert collect_garbage(engine) == []
 
@@ -132,16 +132,16 @@ def test_a_delete_that_is_killed_is_finished_by_gc(engine: sa.Engine, url: str) 
     published_run(engine)
     with Watch(url):
         for point in (
-            ("embrec.embeddings.drop", 1, "before"),
-            ("embrec.database.poll_lock", 1, "after"),
-            ("embrec.embeddings.drop", 1, "after"),
+            ("embrec.runs.embeddings.drop", 1, "before"),
+            ("embrec.db.poll_lock", 1, "after"),
+            ("embrec.runs.embeddings.drop", 1, "after"),
         ):
             assert ended(started(train_quickly, url, False, publish=False)) == 0
-            run = runs.list_runs(engine)[0].model_run_id
+            run = records.list_runs(engine)[0].model_run_id
             process = started(command_line, "runs", "delete", str(run), "--database-url", url, point=point)
             assert ended(process) == -signal.SIGKILL
             quiet(engine)
-            assert runs.get_run(engine, run).status == "deleted"
+            assert records.get_run(engine, run).status == "deleted"
             done = [garbage.model_run_id for garbage in collect_garbage(engine)]
             assert done == ([] if point[2] == "after" and "drop" in point[0] else [run])
             assert orphans(engine) == []
@@ -154,12 +154,12 @@ def test_a_training_that_is_told_to_end_is_recorded_as_failed(
     expected = published_run(engine)
     arguments = ("train", "--model", QUICK, "--epochs", "1", "--database-url", url)
     for point in (
-        ("embrec.models.following.Following.on_epoch_end", 1, "after"),
-        ("embrec.embeddings.store", 1, "after"),
+        ("embrec.models.history.Following.on_epoch_end", 1, "after"),
+        ("embrec.runs.embeddings.store", 1, "after"),
         ("psycopg.copy.Copy.write", 2, "after"),
     ):
         assert ended(started(command_line, *arguments, point=point, number=number)) == status
-        run = runs.list_runs(engine)[0]
+        run = records.list_runs(engine)[0]
         assert (run.status, run.error) == ("failed", "Terminated" if status == 143 else "KeyboardInterrupt")
         assert orphans(engine) == []
     assert published(engine) == expected

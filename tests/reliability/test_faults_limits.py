@@ -12,9 +12,9 @@ import sqlalchemy as sa
 from data import load_frame, rating_frame
 from faulting import QUICK, hooked, orphans, published_run
 
-from embrec import runs
 from embrec.errors import BusyError, DatabaseError
-from embrec.train import train
+from embrec.runs import records
+from embrec.training import train
 
 
 @pytest.fixture
@@ -63,7 +63,7 @@ def test_a_training_names_the_limit_it_ran_into(
     limit(setting, "300ms")
     with pytest.raises(DatabaseError, match=f"SET {setting} = 0"):
         train(engine, QUICK, {"epochs": 1}, on_epoch=lambda epoch: locked("movie_embeddings"))
-    (failed, published) = runs.list_runs(engine)
+    (failed, published) = records.list_runs(engine)
     assert failed.status == "failed"
     assert setting in str(failed.error)
     assert (published.model_run_id, published.published) == (earlier, True)
@@ -75,12 +75,12 @@ def test_an_idle_transaction_that_is_ended_is_named(engine: sa.Engine, limit: Ca
     before = counts(engine)
     limit("idle_in_transaction_session_timeout", "100ms")
     named = "SET idle_in_transaction_session_timeout = 0"
-    with hooked(("embrec.loading._merge_ratings", 1, "before"), asleep), pytest.raises(DatabaseError, match=named):
+    with hooked(("embrec.data.loading._merge_ratings", 1, "before"), asleep), pytest.raises(DatabaseError, match=named):
         load_frame(engine, rating_frame(users=40))
-    with hooked(("embrec.embeddings.store", 2, "before"), asleep), pytest.raises(DatabaseError, match=named):
+    with hooked(("embrec.runs.embeddings.store", 2, "before"), asleep), pytest.raises(DatabaseError, match=named):
         train(engine, QUICK, {"epochs": 1})
     assert counts(engine) == before
-    assert runs.list_runs(engine)[0].status == "failed"
+    assert records.list_runs(engine)[0].status == "failed"
     assert orphans(engine) == []
 
 
@@ -89,7 +89,7 @@ def test_no_limit_is_hit_while_a_model_fits(engine: sa.Engine, limit: Callable[.
     for setting in ("idle_in_transaction_session_timeout", "idle_session_timeout"):
         limit(setting, "200ms")
     result = train(engine, QUICK, {"epochs": 1}, on_epoch=asleep)
-    assert runs.get_run(engine, result.model_run_id).published
+    assert records.get_run(engine, result.model_run_id).published
 
 
 def counts(engine: sa.Engine) -> tuple[int, ...]:

@@ -12,10 +12,10 @@ import sqlalchemy as sa
 from data import stored_run
 from faulting import QUICK, Watch, ended, orphans, published_run, started, train_quickly, wait_for
 
-from embrec import embeddings, runs
 from embrec.errors import BusyError, WithheldError
-from embrec.garbage import Garbage, collect_garbage
-from embrec.train import train
+from embrec.runs import embeddings, publishing, records
+from embrec.runs.cleanup import Garbage, collect_garbage
+from embrec.training import train
 
 
 def like_the_first(engine: sa.Engine, seed: int) -> int:
@@ -46,7 +46,7 @@ def test_of_two_trainings_at_once_both_are_stored_and_the_first_to_end_is_publis
     with Watch(url):
         processes = [started(train_quickly, url, False, seed=seed) for seed in range(4)]
         assert [ended(process) for process in processes] == [0] * 4
-    made = [run for run in runs.list_runs(engine) if run.model_run_id != earlier]
+    made = [run for run in records.list_runs(engine) if run.model_run_id != earlier]
     assert [run.status for run in made] == ["trained"] * 4
     assert sum(run.published for run in made) == 1
     assert orphans(engine) == []
@@ -57,16 +57,16 @@ def test_a_training_does_not_undo_a_publication_made_since_it_began(
 ) -> None:
     published_run(engine)
     other = like_the_first(engine, 1)
-    result = train(engine, QUICK, {"epochs": 1}, on_epoch=lambda epoch: runs.publish(engine, other))
+    result = train(engine, QUICK, {"epochs": 1}, on_epoch=lambda epoch: publishing.publish(engine, other))
     assert not result.published
     assert result.withheld == (
         f"Model run {result.model_run_id} is not published: run {other} was published meanwhile. "
         f"To publish it all the same: embrec runs publish {result.model_run_id} --force"
     )
-    assert runs.get_run(engine, result.model_run_id).status == "trained"
-    assert runs.get_run(engine, other).published
+    assert records.get_run(engine, result.model_run_id).status == "trained"
+    assert records.get_run(engine, other).published
     assert embrec("runs", "publish", str(result.model_run_id), "--database-url", url)[0] == 0
-    forced = train(engine, QUICK, {"epochs": 1}, force=True, on_epoch=lambda epoch: runs.publish(engine, other))
+    forced = train(engine, QUICK, {"epochs": 1}, force=True, on_epoch=lambda epoch: publishing.publish(engine, other))
     assert forced.published
 
 
@@ -82,15 +82,15 @@ def test_of_many_publishers_who_saw_the_same_run_one_wins(engine: sa.Engine) -> 
 
         def publish(run: int, seen: int | None = seen, refused: list[str] = refused) -> None:
             try:
-                runs.publish(engine, run, replacing=seen)
+                publishing.publish(engine, run, replacing=seen)
             except WithheldError as error:
                 refused.append(str(error))
 
         at_once(*(lambda run=run, publish=publish: publish(run) for run in candidates))
-        (winner,) = [run for run in candidates if runs.get_run(engine, run).published]
+        (winner,) = [run for run in candidates if records.get_run(engine, run).published]
         assert len(refused) == 5
         assert all(f"run {winner} was published meanwhile" in message for message in refused)
-        runs.publish(engine, winner, replacing=seen)  # again, as after a lost answer
+        publishing.publish(engine, winner, replacing=seen)  # again, as after a lost answer
         published_run_ids.append(winner)
         seen = winner
     with engine.connect() as connection:
@@ -103,11 +103,11 @@ def test_readers_get_whole_answers_while_runs_are_rolled_back_and_deleted(engine
     with Watch(url) as watch:
         for turn in range(12):
             run = like_the_first(engine, turn)
-            runs.publish(engine, run)
+            publishing.publish(engine, run)
             answers = watch.answers
             wait_for(lambda answers=answers: watch.answers > answers + 2)
-            runs.rollback(engine)
-            runs.delete(engine, run)
+            publishing.rollback(engine)
+            publishing.delete(engine, run)
     assert len(watch.seen) > 6
     assert orphans(engine) == []
 
@@ -121,7 +121,7 @@ def test_a_delete_waits_for_a_reader_and_goes_on_when_it_ends(
     run = like_the_first(engine, 1)
     with engine.connect() as reader, engine.connect() as other:
         reader.execute(sa.text("SELECT count(*) FROM embrec.movie_embeddings"))
-        deleting = threading.Thread(target=runs.delete, args=(engine, run))
+        deleting = threading.Thread(target=publishing.delete, args=(engine, run))
         deleting.start()
         query = sa.text("SELECT count(*) FROM pg_inherits WHERE inhdetachpending")
         wait_for(lambda: (other.scalar(query), other.commit())[0] == 1)
@@ -144,8 +144,8 @@ def test_a_delete_that_a_reader_holds_up_for_long_says_who_and_what_to_do(
         reader.execute(sa.text("SELECT count(*) FROM embrec.movie_embeddings"))
         pid = reader.scalar(sa.select(sa.func.pg_backend_pid()))
         with pytest.raises(BusyError, match=rf"model run {run} .*process {pid} of the server.*then run: embrec gc"):
-            runs.delete(engine, run)
-        assert runs.get_run(engine, run).status == "deleted"
+            publishing.delete(engine, run)
+        assert records.get_run(engine, run).status == "deleted"
         status, _, told = embrec("gc", "--database-url", url)
         assert (status, f"process {pid}" in told) == (1, True)
         assert reader.scalar(sa.text(f"SELECT count(*) FROM embrec.movie_embeddings_run_{run}")) == 20

@@ -19,28 +19,31 @@ import sqlalchemy as sa
 from data import load_frame, rating_frame, stored_run
 from faulting import QUICK, Point, hooked, orphans, own_server, published_run, wait_for
 
-from embrec import bulk, database, local, recommend, runs, schema
-from embrec.embeddings import read
+from embrec import db
+from embrec.db import binary_copy, embedded, schema
+from embrec.db.embedded import LocalServer
 from embrec.errors import DatabaseError, UnreachableError
-from embrec.local import LocalServer
-from embrec.train import train
+from embrec.runs import publishing, records
+from embrec.runs.embeddings import read
+from embrec.serving import similar
+from embrec.training import train
 
 COPYING = ("psycopg.copy.Copy.write", 4, "before")
 OF_A_LOAD = [
-    ("embrec.loading.map_ids", 1, "after"),
+    ("embrec.data.loading.map_ids", 1, "after"),
     COPYING,
-    ("embrec.loading._merge_ratings", 1, "after"),
-    ("embrec.loading.refresh_statistics", 1, "after"),
+    ("embrec.data.loading._merge_ratings", 1, "after"),
+    ("embrec.data.loading.refresh_statistics", 1, "after"),
 ]
 OF_A_TRAINING = [
-    ("embrec.embeddings.store", 1, "after"),
+    ("embrec.runs.embeddings.store", 1, "after"),
     COPYING,
-    ("embrec.embeddings.store", 2, "after"),
-    ("embrec.train._store", 1, "after"),
-    ("embrec.runs._append", 1, "before"),
-    ("embrec.runs._append", 1, "after"),
-    ("embrec.train.refresh_statistics", 1, "before"),
-    ("embrec.embeddings._index", 1, "before"),
+    ("embrec.runs.embeddings.store", 2, "after"),
+    ("embrec.training._store", 1, "after"),
+    ("embrec.runs.publishing._append", 1, "before"),
+    ("embrec.runs.publishing._append", 1, "after"),
+    ("embrec.training.refresh_statistics", 1, "before"),
+    ("embrec.runs.embeddings._index", 1, "before"),
 ]
 
 
@@ -53,8 +56,8 @@ def server() -> Iterator[LocalServer]:
 @pytest.fixture
 def own(server: LocalServer) -> Iterator[sa.Engine]:
     """An engine of a server that a test may harm, with the newest schema and no rows."""
-    engine = database.create_engine(server.start())
-    database.retrying(lambda: schema.downgrade(engine, "base"))
+    engine = db.create_engine(server.start())
+    db.retrying(lambda: schema.downgrade(engine, "base"))
     schema.upgrade(engine)
     yield engine
     engine.dispose()
@@ -63,11 +66,11 @@ def own(server: LocalServer) -> Iterator[sa.Engine]:
 @pytest.fixture(autouse=True)
 def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a COPY of few rows have many blocks."""
-    monkeypatch.setattr(bulk, "_COPY_BLOCK_ROWS", 8)
+    monkeypatch.setattr(binary_copy, "_COPY_BLOCK_ROWS", 8)
 
 
 def ratings(engine: sa.Engine) -> int:
-    with database.begin(engine) as connection:
+    with db.begin(engine) as connection:
         return int(connection.scalar(sa.text("SELECT count(*) FROM embrec.ratings")) or 0)
 
 
@@ -111,7 +114,7 @@ def test_a_load_whose_backend_dies_says_so_and_stores_nothing(
             pytest.raises(UnreachableError, match="The database cannot be reached"),
         ):
             load_frame(own, rating_frame(users=40, seed=1))
-        assert database.retrying(lambda: ratings(own)) == before, point
+        assert db.retrying(lambda: ratings(own)) == before, point
     load_frame(own, rating_frame(users=40, seed=1))
     assert ratings(own) > before
 
@@ -124,10 +127,10 @@ def test_a_training_whose_backend_dies_tries_again_and_ends_well(
     earlier = published_run(own)
     with hooked(point, to_all_sessions(fault, server)):
         result = train(own, QUICK, {"epochs": 1})
-    run = runs.get_run(own, result.model_run_id)
+    run = records.get_run(own, result.model_run_id)
     assert (run.status, run.published, run.error) == ("trained", True, None)
     assert np.array_equal(read(own, run.model_run_id, "movie").vectors, result.model.movie_vectors)
-    assert [each.model_run_id for each in runs.list_runs(own)] == [run.model_run_id, earlier]
+    assert [each.model_run_id for each in records.list_runs(own)] == [run.model_run_id, earlier]
     assert orphans(own) == []
 
 
@@ -135,12 +138,12 @@ def test_a_publication_whose_backend_dies_is_there_or_not(server: LocalServer, o
     first = published_run(own)
     second = stored_run(own, np.eye(20, 4) + 0.1, np.eye(30, 4) + 0.1)
     for moment in ("before", "after"):
-        point = ("embrec.runs._append", 1, moment)
+        point = ("embrec.runs.publishing._append", 1, moment)
         with hooked(point, to_all_sessions(hang_ups, server)), pytest.raises(UnreachableError):
-            runs.publish(own, second)
-        assert runs.get_run(own, first).published
-    runs.publish(own, second)
-    assert runs.get_run(own, second).published
+            publishing.publish(own, second)
+        assert records.get_run(own, first).published
+    publishing.publish(own, second)
+    assert records.get_run(own, second).published
 
 
 def test_a_commit_whose_answer_is_lost_is_not_done_twice(engine: sa.Engine) -> None:
@@ -149,10 +152,10 @@ def test_a_commit_whose_answer_is_lost_is_not_done_twice(engine: sa.Engine) -> N
     def lose(*_: Any, **__: Any) -> None:
         raise UnreachableError("The connection was lost after the commit.")
 
-    for point in (("embrec.train._store", 1, "after"), ("embrec.runs.publish", 1, "after")):
+    for point in (("embrec.training._store", 1, "after"), ("embrec.runs.publishing.publish", 1, "after")):
         with hooked(point, lose):
             result = train(engine, QUICK, {"epochs": 1})
-        run = runs.get_run(engine, result.model_run_id)
+        run = records.get_run(engine, result.model_run_id)
         assert (run.status, run.published) == ("trained", True), point
     with engine.connect() as connection:
         assert connection.scalar(sa.text("SELECT count(*) FROM embrec.publications")) == 3
@@ -161,7 +164,7 @@ def test_a_commit_whose_answer_is_lost_is_not_done_twice(engine: sa.Engine) -> N
 def test_a_server_that_restarts_during_a_fit_does_no_harm(
     server: LocalServer, own: sa.Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(runs, "HEARTBEAT_SECONDS", 0.02)
+    monkeypatch.setattr(records, "HEARTBEAT_SECONDS", 0.02)
     published_run(own)
 
     beats = []
@@ -171,13 +174,13 @@ def test_a_server_that_restarts_during_a_fit_does_no_harm(
         time.sleep(0.1)
         assert any("heartbeat" in thread.name for thread in threading.enumerate()), "it goes on without a server"
         server.start()
-        (run, *_) = runs.list_runs(own)
-        wait_for(lambda: runs.get_run(own, run.model_run_id).heartbeat_at > run.heartbeat_at)
+        (run, *_) = records.list_runs(own)
+        wait_for(lambda: records.get_run(own, run.model_run_id).heartbeat_at > run.heartbeat_at)
         beats.append(run.heartbeat_at)
 
     result = train(own, QUICK, {"epochs": 2}, on_epoch=restart)
     assert len(beats) == 2
-    assert runs.get_run(own, result.model_run_id).published
+    assert records.get_run(own, result.model_run_id).published
 
 
 @pytest.mark.parametrize("waits", [True, False], ids=["after the recovery", "in its midst, where it may hang"])
@@ -186,7 +189,7 @@ def test_a_server_that_recovers_from_a_crash_can_be_stopped(
 ) -> None:
     if not waits:
         monkeypatch.setattr(LocalServer, "_recovers", lambda self: False)
-        monkeypatch.setattr(local, "STOP_SECONDS", 1.0)
+        monkeypatch.setattr(embedded, "STOP_SECONDS", 1.0)
     for pause in (0.0, 0.02, 0.1):
         load_frame(own, rating_frame(users=40))
         to_all_sessions(kills, server)()
@@ -241,10 +244,10 @@ def test_a_full_disk_is_named_and_stores_nothing(own: sa.Engine, small_disk: Pat
     with pytest.raises(DatabaseError, match=full):
         train(own, QUICK, {"epochs": 1})
     assert ratings(own) == before
-    (failed, published) = runs.list_runs(own)
+    (failed, published) = records.list_runs(own)
     assert (failed.status, published.model_run_id, published.published) == ("failed", expected, True)
     assert orphans(own) == []
-    assert len(recommend.similar_movies(own, 100, 50)) == 19
+    assert len(similar.similar_movies(own, 100, 50)) == 19
     ballast.unlink()
     load_frame(own, many)
     assert ratings(own) > 9_000

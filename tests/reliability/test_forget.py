@@ -10,9 +10,11 @@ import pytest
 import sqlalchemy as sa
 from data import FAKE_RUN, load_frame, rating_frame, two_part_run
 
-from embrec import embeddings, experiments, ratings, recommend, runs
-from embrec.embeddings import Vectors
+from embrec.data import ratings
 from embrec.errors import UnknownUserError
+from embrec.runs import embeddings, experiments, records
+from embrec.runs.embeddings import Vectors
+from embrec.serving import recommend, similar
 
 
 @pytest.fixture
@@ -36,7 +38,7 @@ def test_nothing_of_a_forgotten_user_is_left_in_any_table(served: sa.Engine) -> 
     experiments.record_outcome(served, "Zaphod", 1)
     index = count(served, "SELECT user_index FROM embrec.users WHERE user_id = 'Zaphod'")
     vectors = Vectors(np.array([index], np.int32), np.ones((1, 5), np.float32))
-    run = runs.start(served, **FAKE_RUN)
+    run = records.start(served, **FAKE_RUN)
     with served.begin() as connection:
         embeddings.store(connection, run, "user", {"rating": vectors, "preference": vectors})
     load_frame(served, rating_frame().head(1), users=pd.DataFrame({"user_id": ["Zaphod"], "planet": ["Zaphod's own"]}))
@@ -56,14 +58,14 @@ def test_nothing_of_a_forgotten_user_is_left_in_any_table(served: sa.Engine) -> 
 
 def test_other_users_answers_stay_and_the_forgotten_is_in_none(served: sa.Engine) -> None:
     before = recommend.recommend_movies(served, "u2", 20).to_dict()
-    assert "u1" in set(recommend.similar_users(served, "u2", 100).user_id)
+    assert "u1" in set(similar.similar_users(served, "u2", 100).user_id)
     assert ratings.forget_user(served, "u1")
     assert recommend.recommend_movies(served, "u2", 20).to_dict() == before
-    others = set(recommend.similar_users(served, "u2", 100).user_id)
+    others = set(similar.similar_users(served, "u2", 100).user_id)
     assert len(others) == 28
     assert not {each for each in others if each == "u1" or each.startswith("forgotten")}
     with pytest.raises(UnknownUserError):
-        recommend.similar_users(served, "u1")
+        similar.similar_users(served, "u1")
     assert set(recommend.recommend_movies(served, "u1", 5).basis) == {"popularity"}
 
 
@@ -81,7 +83,7 @@ def test_who_comes_back_is_somebody_new(served: sa.Engine) -> None:
 def test_a_user_forgotten_while_a_run_trains_gets_no_vector_in_it(served: sa.Engine) -> None:
     index = count(served, "SELECT user_index FROM embrec.users WHERE user_id = 'u1'")
     vectors = Vectors(np.arange(30, dtype=np.int32), np.ones((30, 3), np.float32))
-    first, second = (runs.start(served, **FAKE_RUN) for _ in range(2))
+    first, second = (records.start(served, **FAKE_RUN) for _ in range(2))
     with served.begin() as storing:  # forgotten before the vectors are stored, and while they are
         embeddings.store(storing, first, "user", {"rating": vectors})
         forgetting = threading.Thread(target=ratings.forget_user, args=(served, "u1"))
@@ -118,7 +120,7 @@ def test_a_rating_that_comes_at_the_same_moment_is_nobodys(served: sa.Engine) ->
 def test_the_command_asks_first(embrec, url: str, served: sa.Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("click.confirm", lambda *arguments, **options: (_ for _ in ()).throw(KeyboardInterrupt))
     assert embrec("forget", "u1", "--database-url", url)[0] == 130
-    assert recommend.similar_users(served, "u1", 1).shape[0] == 1
+    assert similar.similar_users(served, "u1", 1).shape[0] == 1
     assert embrec("forget", "u1", "--yes", "--database-url", url)[0] == 0
     code, out, err = embrec("forget", "u1", "--yes", "--database-url", url)
     assert (code, out) == (1, "")

@@ -13,15 +13,18 @@ import sqlalchemy as sa
 from catalogue import catalogue, psql
 from data import load_frame, rating_frame, two_part_run
 
-from embrec import database, recommend, schema
+from embrec import db
+from embrec.db import schema
 from embrec.errors import SchemaError
+from embrec.serving import recommend
 
 KILLED = """
 import itertools, os, signal, sys
 import sqlalchemy as sa
-from embrec import database, schema
+from embrec import db
+from embrec.db import schema
 
-engine, last = database.create_engine(sys.argv[1]), int(sys.argv[2])
+engine, last = db.create_engine(sys.argv[1]), int(sys.argv[2])
 numbers = itertools.count()
 
 @sa.event.listens_for(engine, "before_cursor_execute")
@@ -52,9 +55,9 @@ def test_an_upgrade_killed_at_any_point_goes_on_when_run_again(
         assert done.returncode == -signal.SIGKILL, done.stderr
         killed += 1
         with empty_engine.connect() as connection:  # what is there is whole: a revision, or nothing
-            database.current_revision(connection)
+            db.current_revision(connection)
     assert killed >= 2
-    assert schema.upgrade(empty_engine) == database.SCHEMA_REVISION
+    assert schema.upgrade(empty_engine) == db.SCHEMA_REVISION
     assert catalogue(empty_engine) == catalogue(engine)
 
 
@@ -84,7 +87,7 @@ def test_an_upgrade_waits_for_a_long_transaction_and_holds_nobody_up(behind: sa.
         assert longest > 0.5, "the upgrade did stand in the queue"
         reader.rollback()
         upgrading.join(30)
-    assert schema.current(behind) == database.SCHEMA_REVISION
+    assert schema.current(behind) == db.SCHEMA_REVISION
 
 
 def test_an_upgrade_that_gets_no_lock_says_so_and_leaves_all_as_it_was(
@@ -96,7 +99,7 @@ def test_an_upgrade_that_gets_no_lock_says_so_and_leaves_all_as_it_was(
         with pytest.raises(SchemaError, match="another session held a table for 1 s.*embrec db upgrade"):
             schema.upgrade(behind)
         assert schema.current(behind) == "0004"
-    assert schema.upgrade(behind) == database.SCHEMA_REVISION
+    assert schema.upgrade(behind) == db.SCHEMA_REVISION
 
 
 def test_the_sql_of_an_upgrade_has_the_timeouts_and_goes_on_from_a_revision(behind: sa.Engine, url: str) -> None:
@@ -105,6 +108,6 @@ def test_the_sql_of_an_upgrade_has_the_timeouts_and_goes_on_from_a_revision(behi
     assert "set_config('statement_timeout', '15min', false)" in script
     done = psql(url, script)
     assert done.returncode == 0, done.stderr
-    assert schema.current(behind) == database.SCHEMA_REVISION
+    assert schema.current(behind) == db.SCHEMA_REVISION
     two_part_run(behind)
     assert len(recommend.recommend_movies(behind, "u1", 5)) == 5

@@ -22,9 +22,11 @@ from data import load_frame, rating_frame
 from psycopg.conninfo import conninfo_to_dict
 
 import embrec
-from embrec import config, database, embeddings, experiments, runs, schema
+from embrec import config, db
+from embrec.db import schema
 from embrec.errors import RequirementError
-from embrec.train import train
+from embrec.runs import embeddings, experiments, publishing, records
+from embrec.training import train
 
 POOL = 3  # sessions of the server for all clients
 THREADS = 12
@@ -106,7 +108,7 @@ def pooled_url(pooler: tuple[str, int], url: str) -> str:
 @pytest.fixture
 def pooled(pooled_url: str, pooler: tuple[str, int]) -> Iterator[sa.Engine]:
     """An engine for the test's database through PgBouncer; nothing may be left in the sessions it used."""
-    engine = database.create_engine(pooled_url)
+    engine = db.create_engine(pooled_url)
     yield engine
     assert _left_behind(engine) == []
     engine.dispose()
@@ -200,8 +202,8 @@ def test_ratings_loads_and_experiments_from_many_threads_are_all_there(engine: s
     )
     assert int(experiments.results(pooled).exposed_users.sum()) == THREADS
     experiments.end(pooled)
-    assert (runs.rollback(pooled), embrec.refresh(pooled)) == (control, 0)
-    runs.publish(pooled, treatment)
+    assert (publishing.rollback(pooled), embrec.refresh(pooled)) == (control, 0)
+    publishing.publish(pooled, treatment)
 
 
 def _ratings(engine: sa.Engine) -> dict[tuple[str, str], float]:
@@ -227,13 +229,13 @@ def test_what_takes_a_session_refuses_a_pooler_before_it_changes_anything(engine
     another_run(engine, seed=2)
     before = answers(engine)
     for refused in (
-        lambda: runs.delete(pooled, old),
+        lambda: publishing.delete(pooled, old),
         lambda: schema.downgrade(pooled, "base"),
         lambda: schema.upgrade(pooled),
     ):
         with pytest.raises(RequirementError, match="A connection pooler is between.*Set EMBREC_DIRECT_URL"):
             refused()
-    assert (runs.get_run(engine, old).status, answers(engine)) == ("trained", before)
+    assert (records.get_run(engine, old).status, answers(engine)) == ("trained", before)
     assert schema.check(pooled) == []
 
 
@@ -250,7 +252,7 @@ def test_the_command_line_goes_past_the_pooler_by_the_direct_url(
     assert embrec("db", "upgrade")[0] == 0
     assert embrec("runs", "delete", str(old))[0] == 0
     assert embrec("runs", "delete", str(old), "--database-url", pooled_url)[0] == 1  # what is said goes first
-    assert runs.get_run(engine, old).status == "deleted"
+    assert records.get_run(engine, old).status == "deleted"
     assert embrec("similar", "100")[0] == 0
 
 
@@ -259,4 +261,4 @@ def test_a_role_with_other_dates_does_not_pass_them_on(engine: sa.Engine, pooled
     name = conninfo_to_dict(url)["dbname"]
     with engine.begin() as connection:
         connection.execute(sa.text(f"ALTER DATABASE {name} SET DateStyle = 'German'"))
-    assert runs.get_run(pooled, run).started_at.year > 2000
+    assert records.get_run(pooled, run).started_at.year > 2000

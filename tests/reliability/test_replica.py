@@ -21,9 +21,11 @@ from conftest import FAST_SETTINGS
 from data import load_frame, rating_frame
 
 import embrec
-from embrec import database, experiments, local, runs, schema
+from embrec import db
 from embrec.config import parse_database_url, server_environment
+from embrec.db import embedded, schema
 from embrec.errors import ConflictError, DatabaseError, UnreachableError
+from embrec.runs import experiments, publishing, records
 
 REPLICATED = {
     **FAST_SETTINGS,
@@ -49,7 +51,7 @@ def servers() -> Iterator[tuple[str, str]]:
     """URLs of a primary and of its standby."""
     with contextlib.ExitStack() as stack:
         homes = [stack.enter_context(_home()) for _ in range(2)]
-        primary, standby = local.LocalServer(homes[0], REPLICATED), local.LocalServer(homes[1], STANDBY)
+        primary, standby = embedded.LocalServer(homes[0], REPLICATED), embedded.LocalServer(homes[1], STANDBY)
         stack.callback(primary.stop)
         url = primary.start()
         _copy(primary, url, standby)
@@ -57,12 +59,12 @@ def servers() -> Iterator[tuple[str, str]]:
         yield url, standby.start()
 
 
-def _copy(primary: local.LocalServer, url: str, standby: local.LocalServer) -> None:
+def _copy(primary: embedded.LocalServer, url: str, standby: embedded.LocalServer) -> None:
     """Make the standby's cluster: a base backup that goes on to follow the primary."""
     parameters = parse_database_url(url, "the test").parameters
     source = " ".join(f"{name}={value}" for name, value in parameters.items() if name != "dbname")
     standby.data.parent.mkdir(parents=True)
-    command = [str(local.find_binaries() / "pg_basebackup"), f"--dbname={source}", f"--pgdata={standby.data}"]
+    command = [str(embedded.find_binaries() / "pg_basebackup"), f"--dbname={source}", f"--pgdata={standby.data}"]
     command += ["--write-recovery-conf", "--checkpoint=fast", "--no-sync"]
     done = subprocess.run(command, env=server_environment(), cwd="/", capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
@@ -74,7 +76,7 @@ def _copy(primary: local.LocalServer, url: str, standby: local.LocalServer) -> N
 @pytest.fixture
 def both(servers: tuple[str, str]) -> Iterator[tuple[sa.Engine, sa.Engine]]:
     """Engines for the primary, with the newest schema and no rows, and for its standby."""
-    primary, standby = (database.create_engine(url) for url in servers)
+    primary, standby = (db.create_engine(url) for url in servers)
     _connect(standby)
     schema.upgrade(primary)
     _catch_up(primary, standby)
@@ -105,14 +107,14 @@ def _catch_up(primary: sa.Engine, standby: sa.Engine) -> None:
     while True:
         # What it catches up with may be in the way of the question.
         with contextlib.suppress(ConflictError):
-            if not database.retrying(lambda: _scalar(standby, behind, written=written)):
+            if not db.retrying(lambda: _scalar(standby, behind, written=written)):
                 return
         assert time.monotonic() < deadline, "the standby did not catch up"
         time.sleep(0.02)
 
 
 def _scalar(engine: sa.Engine, query: sa.TextClause, **values: object) -> Any:
-    with database.begin(engine) as connection:
+    with db.begin(engine) as connection:
         return connection.scalar(query, values)
 
 
@@ -125,9 +127,9 @@ def test_the_standby_answers_as_the_primary_does(both, monkeypatch: pytest.Monke
     analyze(primary)
     _catch_up(primary, standby)
     assert answers(standby) == answers(primary)
-    assert [run.model_run_id for run in runs.list_runs(standby)] == [second, first]
+    assert [run.model_run_id for run in records.list_runs(standby)] == [second, first]
     assert experiments.list_experiments(standby) == experiments.list_experiments(primary)
-    assert (schema.check(standby), schema.current(standby)) == ([], database.SCHEMA_REVISION)
+    assert (schema.check(standby), schema.current(standby)) == ([], db.SCHEMA_REVISION)
 
 
 @pytest.mark.parametrize(
@@ -137,9 +139,9 @@ def test_the_standby_answers_as_the_primary_does(both, monkeypatch: pytest.Monke
         lambda standby: embrec.add_rating(standby, "new", "also new", 5.0),
         lambda standby: embrec.remove_rating(standby, "u1", "100"),
         lambda standby: load_frame(standby, rating_frame(seed=4)),
-        lambda standby: runs.rollback(standby),
-        lambda standby: runs.publish(standby, 1),
-        lambda standby: runs.delete(standby, 1),
+        lambda standby: publishing.rollback(standby),
+        lambda standby: publishing.publish(standby, 1),
+        lambda standby: publishing.delete(standby, 1),
         lambda standby: embrec.refresh(standby),
         lambda standby: embrec.refresh_statistics(standby),
         lambda standby: experiments.record_exposure(standby, "u1"),
@@ -186,10 +188,10 @@ def test_every_answer_of_a_standby_is_whole_while_runs_come_and_go(both) -> None
             analyze(primary)
             for name in kept:
                 right[name].add(text(READS[name](primary)))
-            run = runs.list_runs(primary)[0].model_run_id
+            run = records.list_runs(primary)[0].model_run_id
             if seed % 2:
-                runs.rollback(primary)
-                runs.delete(primary, run)
+                publishing.rollback(primary)
+                publishing.delete(primary, run)
             time.sleep(0.1)
         _catch_up(primary, standby)
     finally:
@@ -221,7 +223,7 @@ def test_a_reader_in_the_way_of_the_primary_is_told_to_run_again_and_then_is_ans
     waiting = sa.text("SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'")
     while not _scalar(standby, waiting):
         time.sleep(0.02)
-    runs.delete(primary, old)
+    publishing.delete(primary, old)
     reader.join(20)
     assert not reader.is_alive()
     with pytest.raises(ConflictError, match="conflict with recovery. Run it again"):

@@ -14,25 +14,16 @@ import sqlalchemy as sa
 from conftest import with_database
 from data import FAKE_RUN, load_frame, rating_frame, two_part_run
 
-from embrec import (
-    browse,
-    config,
-    database,
-    embeddings,
-    experiments,
-    loading,
-    neighbours,
-    predict,
-    ratings,
-    recommend,
-    runs,
-    schema,
-    sources,
-    status,
-)
-from embrec.embeddings import Vectors
+from embrec import config, db
+from embrec.data import loading, ratings
+from embrec.data.extraction import extract
+from embrec.data.files import sources
+from embrec.db import schema
 from embrec.errors import DatabaseError
-from embrec.extraction import extract
+from embrec.monitoring import status
+from embrec.runs import embeddings, experiments, neighbours, publishing, records
+from embrec.runs.embeddings import Vectors
+from embrec.serving import catalogue, explain, predict, preview, recommend, search, similar
 
 GROUPS = ("owner", "loader", "trainer", "publisher", "reader", "api")
 SINCE = dt.datetime(2000, 1, 1, tzinfo=dt.UTC)
@@ -46,42 +37,42 @@ def sql(statement: str) -> Operation:
 
 def train(connection: sa.Connection) -> None:
     """What training does in the database."""
-    run = runs.start(connection, **FAKE_RUN)
+    run = records.start(connection, **FAKE_RUN)
     vectors = Vectors(np.arange(5, dtype=np.int32), np.eye(5, dtype=np.float32))
     for side in ("user", "movie"):
         embeddings.store(connection, run, side, {"rating": vectors, "preference": vectors})
     neighbours.store(connection, run, vectors.indexes, neighbours.nearest(vectors.vectors))
     embeddings.store_matrix(connection, run, "layer", np.eye(3, dtype=np.float32), np.ones(3, np.float32))
-    runs.finish(connection, run, "trained", dimensions=5)
+    records.finish(connection, run, "trained", dimensions=5)
     connection.execute(sa.text(f"SELECT embrec.index_run({run}, 'movie', 'rating'), embrec.index_ranking({run})"))
 
 
-def preview(connection: sa.Connection) -> None:
+def ask_unpublished(connection: sa.Connection) -> None:
     """Ask the run that is not published."""
-    with browse.answering_from(connection, 2):
-        assert recommend.similar_movies(connection, 100)["model_run_id"].eq(2).all()
+    with preview.answering_from(connection, 2):
+        assert similar.similar_movies(connection, 100)["model_run_id"].eq(2).all()
 
 
 OPERATIONS: dict[str, tuple[Operation, str]] = {
-    "similar movies": (lambda c: recommend.similar_movies(c, 100), "owner reader api"),
-    "similar users": (lambda c: recommend.similar_users(c, "u1"), "owner reader api"),
+    "similar movies": (lambda c: similar.similar_movies(c, 100), "owner reader api"),
+    "similar users": (lambda c: similar.similar_users(c, "u1"), "owner reader api"),
     "recommend": (lambda c: recommend.recommend_movies(c, "u1", min_ratings=1, diversity=0.2), "owner reader api"),
     "recommend for a visitor": (lambda c: recommend.recommend_for(c, {"100": 5.0}), "owner reader api"),
     "predict": (lambda c: predict.predict_rating(c, "u1", 100), "owner reader api"),
     "predict pairs": (lambda c: predict.predict_ratings(c, ["u1"], [100]), "owner reader api"),
     "uncertainty": (lambda c: predict.rating_uncertainty(c, "u1", 100), "owner reader api"),
-    "explain": (lambda c: predict.explain_recommendation(c, "u1", 100), "owner reader api"),
-    "explain for a visitor": (lambda c: predict.explain_for(c, {"101": 5.0}, 100), "owner reader api"),
-    "list what can be asked": (browse.trained_runs, "owner reader api"),
-    "preview": (preview, "owner reader api"),
-    "details of a movie": (lambda c: browse.movie_details(c, 100), "owner reader api"),
-    "history of a user": (lambda c: browse.user_ratings(c, "u1"), "owner reader api"),
-    "map": (browse.map_movies, "owner reader api"),
-    "genres": (browse.known_genres, "owner reader api"),
+    "explain": (lambda c: explain.explain_recommendation(c, "u1", 100), "owner reader api"),
+    "explain for a visitor": (lambda c: explain.explain_for(c, {"101": 5.0}, 100), "owner reader api"),
+    "list what can be asked": (preview.trained_runs, "owner reader api"),
+    "preview": (ask_unpublished, "owner reader api"),
+    "details of a movie": (lambda c: catalogue.movie_details(c, 100), "owner reader api"),
+    "history of a user": (lambda c: catalogue.user_ratings(c, "u1"), "owner reader api"),
+    "map": (catalogue.map_movies, "owner reader api"),
+    "genres": (catalogue.known_genres, "owner reader api"),
     "popular": (recommend.popular_movies, "owner reader api"),
     "trending": (lambda c: recommend.trending_movies(c, SINCE), "owner reader api"),
-    "find": (lambda c: recommend.find_movies(c, "star"), "owner reader api"),
-    "resolve a title": (lambda c: recommend.resolve_movie(c, "100"), "owner reader api"),
+    "find": (lambda c: search.find_movies(c, "star"), "owner reader api"),
+    "resolve a title": (lambda c: search.resolve_movie(c, "100"), "owner reader api"),
     "variant": (lambda c: experiments.assign_variant(c, "u1"), "owner reader api"),
     "rate": (lambda c: ratings.add_rating(c, "new", "newer", 3), "owner loader api"),
     "unrate": (lambda c: ratings.remove_rating(c, "u1", 100), "owner loader api"),
@@ -107,10 +98,10 @@ OPERATIONS: dict[str, tuple[Operation, str]] = {
         "owner trainer",
     ),
     "see the status": (status.read_status, "owner trainer reader"),
-    "suggest titles": (lambda c: recommend.suggest_movies(c, "star"), "owner reader api"),
-    "list runs": (runs.list_runs, "owner trainer publisher reader"),
-    "publish": (lambda c: runs.publish(c, 2), "owner publisher"),
-    "roll back": (runs.rollback, "owner publisher"),
+    "suggest titles": (lambda c: search.suggest_movies(c, "star"), "owner reader api"),
+    "list runs": (records.list_runs, "owner trainer publisher reader"),
+    "publish": (lambda c: publishing.publish(c, 2), "owner publisher"),
+    "roll back": (publishing.rollback, "owner publisher"),
     "refresh": (ratings.refresh, "owner publisher"),
     "start an experiment": (lambda c: experiments.start(c, "one", 1, 2), "owner publisher"),
     "results": (experiments.results, "owner trainer publisher reader"),
@@ -144,11 +135,11 @@ def served(engine: sa.Engine) -> sa.Engine:
     load_frame(engine, rating_frame())
     two_part_run(engine)
     two_part_run(engine, seed=2)
-    runs.rollback(engine)
+    publishing.rollback(engine)
     with pytest.raises(Exception):  # noqa: B017, PT011 - no earlier run
-        runs.rollback(engine)
-    runs.publish(engine, 2)
-    runs.publish(engine, 1)
+        publishing.rollback(engine)
+    publishing.publish(engine, 2)
+    publishing.publish(engine, 1)
     return engine
 
 
@@ -164,7 +155,7 @@ def login(admin: sa.Engine, url: str) -> Iterator[Callable[[str], sa.Engine]]:
                 connection.execute(sa.text(f"CREATE ROLE {name} LOGIN PASSWORD 'p' IN ROLE embrec_{group}"))
             stack.callback(drop, name)
             database_name = config.parse_database_url(url, "test").parameters["dbname"]
-            engines.append(database.create_engine(with_database(url, database_name, user=name, password="p")))
+            engines.append(db.create_engine(with_database(url, database_name, user=name, password="p")))
             return engines[-1]
 
         def drop(name: str) -> None:
@@ -184,7 +175,7 @@ def test_a_role_may_do_what_it_is_for_and_nothing_else(served: sa.Engine, login,
             transaction = connection.begin()
             answer = "allowed"
             try:
-                with database.translated_errors():
+                with db.translated_errors():
                     operation(connection)
             except DatabaseError as error:
                 answer = str(error)
@@ -199,26 +190,26 @@ def test_only_an_owner_deletes_a_run_and_migrates(served: sa.Engine, login) -> N
     for group in GROUPS[1:]:
         engine = login(group)
         with pytest.raises(DatabaseError, match="permission denied|must be owner"):
-            runs.delete(engine, 2)
+            publishing.delete(engine, 2)
         with pytest.raises(DatabaseError, match="permission denied|must be owner"):
             schema.downgrade(engine, "base")
     owner = login("owner")
-    runs.delete(owner, 2)
-    assert schema.upgrade(owner) == database.SCHEMA_REVISION
+    publishing.delete(owner, 2)
+    assert schema.upgrade(owner) == db.SCHEMA_REVISION
     assert schema.downgrade(owner, "0001") == "0001"
-    assert schema.upgrade(owner) == database.SCHEMA_REVISION
+    assert schema.upgrade(owner) == db.SCHEMA_REVISION
     assert schema.check(owner) == []
 
 
 def test_a_trainer_and_publisher_trains_for_real(served: sa.Engine, admin: sa.Engine, login) -> None:
-    from embrec.train import train
+    from embrec.training import train
 
     engine = login("trainer")
     with admin.connect() as connection:
         connection.execute(sa.text(f"GRANT embrec_publisher TO embrec_login_trainer_{os.getpid()}"))
     result = train(engine, "matrix-factorization", {"dimensions": 3, "epochs": 1})
     with served.connect() as connection:
-        assert runs.published_run_id(connection) == result.model_run_id
+        assert records.published_run_id(connection) == result.model_run_id
         owners = (
             "SELECT DISTINCT pg_get_userbyid(relowner) FROM pg_class WHERE relnamespace = to_regnamespace('embrec')"
         )
@@ -286,9 +277,9 @@ HIJACKS = (
 
 def test_temporary_things_and_a_path_of_ones_own_change_no_answer(served: sa.Engine, login) -> None:
     asked = (
-        lambda c: recommend.similar_movies(c, 100),
+        lambda c: similar.similar_movies(c, 100),
         lambda c: recommend.recommend_movies(c, "u1", genres=[], min_ratings=0, diversity=0.1),
-        lambda c: predict.explain_recommendation(c, "u1", 100),
+        lambda c: explain.explain_recommendation(c, "u1", 100),
         lambda c: predict.predict_ratings(c, ["u1"], [100]),
         lambda c: recommend.popular_movies(c, 5),
     )
@@ -304,7 +295,7 @@ def test_temporary_things_and_a_path_of_ones_own_change_no_answer(served: sa.Eng
         assert [ask(connection).to_dict() for ask in asked] == expected
         ratings.add_rating(connection, "u1", 100, 4.5)
         assert connection.scalar(sa.text("SELECT count(*) FROM pg_temp.ratings")) == 0
-        with pytest.raises(DatabaseError, match="permission denied"), database.translated_errors():
+        with pytest.raises(DatabaseError, match="permission denied"), db.translated_errors():
             connection.execute(sa.text("SELECT * FROM embrec.ratings"))
 
 
@@ -312,7 +303,7 @@ def test_a_role_that_may_not_create_roles_is_told_what_to_ask_for(
     admin: sa.Engine, empty_engine: sa.Engine, empty_url: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The roles belong to the server, so this plays a server without them under another name."""
-    from embrec.resources import sql_text
+    from embrec.db.resources import sql_text
 
     name = f"embrec_plain_{os.getpid()}"
     database_name = config.parse_database_url(empty_url, "test").parameters["dbname"]
@@ -321,7 +312,7 @@ def test_a_role_that_may_not_create_roles_is_told_what_to_ask_for(
         connection.execute(sa.text(f"GRANT CREATE ON DATABASE {database_name} TO {name}"))
     with empty_engine.begin() as connection:
         connection.execute(sa.text("CREATE EXTENSION vector"))
-    plain = database.create_engine(with_database(empty_url, database_name, user=name, password="p"))
+    plain = db.create_engine(with_database(empty_url, database_name, user=name, password="p"))
     try:
         schema.upgrade(plain)
         notices: list[str] = []

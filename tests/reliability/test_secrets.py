@@ -16,9 +16,14 @@ import sqlalchemy as sa
 from conftest import with_database
 from data import rating_frame
 
-from embrec import config, database, loading, ratings, recommend, runs, schema, sources
+from embrec import config, db
+from embrec.data import loading, ratings
+from embrec.data.files import sources
+from embrec.db import schema
+from embrec.db.embedded import LocalServer
 from embrec.errors import EmbrecError
-from embrec.local import LocalServer
+from embrec.runs import records
+from embrec.serving import recommend
 
 PASSWORD, USER, RATING = "canary-pass-word-4711", "canary-user-4711", 4.5621948
 LABEL = "canary-label-4711"
@@ -40,7 +45,7 @@ def server() -> Iterator[LocalServer]:
 def secret_url(server: LocalServer) -> str:
     """A role that logs in by a password."""
     url = server.start()
-    engine = database.create_engine(url)
+    engine = db.create_engine(url)
     schema.upgrade(engine)
     with engine.begin() as connection:
         connection.execute(sa.text(f"CREATE ROLE app LOGIN PASSWORD '{PASSWORD}' IN ROLE embrec_owner"))
@@ -99,7 +104,7 @@ def test_a_password_and_a_rating_are_said_nowhere(
     assert "matrix-factorization" in said
     assert "nowhere" in said
     logging.getLogger("sqlalchemy.engine").setLevel(logging.DEBUG)
-    engine = database.create_engine(secret_url)
+    engine = db.create_engine(secret_url)
     try:
         loading.load(engine, sources.from_frame(frame, [], users=known))
         ratings.add_rating(engine, USER, 100, RATING)
@@ -109,10 +114,10 @@ def test_a_password_and_a_rating_are_said_nowhere(
             "INSERT INTO embrec.ratings SELECT user_index, -1, rating FROM embrec.ratings LIMIT 1",
             "UPDATE embrec.users SET user_index = user_index + 1 WHERE labels IS NOT NULL",
         ):
-            with pytest.raises(EmbrecError) as refused, database.begin(engine) as connection:
+            with pytest.raises(EmbrecError) as refused, db.begin(engine) as connection:
                 connection.execute(sa.text(failing.replace(str(RATING), ":rating")), {"rating": RATING})
             said += str(refused.value)
-        record = str(runs.get_run(engine, 1)) + repr(engine) + str(engine.url)
+        record = str(records.get_run(engine, 1)) + repr(engine) + str(engine.url)
     finally:
         engine.dispose()
         logging.getLogger("sqlalchemy.engine").setLevel(logging.NOTSET)
@@ -128,7 +133,7 @@ def test_a_password_and_a_rating_are_said_nowhere(
 def test_a_password_that_is_wrong_is_not_repeated(secret_url: str, server: LocalServer) -> None:
     hba = server.data / "pg_hba.conf"
     hba.write_text("local all app scram-sha-256\nlocal all all trust\n")
-    engine = database.create_engine(with_database(server.url() or "", "embrec"))
+    engine = db.create_engine(with_database(server.url() or "", "embrec"))
     with engine.begin() as connection:
         connection.execute(sa.text("SELECT pg_reload_conf()"))
     engine.dispose()

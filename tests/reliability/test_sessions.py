@@ -14,9 +14,12 @@ from conftest import with_database
 from data import load_frame, rating_frame, two_part_run
 
 import embrec
-from embrec import database, experiments, runs, schema, sources
+from embrec import db
+from embrec.data.files import sources
+from embrec.db import schema
 from embrec.errors import DatabaseError
-from embrec.train import train
+from embrec.runs import experiments, publishing, records
+from embrec.training import train
 
 # What embrec's statements name, in a schema that goes before those that they mean.
 HOSTILE = """
@@ -78,12 +81,12 @@ def _life(engine: sa.Engine, file: Path) -> tuple[object, ...]:
     load_frame(engine, rating_frame(), MOVIES)
     embrec.add_rating(engine, "u1", "100", 2.5, dt.datetime(2020, 6, 1, 12, tzinfo=dt.UTC))
     two_part_run(engine)
-    first, second = runs.list_runs(engine)[0].model_run_id, another_run(engine, seed=2)
+    first, second = records.list_runs(engine)[0].model_run_id, another_run(engine, seed=2)
     experiments.start(engine, "settings", first, second)
     fitted = train(engine, "matrix-factorization", {"epochs": 1, "dimensions": 3}, publish=False)
     analyze(engine)
     vectors = [_digest(engine, side) for side in ("user", "movie")]
-    recorded = runs.get_run(engine, fitted.model_run_id)
+    recorded = records.get_run(engine, fitted.model_run_id)
     assert (dt.datetime.now(dt.UTC) - recorded.started_at).total_seconds() < 600
     assert schema.check(engine) == []
     return _stored(engine), vectors, recorded.metrics, recorded.ratings_sha256, answers(engine)
@@ -114,7 +117,7 @@ def _empty_database(admin: sa.Engine, server_url: str, settings: dict[str, str])
     with admin.connect() as connection:
         connection.execute(sa.text("CREATE DATABASE embrec_test_settings TEMPLATE template0"))
     url = with_database(server_url, "embrec_test_settings")
-    engine = database.create_engine(url)
+    engine = db.create_engine(url)
     if "hostile" in settings.get("search_path", ""):
         with engine.begin() as connection:
             connection.exec_driver_sql(HOSTILE)
@@ -184,7 +187,7 @@ def test_a_database_whose_transactions_only_read_answers_and_says_why_it_takes_n
         for write in (
             lambda: load_frame(engine, rating_frame(seed=3)),
             lambda: embrec.add_rating(engine, "u1", "101", 1.0),
-            lambda: runs.rollback(engine),
+            lambda: publishing.rollback(engine),
         ):
             with pytest.raises(DatabaseError, match="default_transaction_read_only is on"):
                 write()

@@ -8,10 +8,11 @@ import pytest
 import sqlalchemy as sa
 from data import load_frame
 
-from embrec import recommend, runs
 from embrec.errors import TrainingError
-from embrec.predict import predict_rating
-from embrec.train import train
+from embrec.runs import records
+from embrec.serving import recommend, similar
+from embrec.serving.predict import predict_rating
+from embrec.training import train
 
 TINY = {"dimensions": 3, "epochs": 1}
 EQUAL = r"All ratings are 3, and this model learns from how they differ\. Load ratings that do, or train another model"
@@ -26,7 +27,7 @@ def test_one_users_ratings_load_train_and_answer(engine: sa.Engine) -> None:
     assert train(engine, "matrix-factorization", TINY).published
     assert np.isfinite(predict_rating(engine, "u", "m0"))
     assert len(recommend.recommend_movies(engine, "u", include_rated=True)) == 8
-    assert len(recommend.similar_movies(engine, "m0")) == 7
+    assert len(similar.similar_movies(engine, "m0")) == 7
 
 
 @pytest.mark.parametrize("users", [1, 8])
@@ -34,7 +35,7 @@ def test_ratings_that_are_all_equal_load_and_training_says_what_it_needs(engine:
     assert load_frame(engine, frame(*((f"u{number}", "m", 3.0) for number in range(users)))).inserted == users
     with pytest.raises(TrainingError, match=EQUAL):
         train(engine, "matrix-factorization", TINY)
-    assert [(run.status, run.published) for run in runs.list_runs(engine)] == [("failed", False)]
+    assert [(run.status, run.published) for run in records.list_runs(engine)] == [("failed", False)]
     assert recommend.recommend_movies(engine, "u0", include_rated=True).movie_id.tolist() == ["m"], "by popularity"
 
 

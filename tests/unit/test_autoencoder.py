@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 import scipy.sparse
 
-from embrec import metrics
-from embrec.models import Ratings, autoencoder, directions
-from embrec.models.autoencoder import Options, fit
+from embrec import metrics, similarity
+from embrec.models import svd
+from embrec.models.base import Ratings
+from embrec.models.ease import model as ease
+from embrec.models.ease.model import Options, fit
 
 
 def two_camps(users: int = 200, movies: int = 40, seed: int = 0) -> Ratings:
@@ -25,18 +27,18 @@ def two_camps(users: int = 200, movies: int = 40, seed: int = 0) -> Ratings:
 
 
 def test_the_gram_matrix_is_summed_over_batches(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(autoencoder, "_USERS_PER_BATCH", 7)
+    monkeypatch.setattr(ease, "_USERS_PER_BATCH", 7)
     rows = scipy.sparse.random_array((31, 12), density=0.3, rng=0, format="csr", dtype=np.float64)
     rows.sort_indices()
     dense = rows.toarray()
-    assert np.allclose(autoencoder.gram_matrix(rows), dense.T @ dense, atol=1e-5)
+    assert np.allclose(ease.gram_matrix(rows), dense.T @ dense, atol=1e-5)
 
 
 def test_the_solution_is_the_closed_form() -> None:
     random = np.random.default_rng(0)
     rows = random.random((50, 12)) * (random.random((50, 12)) < 0.4)
     gram = rows.T @ rows
-    solution = autoencoder._solve(gram, 2.0, Options(dimensions=12))
+    solution = ease._solve(gram, 2.0, Options(dimensions=12))
     inverse = np.linalg.inv(gram + np.diag(2.0 + np.diag(gram) * 0.25 / 0.75))
     encoder = np.eye(12) - inverse / np.diag(inverse)
     np.fill_diagonal(encoder, 0)
@@ -50,12 +52,12 @@ def test_the_largest_directions_are_those_of_the_whole_decomposition(count: int)
     basis, _ = np.linalg.qr(np.random.default_rng(0).normal(size=(40, 40)))
     sizes = 0.7 ** np.arange(40) * 100
     matrix = (basis * sizes) @ basis.T
-    values, vectors = directions.largest(lambda block: matrix @ block, 40, count)
+    values, vectors = svd.largest(lambda block: matrix @ block, 40, count)
     assert np.allclose(values, sizes[:count], rtol=1e-3, atol=1e-4)
     assert np.allclose(np.abs(np.sum(vectors * basis[:, :count], axis=0))[:10], 1, atol=1e-3)
     assert (vectors[np.abs(vectors).argmax(axis=0), np.arange(count)] > 0).all(), "signs are fixed"
     changed = matrix + 0.01 * np.diag(np.arange(40))
-    values, _ = directions.largest(lambda block: changed @ block, 40, count, near=vectors)
+    values, _ = svd.largest(lambda block: changed @ block, 40, count, near=vectors)
     assert np.allclose(values, np.linalg.eigvalsh(changed)[::-1][:count], rtol=1e-3, atol=1e-4)
 
 
@@ -75,7 +77,7 @@ def test_users_are_recommended_what_their_camp_likes() -> None:
     scores[ratings.users, ratings.movies] = -np.inf
     lists = metrics.top(scores, 5)
     assert ((lists + np.arange(ratings.user_count)[:, np.newaxis]) % 2 == 0).mean() > 0.95
-    near = metrics.nearest(metrics.cosines(fitted.similarity[1:]), 5) + 1
+    near = similarity.nearest(similarity.cosines(fitted.similarity[1:]), 5) + 1
     assert ((near + np.arange(1, 40)[:, np.newaxis]) % 2 == 0).mean() > 0.95
 
 
@@ -83,7 +85,7 @@ def test_users_are_compared_by_all_directions_where_those_are_few_and_else_by_th
     preference = fit(two_camps(), Options(dimensions=6, penalty=5.0), 0)
     assert preference.user_similarity().shape == (200, 6)
     assert np.allclose(
-        metrics.cosines(preference.user_similarity()), metrics.cosines(preference.user_vectors), atol=1e-4
+        similarity.cosines(preference.user_similarity()), similarity.cosines(preference.user_vectors), atol=1e-4
     )
     apart = replace(preference, user_vectors=np.vstack([np.eye(40), np.eye(40)[:20]]).astype(np.float32))
     compared = apart.user_similarity()  # twenty pairs alike, and twenty users like nobody
@@ -104,7 +106,7 @@ def test_users_and_movies_without_ratings_get_a_direction_and_stay_out_of_the_li
 
 
 def test_a_long_tail_of_movies_is_folded_in(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(autoencoder, "_MOST_MOVIES", 25)
+    monkeypatch.setattr(ease, "_MOST_MOVIES", 25)
     known = two_camps()
     ratings = Ratings(known.users, known.movies, known.ratings, known.user_count, known.movie_count + 1)
     fitted = fit(ratings, Options(dimensions=8, penalty=20.0), seed=0)
@@ -114,7 +116,7 @@ def test_a_long_tail_of_movies_is_folded_in(monkeypatch: pytest.MonkeyPatch) -> 
     scores = fitted.user_vectors @ fitted.movie_vectors.T
     own = (np.arange(ratings.user_count)[:, np.newaxis] + np.arange(41)) % 2 == 0
     assert (scores[:, tail] * np.where(own[:, tail], 1, -1)).mean() > 0, "the tail goes to its camp"
-    near = metrics.nearest(metrics.cosines(fitted.similarity[1:40]), 5) + 1
+    near = similarity.nearest(similarity.cosines(fitted.similarity[1:40]), 5) + 1
     assert ((near[tail - 1] + tail[:, np.newaxis]) % 2 == 0).mean() > 0.9
     for vectors in (fitted.movie_vectors, fitted.movie_profiles, fitted.similarity):
         assert np.einsum("nd,nd->n", vectors, vectors, dtype=np.float32).min() > np.finfo(np.float32).tiny

@@ -11,20 +11,14 @@ from test_matrix_factorization import made_up
 
 from embrec import metrics, splits
 from embrec.errors import TrainingError
-from embrec.features import user_features
-from embrec.models import (
-    Ratings,
-    bayesian,
-    conditional,
-    linked_prior,
-    matrix_factorization,
-    normal_equations,
-    posterior_mean,
-)
+from embrec.models.als import model as als
+from embrec.models.base import Ratings
+from embrec.models.bayesian import average, gibbs, normal_equations, posterior, prior
+from embrec.models.bayesian.average import PosteriorMean
+from embrec.models.bayesian.normal_equations import Explained, Sums
+from embrec.models.bayesian.prior import LinkedPrior
+from embrec.models.features import user_features
 from embrec.models.fold_in import with_fold_in
-from embrec.models.linked_prior import LinkedPrior
-from embrec.models.normal_equations import Explained, Sums
-from embrec.models.posterior_mean import PosteriorMean
 
 
 def sums_by_hand(explained: Explained, rated: np.ndarray, ratings: np.ndarray) -> Sums:
@@ -87,7 +81,7 @@ def test_draws_have_the_posteriors_mean_and_covariance(count: int) -> None:
     priors = np.repeat(np.float32(prior_mean)[np.newaxis], rows, axis=0)
     normal = random.standard_normal((rows, width), np.float32)
     noises = np.full(rows, noise, np.float32)
-    drawn = conditional.draw(sums, priors, precision.astype(np.float32), noises, normal)
+    drawn = posterior.draw(sums, priors, precision.astype(np.float32), noises, normal)
     x = explained.features[rated].astype(np.float64)
     precisions = explained.weights[rated] / noise**2
     covariance = np.linalg.inv(precision + (x.T * precisions) @ x)
@@ -104,7 +98,7 @@ def test_each_row_is_drawn_with_its_own_noise() -> None:
     ones = np.ones((rows, 1), np.float32)
     normal = np.random.default_rng(0).standard_normal((rows, 1)).astype(np.float32)
     sums = Sums(ones, 3 * ones, 9 * ones[:, 0])
-    drawn = conditional.draw(sums, 0 * ones, np.ones((1, 1), np.float32), np.tile(noises, rows // 2), normal)
+    drawn = posterior.draw(sums, 0 * ones, np.ones((1, 1), np.float32), np.tile(noises, rows // 2), normal)
     for number, noise in enumerate(noises):
         found = drawn.vectors[number::2, 0]
         variance = noise**2 / (1 + noise**2)
@@ -136,12 +130,12 @@ def test_conjugate_gradients_draw_what_the_decomposition_draws(
     rows = (features @ random.normal(size=(shape[1], 3)) + random.normal(size=(shape[0], 3))).astype(np.float32)
     found = []
     for most in (10**9, 0):
-        monkeypatch.setattr(linked_prior, "_DECOMPOSED", most)
-        prior = LinkedPrior(features, 3, np.random.default_rng(2))
+        monkeypatch.setattr(prior, "_DECOMPOSED", most)
+        linked = LinkedPrior(features, 3, np.random.default_rng(2))
         drawn = []
         for _ in range(3000):
-            prior.update(rows)
-            drawn.append(prior.means())
+            linked.update(rows)
+            drawn.append(linked.means())
         found.append((np.mean(drawn, axis=0), np.std(drawn, axis=0)))
     (mean, deviation), (other_mean, other_deviation) = found
     assert np.allclose(mean, other_mean, atol=0.15)
@@ -167,7 +161,7 @@ def test_features_that_are_none_leave_a_plain_prior() -> None:
 
 @pytest.mark.parametrize("numbers", [0, 1 << 24], ids=["compressing on the way", "once"])
 def test_the_compressed_mean_is_the_mean(numbers: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(posterior_mean, "_NUMBERS", numbers)
+    monkeypatch.setattr(average, "_NUMBERS", numbers)
     random = np.random.default_rng(0)
     draws = [
         (random.normal(size=(60, 5)).astype(np.float32), random.normal(size=(40, 5)).astype(np.float32))
@@ -196,12 +190,12 @@ def parts(everything: Ratings, share: float = 0.2) -> list[Ratings]:
 
 def test_it_predicts_better_than_one_pair_of_factors() -> None:
     training, held_out = parts(made_up(150, 100, 4000, noise=0.8))
-    options = bayesian.Options(dimensions=20, draw_dimensions=5, draws=60)
+    options = gibbs.Options(dimensions=20, draw_dimensions=5, draws=60)
     errors = [
         metrics.rmse(fitted.predict(held_out.users, held_out.movies), held_out.ratings)
         for fitted in (
-            bayesian.fit(training, None, options, seed=0),
-            matrix_factorization.fit(training, None, matrix_factorization.Options(dimensions=5), seed=0),
+            gibbs.fit(training, None, options, seed=0),
+            als.fit(training, None, als.Options(dimensions=5), seed=0),
         )
     ]
     assert errors[0] < 0.98 * errors[1]
@@ -210,15 +204,15 @@ def test_it_predicts_better_than_one_pair_of_factors() -> None:
 def test_users_and_movies_without_ratings_are_predicted_near_the_mean() -> None:
     training = made_up(40, 30, 500)
     wider = Ratings(training.users, training.movies, training.ratings, 42, 33)
-    fitted = bayesian.fit(wider, None, bayesian.Options(dimensions=8, draw_dimensions=3, draws=30), seed=0)
+    fitted = gibbs.fit(wider, None, gibbs.Options(dimensions=8, draw_dimensions=3, draws=30), seed=0)
     assert np.isfinite(fitted.user_vectors).all()
     assert fitted.predict(np.array([41]), np.array([32]))[0] == pytest.approx(fitted.mean, abs=1.5)
 
 
 def test_the_same_seed_gives_the_same_vectors_and_another_does_not() -> None:
     training = made_up(40, 30, 500)
-    options = bayesian.Options(dimensions=6, draw_dimensions=3, draws=5)
-    first, again, other = (bayesian.fit(training, None, options, seed=seed) for seed in (1, 1, 2))
+    options = gibbs.Options(dimensions=6, draw_dimensions=3, draws=5)
+    first, again, other = (gibbs.fit(training, None, options, seed=seed) for seed in (1, 1, 2))
     assert first.user_vectors.tobytes() == again.user_vectors.tobytes()
     assert first.movie_vectors.tobytes() == again.movie_vectors.tobytes()
     assert first.movie_vectors.tobytes() != other.movie_vectors.tobytes()
@@ -226,8 +220,8 @@ def test_the_same_seed_gives_the_same_vectors_and_another_does_not() -> None:
 
 def test_the_reported_error_is_of_the_draws_mean() -> None:
     training, held_out = parts(made_up(60, 40, 1500))
-    options = bayesian.Options(dimensions=40, draw_dimensions=4, draws=20)
-    fitted = bayesian.fit(training, held_out, options, seed=0)
+    options = gibbs.Options(dimensions=40, draw_dimensions=4, draws=20)
+    fitted = gibbs.fit(training, held_out, options, seed=0)
     assert len(fitted.history) == 40
     assert fitted.history[-1].of == 40
     predicted = fitted.predict(held_out.users, held_out.movies)
@@ -246,7 +240,7 @@ def test_what_is_known_of_movies_helps_where_ratings_are_few() -> None:
     errors = []
     for known in (None, np.eye(4, dtype=np.float32)[genre]):
         training = Ratings(users[kept], movies[kept], ratings[kept], 100, 200, known)
-        fitted = bayesian.fit(training, None, bayesian.Options(dimensions=12, draw_dimensions=5, draws=60), seed=0)
+        fitted = gibbs.fit(training, None, gibbs.Options(dimensions=12, draw_dimensions=5, draws=60), seed=0)
         errors.append(metrics.rmse(fitted.predict(users[held], movies[held]), ratings[held]))
     assert errors[1] < 0.9 * errors[0]
 
@@ -264,8 +258,8 @@ def test_what_is_known_of_users_helps_where_ratings_are_few() -> None:
     errors = []
     for known in (None, user_features(having)):
         everything = Ratings(users, movies, ratings, 200, 100, user_features=known)
-        fitted = bayesian.fit(
-            everything.part(kept), None, bayesian.Options(dimensions=12, draw_dimensions=5, draws=60), seed=0
+        fitted = gibbs.fit(
+            everything.part(kept), None, gibbs.Options(dimensions=12, draw_dimensions=5, draws=60), seed=0
         )
         errors.append(metrics.rmse(fitted.predict(users[held], movies[held]), ratings[held]))
     assert errors[1] < 0.9 * errors[0]
@@ -275,21 +269,21 @@ def test_what_is_known_stands_beside_who_rated_what() -> None:
     one = np.array([0, 0, 2], np.int32)
     known = user_features({"a": np.array([0, 1], np.int32), "b": np.array([1, 2], np.int32)})
     training = Ratings(one, np.array([0, 1, 1], np.int32), np.ones(3, np.float32), 3, 2, np.ones((2, 2)), known)
-    of_users, of_movies = bayesian.features(training)
+    of_users, of_movies = gibbs.features(training)
     half = 0.5**0.5
     assert np.allclose(of_users.toarray(), [[half, half, 1, 0], [0, 0, half, half], [0, 1, 0, 1]])
     assert np.allclose(of_movies.toarray(), [[1, 0, 0, half, half], [half, 0, half, half, half]])
 
 
 def test_fewer_draws_are_made_of_more_ratings() -> None:
-    options = bayesian.Options()
+    options = gibbs.Options()
     assert [options.epochs_for(count) for count in (1, 100_000, 1_000_000, 10**9)] == [220, 220, 220, 40]
-    assert bayesian.Options(draws=7).epochs_for(10**9) == 27
+    assert gibbs.Options(draws=7).epochs_for(10**9) == 27
 
 
 def test_fewer_draws_than_dimensions_leave_no_direction_of_rounding() -> None:
     training = made_up(150, 100, 4000)
-    fitted = with_fold_in(bayesian.fit(training, None, bayesian.Options(draws=1), seed=0), training)
+    fitted = with_fold_in(gibbs.fit(training, None, gibbs.Options(draws=1), seed=0), training)
     assert np.abs(fitted.movie_vectors).max() < 100
     assert not fitted.movie_vectors[:, 15:].any()
 
@@ -299,7 +293,7 @@ def test_ratings_without_any_noise_are_fitted(of_movies: float) -> None:
     random = np.random.default_rng(0)
     users, movies = (each.ravel().astype(np.int32) for each in np.meshgrid(np.arange(500), np.arange(100)))
     ratings = (3 + of_movies * random.normal(size=100)[movies]).astype(np.float32)
-    fitted = bayesian.fit(Ratings(users, movies, ratings, 500, 100), None, bayesian.Options(draws=20), seed=0)
+    fitted = gibbs.fit(Ratings(users, movies, ratings, 500, 100), None, gibbs.Options(draws=20), seed=0)
     assert metrics.rmse(fitted.predict(users, movies), ratings) < 0.03
 
 
@@ -308,15 +302,15 @@ def test_a_rating_that_is_not_finite_is_an_error(value: float) -> None:
     training = made_up(40, 30, 500)
     training.ratings[3] = value
     with pytest.raises(TrainingError, match="not finite"):
-        bayesian.fit(training, None, bayesian.Options(draws=1), seed=0)
+        gibbs.fit(training, None, gibbs.Options(draws=1), seed=0)
 
 
 @pytest.mark.parametrize("scale", [1e-3, 1000.0])
 def test_the_unit_of_the_ratings_does_not_matter(scale: float) -> None:
     training = made_up(40, 30, 500)
-    options = bayesian.Options(dimensions=6, draw_dimensions=3, draws=10)
+    options = gibbs.Options(dimensions=6, draw_dimensions=3, draws=10)
     other = Ratings(training.users, training.movies, training.ratings * np.float32(scale), 40, 30)
-    plain, scaled = (bayesian.fit(each, None, options, seed=0) for each in (training, other))
+    plain, scaled = (gibbs.fit(each, None, options, seed=0) for each in (training, other))
     predicted = [fitted.predict(training.users, training.movies) for fitted in (plain, scaled)]
     assert np.allclose(predicted[0], predicted[1] / scale, atol=0.02)
     assert scaled.history[-1].rmse == pytest.approx(plain.history[-1].rmse * scale, rel=0.02)

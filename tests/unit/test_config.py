@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from embrec import config, database
+from embrec import config, db
 from embrec.errors import ConfigError, UnreachableError
 
 
@@ -91,9 +91,9 @@ def test_the_order_of_the_settings(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_server_that_says_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     def seconds(url: str) -> object:
         found = {}
-        engine = database.create_engine(url)
+        engine = db.create_engine(url)
         sa.event.listen(engine, "do_connect", lambda *given: found.update(given[-1]))
-        with pytest.raises(UnreachableError), database.begin(engine):
+        with pytest.raises(UnreachableError), db.begin(engine):
             pass
         return found["connect_timeout"]
 

@@ -11,10 +11,11 @@ import pytest
 from pages import snippets
 
 import embrec
-from embrec import config, resources
+from embrec import config
 from embrec.cli import cli
+from embrec.db import resources
 
-ROOT = Path(resources.__file__).parent.parent
+ROOT = Path(resources.__file__).parents[2]
 DOCS = ROOT / "docs"
 PAGES = [ROOT / "README.md", *sorted(DOCS.rglob("*.md"))]
 # Fences that are run (tests/integration/test_snippets.py), and those that are not; "sh" would be forgotten.
@@ -75,8 +76,8 @@ def cells(text: str) -> list[list[str]]:
 
 
 def test_every_option_of_every_model_is_documented_and_nothing_else() -> None:
-    from embrec.cli.training import train as command
-    from embrec.train import ARCHITECTURES
+    from embrec.cli.train import train as command
+    from embrec.training import ARCHITECTURES
 
     flags = {flag for parameter in command.params for flag in parameter.opts}
     sections = (DOCS / "reference" / "options.md").read_text().split("\n## ")[1:]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from embrec.features import movie_features, user_features
+from embrec.models.features import movie_features, user_features
 
 
 def test_genres_and_periods_are_columns() -> None:

@@ -14,8 +14,10 @@ from hypothesis import strategies as st
 
 from embrec import metrics, splits
 from embrec.errors import TrainingError
-from embrec.models import Ratings, matrix_factorization, ridge
-from embrec.models.matrix_factorization import Options, fit
+from embrec.models.als import model as als
+from embrec.models.als import solver
+from embrec.models.als.model import Options, fit
+from embrec.models.base import Ratings
 
 
 def made_up(users: int, movies: int, count: int, rank: int = 2, noise: float = 0.3, seed: int = 0) -> Ratings:
@@ -52,9 +54,9 @@ def test_the_solver_agrees_with_numpy_row_by_row(
     check_solver(counts, width, constant, per_rating, seed)
 
 
-@pytest.mark.parametrize("longest", [ridge.PIECE_SLOTS, ridge.PIECE_SLOTS + 1, 3 * ridge.PIECE_SLOTS, 40_000])
+@pytest.mark.parametrize("longest", [solver.PIECE_SLOTS, solver.PIECE_SLOTS + 1, 3 * solver.PIECE_SLOTS, 40_000])
 def test_rows_of_many_ratings_are_summed_in_pieces(longest: int) -> None:
-    check_solver([3, longest, 0, 500, ridge.PIECE_SLOTS - 1], 8, 2.0, 0.1, 0)
+    check_solver([3, longest, 0, 500, solver.PIECE_SLOTS - 1], 8, 2.0, 0.1, 0)
 
 
 def check_solver(counts: list[int], width: int, constant: float, per_rating: float, seed: int) -> None:
@@ -64,9 +66,9 @@ def check_solver(counts: list[int], width: int, constant: float, per_rating: flo
     ratings = random.normal(3, 1, sum(counts)).astype(np.float32)
     before = random.normal(size=(len(counts), width)).astype(np.float32)
     target = tf.Variable(before)
-    rows = ridge.Rows.of(np.array(counts), others, ratings)
+    rows = solver.Rows.of(np.array(counts), others, ratings)
     penalties = tf.constant([constant, per_rating], tf.float32)
-    ridge.solve(target, tf.constant(source), rows, tf.constant(3.0), penalties)
+    solver.solve(target, tf.constant(source), rows, tf.constant(3.0), penalties)
     begin = 0
     for row, count in enumerate(counts):
         mine = slice(begin, begin + count)
@@ -83,12 +85,12 @@ def check_solver(counts: list[int], width: int, constant: float, per_rating: flo
 @settings(deadline=None)
 def test_chunks_take_every_row_once_and_stay_small(counts: list[int]) -> None:
     ordered = np.sort(np.array(counts))
-    ends = ridge._chunk_ends(ordered)
+    ends = solver._chunk_ends(ordered)
     assert ends[0] == 0
     assert ends[-1] == len(ordered)
     for begin, end in itertools.pairwise(ends):
         assert end > begin
-        assert end == begin + 1 or (end - begin) * ordered[end - 1] <= ridge.CHUNK_SLOTS
+        assert end == begin + 1 or (end - begin) * ordered[end - 1] <= solver.CHUNK_SLOTS
 
 
 def test_it_finds_what_made_the_ratings() -> None:
@@ -135,14 +137,14 @@ def test_the_order_of_the_ratings_changes_nothing_but_roundoff() -> None:
 
 def test_among_many_ratings_the_most_active_users_come_first(monkeypatch: pytest.MonkeyPatch) -> None:
     ratings = made_up(400, 60, 8000)
-    chosen = matrix_factorization._most_active(ratings)
+    chosen = als._most_active(ratings)
     counts = np.bincount(ratings.users, minlength=400)
     assert 0.2 * len(ratings.ratings) <= len(chosen.ratings) <= 0.2 * len(ratings.ratings) + counts.max()
     assert np.bincount(chosen.users).min() >= np.sort(counts)[-chosen.user_count]
     options = Options(dimensions=4, penalty=1.0, penalty_per_rating=0.01, epochs=1)
     errors = []
     for many in (10**9, 1000):
-        monkeypatch.setattr(matrix_factorization, "_MANY_RATINGS", many)
+        monkeypatch.setattr(als, "_MANY_RATINGS", many)
         fitted = fit(ratings, None, options, seed=0)
         errors.append(metrics.rmse(fitted.predict(ratings.users, ratings.movies), ratings.ratings))
     assert errors[1] < 0.8 * errors[0]
@@ -154,7 +156,7 @@ def test_vectors_are_the_same_bits_on_any_number_of_threads() -> None:
         "tf.config.threading.set_intra_op_parallelism_threads(threads);"
         "tf.config.threading.set_inter_op_parallelism_threads(threads);"
         "sys.path.insert(0, sys.argv[2]); from test_matrix_factorization import made_up;"
-        "from embrec.models.matrix_factorization import Options, fit;"
+        "from embrec.models.als.model import Options, fit;"
         "f = fit(made_up(3000, 40, 60_000), None, Options(epochs=3), seed=5);"
         "print(hashlib.sha256(f.user_vectors.tobytes() + f.movie_vectors.tobytes()).hexdigest())"
     )

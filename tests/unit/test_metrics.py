@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from embrec import metrics
+from embrec import metrics, similarity
 
 
 def plain(scores: np.ndarray, relevant: np.ndarray, n: int) -> dict[str, float]:
@@ -49,7 +49,7 @@ def test_errors_by_hand() -> None:
 
 def test_neighbours_are_by_cosine_and_never_the_row_itself() -> None:
     vectors = np.array([[1.0, 0.0], [10.0, 1.0], [0.0, 1.0], [-1.0, 0.0]])
-    assert metrics.nearest(metrics.cosines(vectors), 2).tolist() == [[1, 2], [0, 2], [1, 0], [2, 1]]
+    assert similarity.nearest(similarity.cosines(vectors), 2).tolist() == [[1, 2], [0, 2], [1, 0], [2, 1]]
 
 
 def test_jaccard_and_overlap_by_hand() -> None:

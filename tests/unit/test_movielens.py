@@ -13,11 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from embrec import movielens
+from embrec.data.files import movielens
+from embrec.data.files.movies import Movie
+from embrec.data.files.sources import open_source
+from embrec.data.files.users import User
 from embrec.errors import DownloadError
-from embrec.movies import Movie
-from embrec.sources import open_source
-from embrec.user_labels import User
 
 RATINGS = b"196\t242\t3\t881250949\n"
 MOVIES = (

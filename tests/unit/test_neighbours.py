@@ -5,14 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from embrec import metrics, neighbours
+from embrec import similarity
+from embrec.runs import neighbours
 
 
 @pytest.mark.parametrize("count", [2, 100, 101, 102, 700])  # 700: more than are compared at once
 def test_they_are_those_of_comparing_all(count: int) -> None:
     vectors = np.random.default_rng(count).normal(size=(count, 7)).astype(np.float32)
     found = neighbours.nearest(vectors)
-    expected = metrics.nearest(metrics.cosines(vectors.astype(np.float64)), 100)
+    expected = similarity.nearest(similarity.cosines(vectors.astype(np.float64)), 100)
     assert found is not None
     assert found.dtype == np.int32
     assert found.tolist() == expected.tolist()

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from embrec.errors import TrainingError
-from embrec.models import Ratings
+from embrec.models.base import Ratings
 from embrec.models.outer_product import Options, build, fit
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from embrec.projection import project
+from embrec.serving.projection import project
 
 
 def directions(groups: int, each: int, dimensions: int = 8) -> np.ndarray:

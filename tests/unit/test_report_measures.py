@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from embrec import metrics
-from embrec.models import Ratings
+from embrec import similarity
+from embrec.models.base import Ratings
 from embrec.report import measures
 
 RATINGS = np.array([1, 2, 3, 4, 5, 5], np.float32)
@@ -67,16 +67,16 @@ def test_gini_is_0_where_all_are_alike_and_near_1_where_one_has_all() -> None:
 
 def test_nearest_is_what_all_cosines_say() -> None:
     vectors = np.random.default_rng(0).normal(size=(50, 4)).astype(np.float32)
-    near, cosines = metrics.nearest_rows(vectors, np.arange(50), 5)
-    every = metrics.cosines(vectors)
-    assert (near == metrics.nearest(every, 5)).all()
+    near, cosines = similarity.nearest_rows(vectors, np.arange(50), 5)
+    every = similarity.cosines(vectors)
+    assert (near == similarity.nearest(every, 5)).all()
     assert cosines == pytest.approx(np.take_along_axis(every, near, 1), abs=1e-6)
 
 
 def test_of_few_rows_all_others_are_near() -> None:
-    near, _ = metrics.nearest_rows(np.eye(3, dtype=np.float32), np.array([1]), 10)
+    near, _ = similarity.nearest_rows(np.eye(3, dtype=np.float32), np.array([1]), 10)
     assert sorted(near[0]) == [0, 2]
-    assert metrics.nearest_rows(np.ones((1, 2), np.float32), np.array([0]), 10)[0].shape == (1, 0)
+    assert similarity.nearest_rows(np.ones((1, 2), np.float32), np.array([0]), 10)[0].shape == (1, 0)
 
 
 def test_neighbours_in_common_are_counted_whatever_their_order() -> None:

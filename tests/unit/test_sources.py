@@ -10,11 +10,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from embrec import delimited
+from embrec.data.files import delimited
+from embrec.data.files.movies import ML_100K_GENRES, Movie
+from embrec.data.files.sources import Source, from_frame, open_source
+from embrec.data.files.validate import NO_TIME, RejectedRow, check_ratings
 from embrec.errors import BadRowError, DataError
-from embrec.movies import ML_100K_GENRES, Movie
-from embrec.rows import NO_TIME, RejectedRow, check_ratings
-from embrec.sources import Source, from_frame, open_source
 
 
 def read(source: Source) -> tuple[list[tuple[object, ...]], list[RejectedRow]]:

@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from embrec.data.files.sources import from_frame, open_source
+from embrec.data.files.users import User, label_users, read_csv_users
 from embrec.errors import BadRowError, DataError
-from embrec.sources import from_frame, open_source
-from embrec.user_labels import User, label_users, read_csv_users
 
 RATINGS = pd.DataFrame({"user_id": ["a"], "movie_id": ["m"], "rating": [3]})
 

@@ -1,0 +1,158 @@
+"""embrec db: the embedded server, and the schema's revisions."""
+
+from __future__ import annotations
+
+import click
+from psycopg.conninfo import make_conninfo
+
+from embrec import config
+from embrec.cli.common import database_option, engine, json_option, note
+from embrec.cli.progress import progress_bar
+from embrec.cli.tables import print_rows
+from embrec.db import local_server
+
+
+@click.group()
+def db() -> None:
+    """The database: the embedded server, and the schema's migrations.
+
+    \b
+    embrec db upgrade
+    embrec db url
+    """
+
+
+@db.command()
+def start() -> None:
+    """Start the embedded server, if it is not running, and print its URL.
+
+    \b
+    embrec db start
+    """
+    server = local_server()
+    note(f"Embedded PostgreSQL in {server.home}")
+    click.echo(server.start())
+
+
+@db.command()
+def stop() -> None:
+    """Stop the embedded server.
+
+    \b
+    embrec db stop
+    """
+    note("Stopped." if local_server().stop() else "It was not running.")
+
+
+@db.command()
+@database_option
+def url(database_url: str | None) -> None:
+    """Print the database's URL, for psql and other clients; the embedded server is started when needed.
+
+    \b
+    embrec db url  # psql "$(embrec db url)"
+    """
+    setting = config.database_setting(database_url)
+    click.echo(local_server().start() if setting is None else _conninfo(setting))
+
+
+def _conninfo(setting: config.DatabaseSetting) -> str:
+    return make_conninfo("postgresql://" if not setting.parameters else "", **setting.parameters)
+
+
+@db.command()
+@click.argument("revision", default="head")
+@click.option("--sql", is_flag=True, help="Print the statements for psql instead of running them.")
+@database_option
+def upgrade(revision: str, sql: bool, database_url: str | None) -> None:
+    """Bring the schema to REVISION (default: the newest).
+
+    \b
+    embrec db upgrade
+    embrec db upgrade --sql > upgrade.sql  # for a DBA to run
+    """
+    from embrec.db import schema
+
+    if sql:
+        click.echo(schema.upgrade_sql(revision))
+        return
+    bind = engine(database_url, direct=True)
+    before = schema.current(bind) or ""
+    pending = [each.revision for each in schema.history() if each.revision > before]
+    with progress_bar("Migrating", "revisions") as bar:
+
+        def show(number: str) -> None:
+            bar.update(pending.index(number) + 1, len(pending), f"revision {number} of {pending[-1]}")
+
+        reached = schema.upgrade(bind, revision, show)
+    note(f"The schema embrec is at revision {reached}.")
+
+
+@db.command()
+@click.argument("revision")
+@click.option("--sql", is_flag=True, help="Print the statements for psql; REVISION is then FROM:TO.")
+@click.option("--yes", is_flag=True, help="Do not ask before removing tables.")
+@database_option
+def downgrade(revision: str, sql: bool, yes: bool, database_url: str | None) -> int:
+    """Take the schema back to REVISION; `base` removes it, with all ratings and model runs.
+
+    \b
+    embrec db downgrade 0006
+    embrec db downgrade base --yes
+    """
+    from embrec.db import schema
+
+    if sql:
+        click.echo(schema.downgrade_sql(revision))
+        return 0
+    bind = engine(database_url, direct=True)
+    if not yes and not click.confirm("This removes tables and the data in them. Go on?", err=True):
+        note("Nothing was changed.")
+        return 1
+    reached = schema.downgrade(bind, revision)
+    note(f"The schema embrec is at revision {reached}." if reached else "The schema embrec is removed.")
+    return 0
+
+
+@db.command()
+@database_option
+def current(database_url: str | None) -> None:
+    """Print the schema's revision in the database.
+
+    \b
+    embrec db current
+    """
+    from embrec.db import schema
+
+    click.echo(schema.current(engine(database_url)) or "none")
+
+
+@db.command()
+@json_option
+def history(as_json: bool) -> None:
+    """List the revisions of this release, oldest first.
+
+    \b
+    embrec db history
+    """
+    from embrec.db import schema
+
+    rows = [{"revision": each.revision, "description": each.description} for each in schema.history()]
+    print_rows(rows, ["revision", "description"], as_json)
+
+
+@db.command()
+@database_option
+def check(database_url: str | None) -> int:
+    """Compare the database's schema with this release; exit 1 where they differ.
+
+    \b
+    embrec db check
+    """
+    from embrec.db import schema
+
+    differences = schema.check(engine(database_url))
+    for difference in differences:
+        click.echo(difference)
+    note(f"{len(differences)} differences." if differences else "The schema is as this release expects it.")
+    return int(bool(differences))

@@ -1,0 +1,153 @@
+"""embrec evaluate."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from embrec.cli.common import MODELS, database_option, engine, importing_keras, json_option, note, print_json
+from embrec.cli.load import movies_option, open_named_source, users_option
+from embrec.cli.progress import progress_bar
+from embrec.cli.tables import print_rows
+from embrec.errors import DataError, TrainingError
+
+if TYPE_CHECKING:
+    from embrec.evaluation.evaluate import Contender, EvaluationData, Outcome
+
+TASKS = ("ratings", "top-n", "similar")
+
+
+@click.command()
+@click.argument("data", metavar="[ml-100k|PATH]", required=False)
+@movies_option
+@users_option
+@click.option("--task", "tasks", multiple=True, type=click.Choice(TASKS), help="All three unless given.")
+@click.option("--model", "models", multiple=True, type=click.Choice(MODELS), help="The default one unless given.")
+@click.option("--compare", "every_model", is_flag=True, help="Every model, the article's among them (slow).")
+@click.option(
+    "--split",
+    type=click.Choice(("official", "random", "time")),
+    default="random",
+    show_default=True,
+    help="Rating errors: blocks of the file (MovieLens 100K's official folds), random folds, or the newest fifth.",
+)
+@click.option("--seeds", type=click.IntRange(1, 20), default=3, show_default=True, help="Of the other tasks' splits.")
+@click.option("--groups", type=click.Path(path_type=Path), help="CSV of movies that belong together (group, movie_id).")
+@database_option
+@json_option
+def evaluate(
+    data: str | None,
+    movies: Path | None,
+    users: Path | None,
+    tasks: tuple[str, ...],
+    models: tuple[str, ...],
+    every_model: bool,
+    split: str,
+    seeds: int,
+    groups: Path | None,
+    database_url: str | None,
+    as_json: bool,
+) -> None:
+    """Measure models on held-out ratings, beside what most users rated and beside plain averages.
+
+    \b
+    embrec evaluate                # the ratings in the database
+    embrec evaluate ml-100k --split official
+    embrec evaluate ml-latest-small/ --compare
+    embrec evaluate ratings.csv --task top-n --seeds 5
+
+    Every figure is a mean over the splits with its deviation; after it, the difference from the first model on the same
+    splits. Nothing is stored.
+    """
+    try:
+        with importing_keras():
+            from embrec.evaluation import contenders
+    except ImportError as error:
+        raise TrainingError("Evaluating needs TensorFlow and Keras. Run: pip install 'embrec[train]'") from error
+
+    names = MODELS if every_model else models or MODELS[:1]
+    chosen = [contenders.CONTENDERS[name]() for name in (*names, *contenders.BASELINES)]
+    grouped = _read_groups(groups) if groups else {}
+    found = _data(data, movies, users, database_url)
+    outcomes: list[Outcome] = []
+    for task in tasks or TASKS:
+        try:
+            done = _outcomes(found, chosen, task, split, tuple(range(seeds)), grouped)
+        except DataError as error:
+            if tasks:
+                raise
+            note(f"{task}: left out. {error}")
+            continue
+        outcomes += done
+        if not as_json:
+            _print_table(done)
+    if as_json:
+        print_json([{"task": each.task, "model": each.contender, "values": each.values} for each in outcomes])
+
+
+def _data(data: str | None, movies: Path | None, users: Path | None, database_url: str | None) -> EvaluationData:
+    from embrec.evaluation.evaluate import database_data, read_data
+
+    if data is None:
+        return database_data(engine(database_url))
+    return read_data(open_named_source(data, movies, users=users))
+
+
+def _outcomes(
+    data: EvaluationData,
+    contenders: Sequence[Contender],
+    task: str,
+    split: str,
+    seeds: tuple[int, ...],
+    groups: dict[str, str],
+) -> list[Outcome]:
+    from embrec.evaluation import evaluate
+
+    with progress_bar(f"Evaluating {task}", "splits") as bar:
+
+        def progress(task: str, contender: str, done: int, of: int) -> None:
+            bar.update(done, of, f"{contender}, {done + 1} of {of}")
+
+        if task == "ratings":
+            return evaluate.rate(data, contenders, split, progress=progress)
+        if task == "top-n":
+            return evaluate.rank(data, contenders, seeds, progress)
+        return evaluate.compare(data, contenders, seeds, groups, progress)
+
+
+def _read_groups(path: Path) -> dict[str, str]:
+    try:
+        with open(path, newline="", encoding="utf-8-sig") as file:
+            groups = {row["movie_id"]: row["group"] for row in csv.DictReader(file)}
+    except (OSError, KeyError, UnicodeDecodeError) as error:
+        raise DataError(f"{path} is no CSV file with the columns group and movie_id.") from error
+    if not groups or not all(groups.values()) or not all(groups):
+        raise DataError(f"{path} has no movies, or one without its group or its id.")
+    return groups
+
+
+def _print_table(outcomes: Sequence[Outcome]) -> None:
+    from embrec.evaluation.evaluate import summary
+
+    rows = list(summary(outcomes))
+    metrics = [key for key in rows[0] if key not in ("task", "model")]
+    click.echo(f"\n{rows[0]['task']}")
+    printed = [
+        {"model": row["model"], **{name: _figure(row.get(name), number > 0) for name in metrics}}
+        for number, row in enumerate(rows)
+    ]
+    print_rows(printed, ["model", *metrics])
+
+
+def _figure(value: tuple[float, float, float, float] | None, with_difference: bool) -> str:
+    if value is None:
+        return ""
+    mean, deviation, difference, deviation_of_it = value
+    text = f"{mean:.4f}" + (f" ±{deviation:.4f}" if deviation else "")
+    if with_difference:
+        text += f" ({difference:+.4f}" + (f" ±{deviation_of_it:.4f})" if deviation_of_it else ")")
+    return text

@@ -1,0 +1,28 @@
+"""embrec explain."""
+
+from __future__ import annotations
+
+import click
+
+from embrec.cli.common import count_option, database_option, engine, json_option
+from embrec.cli.tables import print_frame
+from embrec.db import begin
+from embrec.serving.explain import explain_recommendation
+from embrec.serving.search import resolve_movie
+
+
+@click.command()
+@click.argument("user")
+@click.argument("movie")
+@count_option
+@database_option
+@json_option
+def explain(user: str, movie: str, count: int, database_url: str | None, as_json: bool) -> None:
+    """Which of USER's ratings speak most for MOVIE, or against it.
+
+    \b
+    embrec explain 196 "Fargo (1996)" -n 5
+    """
+    with begin(engine(database_url)) as connection:
+        found = explain_recommendation(connection, user, resolve_movie(connection, movie), count)
+    print_frame(found, as_json)

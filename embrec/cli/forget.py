@@ -1,0 +1,26 @@
+"""embrec forget."""
+
+from __future__ import annotations
+
+import click
+
+from embrec.cli.common import database_option, engine, note
+from embrec.data import ratings
+from embrec.errors import UnknownUserError
+
+
+@click.command()
+@click.argument("user")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@database_option
+def forget(user: str, yes: bool, database_url: str | None) -> None:
+    """Take away all that is known of USER: ratings, vectors in every run, what experiments recorded.
+
+    \b
+    embrec forget 196
+    """
+    if not yes:
+        click.confirm(f"Forget user {user} for ever?", abort=True, err=True)
+    if not ratings.forget_user(engine(database_url), user):
+        raise UnknownUserError(f"There is no user with the id {user!r}.")
+    note(f"User {user} is forgotten. Movies' vectors change with the next training: embrec train")

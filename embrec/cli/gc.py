@@ -1,0 +1,43 @@
+"""embrec gc."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+import click
+
+from embrec.cli.common import database_option, engine, json_option, note
+from embrec.cli.progress import progress_bar
+from embrec.cli.tables import print_rows
+from embrec.runs.cleanup import collect_garbage
+
+if TYPE_CHECKING:
+    pass
+
+
+@click.command()
+@click.option("--keep", type=click.IntRange(1), metavar="N", help="Delete trained runs beyond the N newest, too.")
+@click.option("--dry-run", is_flag=True, help="Only list what would be done.")
+@database_option
+@json_option
+def gc(keep: int | None, dry_run: bool, database_url: str | None, as_json: bool) -> None:
+    """Clear away what killed processes left, and with --keep old runs.
+
+    Never deleted by --keep: the published run, the one that a rollback would go back to, and the two of a running
+    experiment.
+
+    \b
+    embrec gc
+    embrec gc --keep 5 --dry-run
+    """
+    bind = engine(database_url, direct=True)
+    with progress_bar("Clearing away", "runs") as bar:
+        found = collect_garbage(bind, keep, dry_run, bar.update)
+    rows = [dataclasses.asdict(garbage) for garbage in found]
+    if rows or as_json:
+        print_rows(rows, ["model_run_id", "garbage"], as_json)
+    if not rows:
+        note("Nothing is left over.")
+    elif dry_run:
+        note("Nothing was done. To clear it away, run the same without --dry-run.")

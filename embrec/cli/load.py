@@ -1,0 +1,129 @@
+"""embrec load."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import click
+import sqlalchemy as sa
+
+from embrec.cli.common import database_option, engine, json_option, note, print_json
+from embrec.cli.progress import progress_bar
+from embrec.data.files.columns import COLUMN_OPTIONS
+from embrec.data.files.sources import Source, open_source
+from embrec.data.loading import LoadReport
+from embrec.data.loading import load as load_source
+from embrec.data.table_loading import load_from_table
+from embrec.data.table_source import TableSource
+
+movies_option = click.option(
+    "--movies", type=click.Path(path_type=Path), help="CSV of movies (movie_id, title, genres, release_year)."
+)
+users_option = click.option(
+    "--users", type=click.Path(path_type=Path), help="CSV of users (user_id, and any columns that tell of them)."
+)
+
+
+@click.command()
+@click.argument("source", metavar="[ml-100k|PATH]", required=False)
+@click.option("--from-table", metavar="NAME", help="A table or view of this database, such as shop.stars.")
+@click.option("--from-query", metavar="SQL", help="A SELECT in this database.")
+@click.option("--user-column", metavar="NAME", help="What the file, table or query calls user_id.")
+@click.option("--movie-column", metavar="NAME", help="... movie_id.")
+@click.option("--rating-column", metavar="NAME", help="... rating.")
+@click.option("--time-column", metavar="NAME", help="... rated_at.")
+@click.option(
+    "--watermark",
+    metavar="COLUMN",
+    help="Of a table's rows only those newer than at the last load, by this column of times, such as updated_at.",
+)
+@movies_option
+@users_option
+@click.option("--movies-query", metavar="SQL", help="SELECT of movie_id, title and, if known, genres and release_year.")
+@click.option(
+    "--reject-to", type=click.Path(path_type=Path), help="CSV file for bad rows; without it one stops the load."
+)
+@database_option
+@json_option
+def load(
+    source: str | None,
+    from_table: str | None,
+    from_query: str | None,
+    watermark: str | None,
+    movies: Path | None,
+    users: Path | None,
+    movies_query: str | None,
+    reject_to: Path | None,
+    database_url: str | None,
+    as_json: bool,
+    **column_options: str | None,
+) -> None:
+    """Load ratings: MovieLens 100K, a MovieLens folder, a CSV or a Parquet file, a table of the same database.
+
+    \b
+    embrec load ml-100k            # fetched, checked and kept
+    embrec load ml-latest-small/   # also ml-1m, ml-10m ... ml-32m
+    embrec load ratings.csv --movies movies.csv --users users.csv
+    embrec load sales.csv --user-column customer --movie-column film
+    embrec load --from-table shop.stars --user-column customer --movie-column film --rating-column stars
+    embrec load --from-table shop.stars --watermark updated_at   # only what is new
+    embrec load --from-query "SELECT ..." --movies-query "SELECT id AS movie_id, name AS title FROM film"
+
+    A CSV has commas, one row a line, and a header with user_id, movie_id, rating and, if known, rated_at (seconds
+    since 1970 or ISO 8601), or what the options say they are called. A table is read inside the database. Loading
+    again changes nothing; a newer rating replaces an older one. What is known of users helps to predict their ratings;
+    it is personal data, and no answer shows it.
+    """
+    columns = {ours: name for ours, option in COLUMN_OPTIONS.items() if (name := column_options[_parameter(option)])}
+    if sum(each is not None for each in (source, from_table, from_query)) != 1:
+        raise click.UsageError("Name one thing to load: ml-100k, a path, --from-table NAME or --from-query SQL.")
+    if (source is None and (movies or users)) or (source is not None and (movies_query or watermark)):
+        raise click.UsageError(
+            "--movies and --users go with a file; --movies-query and --watermark with a table or a query."
+        )
+    bind = engine(database_url)
+    if source is not None:
+        report = load_with_progress(bind, open_named_source(source, movies, columns, users), reject_to)
+    else:
+        with progress_bar("Loading inside the database") as bar:
+            ratings = TableSource(from_table, from_query, columns, movies_query, watermark)
+            report = load_from_table(bind, ratings, reject_to, progress=lambda share: bar.update(share, 1.0))
+    if as_json:
+        print_json(dataclasses.asdict(report))
+        return
+    click.echo(
+        f"{report.read:,} ratings read: {report.inserted:,} new, {report.updated:,} updated, "
+        f"{report.unchanged:,} unchanged, {report.rejected:,} rejected; "
+        f"{report.new_users:,} new users, {report.new_movies:,} new movies."
+    )
+    if report.rejected:
+        note(f"The rejected rows and their reasons are in {reject_to}.")
+
+
+def _parameter(option: str) -> str:
+    return option.removeprefix("--").replace("-", "_")
+
+
+def open_named_source(
+    name: str, movies: Path | None = None, columns: dict[str, str] | None = None, users: Path | None = None
+) -> Source:
+    """The data set called ``name``: ``ml-100k``, fetched where it is not in the cache, or a path."""
+    if name == "ml-100k" and not Path(name).exists():
+        from embrec.data.files.movielens import fetch_ml_100k
+
+        return open_source(fetch_ml_100k(note), movies, columns, users)
+    return open_source(name, movies, columns, users)
+
+
+def load_with_progress(bind: sa.Engine, source: Source, reject_to: Path | None = None) -> LoadReport:
+    """Load a source under a progress bar."""
+    with progress_bar("Reading ratings", "rows") as bar:
+
+        def show(share: float, rows: int) -> None:
+            if share < 1:
+                bar.update(rows, rows / share if share else rows)
+            else:
+                bar.step(f"Storing {rows:,} ratings")
+
+        return load_source(bind, source, reject_to, progress=show)

@@ -1,0 +1,23 @@
+"""embrec refresh."""
+
+from __future__ import annotations
+
+import click
+
+from embrec.cli.common import database_option, engine, note
+from embrec.cli.progress import progress_bar
+from embrec.data import ratings
+
+
+@click.command()
+@database_option
+def refresh(database_url: str | None) -> None:
+    """Give the published run vectors of movies that came after its training, and count ratings anew.
+
+    \b
+    embrec refresh
+    """
+    bind = engine(database_url)
+    with progress_bar("Refreshing"):
+        movies = ratings.refresh(bind)
+    note(f"{movies:,} movies that came after the training have vectors now; the ratings are counted.")

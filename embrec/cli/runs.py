@@ -1,0 +1,118 @@
+"""embrec runs."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+import click
+import sqlalchemy as sa
+
+from embrec.cli.common import database_option, engine, json_option, note, print_json
+from embrec.cli.completion import run_argument
+from embrec.cli.tables import figures, print_rows
+from embrec.runs import experiments, publishing, records
+
+if TYPE_CHECKING:
+    pass
+
+
+@click.group()
+def runs() -> None:
+    """Model runs: list, show, publish, roll back, delete.
+
+    \b
+    embrec runs list
+    embrec runs publish 2
+    """
+
+
+@runs.command(name="list")
+@click.option("--all", "include_deleted", is_flag=True, help="Deleted runs too.")
+@database_option
+@json_option
+def list_command(include_deleted: bool, database_url: str | None, as_json: bool) -> None:
+    """List the runs, newest first.
+
+    \b
+    embrec runs list
+    embrec runs list --all --json
+    """
+    found = records.list_runs(engine(database_url), include_deleted)
+    if as_json:
+        columns = ["model_run_id", "published", "status", "architecture", "started_at", "rating_count", "metrics"]
+        print_rows([dataclasses.asdict(run) for run in found], columns, as_json=True)
+        return
+    print_rows([_run(run) for run in found], ["run", "status", "model", "started", "ratings", "metrics"])
+
+
+def _run(run: records.ModelRun) -> dict[str, object]:
+    return {
+        "run": run.model_run_id,
+        "status": run.status + (", published" if run.published else ""),
+        "model": run.architecture,
+        "started": f"{run.started_at:%Y-%m-%d %H:%M}",
+        "ratings": f"{run.rating_count:,}",
+        "metrics": figures(run.metrics),
+    }
+
+
+@runs.command()
+@run_argument
+@database_option
+def show(run: int, database_url: str | None) -> None:
+    """Print everything recorded of a run, as JSON.
+
+    \b
+    embrec runs show 1
+    """
+    print_json(dataclasses.asdict(records.get_run(engine(database_url), run)))
+
+
+@runs.command()
+@run_argument
+@click.option("--force", is_flag=True, help="Also where its metrics look bad.")
+@database_option
+def publish(run: int, force: bool, database_url: str | None) -> None:
+    """Make RUN the published one.
+
+    \b
+    embrec runs publish 2
+    """
+    bind = engine(database_url)
+    publishing.publish(bind, run, force=force)
+    _note_published(bind, run)
+
+
+@runs.command()
+@database_option
+def rollback(database_url: str | None) -> None:
+    """Go back to the run that was published before.
+
+    \b
+    embrec runs rollback
+    """
+    bind = engine(database_url)
+    _note_published(bind, publishing.rollback(bind))
+
+
+def _note_published(bind: sa.Engine, run: int) -> None:
+    note(f"Model run {run} is published.")
+    if (experiment := experiments.running(bind)) is not None:
+        note(
+            f"Experiment {experiment.name!r} goes on with its model runs {experiment.control_run} and "
+            f"{experiment.treatment_run}. To end it: embrec experiments end"
+        )
+
+
+@runs.command()
+@run_argument
+@database_option
+def delete(run: int, database_url: str | None) -> None:
+    """Delete a run's vectors; its record stays.
+
+    \b
+    embrec runs delete 1
+    """
+    publishing.delete(engine(database_url, direct=True), run)
+    note(f"Model run {run} is deleted.")

@@ -1,0 +1,35 @@
+"""embrec similar."""
+
+from __future__ import annotations
+
+import click
+
+from embrec.cli.common import count_option, database_option, engine, json_option
+from embrec.cli.tables import print_frame
+from embrec.db import begin
+from embrec.serving.search import resolve_movie
+from embrec.serving.similar import similar_movies, similar_users
+
+
+@click.command()
+@click.argument("movie", required=False)
+@click.option("--user", metavar="ID", help="Users like this one, instead of movies.")
+@count_option
+@database_option
+@json_option
+def similar(movie: str | None, user: str | None, count: int, database_url: str | None, as_json: bool) -> None:
+    """Movies like MOVIE, named by its id or title.
+
+    \b
+    embrec similar "Star Wars (1977)"
+    embrec similar 50 -n 20 --json
+    embrec similar --user 196
+    """
+    if (movie is None) == (user is None):
+        raise click.UsageError("Name a movie, or a user with --user.")
+    with begin(engine(database_url)) as connection:
+        if user is not None:
+            frame = similar_users(connection, user, count)
+        else:
+            frame = similar_movies(connection, resolve_movie(connection, str(movie)), count)
+    print_frame(frame, as_json)

@@ -1,0 +1,154 @@
+"""embrec train."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+import sqlalchemy as sa
+
+from embrec.cli.common import MODELS, database_option, engine, importing_keras, json_option, note, print_json
+from embrec.cli.progress import progress_bar
+from embrec.errors import TrainingError, WithheldError
+
+if TYPE_CHECKING:
+    from embrec.models.base import Epoch
+    from embrec.training import TrainResult
+
+# What a step of the training is called, and what is counted in it.
+_STEPS = {
+    "extract": ("Reading ratings",),
+    "fit": ("Fitting the ratings", "epochs"),
+    "evaluate": ("Measuring the error",),
+    "store": ("Storing vectors",),
+    "publish": ("Publishing, and counting ratings",),
+    "index": ("Indexing vectors",),
+}
+# The part that ranks is fitted beside the other, and may take longer.
+_FITTED = "Finishing the fit"
+
+
+@click.command()
+@click.option(
+    "--model",
+    "architecture",
+    metavar="NAME",
+    default="two-part",
+    shell_complete=lambda ctx, parameter, incomplete: [name for name in MODELS if name.startswith(incomplete)],
+    show_default=True,
+    help="two-part, matrix-factorization (quick, ratings only), or outer-product (the article's).",
+)
+@click.option(
+    "--dimensions",
+    type=click.IntRange(1, 2000),
+    help="Length of a vector (two-part 64, matrix-factorization 31, article 32).",
+)
+@click.option("--epochs", type=click.IntRange(1), help="Passes over the ratings (matrix-factorization 8, article 50).")
+@click.option("--draws", type=click.IntRange(0), help="two-part: draws to average (by itself up to 200); 0 is quick.")
+@click.option(
+    "--penalty",
+    type=click.FloatRange(0, min_open=True),
+    help="Of a user or movie (matrix-factorization 8, two-part: chosen on held-out ratings).",
+)
+@click.option(
+    "--penalty-per-rating", type=click.FloatRange(0), help="matrix-factorization: added for each rating of it (0.05)."
+)
+@click.option("--dropout", type=click.FloatRange(0, 1, max_open=True), help="two-part: see embrec tune (0.25).")
+@click.option("--rating-power", type=click.FloatRange(0), help="two-part: how much more high ratings weigh (1.5).")
+@click.option("--hidden-units", type=click.IntRange(1), help="outer-product: width of the dense layer (500).")
+@click.option("--learning-rate", type=click.FloatRange(0, min_open=True), help="outer-product: Adam's (0.01).")
+@click.option("--batch-size", type=click.IntRange(1), help="outer-product: ratings per step (128).")
+@click.option(
+    "--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True, help="Same seed, same vectors."
+)
+@click.option(
+    "--holdout",
+    type=click.FloatRange(0, 1, max_open=True),
+    default=0.0,
+    show_default=True,
+    help="Share of ratings held out to report the error on; one-part models keep their best epoch by it.",
+)
+@click.option(
+    "--warm-start",
+    is_flag=True,
+    help="matrix-factorization: begin with the published run's movies; --epochs 2 is then enough.",
+)
+@click.option("--publish/--no-publish", default=True, show_default=True, help="Publish the run when it is trained.")
+@click.option("--force", is_flag=True, help="Publish it also where it looks bad, or another was published meanwhile.")
+@database_option
+@json_option
+def train(
+    architecture: str,
+    seed: int,
+    holdout: float,
+    warm_start: bool,
+    publish: bool,
+    force: bool,
+    database_url: str | None,
+    as_json: bool,
+    **options: Any,
+) -> None:
+    """Train a model on the ratings in the database and publish its vectors.
+
+    \b
+    embrec train
+    embrec train --draws 0  # quick
+    embrec train --holdout 0.1 --no-publish
+    embrec train --model matrix-factorization --warm-start --epochs 2
+    """
+    chosen = {name: value for name, value in options.items() if value is not None}
+    bind = engine(database_url, direct=True)
+    result = train_with_progress(bind, architecture, chosen, seed, holdout, publish, warm_start, force)
+    _print_result(result, as_json)
+    if result.withheld:
+        raise WithheldError(result.withheld)
+    if not as_json:
+        note("Published." if result.published else f"To publish it: embrec runs publish {result.model_run_id}")
+
+
+def _print_result(result: TrainResult, as_json: bool) -> None:
+    if as_json:
+        print_json(
+            {
+                "model_run_id": result.model_run_id,
+                "published": result.published,
+                "metrics": result.metrics,
+                "seconds": result.seconds,
+            }
+        )
+        return
+    errors = ", ".join(f"{name} {value:.4f}" for name, value in result.metrics.items())
+    model = result.model
+    kept = "" if model.kept_epoch == len(model.history) else f"; epoch {model.kept_epoch} kept"
+    click.echo(f"Model run {result.model_run_id}: {errors}{kept}.")
+
+
+def train_with_progress(
+    bind: sa.Engine,
+    architecture: str,
+    options: dict[str, Any],
+    seed: int,
+    holdout: float,
+    publish: bool,
+    warm_start: bool = False,
+    force: bool = False,
+) -> TrainResult:
+    """Train under a progress bar."""
+    try:
+        with importing_keras():
+            from embrec import training
+    except ImportError as error:
+        raise TrainingError("Training needs TensorFlow and Keras. Run: pip install 'embrec[train]'") from error
+
+    with progress_bar("Preparing") as bar:
+
+        def on_epoch(epoch: Epoch) -> None:
+            held_out = "" if epoch.held_out_rmse is None else f", held out {epoch.held_out_rmse:.4f}"
+            bar.update(epoch.epoch, epoch.of, f"{epoch.epoch} of {epoch.of}, RMSE {epoch.rmse:.4f}{held_out}")
+            if epoch.epoch == epoch.of:
+                bar.step(_FITTED)
+
+        def on_step(step: str) -> None:
+            bar.step(*_STEPS[step])
+
+        return training.train(bind, architecture, options, seed, holdout, publish, on_epoch, warm_start, force, on_step)

@@ -1,0 +1,31 @@
+"""embrec trending."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import click
+
+from embrec.cli.common import count_option, database_option, engine, json_option
+from embrec.cli.filters import check_genres, filter_options, given_filters
+from embrec.cli.tables import print_frame
+from embrec.serving import recommend as answers
+
+
+@click.command()
+@click.argument("since", type=click.DateTime())
+@filter_options
+@count_option
+@database_option
+@json_option
+def trending(since: datetime, count: int, database_url: str | None, as_json: bool, **filters: Any) -> None:
+    """Movies that are rated much more SINCE a time (UTC) than before.
+
+    \b
+    embrec trending 1998-04-01
+    """
+    moment = since.replace(tzinfo=UTC)
+    bind = engine(database_url)
+    check_genres(bind, filters)
+    print_frame(answers.trending_movies(bind, moment, count, **given_filters(filters)), as_json)

@@ -1,0 +1,60 @@
+"""embrec tune."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from embrec.cli.common import database_option, engine, importing_keras, json_option, note, print_json
+from embrec.cli.progress import progress_bar
+from embrec.errors import TrainingError
+
+if TYPE_CHECKING:
+    from embrec.evaluation.tuning import Trial
+
+
+@click.command()
+@click.option(
+    "--model",
+    "architecture",
+    type=click.Choice(("two-part", "matrix-factorization")),
+    default="two-part",
+    show_default=True,
+    help="two-part: its preference part; the rating part has nothing to tune.",
+)
+@click.option("--trials", type=click.IntRange(1), default=50, show_default=True, help="In all, with earlier ones.")
+@click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True, help="Of the search.")
+@database_option
+@json_option
+def tune(architecture: str, trials: int, seed: int, database_url: str | None, as_json: bool) -> None:
+    """Look for better options on ratings that are held out for that, and print how to train with the best.
+
+    Every trial is kept in the database; run again, also after an interruption, it goes on from there.
+
+    \b
+    embrec tune --trials 20
+    embrec tune --model matrix-factorization --seed 1
+    """
+    try:
+        with importing_keras():
+            from embrec.evaluation import tuning
+    except ImportError as error:
+        raise TrainingError("Tuning needs TensorFlow, Keras and Optuna. Run: pip install 'embrec[tune]'") from error
+
+    bind = engine(database_url)
+    with progress_bar("Tuning", "trials") as bar:
+
+        def on_trial(trial: Trial, best: Trial, number: int) -> None:
+            bar.update(number, trials, f"{number} of {trials}, {trial.value:.4f}, best {best.value:.4f}")
+
+        best, metric, count = tuning.tune(bind, architecture, trials, seed, on_trial)
+    flags = " ".join(f"--{name.replace('_', '-')} {value:.4g}" for name, value in best.options.items())
+    command = f"embrec train --model {architecture} {flags}"
+    if as_json:
+        print_json({"options": best.options, metric: best.value, "trials": count, "command": command})
+        return
+    click.echo(f"Best of {count} trials: {metric} {best.value:.4f}")
+    click.echo(command)
+    if count > trials:
+        note("There were as many trials already; ask for more with --trials.")

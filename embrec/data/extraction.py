@@ -1,0 +1,152 @@
+"""Extracts ratings for training: contiguous arrays, from one snapshot, in an order that depends on nothing else."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+from dataclasses import dataclass
+
+import numpy as np
+import sqlalchemy as sa
+from numpy.typing import NDArray
+
+from embrec import db
+from embrec.data.files.validate import NO_TIME
+from embrec.data.ids import key_order
+from embrec.db import Bind, binary_copy
+from embrec.db.tables import movies
+from embrec.errors import DataError
+from embrec.models.base import Ratings
+from embrec.models.features import movie_features, user_features
+
+# Fingerprinted at a time: a few hundred megabytes of their ratings, at most.
+_FINGERPRINTED_USERS = 50_000
+
+
+@dataclass(frozen=True)
+class RatingArrays:
+    """Ratings for training, sorted by user, then movie; users and movies without ratings are not in it.
+
+    Attributes:
+        users: int32 of shape (n,), each rating's user as 0 .. user_count - 1.
+        movies: int32 of shape (n,), each rating's movie as 0 .. movie_count - 1.
+        ratings: float32 of shape (n,).
+        user_indexes: int32 of shape (user_count,), the database's user_index of each user.
+        movie_indexes: int32 of shape (movie_count,), the database's movie_index of each movie.
+        movie_genres: Each movie's genres.
+        movie_years: Each movie's release year, or None.
+        user_labels: For each label who has it: int32 of shape (n,), 0 .. user_count - 1, ascending.
+        newest_rating_at: Time of the newest rating, or None where no rating has a time.
+        sha256: Digest of the ratings and their indexes.
+        rated_at: int64 of shape (n,), microseconds since 1970, ``NO_TIME`` where there is none; empty unless asked for.
+    """
+
+    users: NDArray[np.int32]
+    movies: NDArray[np.int32]
+    ratings: NDArray[np.float32]
+    user_indexes: NDArray[np.int32]
+    movie_indexes: NDArray[np.int32]
+    movie_genres: list[list[str]]
+    movie_years: list[int | None]
+    user_labels: dict[str, NDArray[np.int32]]
+    newest_rating_at: dt.datetime | None
+    sha256: str
+    rated_at: NDArray[np.int64]
+
+    def for_models(self) -> Ratings:
+        """The ratings as a model takes them, with what is known of movies and users."""
+        return Ratings(
+            self.users,
+            self.movies,
+            self.ratings,
+            len(self.user_indexes),
+            len(self.movie_indexes),
+            movie_features(self.movie_genres, self.movie_years),
+            user_features(self.user_labels),
+        )
+
+    def fingerprints(self) -> NDArray[np.int64]:
+        """What the SQL function ratings_fingerprint answers for each user, int64 of shape (user_count,)."""
+        starts = np.searchsorted(self.users, np.arange(len(self.user_indexes)))
+        found = np.empty(len(starts), np.int64)
+        for begin in range(0, len(starts), _FINGERPRINTED_USERS):
+            chosen = starts[begin : begin + _FINGERPRINTED_USERS]
+            end = starts[begin + len(chosen)] if begin + len(chosen) < len(starts) else len(self.users)
+            part = slice(chosen[0], end)
+            movie = self.movie_indexes[self.movies[part]].astype(np.int64)
+            rating = np.clip(np.rint(self.ratings[part].astype(np.float64) * 65536), -(2**30), 2**30).astype(np.int64)
+            movie, rating = ((movie * 2654435761) & (2**31 - 1)) + 1, ((rating * 2246822519) & (2**31 - 1)) + 1
+            found[begin : begin + len(chosen)] = np.bitwise_xor.reduceat(movie * rating, chosen - chosen[0])
+        return found
+
+
+def extract(bind: Bind, with_times: bool = False) -> RatingArrays:
+    """Read all ratings as arrays, from one snapshot.
+
+    Args:
+        bind: An engine or a connection.
+        with_times: Whether to read when each rating was given.
+
+    Returns:
+        The ratings in an order that depends on nothing but the ratings.
+
+    Raises:
+        DataError: There are no ratings.
+        SchemaError: The schema is absent or behind.
+    """
+    with db.begin(bind) as connection:
+        db.require_schema(connection)
+        columns = "array_agg(user_index), array_agg(movie_index), array_agg(rating), max(rated_at)"
+        if with_times:
+            columns += f", array_agg(coalesce((extract(epoch FROM rated_at) * 1000000)::bigint, {NO_TIME}))"
+        pieces = binary_copy.read_by_blocks(connection, "embrec.ratings", columns)
+        known = {
+            row.movie_index: row
+            for row in connection.execute(sa.select(movies.c.movie_index, movies.c.genres, movies.c.release_year))
+        }
+        labels = binary_copy.query_arrays(
+            connection,
+            "SELECT label, array_agg(user_index) FROM embrec.users, unnest(labels) AS label"
+            " WHERE label IS NOT NULL GROUP BY label",
+        )
+        having = dict(labels)
+    if not pieces:
+        raise DataError("There are no ratings in the database. Run: embrec load ml-100k, or embrec load PATH")
+    user_column, movie_column, ratings = (np.concatenate([piece[column] for piece in pieces]) for column in range(3))
+    order = key_order(user_column, movie_column)
+    user_column, movie_column, ratings = user_column[order], movie_column[order], ratings[order]
+    digest = hashlib.sha256()
+    for column in (user_column, movie_column, ratings):
+        digest.update(np.ascontiguousarray(column).data)
+    users, user_indexes = _contiguous(user_column)
+    movie_numbers, movie_indexes = _contiguous(movie_column)
+    newest = max((piece[3] for piece in pieces if piece[3] is not None), default=None)
+    return RatingArrays(
+        users=users,
+        movies=movie_numbers,
+        ratings=ratings,
+        user_indexes=user_indexes,
+        movie_indexes=movie_indexes,
+        movie_genres=[known[index].genres for index in movie_indexes.tolist()],
+        movie_years=[known[index].release_year for index in movie_indexes.tolist()],
+        user_labels={label: _numbers_of(indexes, user_indexes) for label, indexes in having.items()},
+        newest_rating_at=newest,
+        sha256=digest.hexdigest(),
+        rated_at=np.concatenate([piece[4] for piece in pieces])[order] if with_times else np.array([], np.int64),
+    )
+
+
+def _contiguous(indexes: NDArray[np.int32]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    """Number the indexes that occur 0, 1, 2, ... in their order; returns the numbers and the indexes."""
+    occurring = np.flatnonzero(np.bincount(indexes)).astype(np.int32)
+    number = np.empty(int(occurring[-1]) + 1, dtype=np.int32)
+    number[occurring] = np.arange(len(occurring), dtype=np.int32)
+    return number[indexes], occurring
+
+
+def _numbers_of(indexes: NDArray[np.int32], occurring: NDArray[np.int32]) -> NDArray[np.int32]:
+    """The numbers of those indexes that occur, ascending, each once."""
+    indexes = np.unique(indexes)
+    numbers = np.searchsorted(occurring, indexes).clip(max=len(occurring) - 1)
+    found: NDArray[np.int32] = numbers[occurring[numbers] == indexes].astype(np.int32)
+    return found

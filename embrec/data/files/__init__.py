@@ -1,0 +1,1 @@
+"""Other people's files and DataFrames: read, matched to columns, checked row by row."""

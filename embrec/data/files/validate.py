@@ -1,0 +1,212 @@
+"""Turns raw text columns into checked arrays of ratings, whole columns at a time, and names each bad row."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from embrec.validation import LONGEST_ID_BYTES
+
+NO_TIME = np.iinfo(np.int64).min
+# A file with more bad rows than this is not what it is taken for; they are held in memory.
+MOST_REJECTED = 100_000
+RATING_COLUMNS = ("user_id", "movie_id", "rating", "rated_at")
+
+_NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
+_EPOCH = r"^-?\d+(\.\d*)?$"
+_ISO_8601 = r"^\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?)?\s?(Z|[+-]\d{2}(:?\d{2})?)?$"
+# Outside these years a time is a mistake: milliseconds read as seconds end in the year 29895.
+_OLDEST, _NEWEST = (int(pd.Timestamp(day, tz="UTC").timestamp()) * 1_000_000 for day in ("1900-01-01", "2100-01-01"))
+
+
+class RejectedRow(NamedTuple):
+    """A bad row: where it is, what is wrong, and its text."""
+
+    file: str
+    line: int
+    column: str
+    reason: str
+    row: str
+
+
+@dataclass(frozen=True)
+class RawRows:
+    """Rows as they stand in a file.
+
+    Attributes:
+        file: The file's name for messages.
+        columns: One binary or string array per column of ``RATING_COLUMNS``; ``rated_at`` may be missing.
+        lines: The rows' line numbers, int64 of shape (n,), counted from 1.
+        rejected: Rows that could not even be split into columns.
+    """
+
+    file: str
+    columns: dict[str, pa.Array]
+    lines: NDArray[np.int64]
+    rejected: list[RejectedRow]
+
+
+@dataclass(frozen=True)
+class RatingChunk:
+    """Checked ratings.
+
+    Attributes:
+        user_ids: String array of shape (n,).
+        movie_ids: String array of shape (n,).
+        ratings: float32 of shape (n,), finite.
+        rated_at: int64 of shape (n,), microseconds since 1970, ``NO_TIME`` where the row has none.
+        rejected: The bad rows that were left out.
+    """
+
+    user_ids: pa.StringArray
+    movie_ids: pa.StringArray
+    ratings: NDArray[np.float32]
+    rated_at: NDArray[np.int64]
+    rejected: list[RejectedRow]
+
+
+def check_ratings(raw: RawRows) -> RatingChunk:
+    """Check the rows of one chunk; bad ones are left out and listed, each with its first bad column.
+
+    Of more than ``MOST_REJECTED`` only one more than those is listed: enough to tell.
+    """
+    raw = _without_blank_lines(raw)
+    problems: NDArray[np.object_] = np.full(len(raw.lines), None, dtype=object)
+    columns_at_fault: NDArray[np.object_] = np.full(len(raw.lines), None, dtype=object)
+
+    def note(column: str, faulty: NDArray[np.bool_], reason: str) -> None:
+        if not faulty.any():
+            return
+        new = faulty & (problems == None)  # noqa: E711 - elementwise
+        problems[new] = reason
+        columns_at_fault[new] = column
+
+    user_ids = _checked_ids(raw.columns["user_id"], "user_id", note)
+    movie_ids = _checked_ids(raw.columns["movie_id"], "movie_id", note)
+    ratings = _checked_ratings(raw.columns["rating"], note)
+    times = raw.columns.get("rated_at")
+    rated_at = np.full(len(raw.lines), NO_TIME, dtype=np.int64) if times is None else _checked_times(times, note)
+
+    bad = problems != None  # noqa: E711 - elementwise
+    rejected = list(raw.rejected)
+    for row in np.flatnonzero(bad)[: MOST_REJECTED + 1]:
+        text = ",".join(_text(column[int(row)]) for column in raw.columns.values())
+        rejected.append(RejectedRow(raw.file, int(raw.lines[row]), columns_at_fault[row], problems[row], text))
+    if bad.any():
+        user_ids, movie_ids = user_ids.filter(pa.array(~bad)), movie_ids.filter(pa.array(~bad))
+        ratings, rated_at = ratings[~bad], rated_at[~bad]
+    return RatingChunk(user_ids, movie_ids, ratings, rated_at, sorted(rejected, key=lambda each: each.line))
+
+
+def _text(value: Any) -> str:
+    raw = value.as_py()
+    return raw.decode("utf-8", "replace") if isinstance(raw, bytes) else str(raw or "")
+
+
+def _without_blank_lines(raw: RawRows) -> RawRows:
+    """The rows of which any column has something in it."""
+    filled = np.zeros(len(raw.lines), dtype=bool)
+    for column in raw.columns.values():
+        filled |= _numpy(pc.not_equal(pc.binary_length(column), 0), missing=True)
+    if filled.all():
+        return raw
+    columns = {name: column.filter(pa.array(filled)) for name, column in raw.columns.items()}
+    return RawRows(raw.file, columns, raw.lines[filled], raw.rejected)
+
+
+def _numpy(mask: pa.Array, missing: bool = False) -> NDArray[np.bool_]:
+    return np.asarray(pc.fill_null(mask, missing).to_numpy(zero_copy_only=False), dtype=bool)
+
+
+def _as_text(column: pa.Array, name: str, note: Any) -> pa.StringArray:
+    """Decode UTF-8 and trim; what is not UTF-8 is noted and becomes empty."""
+    column = pc.fill_null(column, b"" if pa.types.is_binary(column.type) else "")
+    try:
+        text = pc.cast(column, pa.string())
+    except pa.ArrowInvalid:
+        decoded = [_decoded(value) for value in column.to_pylist()]
+        note(name, np.array([value is None for value in decoded]), "not UTF-8 text")
+        text = pa.array([value or "" for value in decoded], pa.string())
+    return pc.utf8_trim_whitespace(text)
+
+
+def _decoded(value: bytes) -> str | None:
+    try:
+        return value.decode("utf-8")
+    except UnicodeDecodeError:
+        return None
+
+
+def _checked_ids(column: pa.Array, name: str, note: Any) -> pa.StringArray:
+    ids = _as_text(column, name, note)
+    length = pc.binary_length(ids)
+    note(name, _numpy(pc.equal(length, 0)), "empty")
+    note(name, _numpy(pc.greater(length, LONGEST_ID_BYTES)), f"longer than {LONGEST_ID_BYTES} bytes")
+    note(name, _numpy(pc.match_substring(ids, "\0")), "contains a NUL character")
+    return ids
+
+
+def _checked_ratings(column: pa.Array, note: Any) -> NDArray[np.float32]:
+    text = _as_text(column, "rating", note)
+    try:
+        wide = pc.cast(text, pa.float64())
+    except pa.ArrowInvalid:
+        numeric = pc.match_substring_regex(text, _NUMBER)
+        special = pc.match_substring_regex(text, r"(?i)^[+-]?(nan|inf|infinity)$")
+        note("rating", _numpy(pc.equal(text, "")), "empty")
+        note("rating", ~_numpy(pc.or_(numeric, special)), "not a number")
+        wide = pc.cast(pc.if_else(numeric, text, "nan"), pa.float64())
+    with np.errstate(over="ignore"):
+        ratings: NDArray[np.float32] = wide.to_numpy(zero_copy_only=False).astype(np.float32)
+    note("rating", ~np.isfinite(ratings), "not a finite number")
+    return ratings
+
+
+def _checked_times(column: pa.Array, note: Any) -> NDArray[np.int64]:
+    """Seconds since 1970, or ISO 8601 (UTC where it names no zone), as microseconds since 1970."""
+    text = _as_text(column, "rated_at", note)
+    date_like = pc.match_substring_regex(text, r"^(19|20)\d{2}[01]\d[0-3]\d$")
+    note("rated_at", _numpy(date_like), "eight digits; write a date as 2024-01-31")
+    try:
+        seconds = pc.cast(text, pa.int64()).to_numpy(zero_copy_only=False)
+        if _numpy(pc.match_substring(text, "x", ignore_case=True)).any():
+            raise pa.ArrowInvalid("hexadecimal is no time")
+        # Bounded first: a huge number must not wrap around into a plausible one.
+        times: NDArray[np.int64] = np.clip(seconds, -(10**12), 10**12) * 1_000_000
+    except pa.ArrowInvalid:
+        times = _mixed_times(text, note)
+    given = times != NO_TIME
+    note(
+        "rated_at",
+        given & (np.abs(times) >= 10**11 * 1_000_000),
+        "too large for seconds since 1970; is it in milliseconds?",
+    )
+    note("rated_at", given & ((times < _OLDEST) | (times > _NEWEST)), "not between the years 1900 and 2100")
+    return times
+
+
+def _mixed_times(text: pa.StringArray, note: Any) -> NDArray[np.int64]:
+    epoch = _numpy(pc.match_substring_regex(text, _EPOCH))
+    empty = _numpy(pc.equal(text, ""))
+    times = np.full(len(text), NO_TIME, dtype=np.int64)
+    if epoch.any():
+        seconds = pc.cast(text.filter(pa.array(epoch)), pa.float64()).to_numpy(zero_copy_only=False)
+        times[epoch] = (np.clip(seconds, -1e12, 1e12) * 1e6).astype(np.int64)
+    dated = ~epoch & ~empty
+    if dated.any():
+        written = text.filter(pa.array(dated))
+        written = pc.if_else(pc.match_substring_regex(written, _ISO_8601), written, None)
+        parsed = pd.to_datetime(
+            pd.Series(written.to_pylist(), dtype=object), utc=True, format="ISO8601", errors="coerce"
+        )
+        unread = np.zeros(len(text), dtype=bool)
+        unread[dated] = parsed.isna().to_numpy()
+        note("rated_at", unread, "neither seconds since 1970 nor an ISO 8601 time")
+        times[dated] = np.where(parsed.isna(), NO_TIME, parsed.astype("datetime64[us, UTC]").astype(np.int64))
+    return times

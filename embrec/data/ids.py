@@ -1,0 +1,119 @@
+"""Outside ids to contiguous indexes: numbered by first appearance, then mapped to the database's."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import sqlalchemy as sa
+from numpy.typing import NDArray
+
+from embrec.db import binary_copy
+
+# Ids wait until there are this many: numbering hashes all known ids again.
+_ENOUGH_WAITING = 4_000_000
+
+
+class FirstAppearance:
+    """Numbers ids from 0 in the order they are first seen, many at a time.
+
+    Known ids stand before the new ones in one factorisation, so they keep their numbers. Ids that are whole numbers
+    are hashed as such, several times faster than text; from the first one that is not, all are text.
+    """
+
+    def __init__(self) -> None:
+        self._known: pa.Array = pa.array([], pa.int64())
+        self._waiting: list[pa.Array] = []
+        self._count = 0
+        self._numbers: list[NDArray[np.int32]] = []
+
+    def add(self, ids: pa.StringArray) -> None:
+        """Take the next ids; their numbers come from :meth:`finish`."""
+        taken = self._as_integers(ids) if pa.types.is_int64(self._known.type) else ids
+        self._waiting.append(taken)
+        self._count += len(ids)
+        if self._count >= max(_ENOUGH_WAITING, len(self._known)):
+            self._number()
+
+    def finish(self) -> tuple[pa.StringArray, NDArray[np.int32]]:
+        """The distinct ids in order of first appearance, and the number of every id that was added, int32."""
+        self._number()
+        numbers = np.concatenate(self._numbers) if self._numbers else np.array([], np.int32)
+        return pc.cast(self._known, pa.string()), numbers
+
+    def _as_integers(self, ids: pa.StringArray) -> pa.Array:
+        """The ids as int64 where each is one, written the only way (no 007, no +7); else all become text."""
+        try:
+            integers = pc.cast(ids, pa.int64())
+            if pc.cast(integers, pa.string()).equals(ids):
+                return integers
+        except pa.ArrowInvalid:
+            pass
+        self._known = pc.cast(self._known, pa.string())
+        self._waiting = [pc.cast(waiting, pa.string()) for waiting in self._waiting]
+        return ids
+
+    def _number(self) -> None:
+        if not self._waiting:
+            return
+        together = [self._known, *self._waiting]
+        if pa.types.is_int64(self._known.type):
+            codes, distinct = pd.factorize(np.concatenate([each.to_numpy() for each in together]))
+            known = pa.array(distinct)
+        else:
+            encoded = pa.chunked_array(together).dictionary_encode()
+            known = encoded.chunk(encoded.num_chunks - 1).dictionary
+            codes = np.concatenate([chunk.indices.to_numpy() for chunk in encoded.chunks])
+        self._numbers.append(codes[len(self._known) :].astype(np.int32))
+        self._known, self._waiting, self._count = known, [], 0
+
+
+def map_ids(connection: sa.Connection, side: str, ids: pa.StringArray) -> tuple[NDArray[np.int32], int]:
+    """Database indexes of distinct outside ids, giving new ones to ids not seen before, in their order.
+
+    Args:
+        connection: The transaction to work in; the caller has locked the table against other loads.
+        side: ``user`` or ``movie``.
+        ids: The ids, none twice.
+
+    Returns:
+        int32 of shape (len(ids),), and how many were new.
+    """
+    if connection.scalar(sa.text(f"SELECT NOT EXISTS (SELECT FROM embrec.{side}s)")):
+        _send(connection, f"embrec.{side}s ({side}_index, {side}_id)", ids)
+        connection.execute(sa.text(f"ANALYZE embrec.{side}s"))
+        return np.arange(len(ids), dtype=np.int32), len(ids)
+    connection.execute(sa.text("CREATE TEMP TABLE embrec_ids (position integer, id text) ON COMMIT DROP"))
+    _send(connection, "pg_temp.embrec_ids", ids)
+    connection.execute(sa.text("ANALYZE pg_temp.embrec_ids"))
+    new = connection.execute(
+        sa.text(
+            f"INSERT INTO embrec.{side}s ({side}_index, {side}_id)"
+            f" SELECT (SELECT coalesce(max({side}_index), -1) FROM embrec.{side}s)"
+            "   + row_number() OVER (ORDER BY i.position), i.id"
+            " FROM pg_temp.embrec_ids AS i"
+            f" WHERE NOT EXISTS (SELECT FROM embrec.{side}s AS k WHERE k.{side}_id = i.id)"
+        )
+    ).rowcount
+    ((indexes,),) = binary_copy.query_arrays(
+        connection,
+        f"SELECT array_agg(k.{side}_index ORDER BY i.position)"
+        f" FROM pg_temp.embrec_ids AS i JOIN embrec.{side}s AS k ON k.{side}_id = i.id",
+    )
+    connection.execute(sa.text("DROP TABLE pg_temp.embrec_ids"))
+    return indexes, new
+
+
+def _send(connection: sa.Connection, target: str, ids: pa.StringArray) -> None:
+    """Write positions and ids."""
+    positions = pa.array(np.arange(len(ids), dtype=np.int32))
+    binary_copy.copy_table(connection, target, pa.table({"position": positions, "id": ids}))
+
+
+def key_order(users: NDArray[np.int32], movies: NDArray[np.int32]) -> NDArray[np.int64] | slice:
+    """Positions in the order of user, then movie; everything as it is where it is in that order already."""
+    key = (users.astype(np.int64) << 32) | movies
+    if (key[1:] > key[:-1]).all():
+        return slice(None)
+    return np.argsort(key)

@@ -1,0 +1,112 @@
+"""Ratings one at a time, as an application gives them, and the statistics of all; whole files are loaded elsewhere.
+
+Every function takes an Engine, or a Connection whose transaction is the caller's.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import sqlalchemy as sa
+
+from embrec import db, validation
+from embrec.db import Bind
+from embrec.errors import ArgumentError, NoPublishedRunError
+
+
+def add_rating(
+    bind: Bind, user_id: str | int, movie_id: str | int, rating: float, rated_at: dt.datetime | None = None
+) -> None:
+    """Record a user's rating of a movie, in place of an earlier one; new ids are taken in.
+
+    The next recommendation and prediction for the user know it, without training.
+
+    Args:
+        bind: An engine or a connection.
+        user_id: The user's outside id.
+        movie_id: The movie's outside id.
+        rating: A finite number.
+        rated_at: When it was given; None for now.
+
+    Raises:
+        ArgumentError: An id is empty or no id, the rating is not finite, or the time not one of 1900 to 2099.
+        SchemaError: The schema is absent or behind.
+    """
+    user, movie = validation.outside_id(user_id, "user_id"), validation.outside_id(movie_id, "movie_id")
+    if "" in (user, movie):
+        raise ArgumentError("A rating needs a user's and a movie's id; give two that are not empty.")
+    if rated_at is not None and not 1900 <= validation.moment(rated_at, "rated_at").year < 2100:  # as in a file
+        raise ArgumentError(f"rated_at is in the year {rated_at.year}; give one between 1900 and 2099.")
+    values = {"user": user, "movie": movie, "rating": validation.rating(rating), "rated_at": rated_at}
+    with db.begin(bind) as connection:
+        connection.execute(
+            sa.text(
+                "SELECT embrec.add_rating(CAST(:user AS text), CAST(:movie AS text), CAST(:rating AS real),"
+                " coalesce(:rated_at, now()))"
+            ).bindparams(sa.bindparam("rated_at", type_=sa.DateTime(timezone=True))),
+            values,
+        )
+
+
+def remove_rating(bind: Bind, user_id: str | int, movie_id: str | int) -> bool:
+    """Take a user's rating of a movie back; returns whether there was one.
+
+    Raises:
+        ArgumentError: An id is no id.
+        SchemaError: The schema is absent or behind.
+    """
+    values = {"user": validation.outside_id(user_id, "user_id"), "movie": validation.outside_id(movie_id, "movie_id")}
+    with db.begin(bind) as connection:
+        statement = sa.text("SELECT embrec.remove_rating(CAST(:user AS text), CAST(:movie AS text))")
+        return bool(connection.scalar(statement, values))
+
+
+def forget_user(bind: Bind, user_id: str | int) -> bool:
+    """Take away all that is known of a user: ratings, labels, vectors in every run, what experiments recorded.
+
+    Movies' vectors, which were learned from many users' ratings, stay as they are until the next training.
+
+    Returns:
+        Whether there was such a user.
+
+    Raises:
+        ArgumentError: The id is no id.
+        SchemaError: The schema is absent or behind.
+    """
+    user = validation.outside_id(user_id, "user_id")
+    with db.begin(bind) as connection:
+        statement = sa.text("SELECT embrec.forget_user(CAST(:user AS text))")
+        return bool(connection.scalar(statement, {"user": user}))
+
+
+def refresh(bind: Bind) -> int:
+    """Give the published run vectors of the movies that came after its training, without training.
+
+    Returns:
+        How many movies those are.
+
+    Raises:
+        NoPublishedRunError: No run is published.
+        DatabaseError: This role does not own the schema.
+        SchemaError: The schema is absent or behind.
+    """
+    with db.begin(bind) as connection:
+        if connection.scalar(sa.text("SELECT model_run_id FROM embrec.published_run")) is None:
+            raise NoPublishedRunError()
+        return int(connection.execute(sa.text("SELECT embrec.refresh()")).scalar_one())
+
+
+def refresh_statistics(bind: Bind) -> bool:
+    """Count the ratings anew for popular movies and the filter ``min_ratings``; readers are not held up.
+
+    Returns:
+        Whether this role may; where not, the statistics stay as they are.
+
+    Raises:
+        SchemaError: The schema is absent or behind.
+    """
+    with db.begin(bind) as connection:
+        allowed = connection.scalar(sa.text("SELECT has_function_privilege('embrec.refresh_statistics()', 'EXECUTE')"))
+        if allowed:
+            connection.execute(sa.text("SELECT embrec.refresh_statistics()"))
+        return bool(allowed)

@@ -1,0 +1,237 @@
+"""Loads ratings that the database has already: in SQL, without taking them out of it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pyarrow as pa
+import sqlalchemy as sa
+
+from embrec import db
+from embrec.data.files.movies import Movie
+from embrec.data.files.validate import MOST_REJECTED, RejectedRow
+from embrec.data.ids import map_ids
+from embrec.data.loading import (
+    LoadReport,
+    check_reject_file,
+    describe_movies,
+    lock_indexes,
+    lock_ratings,
+    merge_staged,
+    no_ratings,
+    staged_ratings,
+    without_keys,
+    write_rejected,
+)
+from embrec.data.ratings import refresh_statistics
+from embrec.data.table_source import Reading, TableSource, read_movies, read_source, run
+from embrec.db.tables import load_watermarks
+from embrec.errors import BusyError, DataError
+
+WORK_MEMORY = "256MB"
+LOCK_SECONDS = 5
+_TRIES = 3
+
+
+def load_from_table(
+    engine: sa.Engine,
+    source: TableSource,
+    reject_to: str | Path | None = None,
+    progress: Callable[[float], None] = lambda share: None,
+) -> LoadReport:
+    """Load ratings from a table or a query of the same database: everything, or nothing where something is wrong.
+
+    What holds for :func:`embrec.data.loading.load` holds here, but that new users and movies get their indexes in the
+    order of their ids. All is read from one snapshot, and whoever else writes ratings waits until it is done; so do
+    readers, while the first load of all builds the keys. With a watermark, what was loaded is remembered in the same
+    transaction, and a load that finds nothing new is none to complain of. Rows that were deleted from the table are not
+    noticed; the triggers of ``embrec.follow_table()`` notice them.
+
+    Args:
+        engine: The database; this role must also be allowed to read the table.
+        source: The table or the query.
+        reject_to: A CSV file to write bad rows to; without it the first bad row stops the load.
+        progress: Called with the share of the work done, between 0 and 1.
+
+    Returns:
+        Counts of what happened.
+
+    Raises:
+        DataError: There is no such table or column, a row is no rating and ``reject_to`` is not given, or there are no
+            ratings at all.
+        BusyError: Somebody else wrote ratings in a long transaction, at each of three tries.
+        SchemaError: The schema is absent or behind.
+    """
+    if reject_to is not None:
+        check_reject_file(Path(reject_to), ())
+    with db.begin(engine) as connection:
+        db.require_schema(connection)
+    for tries_left in reversed(range(_TRIES)):
+        try:
+            report, rejected = _load(engine, source, reject_to is not None, progress)
+            break
+        except BusyError:
+            if not tries_left:
+                raise
+            time.sleep(LOCK_SECONDS)
+    if reject_to is not None:
+        write_rejected(Path(reject_to), rejected)
+    return report
+
+
+def _load(
+    engine: sa.Engine, source: TableSource, rejecting: bool, progress: Callable[[float], None]
+) -> tuple[LoadReport, list[RejectedRow]]:
+    # One snapshot: a row that is committed between two of our statements has an id that we have not mapped.
+    with db.begin(engine.execution_options(isolation_level="REPEATABLE READ")) as connection:
+        # Before the snapshot, which the first SELECT takes: what a trigger took away meanwhile would be put back.
+        connection.execute(sa.text(f"SET LOCAL lock_timeout = '{LOCK_SECONDS}s'"))  # others wait in the queue behind us
+        lock_indexes(connection)
+        lock_ratings(connection)
+        connection.execute(sa.text("SET LOCAL lock_timeout TO DEFAULT"))
+        reading = read_source(connection, source)
+        movies = read_movies(connection, source.movies_query) if source.movies_query else []
+        new_rows = _since_watermark(connection, source, reading)
+        total = _collect_ids(connection, reading, new_rows)
+        progress(0.2)
+        rejected = _bad_rows(connection, reading, new_rows, rejecting)
+        if total == len(rejected) and source.watermark is None:
+            raise DataError(f"{reading.name} has no ratings. Nothing was stored; name a table that has rows.")
+        new_users, new_movies = _map_ids(connection, "user"), _map_ids(connection, "movie")
+        _, unrated = map_ids(connection, "movie", _ids(movies))
+        describe_movies(connection, movies)
+        progress(0.3)
+        inserted, updated = _merge(connection, reading, new_rows)
+        if source.watermark is not None:
+            _remember(connection, source, reading)
+        progress(0.9)
+        if inserted + updated + new_movies + unrated:  # it reads all ratings, and a schedule may be narrow
+            refresh_statistics(connection)
+    read = total - len(rejected)
+    unchanged = read - inserted - updated
+    return LoadReport(read, inserted, updated, unchanged, len(rejected), new_users, new_movies + unrated), rejected
+
+
+def _ids(movies: Sequence[Movie]) -> pa.StringArray:
+    return pa.array(list(dict.fromkeys(movie.movie_id for movie in movies)), pa.string())
+
+
+def _since_watermark(connection: sa.Connection, source: TableSource, reading: Reading) -> str:
+    """A condition on the rows that may not have been loaded yet."""
+    if source.watermark is None or no_ratings(connection):
+        return "true"
+    stored = connection.scalar(
+        sa.select(load_watermarks.c.watermark).where(
+            load_watermarks.c.source == reading.key, load_watermarks.c.watermark_column == source.watermark
+        )
+    )
+    return "true" if stored is None else reading.since(stored)
+
+
+def _remember(connection: sa.Connection, source: TableSource, reading: Reading) -> None:
+    """Keep how far was read; a time yet to come would keep the rows until then from being read."""
+    connection.execute(
+        sa.text(
+            "INSERT INTO embrec.load_watermarks AS w (source, watermark_column, watermark)"
+            " SELECT :source, :column, least(max(watermark), now()) FROM pg_temp.embrec_user_ids"
+            " HAVING max(watermark) IS NOT NULL"
+            " ON CONFLICT (source, watermark_column) DO UPDATE SET"
+            "   watermark = greatest(w.watermark, excluded.watermark), loaded_at = excluded.loaded_at"
+        ),
+        {"source": reading.key, "column": source.watermark},
+    )
+
+
+def _collect_ids(connection: sa.Connection, reading: Reading, new_rows: str) -> int:
+    """Make temporary tables of the distinct ids as they stand in the source; returns how many rows there are."""
+    # The hashes of a million users and of their ratings' sort; the default of 4 MB takes twice the time.
+    connection.execute(
+        sa.text(
+            f"SELECT set_config('work_mem', '{WORK_MEMORY}', true)"
+            f" WHERE pg_size_bytes(current_setting('work_mem')) < pg_size_bytes('{WORK_MEMORY}')"
+        )
+    )
+    run(
+        connection,
+        f"CREATE TEMP TABLE embrec_user_ids ON COMMIT DROP AS SELECT {reading.user_id} AS id, count(*) AS row_count,"
+        f" count(*) FILTER (WHERE {reading.good}) AS good_count, {reading.newest()} AS watermark"
+        f" FROM {reading.rows} WHERE {new_rows} GROUP BY 1",
+    )
+    run(
+        connection,
+        f"CREATE TEMP TABLE embrec_movie_ids ON COMMIT DROP AS SELECT {reading.movie_id} AS id, count(*) AS good_count"
+        f" FROM {reading.rows} WHERE {new_rows} AND {reading.good} GROUP BY 1",
+    )
+    return int(connection.scalar(sa.text("SELECT coalesce(sum(row_count), 0) FROM pg_temp.embrec_user_ids")) or 0)
+
+
+def _bad_rows(connection: sa.Connection, reading: Reading, new_rows: str, rejecting: bool) -> list[RejectedRow]:
+    """The rows that are no ratings; the source is looked through for them where there are any."""
+    if not connection.scalar(sa.text("SELECT sum(row_count) > sum(good_count) FROM pg_temp.embrec_user_ids")):
+        return []
+    rows = run(
+        connection,
+        f"SELECT bad, raw FROM (SELECT {reading.bad} AS bad, {reading.raw} AS raw FROM {reading.rows}"
+        f" WHERE {new_rows}) AS judged WHERE bad IS NOT NULL LIMIT {MOST_REJECTED + 1 if rejecting else 1}",
+    ).all()
+    rejected = []
+    for number, row in enumerate(rows, 1):
+        column, _, reason = row.bad.partition(": ")
+        rejected.append(RejectedRow(reading.name, number, column, reason, ",".join(value or "" for value in row.raw)))
+    if not rejecting:
+        first = rejected[0]
+        raise DataError(
+            f"{reading.name} has a row that is no rating: {first.column} is {first.reason}. Nothing was stored; mend "
+            "the row, leave it out by --from-query, or load with --reject-to FILE to set bad rows aside."
+        )
+    if len(rejected) > MOST_REJECTED:
+        raise DataError(
+            f"{reading.name} has more than {MOST_REJECTED:,} rows that are no ratings, the first because "
+            f"{rejected[0].column} is {rejected[0].reason}. Nothing was stored; check which columns are named."
+        )
+    return rejected
+
+
+def _map_ids(connection: sa.Connection, side: str) -> int:
+    """Give indexes to ids that are new, and make the temporary table of all the source's; returns how many were new."""
+    new = connection.execute(
+        sa.text(
+            f"INSERT INTO embrec.{side}s ({side}_index, {side}_id)"
+            f" SELECT (SELECT coalesce(max({side}_index), -1) FROM embrec.{side}s)"
+            # Whole numbers by size, whatever their type, and text the same in every collation.
+            '   + row_number() OVER (ORDER BY length(CAST(id AS text)), CAST(id AS text) COLLATE "C"), CAST(id AS text)'
+            f" FROM pg_temp.embrec_{side}_ids AS i WHERE good_count > 0"
+            f" AND NOT EXISTS (SELECT FROM embrec.{side}s AS k WHERE k.{side}_id = CAST(i.id AS text))"
+        )
+    ).rowcount
+    connection.execute(
+        sa.text(
+            f"CREATE TEMP TABLE embrec_{side}_map ON COMMIT DROP AS SELECT i.id, k.{side}_index"
+            f" FROM pg_temp.embrec_{side}_ids AS i JOIN embrec.{side}s AS k ON k.{side}_id = CAST(i.id AS text)"
+        )
+    )
+    connection.execute(sa.text(f"ANALYZE pg_temp.embrec_{side}_map"))
+    return int(new)
+
+
+def _merge(connection: sa.Connection, reading: Reading, new_rows: str) -> tuple[int, int]:
+    """Put the newest rating of each user and movie into the table; returns how many were inserted and updated."""
+    # In the order of the key, so that a user's ratings lie together.
+    newest = (
+        "SELECT DISTINCT ON (user_index, movie_index) u.user_index, m.movie_index,"
+        # One that is too small for a real would be an error.
+        f" CAST(CASE WHEN abs({reading.rating}) < 1e-37 THEN 0 ELSE {reading.rating} END AS real) AS rating,"
+        f" {reading.rated_at} AS rated_at FROM {reading.rows}"
+        f" JOIN pg_temp.embrec_user_map AS u ON u.id = {reading.user_id}"
+        f" JOIN pg_temp.embrec_movie_map AS m ON m.id = {reading.movie_id} WHERE {new_rows} AND {reading.good}"
+        " ORDER BY user_index, movie_index, rated_at DESC NULLS LAST, rating DESC"
+    )
+    columns = "(user_index, movie_index, rating, rated_at)"
+    if no_ratings(connection):
+        with without_keys(connection):
+            return run(connection, f"INSERT INTO embrec.ratings {columns} {newest}").rowcount, 0
+    with staged_ratings(connection) as table:
+        run(connection, f"INSERT INTO {table} {columns} {newest}")
+        return merge_staged(connection, table)

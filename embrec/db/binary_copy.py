@@ -1,0 +1,199 @@
+"""Many rows at once: arrays into tables by binary COPY, and out again as arrays, vectors bit for bit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, cast
+
+import numpy as np
+import psycopg
+import psycopg.copy
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv
+import sqlalchemy as sa
+from numpy.typing import NDArray
+
+from embrec import db
+
+# PostgreSQL counts microseconds from 2000-01-01; this is it in microseconds since 1970.
+_POSTGRES_EPOCH = 946_684_800_000_000
+_COPY_SIGNATURE = b"PGCOPY\n\xff\r\n\0" + bytes(8)
+_COPY_TRAILER = b"\xff\xff"
+_COPY_BLOCK_ROWS = 1 << 16
+_TYPES = {pa.int32(): "int4", pa.float64(): "float8", pa.string(): "text"}
+_BLOCKS_PER_ARRAY = 128  # some 20,000 ratings
+
+
+def copy_arrays(connection: sa.Connection, target: str, arrays: Sequence[NDArray[Any]], freeze: bool = False) -> None:
+    """Write rows of fixed width by binary COPY.
+
+    Args:
+        connection: The transaction to write in.
+        target: Table and columns, such as ``embrec.ratings (user_index, rating)``.
+        arrays: One array of n values per column, of a dtype as wide as the column's type (int32 for integer,
+            float32 for real, bytes of one length for text, int64 for bigint and, from :func:`timestamps`,
+            timestamptz). A float32 array of shape (n, d) goes into a vector column, bit for bit, and an int32 one into
+            a column of integer[].
+        freeze: Spare the first reader and the first vacuum from rewriting every page; allowed for a table that this
+            transaction has made or truncated.
+    """
+    rows = len(arrays[0])
+    fields: list[tuple[Any, ...]] = [("count", ">i2")]
+    for position, array in enumerate(arrays):
+        fields.append((f"length{position}", ">i4"))
+        fields.append((f"value{position}", _field(array)))
+    layout = np.dtype(fields)
+    with (
+        _cursor(connection) as cursor,
+        # A second thread writes to the server while this one makes the next block.
+        cursor.copy(
+            f"COPY {target} FROM STDIN (FORMAT binary, FREEZE {freeze})", writer=psycopg.copy.QueuedLibpqWriter(cursor)
+        ) as copy,
+    ):
+        copy.write(_COPY_SIGNATURE)
+        for start in range(0, rows, _COPY_BLOCK_ROWS):
+            block = slice(start, min(start + _COPY_BLOCK_ROWS, rows))
+            buffer = np.zeros(block.stop - start, layout)
+            buffer["count"] = len(arrays)
+            for position, array in enumerate(arrays):
+                value = buffer[f"value{position}"]
+                buffer[f"length{position}"] = value.nbytes // len(value)
+                if array.ndim == 1:
+                    value[:] = array[block]
+                elif array.dtype == np.float32:
+                    value["dimensions"] = array.shape[1]
+                    value["elements"] = array[block]
+                else:
+                    value["header"] = 1, 0, psycopg.adapters.types["int4"].oid, array.shape[1], 1
+                    value["elements"]["length"] = 4
+                    value["elements"]["value"] = array[block]
+            copy.write(buffer.tobytes())
+        copy.write(_COPY_TRAILER)
+
+
+def _field(array: NDArray[Any]) -> Any:
+    """How a value of a column is laid out."""
+    if array.ndim == 1:
+        return array.dtype.newbyteorder(">")
+    if array.dtype == np.float32:
+        return [("dimensions", ">i2"), ("nothing", ">i2"), ("elements", ">f4", (array.shape[1],))]
+    # Dimensions, whether there are NULLs, the type, how many, the first's number; then each element with its length.
+    return [("header", ">i4", (5,)), ("elements", [("length", ">i4"), ("value", ">i4")], (array.shape[1],))]
+
+
+def copy_rows(connection: sa.Connection, target: str, types: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """Write rows that hold text or arrays by binary COPY.
+
+    Args:
+        connection: The transaction to write in.
+        target: Table and columns, such as ``embrec.users (user_index, user_id)``.
+        types: The columns' PostgreSQL types.
+        rows: The rows, as Python values.
+    """
+    with (
+        _cursor(connection) as cursor,
+        cursor.copy(f"COPY {target} FROM STDIN (FORMAT binary)") as copy,
+    ):
+        copy.set_types(types)
+        for row in rows:
+            copy.write_row(row)
+
+
+def copy_table(connection: sa.Connection, target: str, rows: pa.Table) -> None:
+    """Write rows of an Arrow table by CSV COPY, without a Python object for any of them.
+
+    Args:
+        connection: The transaction to write in.
+        target: Table and columns, such as ``embrec.users (user_index, user_id)``.
+        rows: One column for each, of int32, float64 or text.
+    """
+    texts = [column for column in rows.columns if pa.types.is_string(column.type)]
+    if any(pc.any(pc.match_substring(text, "\n")).as_py() for text in texts):
+        # A line of backslash and dot ends CSV data before PostgreSQL 18.
+        types = [_TYPES[column.type] for column in rows.columns]
+        copy_rows(connection, target, types, zip(*(column.to_pylist() for column in rows.columns), strict=True))
+        return
+    with (
+        _cursor(connection) as cursor,
+        cursor.copy(
+            f"COPY {target} FROM STDIN (FORMAT csv, ENCODING 'UTF8')", writer=psycopg.copy.QueuedLibpqWriter(cursor)
+        ) as copy,
+    ):
+        for batch in rows.to_batches(max_chunksize=_COPY_BLOCK_ROWS):
+            buffer = pa.BufferOutputStream()
+            pa.csv.write_csv(batch, buffer, pa.csv.WriteOptions(include_header=False))
+            copy.write(buffer.getvalue().to_pybytes())
+
+
+def query_arrays(connection: sa.Connection, query: str) -> Iterator[tuple[Any, ...]]:
+    """Stream the rows of a query whose array columns come as numpy arrays.
+
+    One array of thousands of values costs the server and us a fraction of as many rows.
+
+    Args:
+        connection: The transaction to read in; one statement is one snapshot.
+        query: A SELECT. Arrays of integer, bigint, real and vector, without NULLs, become int32, int64, float32
+            and float32 of shape (n, d); other columns are Python values.
+    """
+    with _cursor(connection) as cursor:
+        for name, dtype in (("int4", ">i4"), ("int8", ">i8"), ("float4", ">f4")):
+            array_oid = psycopg.adapters.types[name].array_oid
+            cursor.adapters.register_loader(array_oid, _array_loader(np.dtype(dtype)))
+        if vector := psycopg.types.TypeInfo.fetch(cursor.connection, f"{db.extension_schema(connection)}.vector"):
+            cursor.adapters.register_loader(vector.array_oid, _array_loader(None))
+        yield from cursor.stream(query.encode(), binary=True)
+
+
+def read_by_blocks(connection: sa.Connection, table: str, aggregates: str) -> list[tuple[Any, ...]]:
+    """Read a big table a piece at a time, in one statement and so from one snapshot.
+
+    Args:
+        connection: The transaction to read in.
+        table: The table, which is not partitioned.
+        aggregates: What to select of each piece, an array first, such as ``array_agg(user_index), max(rated_at)``.
+
+    Returns:
+        A row for each piece that has rows, its arrays as :func:`query_arrays` gives them.
+    """
+    blocks = f"pg_relation_size('{table}') / current_setting('block_size')::integer"
+    query = (
+        f"SELECT piece.* FROM generate_series(0, {blocks}, {_BLOCKS_PER_ARRAY}) AS block,"
+        f" LATERAL (SELECT {aggregates} FROM {table} WHERE ctid >= format('(%s,0)', block)::tid"
+        f" AND ctid < format('(%s,0)', block + {_BLOCKS_PER_ARRAY})::tid) AS piece"
+    )
+    return [piece for piece in query_arrays(connection, query) if piece[0] is not None]
+
+
+def _array_loader(dtype: np.dtype[Any] | None) -> type[psycopg.adapt.Loader]:
+    """A loader of binary arrays: after 20 bytes of header each element is its length and its value.
+
+    Args:
+        dtype: The elements' type, or None for vectors: two int16 (the dimension and nothing), then float32.
+    """
+
+    class ArrayLoader(psycopg.adapt.Loader):
+        format = psycopg.pq.Format.BINARY
+
+        def load(self, data: psycopg.abc.Buffer) -> NDArray[Any]:
+            payload = bytes(data)
+            fields: list[tuple[Any, ...]] = [("length", ">i4")]
+            if dtype is None:
+                dimensions = int.from_bytes(payload[24:26], "big")
+                fields += [("header", ">i2", (2,)), ("value", ">f4", (dimensions,))]
+            else:
+                fields.append(("value", dtype))
+            values = np.frombuffer(payload, np.dtype(fields), offset=20)["value"]
+            return np.ascontiguousarray(values, values.dtype.newbyteorder("="))
+
+    return ArrayLoader
+
+
+def timestamps(microseconds: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Turn microseconds since 1970 into PostgreSQL's binary timestamptz (microseconds since 2000)."""
+    return microseconds - _POSTGRES_EPOCH
+
+
+def _cursor(connection: sa.Connection) -> psycopg.Cursor[Any]:
+    """A cursor of the driver under the connection, in the same transaction."""
+    return cast("psycopg.Connection[Any]", connection.connection.driver_connection).cursor()

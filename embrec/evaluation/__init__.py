@@ -1,0 +1,1 @@
+"""Evaluate and tune models on held-out data."""

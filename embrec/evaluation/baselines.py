@@ -1,0 +1,55 @@
+"""Two contenders that learn no vectors; every model should beat them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from embrec.evaluation.evaluate import Contender, Predict, Score
+from embrec.models.base import Ratings
+
+# Ratings that a mean is drawn towards the overall mean by, so that few ratings do not make an extreme bias.
+_BIAS_RATINGS = 10.0
+
+
+def biases() -> Contender:
+    """The mean, and how much movies and users differ from it: no vectors."""
+
+    def rate(training: Ratings, seed: int) -> Predict:
+        mean = training.ratings.mean(dtype=np.float64)
+        left = training.ratings - mean
+        of_movies = _damped(training.movies, left, training.movie_count)
+        of_users = _damped(training.users, left - of_movies[training.movies], training.user_count)
+        return lambda users, movies: mean + of_users[users] + of_movies[movies]
+
+    def rank(training: Ratings, seed: int) -> Score:
+        return by_prediction(rate(training, seed), training.movie_count)
+
+    return Contender("biases", rate, rank)
+
+
+def by_prediction(predict: Predict, movie_count: int) -> Score:
+    """Scores that are predicted ratings."""
+
+    def score(users: NDArray[np.int32]) -> NDArray[Any]:
+        movies = np.tile(np.arange(movie_count, dtype=np.int32), len(users))
+        return predict(np.repeat(users, movie_count), movies).reshape(len(users), movie_count)
+
+    return score
+
+
+def _damped(rows: NDArray[np.int32], values: NDArray[Any], count: int) -> NDArray[np.float64]:
+    sums = np.bincount(rows, values, minlength=count)
+    return np.asarray(sums / (np.bincount(rows, minlength=count) + _BIAS_RATINGS))
+
+
+def popularity() -> Contender:
+    """The same list for everybody: what most users rated."""
+
+    def rank(training: Ratings, seed: int) -> Score:
+        counts = np.bincount(training.movies, minlength=training.movie_count)
+        return lambda users: np.tile(counts, (len(users), 1))
+
+    return Contender("popularity", rank=rank)

@@ -1,0 +1,1 @@
+"""The rating model: Bayesian matrix factorization by Gibbs sampling."""

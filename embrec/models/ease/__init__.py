@@ -1,0 +1,1 @@
+"""The ranking model: EASE, a linear autoencoder of which movies are rated together."""

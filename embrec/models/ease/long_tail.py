@@ -1,0 +1,76 @@
+"""Vectors for movies that the closed form of the preference part has no room for: a long tail of rarely rated ones.
+
+The closed form needs a matrix of movies by movies. In a catalogue of more movies it is of the most rated ones alone;
+the others, each with few ratings, are folded in: a movie's vector is the ridge solution that best tells who rated it
+from the users' vectors, as a new movie's would be.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import scipy.sparse
+from numpy.typing import NDArray
+
+from embrec.models.base import Preference, Ratings
+
+# Ridge penalty, in users of mean length.
+_PENALTY_USERS = 10.0
+
+
+def most_rated(training: Ratings, most: int) -> tuple[NDArray[np.int64], Ratings]:
+    """The most rated movies, ascending, and their ratings, in which they are numbered anew."""
+    counts = np.bincount(training.movies, minlength=training.movie_count)
+    chosen = np.sort(np.argsort(-counts, kind="stable")[:most])
+    number = np.full(training.movie_count, -1, np.int32)
+    number[chosen] = np.arange(most, dtype=np.int32)
+    kept = number[training.movies] >= 0
+    users, movies, ratings = training.users[kept], number[training.movies[kept]], training.ratings[kept]
+    return chosen, Ratings(users, movies, ratings, training.user_count, most)
+
+
+def with_others(fitted: Preference, chosen: NDArray[np.int64], weights: scipy.sparse.csr_array) -> Preference:
+    """Fold the movies in that were not chosen.
+
+    Args:
+        fitted: The preference part of the chosen movies.
+        chosen: Which movies those are, ascending.
+        weights: The users' weights of all movies, of shape (user_count, movie_count).
+    """
+    movie_count = weights.shape[1]
+    others = np.setdiff1d(np.arange(movie_count), chosen)
+    tail = _folded_in(fitted, weights[:, others])
+
+    def all_movies(head: NDArray[np.float32], of_others: NDArray[np.float64]) -> NDArray[np.float32]:
+        vectors = np.empty((movie_count, head.shape[1]), np.float32)
+        vectors[chosen], vectors[others] = head, of_others
+        return vectors
+
+    profiles = tail * _median_length(fitted.movie_profiles) / _median_length(fitted.movie_vectors)
+    every_profile = all_movies(fitted.movie_profiles, profiles)
+    known = np.diff(weights.indptr) > 0
+    to_similarity, *_ = np.linalg.lstsq(fitted.movie_vectors.astype(np.float64), fitted.similarity, rcond=None)
+    return Preference(
+        user_vectors=np.where(known[:, np.newaxis], weights @ every_profile, fitted.user_vectors).astype(np.float32),
+        movie_vectors=all_movies(fitted.movie_vectors, tail),
+        movie_profiles=every_profile,
+        similarity=all_movies(fitted.similarity, tail @ to_similarity),
+        penalty=fitted.penalty,
+        weighting=fitted.weighting,
+    )
+
+
+def _folded_in(fitted: Preference, weights: scipy.sparse.csr_array) -> NDArray[np.float64]:
+    """The vectors of movies, by who rated them; one that nobody did is weak, and like nothing else."""
+    users = fitted.user_vectors.astype(np.float64)
+    gram = users.T @ users
+    gram += _PENALTY_USERS * np.trace(gram) / len(users) / len(gram) * np.eye(len(gram))
+    vectors = np.linalg.solve(gram, (weights.T @ users).T).T
+    nobody = ~vectors.any(axis=1)
+    smallest = np.linalg.norm(fitted.movie_vectors, axis=1).min()
+    random = np.random.default_rng(0).standard_normal((int(nobody.sum()), vectors.shape[1]))
+    vectors[nobody] = random * smallest / np.sqrt(vectors.shape[1])
+    return np.asarray(vectors)
+
+
+def _median_length(vectors: NDArray[np.float32]) -> float:
+    return float(np.median(np.linalg.norm(vectors, axis=1)))

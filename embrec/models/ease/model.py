@@ -1,0 +1,332 @@
+"""The preference part: movie vectors by what the same people like, from a linear autoencoder in closed form.
+
+A user is the row of weights of the movies they rated; the autoencoder finds the movies-by-movies matrix, with nothing
+on its diagonal, that best gives each row back from itself (Steck, Embarrassingly shallow autoencoders for sparse data,
+WWW 2019), with a penalty that grows with a movie's popularity, as dropout of the input does (Steck, Autoencoders that
+don't overfit towards the identity, NeurIPS 2020), and the rows of very active users scaled down. All it needs of the
+ratings is their Gram matrix, which a Keras model sums up over batches of users. Of the scores it gives the largest
+directions are kept, the smaller ones shrunk: that ranks better than all of them, and leaves one vector a movie. A
+user's vector is the weighted sum of the profiles of the movies they rated, so a new rating, or a new user, needs no
+training.
+
+The penalty is chosen by how well ratings that were held out are ranked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import keras
+import numpy as np
+import scipy.linalg
+import scipy.sparse
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from embrec.metrics import liked_from, ndcg
+from embrec.models.base import Preference, Ratings, RatingWeights
+from embrec.models.ease import long_tail
+from embrec.models.factorization import untuned
+from embrec.models.svd import largest
+
+# A user's row is scaled by its number of ratings to this power.
+_ROW_POWER = -0.25
+# Where the search for a penalty begins.
+FIRST_PENALTY = 40.0
+# Of the directions that are kept, the one at this share is shrunk by half.
+_HALF_AT = 0.75
+_USERS_PER_BATCH = 1 << 16
+_VALIDATION_USERS = 2_000
+_MOST_VALIDATIONS = 3
+_FEW_MOVIES = 4_000
+# The closed form of so many takes some 5 GB and minutes.
+_MOST_MOVIES = 12_000
+# Of the largest square of a direction's size, what one must have to be one.
+_LEAST_SHARE = 1e-8
+
+
+@dataclass(frozen=True)
+class Options:
+    """Options of a fit.
+
+    Attributes:
+        dimensions: Length of a vector.
+        penalty: Regularisation, in ratings; None to choose it on held-out ratings.
+        dropout: Share of a movie's own rating that regularisation takes away; 0 regularises all movies alike.
+        rating_power: How much more a high rating weighs than a low one; 0 for alike.
+    """
+
+    dimensions: int = 64
+    penalty: float | None = None
+    dropout: float = 0.25
+    rating_power: float = 1.5
+
+
+class GramMatrix(keras.Model):  # type: ignore[misc]  # keras has no types
+    """Sums up rows' X'X over batches of users: fit it to the numbers of the batches.
+
+    Args:
+        rows: Sparse, of shape (user_count, movie_count).
+    """
+
+    def __init__(self, rows: scipy.sparse.csr_array) -> None:
+        super().__init__(name="gram_matrix")
+        self._rows = rows.astype(np.float32)
+        self.gram = self.add_weight(
+            shape=(rows.shape[1],) * 2, initializer="zeros", name="gram", trainable=False, autocast=False
+        )
+        self.built = True
+
+    def train_step(self, data: tf.Tensor) -> dict[str, int]:
+        """Add one batch."""
+        begin = int(data[0]) * _USERS_PER_BATCH
+        # What few movies have in common is few numbers, so the product of sparse matrices takes far fewer steps than
+        # one with a dense matrix.
+        batch = self._rows[begin : begin + _USERS_PER_BATCH]
+        self.gram.assign_add((batch.T @ batch).toarray())
+        return {"users": begin + batch.shape[0]}  # Keras wants something to report
+
+
+def gram_matrix(rows: scipy.sparse.csr_array) -> NDArray[np.float32]:
+    """X'X of sparse rows, float32 of shape (movie_count, movie_count)."""
+    model = GramMatrix(rows)
+    model.compile(jit_compile=False, run_eagerly=True)
+    batches = tf.data.Dataset.range(-(-rows.shape[0] // _USERS_PER_BATCH)).batch(1)
+    model.fit(untuned(batches), epochs=1, verbose=0, shuffle=False)
+    return np.asarray(model.gram.numpy())
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """Users' weights, and the same scaled by activity for fitting."""
+
+    weights: scipy.sparse.csr_array
+    scaled: scipy.sparse.csr_array = field(repr=False)
+
+    @classmethod
+    def of(
+        cls, ratings: Ratings, weighting: RatingWeights, positions: NDArray[np.bool_] | slice = slice(None)
+    ) -> _Rows:
+        users, movies = ratings.users[positions], ratings.movies[positions]
+        shape = (ratings.user_count, ratings.movie_count)
+        weights = scipy.sparse.csr_array((weighting.of(ratings.ratings[positions]), (users, movies)), shape=shape)
+        weights.sort_indices()
+        counts = np.diff(weights.indptr)
+        scaled = weights.copy()
+        scaled.data *= np.repeat(np.maximum(counts, 1.0) ** _ROW_POWER, counts)
+        # In all they weigh as much as before, so that a penalty means the same for any data.
+        scaled *= np.sqrt((weights.data**2).sum() / max((scaled.data**2).sum(), 1e-30))
+        return cls(weights, scaled)
+
+
+@dataclass(frozen=True)
+class _Solution:
+    """The largest directions of the autoencoder's scores.
+
+    Attributes:
+        basis: float64 of shape (movie_count, dimensions).
+        sizes: The singular values of the scores, float64 of shape (dimensions,), descending.
+        profiles: What a movie in a row adds to the scores' coordinates, float64 of shape (movie_count, dimensions).
+    """
+
+    basis: NDArray[np.float64]
+    sizes: NDArray[np.float64]
+    profiles: NDArray[np.float64]
+
+    @property
+    def shrinkage(self) -> NDArray[np.float64]:
+        half = self.sizes[int(_HALF_AT * (len(self.sizes) - 1))] ** 2
+        return np.asarray(self.sizes**2 / (self.sizes**2 + half))
+
+
+def _solve(
+    gram: NDArray[np.floating[Any]], penalty: float, options: Options, near: _Solution | None = None
+) -> _Solution:
+    """Solve in the precision of the Gram matrix; ``near`` is the solution for a penalty that is not far."""
+    regularised = gram.copy()
+    diagonal = np.einsum("mm->m", regularised)
+    diagonal *= 1 + options.dropout / (1 - options.dropout)
+    diagonal += penalty
+    (inverse,) = scipy.linalg.get_lapack_funcs(("potri",), (gram,))
+    encoder = inverse(scipy.linalg.cholesky(regularised, lower=True, overwrite_a=True), lower=1, overwrite_c=1)[0]
+    encoder = np.tril(encoder) + np.tril(encoder, -1).T
+    encoder /= -np.diag(encoder)[np.newaxis, :].copy()
+    np.fill_diagonal(encoder, 0.0)
+    # Single precision is enough for directions, and twice as fast.
+    narrow, plain = encoder.astype(np.float32, copy=False), gram.astype(np.float32, copy=False)
+    values, basis = largest(
+        lambda block: narrow.T @ (plain @ (narrow @ block)),
+        len(gram),
+        options.dimensions,
+        None if near is None else near.basis,
+    )
+    values = np.maximum(values, 1e-30)
+    real = values >= _LEAST_SHARE * values[0]  # what is less is rounding, and would be divided by
+    return _Solution(basis[:, real], np.sqrt(values[real]), encoder @ basis[:, real])
+
+
+Finish = Callable[[NDArray[np.float32] | None], Preference]
+
+
+def fit(
+    training: Ratings, options: Options, seed: int, rating_vectors: NDArray[np.float32] | None = None
+) -> Preference:
+    """Fit the preference part.
+
+    Args:
+        training: Ratings to learn from.
+        options: Options of the fit.
+        seed: Chooses the ratings that are held out to choose the penalty by, and the directions of unrated movies.
+        rating_vectors: Movie vectors that predict ratings, of shape (movie_count, any). They have a say in which
+            movies are similar: who likes a series rates all of it alike.
+    """
+    return begin(training, options, seed)(rating_vectors)
+
+
+def begin(training: Ratings, options: Options, seed: int) -> Finish:
+    """Do all of :func:`fit` that needs no rating vectors; the function that is returned takes them and ends it."""
+    weighting = RatingWeights(float(training.ratings.min()), float(training.ratings.max()), options.rating_power)
+    if training.movie_count <= _MOST_MOVIES:
+        return _begin(training, weighting, options, seed)
+    weights = _Rows.of(training, weighting).weights
+    chosen, most_rated = long_tail.most_rated(training, _MOST_MOVIES)
+    finish_chosen = _begin(most_rated, weighting, options, seed)
+
+    def finish(rating_vectors: NDArray[np.float32] | None) -> Preference:
+        fitted = finish_chosen(None if rating_vectors is None else rating_vectors[chosen])
+        return long_tail.with_others(fitted, chosen, weights)
+
+    return finish
+
+
+def _begin(training: Ratings, weighting: RatingWeights, options: Options, seed: int) -> Finish:
+    penalty = options.penalty or _best_penalty(training, weighting, options, seed)
+    rows = _Rows.of(training, weighting)
+    gram = gram_matrix(rows.scaled).astype(np.float64)
+    solution = _solve(gram, penalty, options)
+    # Any split between the two sides gives the same scores; this one makes cosines of movies mean most.
+    sizes = solution.sizes / solution.sizes[0]
+    stretch = sizes**0.75 * solution.shrinkage**0.5
+    profiles = solution.profiles * (solution.shrinkage / stretch)
+    movies = solution.basis * stretch
+    kinds = [(1.0, movies), (1.0, _rated_together(gram, penalty, options.dimensions))]
+
+    def finish(rating_vectors: NDArray[np.float32] | None) -> Preference:
+        more = [] if rating_vectors is None else [(0.5, rating_vectors.astype(np.float64))]
+        return _finished(
+            users=rows.weights @ profiles,
+            movies=movies,
+            profiles=profiles,
+            similarity=_mixed([*kinds, *more], options.dimensions),
+            penalty=penalty,
+            weighting=weighting,
+            seed=seed,
+        )
+
+    return finish
+
+
+def _rated_together(gram: NDArray[np.float64], penalty: float, dimensions: int) -> NDArray[np.float64]:
+    """Vectors whose cosines are about those of the movies' ratings, less where these are few."""
+    roots = np.sqrt(np.diag(gram) + penalty / 10)[:, np.newaxis]
+    values, basis = largest(lambda block: gram @ (block / roots) / roots, len(gram), dimensions)
+    return np.asarray(basis * np.sqrt(np.maximum(values, 0.0)))
+
+
+def _mixed(kinds: list[tuple[float, NDArray[np.float64]]], dimensions: int) -> NDArray[np.float64]:
+    """Vectors whose products are about the weighted mean of the cosines of each kind's."""
+    together = np.hstack([np.sqrt(weight) * _unit(vectors) for weight, vectors in kinds])
+    left, values, _ = np.linalg.svd(together, full_matrices=False)
+    return np.asarray(left[:, :dimensions] * values[:dimensions])
+
+
+def _unit(vectors: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.asarray(vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12))
+
+
+class _Validation:
+    """A fifth of the ratings, held out to see how well the others rank them."""
+
+    def __init__(self, training: Ratings, weighting: RatingWeights, random: np.random.Generator) -> None:
+        held = random.random(len(training.ratings)) < 0.2
+        rows = _Rows.of(training, weighting, ~held)
+        self._gram = gram_matrix(rows.scaled)
+        liked = held & (training.ratings >= liked_from(weighting.lowest, weighting.highest))
+        users = np.unique(training.users[liked])
+        users = np.sort(random.permutation(users)[:_VALIDATION_USERS])
+        entries = (np.ones(liked.sum(), bool), (training.users[liked], training.movies[liked]))
+        shape = (training.user_count, training.movie_count)
+        self._relevant = scipy.sparse.csr_array(entries, shape=shape)[users].toarray()
+        self._seen = rows.weights[users]
+        self._last: _Solution | None = None
+
+    def quality(self, penalty: float, options: Options) -> NDArray[np.float64]:
+        """NDCG@10 of each user."""
+        solution = self._last = _solve(self._gram, penalty, options, self._last)
+        scores = (self._seen @ solution.profiles * solution.shrinkage) @ solution.basis.T
+        scores[self._seen.nonzero()] = -np.inf
+        return ndcg(scores, self._relevant, 10)
+
+
+def _best_penalty(training: Ratings, weighting: RatingWeights, options: Options, seed: int) -> float:
+    """Climb from the usual penalty, by factors of two, while held-out ratings are ranked better.
+
+    One split of few users says little, so the fewer there are the more splits are taken. Of the penalties that are
+    within one standard error of the best, the smallest: all ratings together need less than the part without those
+    that were held out.
+    """
+    random = np.random.default_rng(seed)
+    # Each holds a matrix of movies by movies.
+    most = _MOST_VALIDATIONS if training.movie_count <= _FEW_MOVIES else 1
+    count = min(max(_VALIDATION_USERS * 2 // training.user_count, 1), most)
+    validations = [_Validation(training, weighting, random) for _ in range(count)]
+
+    def quality(penalty: float) -> NDArray[np.float64]:
+        return np.concatenate([validation.quality(penalty, options) for validation in validations])
+
+    tried = {FIRST_PENALTY: quality(FIRST_PENALTY)}
+    if not len(tried[FIRST_PENALTY]):
+        return FIRST_PENALTY
+    for factor in (0.5, 2.0):
+        penalty = FIRST_PENALTY * factor
+        while penalty not in tried and 1 < penalty < 10_000:
+            tried[penalty] = quality(penalty)
+            if tried[penalty].mean() < max(each.mean() for each in tried.values()):
+                break
+            penalty *= factor
+    best = max(tried.values(), key=lambda each: float(each.mean()))
+    return min(each for each, found in tried.items() if _as_good(best - found))
+
+
+def _as_good(lacking: NDArray[np.float64]) -> bool:
+    """Whether what is lacking, user by user, is on average within one standard error of nothing."""
+    return bool(lacking.mean() <= lacking.std() / np.sqrt(len(lacking)))
+
+
+def _finished(
+    users: NDArray[np.float64],
+    movies: NDArray[np.float64],
+    profiles: NDArray[np.float64],
+    similarity: NDArray[np.float64],
+    penalty: float,
+    weighting: RatingWeights,
+    seed: int,
+) -> Preference:
+    """The vectors in float32; who has no rating here is like the average, and an unrated movie like nothing else."""
+    random = np.random.default_rng(seed)
+    unrated = ~profiles.any(axis=1) | ~movies.any(axis=1)
+    for vectors in (movies, profiles, similarity):
+        shortest = np.linalg.norm(vectors[~unrated], axis=1).min(initial=1.0)
+        noise = random.standard_normal((int(unrated.sum()), vectors.shape[1]))
+        vectors[unrated] = noise * (shortest / np.sqrt(vectors.shape[1]))
+    users[~users.any(axis=1)] = users.mean(axis=0) if users.any() else 1.0
+    return Preference(
+        user_vectors=np.ascontiguousarray(users, np.float32),
+        movie_vectors=np.ascontiguousarray(movies, np.float32),
+        movie_profiles=np.ascontiguousarray(profiles, np.float32),
+        similarity=np.ascontiguousarray(similarity, np.float32),
+        penalty=penalty,
+        weighting=weighting,
+    )

@@ -1,0 +1,1 @@
+"""Health of a deployment: the status views, and the same for Prometheus."""

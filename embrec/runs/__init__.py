@@ -1,0 +1,1 @@
+"""Model runs in the database: their records, vectors, publishing, experiments and cleanup."""

@@ -1,0 +1,272 @@
+"""One run's vectors in the database: write, read, drop. What a training wrote is never updated."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+import sqlalchemy as sa
+from numpy.typing import NDArray
+
+from embrec import db
+from embrec.db import Bind, binary_copy
+from embrec.db.tables import movie_neighbours, run_matrices
+from embrec.errors import BusyError, DatabaseError, RunError
+
+Side = Literal["user", "movie"]
+Part = Literal["rating", "preference", "profile", "similarity"]
+
+
+class Vectors(NamedTuple):
+    """One side's vectors of one part of a run, n of them.
+
+    Attributes:
+        indexes: int32 of shape (n,), the database's user or movie indexes; ascending where they were read.
+        vectors: float32 of shape (n, dimensions).
+        biases: float32 of shape (n,), or None for a part without them.
+        spreads: float32 of shape (n,), or None; a user's times a movie's is the standard deviation of the rating.
+        fingerprints: Of the ratings that each user's vector was learned from, int64 of shape (n,), or None.
+    """
+
+    indexes: NDArray[np.int32]
+    vectors: NDArray[np.float32]
+    biases: NDArray[np.float32] | None = None
+    spreads: NDArray[np.float32] | None = None
+    fingerprints: NDArray[np.int64] | None = None
+
+
+# Comparing so many takes some 5 ms; the functions that look for the nearest use an index where there is one.
+INDEXED_FROM = 50_000
+_INDEX_MEMORY_MB = 2_048
+# How long to wait for who reads vectors before a run's are dropped: in all, and at a time.
+DROP_SECONDS = 30.0
+_LOCK_MILLISECONDS = 3_000
+# Held by whoever attaches or detaches partitions.
+_PARTITIONS_LOCK = 0x656D62727061
+# How long those who read are waited for before a run is taken away.
+_READERS_SECONDS = 5.0
+
+
+def store(connection: sa.Connection, model_run_id: int, side: Side, parts: Mapping[Part, Vectors]) -> None:
+    """Write one side's vectors into partitions of their own, bit for bit.
+
+    They are filled as tables by themselves and then attached, so nobody who reads other runs is held up.
+
+    Args:
+        connection: The transaction to write in.
+        model_run_id: The run.
+        side: ``user`` or ``movie``.
+        parts: The vectors of each part.
+
+    Raises:
+        RunError: A vector holds NaN or infinity, or is too near zero to have a direction. Nothing is written.
+    """
+    for part, vectors in parts.items():
+        _check_vectors(f"{side} {part}", vectors)
+    db.poll_lock(connection, _PARTITIONS_LOCK, transaction=True)
+    opening = sa.text("SELECT embrec.open_run(:run, :side, CAST(:parts AS embrec.part[]))")
+    connection.execute(opening, {"run": model_run_id, "side": side, "parts": list(parts)})
+    for part, vectors in parts.items():
+        _fill(connection, _partition(side, model_run_id, part), side, vectors)
+    connection.execute(sa.text("SELECT embrec.close_run(:run, :side)"), {"run": model_run_id, "side": side})
+
+
+def _fill(connection: sa.Connection, leaf: str, side: Side, found: Vectors) -> None:
+    order = np.argsort(found.indexes)
+    columns: dict[str, NDArray[Any] | None] = {
+        f"{side}_index": found.indexes,
+        "bias": found.biases,
+        "spread": found.spreads,
+        "fingerprint": found.fingerprints,
+        "embedding": found.vectors,
+    }
+    given = {name: values[order] for name, values in columns.items() if values is not None}
+    binary_copy.copy_arrays(connection, f"{leaf} ({', '.join(given)})", list(given.values()), freeze=True)
+
+
+def index(engine: sa.Engine, model_run_id: int, side: Side, part: Part) -> bool:
+    """Give a part of a run an approximate index for cosine similarity, where comparing all takes long.
+
+    Returns:
+        Whether there are so many vectors.
+    """
+    call = "embrec.index_run(:run, :side, CAST(:part AS embrec.part))"
+    return _index(engine, _partition(side, model_run_id, part), call, run=model_run_id, side=side, part=part)
+
+
+def index_ranking(engine: sa.Engine, model_run_id: int) -> bool:
+    """Give the preference part of a run an approximate index for ranking movies, where comparing all takes long.
+
+    Returns:
+        Whether there are so many vectors.
+    """
+    leaf = _partition("movie", model_run_id, "preference")
+    return _index(engine, leaf, "embrec.index_ranking(:run)", run=model_run_id)
+
+
+def _index(engine: sa.Engine, leaf: str, call: str, **arguments: Any) -> bool:
+    with db.begin(engine) as connection:
+        rows = connection.execute(sa.text(f"SELECT count(*) FROM {leaf}")).scalar_one()
+    if rows < INDEXED_FROM:
+        return False
+    megabytes = min(64 + rows // 500, _INDEX_MEMORY_MB)  # the graph is made in memory, two kilobytes a vector
+
+    def make(*settings: str) -> None:
+        with db.begin(engine) as connection:
+            for setting in (f"maintenance_work_mem = '{megabytes}MB'", *settings):
+                connection.execute(sa.text(f"SET LOCAL {setting}"))
+            connection.execute(sa.text(f"SELECT {call}"), arguments)
+
+    try:
+        make()
+    except DatabaseError:
+        # Workers share the graph through /dev/shm, which is small in many containers.
+        make("max_parallel_maintenance_workers = 0")
+    return True
+
+
+def store_matrix(
+    connection: sa.Connection, model_run_id: int, name: str, rows: NDArray[np.float32], biases: NDArray[np.float32]
+) -> None:
+    """Write something else that a run has learned, in the transaction that stores its vectors.
+
+    Args:
+        connection: The transaction to write in.
+        model_run_id: The run.
+        name: What it is, in ASCII.
+        rows: float32 of shape (n, width).
+        biases: float32 of shape (n,).
+    """
+    count = len(rows)
+    columns = [np.full(count, model_run_id, np.int32), np.full(count, name.encode()), np.arange(count, dtype=np.int32)]
+    table = "embrec.run_matrices (model_run_id, matrix, row_number, bias, embedding)"
+    binary_copy.copy_arrays(connection, table, [*columns, biases, rows])
+
+
+def read(bind: Bind, model_run_id: int, side: Side, part: Part = "rating") -> Vectors:
+    """Read one side's vectors of a part, those of movies that were folded in too; none where the run has none."""
+    leaf = _partition(side, model_run_id, part)
+    with db.begin(bind) as connection:
+        if connection.scalar(sa.select(sa.func.to_regclass(leaf))) is None:
+            return Vectors(np.array([], np.int32), np.empty((0, 0), np.float32))
+        columns = f"array_agg({side}_index), array_agg(embedding), array_agg(coalesce(bias, 'NaN'))"
+        pieces = binary_copy.read_by_blocks(connection, leaf, columns)
+    indexes, vectors, biases = (np.concatenate([piece[column] for piece in pieces]) for column in range(3))
+    if (indexes[1:] < indexes[:-1]).any():  # the rows of a training are in order, those folded in come after
+        order = np.argsort(indexes)
+        indexes, vectors, biases = indexes[order], vectors[order], biases[order]
+    return Vectors(indexes, vectors, None if np.isnan(biases).any() else biases)
+
+
+def digest(connection: sa.Connection, model_run_id: int) -> str:
+    """SHA-256 of what a training has stored of a run's movies and layers, in hex."""
+    return str(connection.scalar(sa.select(sa.func.embrec.run_digest(model_run_id))))
+
+
+def drop(engine: sa.Engine, model_run_id: int) -> None:
+    """Drop what a run has learned without holding up readers of other runs; what is gone already is no error.
+
+    Transactions that have read vectors are waited for, again and again, so that who stores gets a turn in between.
+
+    Raises:
+        BusyError: One of them stays open.
+    """
+    with db.translated_errors(), engine.connect() as connection:
+        _let_earlier_readers_end(connection.execution_options(isolation_level="AUTOCOMMIT"))
+    deadline = time.monotonic() + DROP_SECONDS
+    while True:
+        try:
+            with db.translated_errors():
+                return _drop(engine, model_run_id)
+        except BusyError as error:
+            if time.monotonic() < deadline:
+                continue
+            raise BusyError(
+                f"The vectors of model run {model_run_id} cannot be dropped while a transaction that has read vectors "
+                f"stays open (process {_readers(engine)} of the server). End it, then run: embrec gc"
+            ) from error
+
+
+def _drop(engine: sa.Engine, model_run_id: int) -> None:
+    """Partitions one at a time: PostgreSQL allows one pending detachment a table."""
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.detach()  # it is closed at the end, with its setting and its lock, whatever happens
+        connection.execute(sa.text(f"SET lock_timeout = {_LOCK_MILLISECONDS}"))
+        db.poll_lock(connection, _PARTITIONS_LOCK)
+        for side in ("user", "movie"):
+            parent, partition = f"embrec.{side}_embeddings", _partition(side, model_run_id)
+            # An interrupted detachment stays pending; only FINALIZE goes on from there.
+            for attached, pending in connection.execute(
+                sa.text(
+                    "SELECT inhrelid::regclass::text, inhdetachpending FROM pg_inherits"
+                    " WHERE inhparent = to_regclass(:parent)"
+                    " AND (inhdetachpending OR inhrelid = to_regclass(:partition))"
+                    " ORDER BY inhdetachpending DESC".replace("::", r"\:\:")
+                ),
+                {"partition": partition, "parent": parent},
+            ).all():
+                way = "FINALIZE" if pending else "CONCURRENTLY"
+                connection.execute(sa.text(f"ALTER TABLE {parent} DETACH PARTITION {attached} {way}"))
+            connection.execute(sa.text(f"DROP TABLE IF EXISTS {partition}"))
+        for table in (run_matrices, movie_neighbours):
+            connection.execute(sa.delete(table).where(table.c.model_run_id == model_run_id))
+
+
+def _readers(engine: sa.Engine) -> str:
+    """The server's processes whose open transactions have read vectors."""
+    query = (
+        "SELECT string_agg(DISTINCT pid::text, ', ') FROM pg_locks AS l JOIN pg_class AS c ON c.oid = l.relation"
+        " WHERE l.database = (SELECT oid FROM pg_database WHERE datname = current_database()) AND l.granted"
+        " AND c.relnamespace = 'embrec'::regnamespace AND c.relname ~ '^(user|movie)_embeddings'"
+    )
+    with db.begin(engine) as connection:
+        return str(connection.scalar(sa.text(query.replace("::", r"\:\:"))))
+
+
+def stored_runs(connection: sa.Connection) -> set[int]:
+    """The runs that have tables of vectors, attached or not, matrices, or lists of neighbours."""
+    query = (
+        "SELECT substring(relname FROM '[0-9]+$')::integer FROM pg_class"
+        " WHERE relnamespace = 'embrec'::regnamespace AND relname ~ '^(user|movie)_embeddings_run_[0-9]+$'"
+        " AND relkind IN ('r', 'p') UNION SELECT model_run_id FROM embrec.run_matrices"
+        " UNION SELECT model_run_id FROM embrec.movie_neighbours"
+    )
+    return set(connection.scalars(sa.text(query.replace("::", r"\:\:"))))
+
+
+def _let_earlier_readers_end(connection: sa.Connection) -> None:
+    """Wait for transactions that may have seen the run published and have yet to read it; not for ever.
+
+    Detaching waits for those alone who have begun to read vectors.
+    """
+    running = sa.text(
+        "SELECT l.virtualtransaction FROM pg_locks AS l JOIN pg_stat_activity AS a USING (pid)"
+        " WHERE l.locktype = 'virtualxid' AND a.datname = current_database() AND l.pid <> pg_backend_pid()"
+    )
+    earlier = set(connection.scalars(running))
+    deadline = time.monotonic() + _READERS_SECONDS
+    while earlier and time.monotonic() < deadline:
+        time.sleep(0.02)
+        earlier &= set(connection.scalars(running))
+
+
+def _partition(side: Side, model_run_id: int, part: Part | None = None) -> str:
+    return f"embrec.{side}_embeddings_run_{int(model_run_id)}" + (f"_{part}" if part else "")
+
+
+def _check_vectors(kind: str, found: Vectors) -> None:
+    """Refuse vectors whose cosine distance would be NaN: pgvector computes in float32, so tiny squares vanish."""
+    with np.errstate(over="ignore", under="ignore"):
+        squares = np.einsum("nd,nd->n", found.vectors, found.vectors, dtype=np.float32)
+    wrong = ~np.isfinite(squares) | (squares < np.finfo(np.float32).tiny)
+    for values in (found.biases, found.spreads):
+        if values is not None:
+            wrong |= ~np.isfinite(values)
+    bad = np.flatnonzero(wrong)
+    if len(bad):
+        raise RunError(
+            f"{len(bad)} of {len(found.vectors)} {kind} vectors are not finite or have no length (the first at "
+            f"{bad[0]}); such a run is not stored. Train again with other options."
+        )

@@ -1,0 +1,185 @@
+"""Model runs: their records, and which one is published, with its history."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, cast
+
+import sqlalchemy as sa
+
+from embrec import db
+from embrec.db import Bind
+from embrec.db.tables import model_runs
+from embrec.errors import RunError, UnknownRunError
+
+
+@dataclass(frozen=True)
+class ModelRun:
+    """A model run: the columns of ``embrec.model_runs``, and whether it is the published one.
+
+    Its status is ``training``, ``trained``, ``failed``, ``deleted``, or ``lost``: recorded as training, by a process
+    that has shown no sign of life for two minutes. A metric that is no finite number is None.
+    """
+
+    model_run_id: int
+    architecture: str
+    status: str
+    options: dict[str, Any]
+    seed: int
+    library_versions: dict[str, str]
+    user_count: int
+    movie_count: int
+    rating_count: int
+    newest_rating_at: Any
+    ratings_sha256: str
+    dimensions: int | None
+    mean: float | None
+    lowest_rating: float | None
+    highest_rating: float | None
+    rating_power: float | None
+    bias_feature: float | None
+    ridge_constant: float | None
+    ridge_per_rating: float | None
+    user_spread: float | None
+    movie_spread: float | None
+    movie_similarity: str
+    user_similarity: str
+    parameters: dict[str, int]
+    metrics: dict[str, float | None]
+    history: list[dict[str, Any]]
+    error: str | None
+    started_at: Any
+    finished_at: Any
+    heartbeat_at: Any
+    vectors_sha256: str | None
+    progress: float | None
+    published: bool
+
+
+HEARTBEAT_SECONDS = 15.0
+# Of its silence, after which a process that trains is taken for dead.
+LOST_AFTER = dt.timedelta(minutes=2)
+# To somebody who asks for a run that is not there.
+_RUNS_NAMED = 5
+
+lost = sa.and_(model_runs.c.status == "training", model_runs.c.heartbeat_at < sa.func.now() - LOST_AFTER)
+_columns = [column for column in model_runs.c if column.name != "status"]
+_records = sa.select(*_columns, sa.case((lost, "lost"), else_=model_runs.c.status).label("status"))
+
+
+def start(bind: Bind, **values: Any) -> int:
+    """Record a run that begins training; returns its number."""
+    with db.begin(bind) as connection:
+        inserted = connection.execute(sa.insert(model_runs).values(**values).returning(model_runs.c.model_run_id))
+        return int(inserted.scalar_one())
+
+
+def reopen(connection: sa.Connection, model_run_id: int) -> bool:
+    """Have a run go on that was given up as lost, in the transaction that stores it.
+
+    Returns:
+        Whether it is still to be stored; an earlier try may have done it, and lost the connection before it knew.
+
+    Raises:
+        RunError: The run was deleted.
+    """
+    mine = model_runs.c.model_run_id == model_run_id
+    # A run that is training as it should be is not touched: its heartbeats would wait for the row.
+    connection.execute(
+        sa.update(model_runs).where(mine, model_runs.c.status == "failed").values(status="training", error=None)
+    )
+    status = connection.scalar(sa.select(model_runs.c.status).where(mine))
+    if status == "deleted":
+        raise _deleted(model_run_id)
+    return bool(status != "trained")
+
+
+def _deleted(model_run_id: int) -> RunError:
+    return RunError(f"Model run {model_run_id} was deleted while it was training. Train again: embrec train")
+
+
+def finish(bind: Bind, model_run_id: int, status: str, error: str | None = None, **values: Any) -> None:
+    """Record how a run ended: ``trained``, with what came out, or ``failed``, with the error.
+
+    Raises:
+        RunError: The run was deleted.
+    """
+    with db.begin(bind) as connection:
+        ended = connection.execute(
+            sa.update(model_runs)
+            .where(model_runs.c.model_run_id == model_run_id, model_runs.c.status != "deleted")
+            .values(status=status, error=error, finished_at=sa.func.now(), **values)
+        )
+        if not ended.rowcount:
+            raise _deleted(model_run_id)
+
+
+@contextlib.contextmanager
+def heartbeats(engine: sa.Engine, model_run_id: int) -> Iterator[Callable[[float], None]]:
+    """Show in the run's record, now and then, that the process which trains it is alive, and how far it is.
+
+    No connection stays open in between, and a server that is away is none of its business.
+
+    Yields:
+        A function to be told how much of the fit is done, from 0 to 1.
+    """
+    ended = threading.Event()
+    beat = sa.update(model_runs).where(model_runs.c.model_run_id == model_run_id, model_runs.c.status == "training")
+    done = [0.0]
+
+    def go_on() -> None:
+        while not ended.wait(HEARTBEAT_SECONDS):
+            with contextlib.suppress(sa.exc.SQLAlchemyError), engine.connect() as connection:
+                connection.detach()  # closed at the end, not put back into the pool
+                connection.execute(beat.values(heartbeat_at=sa.func.now(), progress=done[0]))
+                connection.commit()
+
+    thread = threading.Thread(target=go_on, name=f"heartbeat of model run {model_run_id}", daemon=True)
+    thread.start()
+    try:
+        yield lambda share: done.__setitem__(0, share)
+    finally:
+        ended.set()
+        thread.join(timeout=5.0)  # a server that does not answer must not hold up the end
+
+
+def list_runs(bind: Bind, include_deleted: bool = False) -> list[ModelRun]:
+    """All runs, newest first."""
+    query = _records.order_by(model_runs.c.model_run_id.desc())
+    if not include_deleted:
+        query = query.where(model_runs.c.status != "deleted")
+    with db.begin(bind) as connection:
+        published = published_run_id(connection)
+        return [_run(row, published) for row in connection.execute(query).mappings()]
+
+
+def get_run(bind: Bind, model_run_id: int) -> ModelRun:
+    """One run.
+
+    Raises:
+        UnknownRunError: There is no such run.
+    """
+    with db.begin(bind) as connection:
+        query = _records.where(model_runs.c.model_run_id == model_run_id)
+        row = connection.execute(query).mappings().one_or_none()
+        if row is None:
+            newest = connection.scalars(
+                sa.select(model_runs.c.model_run_id).order_by(model_runs.c.model_run_id.desc()).limit(_RUNS_NAMED)
+            ).all()
+            named = f"The newest are: {', '.join(map(str, newest))}. See them with: embrec runs list"
+            there = named if newest else "There are none yet. Run: embrec train"
+            raise UnknownRunError(f"There is no model run {model_run_id}. {there}")
+        return _run(row, published_run_id(connection))
+
+
+def _run(row: Any, published: int | None) -> ModelRun:
+    return ModelRun(**row, published=row["model_run_id"] == published)
+
+
+def published_run_id(connection: sa.Connection) -> int | None:
+    """The published run's number, or None."""
+    return cast("int | None", connection.scalar(sa.text("SELECT model_run_id FROM embrec.published_run")))

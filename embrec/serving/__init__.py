@@ -1,0 +1,1 @@
+"""The data-access module: thin callers of the SQL functions that answer."""

@@ -1,0 +1,82 @@
+"""The data-access module's other answers: what a page shows around recommendations, and which run it asks.
+
+Every function takes an Engine, or a Connection whose transaction is the caller's. The columns are those of the SQL
+function of the same name.
+"""
+
+from __future__ import annotations
+
+import pandas as pd
+import sqlalchemy as sa
+
+from embrec import db, validation
+from embrec.db import Bind
+from embrec.errors import UnknownMovieError, UnknownUserError
+from embrec.serving.query import rows
+
+
+def movie_details(bind: Bind, movie_id: str | int) -> pd.DataFrame:
+    """What is known of a movie.
+
+    Returns:
+        One row with columns movie_id, title, genres (list of str), release_year (Int64), rating_count and mean_rating;
+        both as of the last load, training or refresh of the statistics.
+
+    Raises:
+        UnknownMovieError: No movie has this id.
+        SchemaError: The schema is absent or behind.
+    """
+    movie = validation.outside_id(movie_id, "movie_id")
+    with db.begin(bind) as connection:
+        found = rows(connection, "SELECT * FROM embrec.movie_details(CAST(:movie AS text))", movie=movie)
+    if found.empty:
+        raise UnknownMovieError(f"There is no movie with the id {movie!r}.")
+    return found.astype({"release_year": "Int64"})
+
+
+def user_ratings(bind: Bind, user_id: str | int, n: int = 10) -> pd.DataFrame:
+    """A user's n newest ratings.
+
+    Returns:
+        Columns rank (from 1), movie_id, title, rating and rated_at, the newest first.
+
+    Raises:
+        UnknownUserError: No user has this id.
+        SchemaError: The schema is absent or behind.
+    """
+    user, most = validation.outside_id(user_id, "user_id"), validation.count(n)
+    with db.begin(bind) as connection:
+        found = rows(connection, "SELECT * FROM embrec.user_ratings(CAST(:user AS text), :n)", user=user, n=most)
+        known = sa.text("SELECT known FROM embrec.known_id('user', :user)")
+        if found.empty and not connection.scalar(known, {"user": user}):
+            raise UnknownUserError(f"There is no user with the id {user!r}.")
+    return found
+
+
+def map_movies(bind: Bind, n: int = 3000) -> pd.DataFrame:
+    """The n movies that are rated most, with the vectors by which the run compares them.
+
+    Returns:
+        Columns movie_id, title, genres (list of str), release_year (Int64), rating_count, embedding (list of float)
+        and model_run_id, the most rated first; no rows where no run is published.
+
+    Raises:
+        SchemaError: The schema is absent or behind.
+    """
+    with db.begin(bind) as connection:
+        found = rows(connection, "SELECT * FROM embrec.map_movies(:n)", n=validation.count(n))
+    return found.astype({"release_year": "Int64"})
+
+
+def known_genres(bind: Bind) -> pd.DataFrame:
+    """The genres that there are, the most frequent first.
+
+    Returns:
+        Columns genre, movie_count, and released_from and released_to (Int64), the years of its first and last movie.
+
+    Raises:
+        SchemaError: The schema is absent or behind.
+    """
+    with db.begin(bind) as connection:
+        found = rows(connection, "SELECT * FROM embrec.known_genres()")
+    return found.astype({"released_from": "Int64", "released_to": "Int64"})

@@ -1,0 +1,80 @@
+"""Explain a recommendation by the ratings that contributed most to it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+
+import pandas as pd
+import sqlalchemy as sa
+
+from embrec import db, validation
+from embrec.db import Bind
+from embrec.errors import RunError, UnknownUserError
+from embrec.serving.query import explain_no_pair, explain_nothing, rows
+
+
+def explain_recommendation(bind: Bind, user_id: str | int, movie_id: str | int, n: int | None = 10) -> pd.DataFrame:
+    """The user's ratings that add most to a movie's score, or take most away.
+
+    Args:
+        bind: An engine or a connection.
+        user_id: The user's outside id.
+        movie_id: The movie's outside id; one that the user rated is fine.
+        n: How many; None for all, whose contributions add up to the score.
+
+    Returns:
+        Columns rank, movie_id, title, rating, contribution, score and model_run_id, the largest first. Where the run
+        ranks by predicted ratings the first row, without a movie, has what no rating of the user's has a share in.
+
+    Raises:
+        UnknownUserError: No user has this id, or one without ratings.
+        UnknownMovieError: No movie has this id, or it has no vector in the run.
+        RunError: The run is of a kind that cannot be taken apart.
+        NoPublishedRunError: No run is published.
+    """
+    user, movie = validation.outside_id(user_id, "user_id"), validation.outside_id(movie_id, "movie_id")
+    most = None if n is None else validation.count(n)
+    with db.begin(bind) as connection:
+        statement = "SELECT * FROM embrec.explain_recommendation(CAST(:user AS text), CAST(:movie AS text), :n)"
+        found = rows(connection, statement, user=user, movie=movie, n=most)
+        if found.empty and most != 0:
+            explain_no_pair(connection, user, movie)
+            run = sa.text("SELECT mean FROM embrec.model_runs WHERE model_run_id = embrec.serving_run(:user)")
+            if connection.scalar(run, {"user": user}) is None:
+                raise RunError("The published run is of the outer product, which cannot be taken apart.")
+            raise UnknownUserError(f"The user {user!r} has no ratings that the published run knows.")
+    return found
+
+
+def explain_for(
+    bind: Bind,
+    ratings: Mapping[str, float] | Mapping[int, float],
+    movie_id: str | int,
+    n: int | None = 10,
+) -> pd.DataFrame:
+    """A visitor's ratings that add most to a movie's score, or take most away.
+
+    Args:
+        bind: An engine or a connection.
+        ratings: The visitor's ratings by movie id; movies that are not known are passed over.
+        movie_id: The movie's outside id.
+        n: How many; None for all, whose contributions add up to the score.
+
+    Returns:
+        Columns as of :func:`explain_recommendation`; no rows where the run knows none of the ratings, or is of a kind
+        that cannot be taken apart.
+
+    Raises:
+        ArgumentError: A rating is not finite, or the ratings are no mapping.
+        UnknownMovieError: No movie has this id, or it has no vector in the run.
+        NoPublishedRunError: No run is published.
+    """
+    own, movie = validation.ratings(ratings), validation.outside_id(movie_id, "movie_id")
+    most = None if n is None else validation.count(n)
+    with db.begin(bind) as connection:
+        statement = "SELECT * FROM embrec.explain_for(CAST(:ratings AS jsonb), CAST(:movie AS text), :n)"
+        found = rows(connection, statement, ratings=json.dumps(own), movie=movie, n=most)
+        if found.empty and most != 0:
+            explain_nothing(connection, "movie", movie)
+    return found

@@ -1,0 +1,68 @@
+"""Ask another run than the published one, before it is published."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import cast
+
+import pandas as pd
+import psycopg
+import sqlalchemy as sa
+
+from embrec import db, validation
+from embrec.db import Bind
+from embrec.errors import UnknownRunError
+from embrec.serving.query import rows
+
+
+@contextlib.contextmanager
+def answering_from(connection: sa.Connection, model_run_id: int) -> Iterator[None]:
+    """Have every answer within come from one run, published or not, for this connection's transaction alone.
+
+    Args:
+        connection: The transaction to ask in; nothing of it is left set afterwards.
+        model_run_id: A trained run's number.
+
+    Raises:
+        UnknownRunError: No trained run has this number.
+        SchemaError: The schema is absent or behind.
+    """
+    number = validation.integer(model_run_id, "model_run_id")
+    with db.translated_errors():
+        exists = sa.text("SELECT EXISTS (SELECT FROM embrec.trained_runs() WHERE model_run_id = :number)")
+        if not connection.scalar(exists, {"number": number}):
+            raise UnknownRunError(f"There is no trained model run {number}. See those there are: embrec runs list")
+        before = connection.scalar(sa.text("SELECT current_setting('embrec.model_run_id', true)"))
+        _ask_run(connection, str(number))
+    try:
+        yield
+    finally:
+        if _takes_statements(connection):
+            _ask_run(connection, before or "")
+
+
+def _takes_statements(connection: sa.Connection) -> bool:
+    """Whether the transaction has not failed; one that has, or lost its connection, takes the setting with it."""
+    if connection.invalidated:
+        return False
+    driver = cast("psycopg.Connection[object]", connection.connection.driver_connection)
+    return driver.info.transaction_status == psycopg.pq.TransactionStatus.INTRANS
+
+
+def _ask_run(connection: sa.Connection, value: str) -> None:
+    connection.execute(sa.text("SELECT set_config('embrec.model_run_id', :value, true)"), {"value": value})
+
+
+def trained_runs(bind: Bind) -> pd.DataFrame:
+    """The runs that can answer, newest first.
+
+    Returns:
+        Columns model_run_id, architecture, published (bool), finished_at, rating_count (what it was trained on),
+        lowest_rating and highest_rating (the scale of those) and metrics (dict).
+
+    Raises:
+        SchemaError: The schema is absent or behind.
+    """
+    with db.begin(bind) as connection:
+        return rows(connection, "SELECT * FROM embrec.trained_runs()")

@@ -1,0 +1,62 @@
+"""What the data-access functions share: asking for rows, and saying why there are none."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+import sqlalchemy as sa
+
+from embrec import validation
+from embrec.errors import NoPublishedRunError, UnknownMovieError, UnknownUserError
+
+
+def call(
+    connection: sa.Connection, beginning: str, n: int, others: Mapping[str, Any], /, **values: Any
+) -> pd.DataFrame:
+    """The rows of a function.
+
+    Args:
+        connection: The transaction to ask in.
+        beginning: The call up to its first argument.
+        n: How many rows.
+        others: The other arguments, by name; None for the function's default.
+        **values: What the beginning's parameters are.
+    """
+    given = {"n": validation.count(n)} | {name: value for name, value in others.items() if value is not None}
+    named = ", ".join(f"{name} => :{name}" for name in given)
+    comma = "" if beginning.endswith("(") else ", "
+    return rows(connection, f"SELECT * FROM embrec.{beginning}{comma}{named})", **given, **values)
+
+
+def explain_nothing(connection: sa.Connection, side: str, outside_id: str) -> None:
+    """Say why there is no answer; return where there is just nobody else."""
+    error = UnknownMovieError if side == "movie" else UnknownUserError
+    known, published, has_vector = connection.execute(
+        sa.text("SELECT known, published, has_vector FROM embrec.known_id(:side, :id)"),
+        {"side": side, "id": outside_id},
+    ).one()
+    if not known:
+        raise error(f"There is no {side} with the id {outside_id!r}.")
+    if published is None:
+        raise NoPublishedRunError()
+    if not has_vector:
+        raise error(
+            f"The {side} {outside_id!r} has no vector in model run {published}, which was trained without ratings "
+            "of it. Run: embrec train"
+        )
+
+
+def explain_no_pair(connection: sa.Connection, user: str, movie: str) -> None:
+    """Say why there is no answer for a user and a movie; return where both are known to the run."""
+    known = sa.text("SELECT known FROM embrec.known_id('user', :user)")
+    if not connection.scalar(known, {"user": user}):
+        raise UnknownUserError(f"There is no user with the id {user!r}.")
+    explain_nothing(connection, "movie", movie)
+
+
+def rows(connection: sa.Connection, statement: str, /, **values: Any) -> pd.DataFrame:
+    """The rows of a query, with its columns."""
+    result = connection.execute(sa.text(statement), values)
+    return pd.DataFrame(result.fetchall(), columns=list(result.keys()))

@@ -1,0 +1,68 @@
+"""Find movies by their titles."""
+
+from __future__ import annotations
+
+import pandas as pd
+import sqlalchemy as sa
+
+from embrec import db, validation
+from embrec.db import Bind
+from embrec.errors import UnknownMovieError
+from embrec.serving.query import rows
+
+
+def find_movies(bind: Bind, query: str, n: int = 10) -> pd.DataFrame:
+    """Movies whose title has every word of the query, in any order, case and accents aside.
+
+    Returns:
+        Columns rank, movie_id, title, genres (list of str) and release_year (Int64); no rows where none fits.
+
+    Raises:
+        SchemaError: The schema is absent or behind.
+    """
+    return _titled(bind, "find_movies", query, n)
+
+
+def suggest_movies(bind: Bind, query: str, n: int = 3) -> pd.DataFrame:
+    """Movies whose title is spelt much like a query, for who mistyped one.
+
+    Returns:
+        Columns as of :func:`find_movies`, the title most alike first; no rows where none is.
+
+    Raises:
+        SchemaError: The schema is absent or behind.
+    """
+    return _titled(bind, "suggest_movies", query, n)
+
+
+def _titled(bind: Bind, function: str, query: str, n: int) -> pd.DataFrame:
+    values = {"query": validation.words(query, "query"), "n": validation.count(n)}
+    with db.begin(bind) as connection:
+        found = rows(connection, f"SELECT * FROM embrec.{function}(:query, :n)", **values)
+    return found.astype({"release_year": "Int64"})
+
+
+def resolve_movie(bind: Bind, movie: str) -> str:
+    """The id of the movie a person means: by its id, else by its title, else by the only title with those words.
+
+    Raises:
+        UnknownMovieError: None fits, or several do; the message lists the nearest titles.
+    """
+    wanted = validation.words(movie, "movie")
+    with db.begin(bind) as connection:
+        found = connection.scalar(sa.text("SELECT embrec.movie_named(:movie)"), {"movie": wanted})
+        if found is not None:
+            return str(found)
+        candidates = find_movies(connection, wanted, 6)
+        if len(candidates) == 1:
+            return str(candidates["movie_id"].iloc[0])
+        if len(candidates):
+            several = f"Several movies fit {movie!r}: {_titles(candidates)}."
+            raise UnknownMovieError(f"{several} Name one by its whole title or its id.")
+        alike = _titles(suggest_movies(connection, wanted))
+    advice = f"Did you mean: {alike}?" if alike else "Look for it with: embrec find WORDS"
+    raise UnknownMovieError(f"No movie has the id or title {movie!r}. {advice}")
+
+
+def _titles(found: pd.DataFrame) -> str:
+    return "; ".join(f"{row.title} [{row.movie_id}]" for row in found.itertuples())

@@ -1,0 +1,55 @@
+"""Similar movies and similar users, by cosine similarity of a run's vectors."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from embrec import db, validation
+from embrec.db import Bind
+from embrec.serving.query import explain_nothing, rows
+
+
+def similar_movies(bind: Bind, movie_id: str | int, n: int = 10) -> pd.DataFrame:
+    """The n movies nearest to one movie by cosine similarity, in the published run.
+
+    Args:
+        bind: An engine or a connection.
+        movie_id: The movie's outside id.
+        n: How many; all that there are where it is more.
+
+    Returns:
+        Columns rank (from 1), movie_id, title, similarity (1 is near, -1 far) and model_run_id, nearest first.
+
+    Raises:
+        UnknownMovieError: No movie has this id, or it has no vector in the published run.
+        NoPublishedRunError: No run is published.
+        SchemaError: The schema is absent or behind.
+    """
+    return _nearest(bind, "movie", validation.outside_id(movie_id, "movie_id"), validation.count(n))
+
+
+def similar_users(bind: Bind, user_id: str | int, n: int = 10) -> pd.DataFrame:
+    """The n users nearest to one user by cosine similarity, in the published run.
+
+    Args:
+        bind: An engine or a connection.
+        user_id: The user's outside id.
+        n: How many; all that there are where it is more.
+
+    Returns:
+        Columns rank (from 1), user_id, similarity (1 is near, -1 far) and model_run_id, nearest first.
+
+    Raises:
+        UnknownUserError: No user has this id, or the user has no vector in the published run.
+        NoPublishedRunError: No run is published.
+        SchemaError: The schema is absent or behind.
+    """
+    return _nearest(bind, "user", validation.outside_id(user_id, "user_id"), validation.count(n))
+
+
+def _nearest(bind: Bind, side: str, outside_id: str, n: int) -> pd.DataFrame:
+    with db.begin(bind) as connection:
+        found = rows(connection, f"SELECT * FROM embrec.similar_{side}s(CAST(:id AS text), :n)", id=outside_id, n=n)
+        if found.empty and n:
+            explain_nothing(connection, side, outside_id)
+    return found

@@ -1,0 +1,148 @@
+"""What callers hand over, checked before a statement is made of it, and turned into what the statement takes."""
+
+from __future__ import annotations
+
+import datetime as dt
+import difflib
+import math
+import numbers
+import operator
+import re
+from collections.abc import Callable, Iterable, Mapping
+from decimal import Decimal
+from typing import Any
+
+import numpy as np
+
+from embrec.errors import ArgumentError
+
+LONGEST_ID_BYTES = 500
+# PostgreSQL's text has neither; a lone surrogate is what Python makes of a command-line argument that is not UTF-8.
+_UNSTORABLE = re.compile("[\0\ud800-\udfff]")
+_LOWEST, _HIGHEST = -(2**31), 2**31 - 1
+
+
+def outside_id(value: Any, name: str) -> str:
+    """An outside id as text.
+
+    Raises:
+        ArgumentError: It is neither text nor an integer, or no id can be so.
+    """
+    if _is_whole(value):
+        return str(int(value))
+    found = text(value, name, "text or an integer")
+    if len(found.encode()) > LONGEST_ID_BYTES:
+        raise ArgumentError(f"{name} is longer than {LONGEST_ID_BYTES} bytes; give a shorter id.")
+    return found
+
+
+def text(value: object, name: str, wanted: str = "text") -> str:
+    """Text that PostgreSQL can hold."""
+    if not isinstance(value, str):
+        raise ArgumentError(f"{name} is {_shown(value)}; give {wanted}.")
+    if _UNSTORABLE.search(value):
+        raise ArgumentError(f"{name} has a NUL character or half a surrogate pair; give text without.")
+    return str(value)
+
+
+def words(value: object, name: str) -> str:
+    """Text to look for; a character that no stored text has separates words."""
+    if not isinstance(value, str):
+        raise ArgumentError(f"{name} is {_shown(value)}; give text.")
+    return _UNSTORABLE.sub(" ", value)
+
+
+def several(values: object, name: str, each: Callable[[object, str], str] = outside_id) -> list[str]:
+    """A list of ids, or of other text."""
+    if isinstance(values, str | bytes | Mapping) or not isinstance(values, Iterable):
+        raise ArgumentError(f"{name} is {_shown(values)}; give a list.")
+    return [each(value, name) for value in values]
+
+
+def integer(value: Any, name: str) -> int:
+    """A whole number as PostgreSQL's integer holds it; beyond its range, the nearest."""
+    if not _is_whole(value):
+        raise ArgumentError(f"{name} is {_shown(value)}; give a whole number.")
+    return min(max(operator.index(value), _LOWEST), _HIGHEST)
+
+
+def count(n: Any, least: int = 0) -> int:
+    """``n``, how many rows to answer."""
+    found = integer(n, "n")
+    if found < least:
+        raise ArgumentError(f"n is {n}; give {least} or more.")
+    return found
+
+
+def number(value: Any, name: str) -> float:
+    """A number of any kind, NaN and infinity among them."""
+    if isinstance(value, bool) or not isinstance(value, numbers.Real | Decimal):
+        raise ArgumentError(f"{name} is {_shown(value)}; give a number.")
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf
+
+
+def rating(value: Any) -> float:
+    """A rating: finite, also in single precision."""
+    found = number(value, "rating")
+    with np.errstate(over="ignore"):
+        if not np.isfinite(np.float32(found)):
+            raise ArgumentError(f"The rating is {found}; give a finite number.")
+    return found
+
+
+def ratings(given: object) -> dict[str, float]:
+    """A visitor's ratings, by movie id."""
+    if not isinstance(given, Mapping):
+        raise ArgumentError('The ratings are no mapping; give them by movie id, as in {"50": 5}.')
+    return {outside_id(movie, "movie_id"): rating(value) for movie, value in given.items()}
+
+
+def diversity(value: Any) -> float:
+    """From 0 to 1."""
+    found = number(value, "diversity")
+    if not 0 <= found <= 1:
+        raise ArgumentError(f"diversity is {found}; give 0 for the best movies, up to 1 for the most different.")
+    return found
+
+
+def moment(value: object, name: str) -> dt.datetime:
+    """A time; pandas' NaT is none, though it says it is one."""
+    if not isinstance(value, dt.datetime) or value != value:
+        raise ArgumentError(f"{name} is {_shown(value)}; give a datetime.")
+    return value
+
+
+def filters(given: Mapping[str, Any]) -> dict[str, Any]:
+    """The filters that are given, by name."""
+    checks: dict[str, Callable[[Any, str], Any]] = {
+        "genres": lambda value, name: several(value, name, text),
+        "without_genres": lambda value, name: several(value, name, text),
+        "released_from": integer,
+        "released_to": integer,
+        "min_ratings": integer,
+    }
+    if unknown := sorted(set(given) - set(checks)):
+        raise ArgumentError(f"There is no filter {', '.join(unknown)}; the filters are {', '.join(checks)}.")
+    return {name: checks[name](value, name) for name, value in given.items() if value is not None}
+
+
+def _is_whole(value: object) -> bool:
+    return isinstance(value, numbers.Integral) and not isinstance(value, bool)
+
+
+def _shown(value: object) -> str:
+    """A value for a message, whatever it is, in a few words."""
+    if value is None or isinstance(value, str | numbers.Number):
+        shown = repr(value)
+        return shown if len(shown) <= 40 else shown[:40] + "..."
+    return f"of type {type(value).__name__}"
+
+
+def did_you_mean(given: str, known: Iterable[str]) -> str:
+    """A question that names what is spelt most like what was given, to add to a message; nothing where nothing is."""
+    names = {name.casefold(): name for name in known}
+    alike = difflib.get_close_matches(given.casefold(), names, n=1)
+    return f" Did you mean {names[alike[0]]!r}?" if alike else ""
