@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import functools
+import importlib.metadata
+import re
 import time
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar, cast
@@ -10,7 +13,7 @@ from typing import Any, TypeVar, cast
 import psycopg
 import sqlalchemy as sa
 
-from embrec import config
+from embrec import config, resources
 from embrec.config import DatabaseSetting
 from embrec.errors import (
     BusyError,
@@ -27,7 +30,7 @@ Bind = sa.Engine | sa.Connection
 T = TypeVar("T")
 
 # The revision this release needs; a test holds it against the newest file in migrations/versions.
-SCHEMA_REVISION = "0012"
+SCHEMA_REVISION = "0013"
 OLDEST_SERVER = 15
 # What a server gives up by, and the setting that says when; 57014 is also a cancellation by hand.
 _LIMITS = {
@@ -314,16 +317,55 @@ def current_revision(connection: sa.Connection) -> str | None:
     return cast("str | None", connection.scalar(sa.text("SELECT version_num FROM embrec.alembic_version")))
 
 
+@functools.cache
+def sql_comment() -> str:
+    """Return the comment that an upgrade gives the schema: the version of embrec, and the digest of the SQL it installs."""
+    return f"embrec {importlib.metadata.version('embrec')}, SQL sha256:{resources.sql_digest()}"
+
+
+def installed_sql(connection: sa.Connection) -> tuple[str, str] | None:
+    """Return version and digest of the SQL installed in this database, or None if the schema's comment has none."""
+    comment = connection.scalar(sa.text("SELECT obj_description(to_regnamespace('embrec'), 'pg_namespace')"))
+    found = re.fullmatch(r"embrec (\S+), SQL sha256:([0-9a-f]{64})", comment or "")
+    return (found[1], found[2]) if found else None
+
+
+def is_newer(version: str) -> bool:
+    """Whether a version of embrec is a newer release than this one."""
+    theirs, ours = (
+        [int(number) for number in re.findall(r"\d+", re.match(r"[\d.]*", each)[0])]  # type: ignore[index]
+        for each in (version, importlib.metadata.version("embrec"))
+    )
+    return theirs > ours
+
+
+def schema_fault(connection: sa.Connection, revision: str | None) -> str | None:
+    """Return what keeps this release from using the schema, in a sentence, or None.
+
+    Args:
+        connection: A connection to the database.
+        revision: The schema's revision there, as :func:`current_revision` returns it.
+    """
+    if revision is None:
+        return "This database has no embrec schema yet."
+    if revision < SCHEMA_REVISION:
+        return f"The embrec schema is at revision {revision}; this release needs {SCHEMA_REVISION}."
+    if revision > SCHEMA_REVISION:
+        return None
+    installed = installed_sql(connection)
+    if installed is None:
+        return "The functions and views in the schema embrec are not known to be those of this release."
+    version, digest = installed
+    if digest == resources.sql_digest() or is_newer(version):
+        return None
+    return f"The functions and views in the schema embrec are those of another embrec {version}, not of this release."
+
+
 def require_schema(connection: sa.Connection) -> None:
-    """Check that the schema is at least at the revision this release needs; a newer one serves it too.
+    """Check that the schema has the revision and the functions this release needs; newer ones serve it too.
 
     Raises:
         SchemaError: The schema is absent or behind.
     """
-    revision = current_revision(connection)
-    if revision is None:
-        raise SchemaError("This database has no embrec schema yet. Run: embrec db upgrade")
-    if revision < SCHEMA_REVISION:
-        raise SchemaError(
-            f"The embrec schema is at revision {revision}; this release needs {SCHEMA_REVISION}. Run: embrec db upgrade"
-        )
+    if fault := schema_fault(connection, current_revision(connection)):
+        raise SchemaError(f"{fault} Run: embrec db upgrade")
