@@ -319,7 +319,7 @@ def current_revision(connection: sa.Connection) -> str | None:
 
 @functools.cache
 def sql_comment() -> str:
-    """Return the comment that an upgrade gives the schema: the version of embrec, and the digest of the SQL it installs."""
+    """Return the comment that an upgrade gives the schema: embrec's version, and the digest of the SQL it installs."""
     return f"embrec {importlib.metadata.version('embrec')}, SQL sha256:{resources.sql_digest()}"
 
 

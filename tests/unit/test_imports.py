@@ -24,7 +24,7 @@ LEVELS = [
     {"text_files"},
     {"movies", "user_labels"},
     {"sources", "table_source", "metrics", "splits", "features", "bulk"},
-    {"models", "movielens", "ids", "embeddings", "schema", "answering", "ratings", "outputs", "projection"},
+    {"models", "movielens", "ids", "embeddings", "schema", "former", "answering", "ratings", "outputs", "projection"},
     {"recommend", "predict", "browse"},
     {"reading", "runs", "extraction", "status", "neighbours"},
     {"loading", "train", "evaluate", "experiments", "batch", "garbage", "prometheus", "stored"},
