@@ -13,7 +13,7 @@ from alembic import op
 from pgvector.sqlalchemy import VECTOR
 from sqlalchemy.dialects.postgresql import ARRAY, ENUM, JSONB, REAL
 
-from embrec import resources
+from embrec.resources import executable, installed, statement
 
 revision = "0013"
 down_revision = None
@@ -88,7 +88,7 @@ $$
 
 
 def upgrade() -> None:
-    op.execute(resources.executable("baseline/types"))
+    op.execute(executable("baseline/types"))
     op.create_table(
         "users",
         sa.Column("user_index", sa.Integer, autoincrement=False),
@@ -136,7 +136,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("source", "watermark_column", name="load_watermarks_pkey"),
         schema=SCHEMA,
     )
-    op.execute(resources.executable("baseline/movie_statistics"))
+    op.execute(executable("baseline/movie_statistics"))
 
 
 def _create_run_tables() -> None:
@@ -322,7 +322,7 @@ def _create_experiment_tables() -> None:
 
 
 def downgrade() -> None:
-    op.execute(resources.statement(UNINSTALL % ",".join(resources.installed())))
+    op.execute(statement(UNINSTALL % ",".join(installed())))
     op.execute("DROP MATERIALIZED VIEW embrec.movie_statistics")
     for table in TABLES:
         op.drop_table(table, schema=SCHEMA)
