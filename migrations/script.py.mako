@@ -12,6 +12,8 @@ The author's rules:
   and embrec.tables will.
 - Where a function's parameters or result change, or a view's columns other than by new ones at its end, or where one
   is in the way of a change to a table, the revision drops it (and what is made of it); the upgrade then installs it.
+- A function or view that goes, goes from sql/install.sql and is dropped by a revision: the downgrade to base drops
+  what install.sql names.
 - sql/baseline is the baseline's: a released file there is never edited, a new type is written out in its revision.
 - No ACCESS EXCLUSIVE lock for long on ratings, users or movies: add columns without a volatile default, add
   constraints NOT VALID and validate them in a second revision, create indexes CONCURRENTLY in an
