@@ -1,8 +1,8 @@
 """Alembic environment, the same for `alembic upgrade head` in a checkout and `embrec db upgrade` anywhere.
 
 Online it takes one lock (Alembic has none: of several upgrades at once all but one would die), prepares the
-schema and the extension, then runs each revision in a transaction of its own. Offline it writes the same
-statements for psql.
+schema and the extension, runs each revision in a transaction of its own, then installs functions, views and rights
+in one transaction. Offline it writes the same statements for psql.
 """
 
 from __future__ import annotations
@@ -15,8 +15,9 @@ from alembic import context
 from alembic.runtime.migration import MigrationInfo
 
 from embrec import db
-from embrec.db import resources, schema
+from embrec.db import former, resources, schema
 from embrec.db.tables import COMPARISON, SCHEMA, metadata
+from embrec.errors import SchemaError
 
 LOCK_KEY = 0x656D62726563  # "embrec"
 
@@ -26,6 +27,12 @@ OPTIONS = {
     "version_table_schema": SCHEMA,
     "transaction_per_migration": True,
 }
+# The names and the text of a view.
+VIEW = """
+SELECT concat_ws(' ', pg_get_viewdef(c.oid), c.reloptions)
+FROM pg_class AS c
+WHERE c.relnamespace = 'embrec'::regnamespace AND c.relkind = 'v' AND c.relname = :name
+"""
 
 
 @contextlib.contextmanager
@@ -45,6 +52,48 @@ def told(step: MigrationInfo, **others: object) -> None:
         tell(step.up_revision_id)
 
 
+def refuse_newer(connection: sa.Connection) -> None:
+    """Keep an older release from putting its functions in the place of a newer one's.
+
+    Raises:
+        SchemaError: A newer release has installed its functions.
+    """
+    version, _ = db.installed_sql(connection) or ("0", "")
+    if db.is_newer(version):
+        raise SchemaError(
+            f"The functions in the schema embrec are of embrec {version}, which is newer than this release. This "
+            f"release can use them as they are; to migrate, install embrec {version} or newer"
+        )
+
+
+def view_differs(connection: sa.Connection, name: str) -> bool:
+    """Make a view a second time, compare the two, and take the second away again."""
+    view, other = name.removeprefix("views/"), f"{name.removeprefix('views/')}_as_installed"
+    head, text = f"CREATE OR REPLACE VIEW embrec.{view} ", resources.sql_text(name)
+    with connection.begin_nested() as savepoint:
+        connection.execute(resources.statement(text.replace(head, f"CREATE VIEW embrec.{other} ")))
+        there, wanted = (connection.scalar(sa.text(VIEW), {"name": each}) for each in (view, other))
+        savepoint.rollback()
+    return bool(there != wanted)
+
+
+def comment() -> sa.TextClause:
+    """Return the statement that says in the schema's comment which functions are installed."""
+    return resources.statement(f"COMMENT ON SCHEMA {SCHEMA} IS '{db.sql_comment()}'")
+
+
+def install(connection: sa.Connection) -> None:
+    """Create or replace every function and view, in the transaction that then gives the rights on them.
+
+    Replacing a view waits for every transaction that has read it, and whoever reads it next waits behind that. So a
+    view that is as it should be is left alone.
+    """
+    for name in resources.installed():
+        if not name.startswith("views/") or view_differs(connection, name):
+            connection.execute(resources.executable(name))
+    connection.execute(comment())
+
+
 def run_offline() -> None:
     """Write the statements instead of running them."""
     context.configure(
@@ -56,7 +105,18 @@ def run_offline() -> None:
     )
     context.execute(resources.executable("schema/prepare"))
     context.run_migrations()
-    context.execute(resources.executable("schema/rights" if context.get_revision_argument() else "schema/remove"))
+    revision = context.get_revision_argument()
+    if not revision:
+        context.execute(resources.executable("schema/remove"))
+        return
+    implementation = context.get_context().impl
+    implementation.emit_begin()
+    if revision == context.get_head_revision():
+        for name in resources.installed():
+            context.execute(resources.executable(name))
+        context.execute(comment())
+    context.execute(resources.executable("schema/rights"))
+    implementation.emit_commit()
 
 
 def run_online(engine: sa.Engine) -> None:
@@ -69,11 +129,16 @@ def run_online(engine: sa.Engine) -> None:
         with migration_lock(engine):
             try:
                 db.check_server(connection)
+                refuse_newer(connection)
                 connection.execute(resources.executable("schema/prepare"))
+                connection.commit()
+                former.take_over(connection)
                 connection.commit()
                 with schema.not_the_default_schema(connection):
                     context.run_migrations()
                 left = context.get_context().get_current_heads()
+                if left == (context.get_head_revision(),):
+                    install(connection)
                 connection.execute(resources.executable("schema/rights" if left else "schema/remove"))
                 connection.commit()
             finally:

@@ -10,7 +10,7 @@ from pathlib import Path
 DIRECTORY = Path(__file__).parents[2] / "sql" / "functions"
 FUNCTION = re.compile(
     r"(?P<remark>(?:^--.*\n)*)"
-    r"^CREATE (?:OR REPLACE )?FUNCTION embrec\.(?P<name>\w+)\((?P<parameters>(?s:.*?))\)\n"
+    r"^CREATE OR REPLACE FUNCTION embrec\.(?P<name>\w+)\((?P<parameters>(?s:.*?))\)\n"
     r"(?:RETURNS (?P<returns>.*)\n)?LANGUAGE",
     re.MULTILINE,
 )
@@ -43,11 +43,10 @@ class Function:
 
 
 def functions() -> list[Function]:
-    """Every function in its newest version, by name."""
-    found: dict[tuple[str, tuple[str, ...]], Function] = {}
-    for path in sorted(DIRECTORY.glob("*_v*.sql")):  # v02 after v01, and it may leave an overload as it was
-        found |= {(each.name, each.parameters): each for each in _functions_of(path.read_text(encoding="utf-8"))}
-    return sorted(found.values(), key=lambda each: each.name)
+    """Return every function, by name."""
+    return [
+        each for path in sorted(DIRECTORY.glob("*.sql")) for each in _functions_of(path.read_text(encoding="utf-8"))
+    ]
 
 
 def _functions_of(text: str) -> Iterator[Function]:

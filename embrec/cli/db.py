@@ -97,7 +97,6 @@ def downgrade(revision: str, sql: bool, yes: bool, database_url: str | None) -> 
     """Take the schema back to REVISION; `base` removes it, with all ratings and model runs.
 
     \b
-    embrec db downgrade 0006
     embrec db downgrade base --yes
     """
     from embrec.db import schema

@@ -131,7 +131,9 @@ def _schema(bind: sa.Engine) -> str:
     differences = schema.check(bind)
     if differences:
         raise SchemaError(f"{len(differences)} differences from this release, see them with: embrec db check")
-    return f"revision {schema.current(bind)}"
+    with db.begin(bind) as connection:
+        version, _ = db.installed_sql(connection) or ("of a newer release", "")
+    return f"revision {schema.current(bind)}, functions and views of embrec {version}"
 
 
 def _rights(connection: sa.Connection) -> str:

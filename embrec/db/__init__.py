@@ -2,28 +2,22 @@
 
 from __future__ import annotations
 
-from embrec.db.connection import (
-    OLDEST_PGVECTOR,
-    OLDEST_SERVER,
+from embrec.db.connection import Bind, begin, create_engine, local_server, open_engine, retrying
+from embrec.db.driver_errors import translated_errors
+from embrec.db.requirements import (
     SCHEMA_REVISION,
-    Bind,
-    begin,
     check_server,
-    create_engine,
     current_revision,
     extension_schema,
-    local_server,
-    open_engine,
-    poll_lock,
+    installed_sql,
+    is_newer,
     require_schema,
-    require_session,
-    retrying,
-    translated_errors,
+    schema_fault,
+    sql_comment,
 )
+from embrec.db.sessions import poll_lock, require_session
 
 __all__ = [
-    "OLDEST_PGVECTOR",
-    "OLDEST_SERVER",
     "SCHEMA_REVISION",
     "Bind",
     "begin",
@@ -31,11 +25,15 @@ __all__ = [
     "create_engine",
     "current_revision",
     "extension_schema",
+    "installed_sql",
+    "is_newer",
     "local_server",
     "open_engine",
     "poll_lock",
     "require_schema",
     "require_session",
     "retrying",
+    "schema_fault",
+    "sql_comment",
     "translated_errors",
 ]

@@ -1,7 +1,9 @@
-"""Find migrations/ and sql/, in a checkout and in an installed wheel."""
+"""The files of migrations/, sql/ and pages/, in a checkout and in an installed wheel."""
 
 from __future__ import annotations
 
+import functools
+import hashlib
 import re
 from pathlib import Path
 
@@ -25,20 +27,35 @@ def sql_text(name: str) -> str:
     """Text of one file under sql/.
 
     Args:
-        name: Path under sql/ without the ending, such as ``functions/similar_movies_v01``.
+        name: Path under sql/ without the ending, such as ``functions/similar_movies``.
     """
     return (_directory("sql") / f"{name}.sql").read_text(encoding="utf-8")
 
 
-def executable(name: str, replacing: bool = False) -> sa.TextClause:
-    """One file under sql/ as a statement for SQLAlchemy, its colons kept from being read as parameters.
+def statement(text: str) -> sa.TextClause:
+    """Return SQL as a statement for SQLAlchemy, its colons kept from being read as parameters."""
+    return sa.text(text.rstrip().removesuffix(";").replace(":", r"\:"))
+
+
+def executable(name: str) -> sa.TextClause:
+    """Return one file under sql/ as a statement for SQLAlchemy.
 
     Args:
         name: As for :func:`sql_text`.
-        replacing: Whether its functions take the place of ones that are there: a downgrade goes back to the first
-            version of a function that others are made of.
     """
-    text = sql_text(name).rstrip().removesuffix(";").replace(":", r"\:")
-    return sa.text(
-        re.sub("^CREATE FUNCTION", "CREATE OR REPLACE FUNCTION", text, flags=re.MULTILINE) if replacing else text
-    )
+    return statement(sql_text(name))
+
+
+@functools.cache
+def installed() -> tuple[str, ...]:
+    """Return the names of the function and view files that every upgrade installs, in the order of install.sql."""
+    return tuple(re.findall(r"^\\ir (\S+)\.sql$", sql_text("install"), re.MULTILINE))
+
+
+@functools.cache
+def sql_digest() -> str:
+    """Return the SHA-256 of the SQL that every upgrade runs after the revisions: functions, views and rights."""
+    digest = hashlib.sha256()
+    for name in (*installed(), "schema/rights"):
+        digest.update(f"{name}\n{sql_text(name)}\n".encode())
+    return digest.hexdigest()

@@ -74,7 +74,7 @@ def upgrade_sql(revision: str = "head") -> str:
 
 
 def downgrade_sql(revisions: str) -> str:
-    """The statements of a downgrade, for psql; ``revisions`` is ``FROM:TO``, such as ``0001:base``."""
+    """The statements of a downgrade, for psql; ``revisions`` is ``FROM:TO``, such as ``0013:base``."""
     return _offline(command.downgrade, revisions)
 
 
@@ -158,7 +158,7 @@ def _run(
                 else str(error)
             )
             raise SchemaError(
-                f"The migration stopped: {cause.rstrip('.')}. The revision it was in is undone; mend the cause, then "
+                f"The migration stopped: {cause.rstrip('.')}. What it was at is undone; mend the cause, then "
                 "run: embrec db upgrade"
             ) from error
 

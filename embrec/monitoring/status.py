@@ -55,8 +55,8 @@ def read_status(bind: Bind) -> Status:
     """
     with db.begin(bind) as connection:
         revision = db.current_revision(connection)
-        if revision is None or revision < db.SCHEMA_REVISION:
-            return _without_views(connection, revision)
+        if fault := db.schema_fault(connection, revision):
+            return _without_views(connection, revision, fault)
         return Status(
             state=_rows(connection, "SELECT * FROM embrec.status")[0],
             runs=_rows(connection, "SELECT * FROM embrec.run_status WHERE state <> 'deleted' ORDER BY 1 DESC"),
@@ -67,17 +67,14 @@ def read_status(bind: Bind) -> Status:
         )
 
 
-def _without_views(connection: sa.Connection, revision: str | None) -> Status:
+def _without_views(connection: sa.Connection, revision: str | None, fault: str) -> Status:
     (state,) = _rows(
         connection,
         "SELECT current_database()::text AS database_name, current_setting('server_version') AS server_version,"
         " pg_database_size(current_database()) AS database_bytes",
     )
-    if revision is None:
-        warning = StatusWarning("schema_absent", "This database has no embrec schema yet.", "embrec db upgrade")
-    else:
-        message = f"The embrec schema is at revision {revision}; this release needs {db.SCHEMA_REVISION}."
-        warning = StatusWarning("schema_behind", message, "embrec db upgrade")
+    code = "schema_absent" if revision is None else "schema_behind"
+    warning = StatusWarning(code, fault, "embrec db upgrade")
     return Status({**state, "schema_revision": revision}, [], [], [warning])
 
 

@@ -16,6 +16,7 @@ BEGIN
         BEGIN
             DROP SCHEMA embrec;
         EXCEPTION WHEN dependent_objects_still_exist THEN
+            COMMENT ON SCHEMA embrec IS NULL;
             RAISE NOTICE 'the schema embrec holds objects that are not of embrec and stays';
         END;
     END IF;

@@ -242,9 +242,9 @@ def test_offline_sql_needs_no_database(embrec: Run) -> None:
     code, out, err = embrec("db", "upgrade", "--sql")
     assert (code, err) == (0, "")
     assert "CREATE TABLE embrec.ratings" in out
-    code, out, _ = embrec("db", "downgrade", "0001:base", "--sql")
+    code, out, _ = embrec("db", "downgrade", "0013:base", "--sql")
     assert "DROP TABLE embrec.ratings" in out
-    assert embrec("db", "history")[1].splitlines()[1].startswith("0001")
+    assert embrec("db", "history")[1].splitlines()[1].startswith("0013")
 
 
 def test_doctor(embrec: Run, published: list[str], empty_url: str) -> None:

@@ -294,12 +294,11 @@ def test_a_run_that_answers_in_an_experiment_is_not_deleted(engine: sa.Engine, p
         experiments.start(engine, "two", *plain_runs)
 
 
-def test_an_application_granted_before_there_were_experiments_is_served_and_takes_part(
+def test_an_application_granted_before_an_upgrade_is_served_and_takes_part(
     engine: sa.Engine, url: str, two_runs: tuple[int, int]
 ) -> None:
     """As docs/deploy.md says."""
     role = f"embrec_reader_{os.getpid()}"
-    schema.downgrade(engine, "0002")
     with engine.begin() as connection:
         connection.execute(sa.text(f"CREATE ROLE {role} LOGIN PASSWORD 'p' IN ROLE embrec_api"))
     schema.upgrade(engine)
@@ -318,15 +317,6 @@ def test_an_application_granted_before_there_were_experiments_is_served_and_take
         with engine.begin() as connection:
             connection.execute(sa.text(f"DROP OWNED BY {role}"))
             connection.execute(sa.text(f"DROP ROLE {role}"))
-
-
-def test_down_with_an_experiment_the_published_run_answers_again(engine: sa.Engine, two_runs: tuple[int, int]) -> None:
-    experiments.start(engine, "one", two_runs[1], two_runs[1])
-    experiments.record_exposure(engine, "u1")
-    experiments.record_outcome(engine, "u1", 1)
-    assert column(engine, "SELECT embrec.serving_run('u1')") == [two_runs[1]]
-    schema.downgrade(engine, "0002")
-    assert column(engine, "SELECT embrec.serving_run('u1')") == [two_runs[0]]
 
 
 def test_the_command_line(

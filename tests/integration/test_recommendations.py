@@ -641,7 +641,7 @@ def test_fingerprints_are_sqls(admin: sa.Engine, given_ratings) -> None:
         np.array([], np.int64),
     )
     rows = ", ".join(f"({user}, {movie}, '{value!r}'::real)" for (user, movie), value in sorted(given_ratings.items()))
-    body = sql_text("functions/ratings_fingerprint_v01").split("BEGIN ATOMIC")[1].split("FROM")[0].replace("SELECT", "")
+    body = sql_text("functions/ratings_fingerprint").split("BEGIN ATOMIC")[1].split("FROM")[0].replace("SELECT", "")
     values_of = f"(VALUES {rows}) AS r (user_index, movie_index, rating)"
     query = f"SELECT {body} FROM {values_of} GROUP BY user_index ORDER BY user_index"
     with admin.connect() as connection:

@@ -126,6 +126,9 @@ def test_downgrading_leaves_what_others_put_or_use(empty_engine: sa.Engine) -> N
     schema.downgrade(empty_engine, "base")
     with empty_engine.connect() as connection:
         assert connection.scalar(sa.text("SELECT count(*) FROM embrec.mine")) == 0
+        assert db.installed_sql(connection) is None
+        left = "SELECT count(*) FROM pg_proc WHERE pronamespace = to_regnamespace('embrec')"
+        assert connection.scalar(sa.text(left)) == 0
     assert schema.upgrade(empty_engine) == db.SCHEMA_REVISION
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
@@ -14,7 +16,7 @@ from catalogue import catalogue, psql
 from data import load_frame, rating_frame, two_part_run
 
 from embrec import db
-from embrec.db import schema
+from embrec.db import resources, schema
 from embrec.errors import SchemaError
 from embrec.serving import recommend
 
@@ -61,11 +63,31 @@ def test_an_upgrade_killed_at_any_point_goes_on_when_run_again(
     assert catalogue(empty_engine) == catalogue(engine)
 
 
+NEXT = "9001"
+REVISION = f"""
+import sqlalchemy as sa
+from alembic import op
+
+revision, down_revision = "{NEXT}", "{db.SCHEMA_REVISION}"
+
+
+def upgrade():
+    op.add_column("users", sa.Column("added", sa.Text), schema="embrec")
+
+
+def downgrade():
+    op.drop_column("users", "added", schema="embrec")
+"""
+
+
 @pytest.fixture
-def behind(engine: sa.Engine) -> sa.Engine:
+def behind(engine: sa.Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> sa.Engine:
     """A database with data whose schema is a revision behind that alters a table in use."""
     load_frame(engine, rating_frame())
-    schema.downgrade(engine, "0004")
+    copy = tmp_path / "migrations"
+    shutil.copytree(resources.migrations_directory(), copy)
+    (copy / "versions" / f"{NEXT}_next.py").write_text(REVISION)
+    monkeypatch.setattr(resources, "migrations_directory", lambda: copy)
     return engine
 
 
@@ -87,7 +109,7 @@ def test_an_upgrade_waits_for_a_long_transaction_and_holds_nobody_up(behind: sa.
         assert longest > 0.5, "the upgrade did stand in the queue"
         reader.rollback()
         upgrading.join(30)
-    assert schema.current(behind) == db.SCHEMA_REVISION
+    assert schema.current(behind) == NEXT
 
 
 def test_an_upgrade_that_gets_no_lock_says_so_and_leaves_all_as_it_was(
@@ -98,16 +120,16 @@ def test_an_upgrade_that_gets_no_lock_says_so_and_leaves_all_as_it_was(
         reader.execute(sa.text("SELECT count(*) FROM embrec.users"))
         with pytest.raises(SchemaError, match="another session held a table for 1 s.*embrec db upgrade"):
             schema.upgrade(behind)
-        assert schema.current(behind) == "0004"
-    assert schema.upgrade(behind) == db.SCHEMA_REVISION
+        assert schema.current(behind) == db.SCHEMA_REVISION
+    assert schema.upgrade(behind) == NEXT
 
 
 def test_the_sql_of_an_upgrade_has_the_timeouts_and_goes_on_from_a_revision(behind: sa.Engine, url: str) -> None:
-    script = schema.upgrade_sql("0004:head")
+    script = schema.upgrade_sql(f"{db.SCHEMA_REVISION}:head")
     assert "set_config('lock_timeout', '2s', false)" in script
     assert "set_config('statement_timeout', '15min', false)" in script
     done = psql(url, script)
     assert done.returncode == 0, done.stderr
-    assert schema.current(behind) == db.SCHEMA_REVISION
+    assert schema.current(behind) == NEXT
     two_part_run(behind)
     assert len(recommend.recommend_movies(behind, "u1", 5)) == 5

@@ -1,0 +1,84 @@
+"""The driver's errors, translated into embrec's own."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+
+import psycopg
+import sqlalchemy as sa
+
+from embrec.errors import (
+    BusyError,
+    ConflictError,
+    DatabaseError,
+    SchemaError,
+    UnreachableError,
+)
+
+# What a server gives up by, and the setting that says when; 57014 is also a cancellation by hand.
+_LIMITS = {
+    "57014": "statement_timeout",
+    "55P03": "lock_timeout",
+    "25P03": "idle_in_transaction_session_timeout",
+    "25P04": "transaction_timeout",
+}
+
+
+@contextlib.contextmanager
+def translated_errors() -> Iterator[None]:
+    """Turn the driver's errors into embrec's own; the driver's is kept as the cause.
+
+    Raises:
+        UnreachableError: The server cannot be reached.
+        SchemaError: A table or function of embrec is missing.
+        DatabaseError: The server refused a statement.
+    """
+    try:
+        yield
+    except sa.exc.DBAPIError as error:
+        raise _translate(error.orig, error.statement or "") from error
+    except psycopg.Error as error:  # COPY goes past SQLAlchemy
+        raise _translate(error, "") from error
+
+
+def _translate(error: BaseException | None, statement: str) -> DatabaseError:
+    missing = (
+        psycopg.errors.UndefinedTable,
+        psycopg.errors.UndefinedFunction,
+        psycopg.errors.InvalidSchemaName,
+        psycopg.errors.UndefinedColumn,
+    )
+    if isinstance(error, missing) and "embrec." in f"{error} {statement}":
+        return SchemaError("The embrec schema is absent or behind in this database. Run: embrec db upgrade")
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
+    state = getattr(error, "sqlstate", None)
+    if setting := _LIMITS.get(state or ""):
+        kind = BusyError if state == "55P03" else DatabaseError
+        return kind(
+            f"The database gave up: {lines[0]}. Nothing of it is stored; run again, where need be with a higher "
+            f"{setting}, as by: ALTER ROLE ... SET {setting} = 0"
+        )
+    if isinstance(error, psycopg.errors.DiskFull):
+        return DatabaseError(
+            f"The database server's disk is full: {lines[0]}. Nothing of it is stored; free space there (old model "
+            "runs go by: embrec gc --keep 2), then run again."
+        )
+    # No state: the connection failed or was lost. 57P0x: the server is shut down, crashed, or not up yet.
+    if isinstance(error, psycopg.OperationalError) and (state is None or state.startswith(("08", "57P0"))):
+        reason = " ".join(line for line in lines if not line.startswith("Is the server running"))
+        return UnreachableError(
+            f"The database cannot be reached: {reason.rstrip('.')}. Check DATABASE_URL, or run: embrec doctor"
+        )
+    # Also a query on a standby that is in the way of what the primary did.
+    if isinstance(error, psycopg.errors.SerializationFailure | psycopg.errors.DeadlockDetected):
+        return ConflictError(f"The database gave this up in favour of another transaction: {lines[0]}. Run it again")
+    if isinstance(error, psycopg.errors.ReadOnlySqlTransaction):
+        return DatabaseError(
+            f"The database refused: {lines[0]}. A standby answers and takes nothing in: write to the primary "
+            "(on a primary, default_transaction_read_only is on)"
+        )
+    if isinstance(error, psycopg.errors.InsufficientPrivilege):
+        return DatabaseError(f"The database refused: {lines[0]}. The grants it takes are in docs/deploy.md, Rights")
+    # The first line alone: the others may repeat a row's values.
+    return DatabaseError(f"The database refused: {lines[0]}")

@@ -1,0 +1,41 @@
+-- Make what was copied into the tables of open_run a part of the whole: keys, checks, statistics. Users who were
+-- forgotten while the run trained get no vectors.
+CREATE OR REPLACE FUNCTION embrec.close_run(model_run_id integer, side text)
+RETURNS void
+LANGUAGE plpgsql
+SET search_path FROM CURRENT
+AS $$
+DECLARE
+    parent text := format('embrec.%I', side || '_embeddings');
+    run text := format('%s_run_%s', parent, model_run_id);
+    part embrec.part;
+    leaf text;
+    width integer;
+BEGIN
+    FOREACH part IN ARRAY enum_range(NULL::embrec.part) LOOP
+        leaf := format('%s_%s', run, part);
+        CONTINUE WHEN to_regclass(leaf) IS NULL;
+        EXECUTE format('SELECT vector_dims(embedding) FROM %s LIMIT 1', leaf) INTO width;
+        -- The first check lets ATTACH skip its scan.
+        EXECUTE format(
+            'ALTER TABLE %s ADD PRIMARY KEY (model_run_id, part, %I), ADD CHECK (model_run_id = %s AND part = %L),'
+            ' ADD CHECK (vector_dims(embedding) = %s)',
+            leaf, side || '_index', model_run_id, part, width
+        );
+        EXECUTE format('ALTER TABLE %s ATTACH PARTITION %s FOR VALUES IN (%L)', run, leaf, part);
+        EXECUTE format('ANALYZE %s', leaf);
+        IF to_regrole('embrec_trainer') IS NOT NULL THEN
+            EXECUTE format('REVOKE INSERT ON %s FROM embrec_trainer', leaf);
+        END IF;
+    END LOOP;
+    EXECUTE format('ALTER TABLE %s ATTACH PARTITION %s FOR VALUES IN (%s)', parent, run, model_run_id);
+    IF side = 'user' THEN
+        -- Whoever is forgotten after this waits for it in forget_user.
+        PERFORM pg_advisory_xact_lock(hashtext('embrec.forget_user'));
+        DELETE FROM embrec.user_embeddings AS e
+        USING embrec.users AS u
+        WHERE e.model_run_id = close_run.model_run_id AND e.part = ANY (enum_range(NULL::embrec.part))
+            AND e.user_index = u.user_index AND u.forgotten_at IS NOT NULL;
+    END IF;
+END;
+$$;

@@ -1,0 +1,88 @@
+-- What each of these ratings adds to a movie's score by a run, or takes away: what explain_recommendation and explain_for
+-- are made of. Contributions of all ratings, with n => NULL, add up to the score. Where a run ranks by predicted
+-- ratings, a first row without a movie has the part that no rating has a share in. No rows for a movie without a vector
+-- in the run, or an outer-product run, which cannot be taken apart.
+CREATE OR REPLACE FUNCTION embrec.contributions(
+    model_run_id integer,
+    movie_indexes integer[],
+    ratings real[],
+    movie_id text,
+    n integer
+)
+RETURNS SETOF embrec.contribution
+LANGUAGE plpgsql STABLE PARALLEL SAFE
+SET search_path FROM CURRENT
+SET plan_cache_mode = force_generic_plan
+AS $$
+#variable_conflict use_column
+DECLARE
+    run embrec.model_runs;
+    rated integer[];
+    given real[];
+    movie record;
+    solution vector;
+    penalty double precision;
+    parts double precision[];
+    rest double precision;
+BEGIN
+    SELECT r.* INTO run FROM embrec.model_runs AS r WHERE r.model_run_id = contributions.model_run_id;
+    SELECT e.embedding, e.bias INTO movie
+    FROM embrec.movie_embeddings AS e
+    WHERE e.model_run_id = run.model_run_id
+        AND e.part = CASE WHEN run.rating_power IS NULL THEN 'rating' ELSE 'preference' END::embrec.part
+        AND e.movie_index = (SELECT m.movie_index FROM embrec.movies AS m WHERE m.movie_id = contributions.movie_id);
+    IF NOT FOUND OR run.mean IS NULL THEN
+        RETURN;
+    END IF;
+    SELECT array_agg(t.movie_index ORDER BY t.movie_index), array_agg(t.rating ORDER BY t.movie_index) INTO rated, given
+    FROM unnest(movie_indexes, ratings) AS t (movie_index, rating)
+    JOIN embrec.movie_embeddings AS e
+        ON e.model_run_id = run.model_run_id AND e.part = 'rating' AND e.movie_index = t.movie_index;
+    IF rated IS NULL THEN
+        RETURN;
+    END IF;
+    IF run.rating_power IS NOT NULL THEN
+        parts := (
+            SELECT array_agg(
+                -(embrec.preference_vector(run.model_run_id, ARRAY[t.movie_index], ARRAY[t.rating]) <#> movie.embedding)
+                ORDER BY t.position
+            )
+            FROM unnest(rated, given) WITH ORDINALITY AS t (movie_index, rating, position)
+        );
+    ELSE
+        -- A ridge solution is the sum of the features, each times what it leaves unexplained over the penalty.
+        solution := embrec.rating_vector(run.model_run_id, rated, given);
+        penalty := run.ridge_constant + run.ridge_per_rating * cardinality(rated);
+        rest := run.mean + movie.bias;
+        parts := (
+            SELECT array_agg(
+                (t.rating - run.mean - e.bias + (f.feature <#> solution)) / penalty
+                * -(f.feature <#> (movie.embedding || ARRAY[run.bias_feature]::vector))
+                ORDER BY t.position
+            )
+            FROM unnest(rated, given) WITH ORDINALITY AS t (movie_index, rating, position)
+            JOIN embrec.movie_embeddings AS e
+                ON e.model_run_id = run.model_run_id AND e.part = 'rating' AND e.movie_index = t.movie_index
+            CROSS JOIN LATERAL (SELECT e.embedding || ARRAY[run.bias_feature]::vector AS feature) AS f
+        );
+    END IF;
+    RETURN QUERY
+    WITH all_parts AS (
+        SELECT t.movie_index, t.rating, t.part FROM unnest(rated, given, parts) AS t (movie_index, rating, part)
+        UNION ALL
+        SELECT NULL, NULL, rest WHERE rest IS NOT NULL
+    )
+    SELECT
+        (row_number() OVER (ORDER BY p.movie_index IS NULL DESC, abs(p.part) DESC, p.movie_index))::integer AS rank,
+        m.movie_id,
+        m.title,
+        p.rating,
+        p.part,
+        sum(p.part) OVER (),
+        run.model_run_id
+    FROM all_parts AS p
+    LEFT JOIN embrec.movies AS m ON m.movie_index = p.movie_index
+    ORDER BY rank
+    LIMIT contributions.n;
+END;
+$$;

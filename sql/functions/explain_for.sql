@@ -1,0 +1,23 @@
+-- The same for a visitor without an account, whose ratings are a JSON object of movie ids, as in recommend_for.
+CREATE OR REPLACE FUNCTION embrec.explain_for(ratings jsonb, movie_id text, n integer DEFAULT 10)
+RETURNS SETOF embrec.contribution
+LANGUAGE sql STABLE PARALLEL SAFE
+BEGIN ATOMIC
+    SELECT c.*
+    FROM (
+        SELECT array_agg(m.movie_index) AS movies, array_agg(given.rating::real) AS ratings
+        FROM jsonb_each(explain_for.ratings) AS given (movie_id, rating)
+        JOIN embrec.movies AS m ON m.movie_id = given.movie_id
+    ) AS own
+    CROSS JOIN embrec.contributions(
+        (SELECT a.model_run_id FROM embrec.answering_run AS a), own.movies, own.ratings,
+        explain_for.movie_id, explain_for.n
+    ) AS c;
+END;
+
+CREATE OR REPLACE FUNCTION embrec.explain_for(ratings jsonb, movie_id bigint, n integer DEFAULT 10)
+RETURNS SETOF embrec.contribution
+LANGUAGE sql STABLE PARALLEL SAFE
+BEGIN ATOMIC
+    SELECT * FROM embrec.explain_for(explain_for.ratings, explain_for.movie_id::text, explain_for.n);
+END;

@@ -1,0 +1,29 @@
+-- The user's ratings that add most to a movie's score, or take most away; contributions of all of them, with n => NULL,
+-- add up to the score. Where a run ranks by predicted ratings, a first row without a movie has the part that no
+-- rating of the user's has a share in. No rows for an unknown id, a movie without a vector in the run that serves the
+-- user, or an outer-product run, which cannot be taken apart.
+CREATE OR REPLACE FUNCTION embrec.explain_recommendation(user_id text, movie_id text, n integer DEFAULT 10)
+RETURNS SETOF embrec.contribution
+LANGUAGE sql STABLE PARALLEL SAFE
+BEGIN ATOMIC
+    SELECT c.*
+    FROM (
+        SELECT array_agg(r.movie_index) AS movies, array_agg(r.rating) AS ratings
+        FROM embrec.ratings AS r
+        WHERE r.user_index = (SELECT u.user_index FROM embrec.users AS u WHERE u.user_id = explain_recommendation.user_id)
+    ) AS own
+    CROSS JOIN embrec.contributions(
+        embrec.serving_run(explain_recommendation.user_id), own.movies, own.ratings,
+        explain_recommendation.movie_id, explain_recommendation.n
+    ) AS c;
+END;
+
+CREATE OR REPLACE FUNCTION embrec.explain_recommendation(user_id bigint, movie_id bigint, n integer DEFAULT 10)
+RETURNS SETOF embrec.contribution
+LANGUAGE sql STABLE PARALLEL SAFE
+BEGIN ATOMIC
+    SELECT *
+    FROM embrec.explain_recommendation(
+        explain_recommendation.user_id::text, explain_recommendation.movie_id::text, explain_recommendation.n
+    );
+END;

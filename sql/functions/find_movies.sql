@@ -1,0 +1,39 @@
+-- Movies whose title has every word of the query, in any order, accents and case aside: "the matrix" finds
+-- "Matrix, The (1999)". Every letter beyond ASCII is one of a word, also where the database's locale is C. The whole title first, then titles that begin so, then the shortest.
+CREATE OR REPLACE FUNCTION embrec.find_movies(query text, n integer DEFAULT 10)
+RETURNS SETOF embrec.found_movie
+LANGUAGE sql STABLE PARALLEL SAFE
+BEGIN ATOMIC
+    WITH wanted AS (
+        SELECT
+            folded.query,
+            array_remove(regexp_split_to_array(folded.query, '[^[:alnum:]\u0080-\U0010ffff]+'), '') AS words
+        FROM (
+            SELECT regexp_replace(lower(normalize(trim(find_movies.query), NFKD)), '[\u0300-\u036f]', '', 'g') AS query
+        ) AS folded
+    ),
+    candidates AS (
+        SELECT
+            m.*,
+            regexp_replace(lower(normalize(coalesce(m.title, ''), NFKD)), '[\u0300-\u036f]', '', 'g') AS folded_title
+        FROM embrec.movies AS m
+    )
+    SELECT
+        (row_number() OVER (
+            ORDER BY
+                c.folded_title = w.query DESC,
+                starts_with(c.folded_title, w.query) DESC,
+                length(c.title),
+                c.movie_index
+        ))::integer AS rank,
+        c.movie_id,
+        c.title,
+        c.genres,
+        c.release_year
+    FROM candidates AS c
+    CROSS JOIN wanted AS w
+    WHERE cardinality(w.words) > 0
+        AND NOT EXISTS (SELECT FROM unnest(w.words) AS word WHERE strpos(c.folded_title, word) = 0)
+    ORDER BY rank
+    LIMIT find_movies.n;
+END;

@@ -1,0 +1,60 @@
+-- The vectors of a movie that a run was trained without, from its ratings and from what else is known of it; bias is
+-- that of the rating part. Without ratings they are those of movies_like, the preference weaker, so that nobody is
+-- recommended a movie for its genres alone while there are others.
+--
+-- With ratings, the rating part is the ridge regression of the ratings on the users' vectors, drawn to the mean of
+-- movies_like as much as movies differ in each coordinate (in a run of matrix factorisation, as its own sweeps do);
+-- the preference part is the one that best tells who rated the movie from the users' vectors (as in
+-- embrec.models.long_tail); the movies whose preferences are nearest lend their similarity.
+CREATE OR REPLACE FUNCTION embrec.folded_in_movie(model_run_id integer, movie_index integer, user_indexes integer[], ratings real[])
+RETURNS TABLE (part embrec.part, bias real, embedding vector)
+LANGUAGE plpgsql STABLE PARALLEL SAFE
+SET search_path FROM CURRENT
+SET plan_cache_mode = force_generic_plan
+AS $$
+#variable_conflict use_column
+DECLARE
+    run embrec.model_runs;
+    near integer[];
+    weights double precision[];
+    prior vector;
+    solved vector;
+    width integer;
+BEGIN
+    SELECT r.* INTO run FROM embrec.model_runs AS r WHERE r.model_run_id = folded_in_movie.model_run_id;
+    SELECT array_agg(l.near_index), array_agg(l.weight) INTO near, weights
+    FROM embrec.movies_like(run.model_run_id, folded_in_movie.movie_index) AS l;
+    prior := embrec.mean_movie(run.model_run_id, 'rating', near, weights);
+    width := vector_dims(prior) - 1;
+    solved := coalesce(embrec.solved_movie_rating(run.model_run_id, prior, user_indexes, ratings), prior);
+    RETURN QUERY SELECT 'rating'::embrec.part, (subvector(solved, width + 1, 1)::real[])[1], subvector(solved, 1, width);
+    IF run.rating_power IS NULL THEN
+        RETURN;
+    END IF;
+    solved := embrec.solved_movie_preference(run.model_run_id, user_indexes, ratings);
+    IF solved IS NULL THEN
+        solved := subvector(embrec.mean_movie(run.model_run_id, 'preference', near, weights), 1, width)
+            * array_fill(0.1::real, ARRAY[width])::vector;
+    ELSE
+        SELECT array_agg(n.movie_index), array_agg(n.weight) INTO near, weights
+        FROM (
+            SELECT e.movie_index, greatest(1 - (e.embedding <=> solved), 1e-3) ^ 4 AS weight
+            FROM embrec.movie_embeddings AS e
+            WHERE e.model_run_id = run.model_run_id AND e.part = 'preference' AND NOT e.folded_in
+            ORDER BY e.embedding <=> solved
+            LIMIT 20
+        ) AS n;
+    END IF;
+    RETURN QUERY SELECT 'preference'::embrec.part, NULL::real, solved;
+    RETURN QUERY
+    SELECT 'profile'::embrec.part, NULL::real, solved * array_fill((
+        SELECT avg(vector_norm(p.embedding)) / avg(vector_norm(e.embedding))
+        FROM embrec.movie_embeddings AS p
+        JOIN embrec.movie_embeddings AS e USING (model_run_id, movie_index)
+        WHERE p.model_run_id = run.model_run_id AND p.part = 'profile' AND e.part = 'preference'
+            AND p.movie_index = ANY (near)
+    )::real, ARRAY[width])::vector;
+    RETURN QUERY
+    SELECT 'similarity'::embrec.part, NULL::real, subvector(embrec.mean_movie(run.model_run_id, 'similarity', near, weights), 1, width);
+END;
+$$;

@@ -1,0 +1,22 @@
+-- The n movies that are rated most among those with a vector in the run that answers, with the vectors by which it
+-- compares them.
+CREATE OR REPLACE FUNCTION embrec.map_movies(n integer DEFAULT 3000)
+RETURNS SETOF embrec.mapped_movie
+LANGUAGE sql STABLE PARALLEL SAFE
+BEGIN ATOMIC
+    SELECT
+        m.movie_id,
+        m.title,
+        m.genres,
+        m.release_year,
+        coalesce(s.rating_count, 0) AS rating_count,
+        e.embedding::real[],
+        e.model_run_id
+    FROM embrec.movie_embeddings AS e
+    JOIN embrec.movies AS m ON m.movie_index = e.movie_index
+    LEFT JOIN embrec.movie_statistics AS s ON s.movie_index = e.movie_index
+    WHERE e.model_run_id = (SELECT a.model_run_id FROM embrec.answering_run AS a)
+        AND e.part = (SELECT a.movie_similarity FROM embrec.answering_run AS a)
+    ORDER BY rating_count DESC, e.movie_index
+    LIMIT map_movies.n;
+END;

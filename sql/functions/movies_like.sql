@@ -1,0 +1,27 @@
+-- The movies of a run that are most like one in what is known of it beside ratings: by the Jaccard index of their
+-- genres, squared, and less by a factor e for every five years between them. The fifty nearest, or the one with nothing
+-- to compare has all movies, alike.
+CREATE OR REPLACE FUNCTION embrec.movies_like(model_run_id integer, movie_index integer)
+RETURNS TABLE (near_index integer, weight double precision)
+LANGUAGE sql STABLE PARALLEL SAFE
+BEGIN ATOMIC
+    WITH candidates AS (
+        SELECT
+            m.movie_index,
+            coalesce((
+                SELECT (count(*) FILTER (WHERE g.genre = ANY (q.genres)))::double precision
+                    / nullif(cardinality(q.genres) + count(*) FILTER (WHERE g.genre <> ALL (q.genres)), 0)
+                FROM unnest(m.genres) AS g (genre)
+            ), 0) AS jaccard,
+            exp(-abs(coalesce(m.release_year - q.release_year, 0)) / 5.0) AS closeness
+        FROM embrec.movies AS q
+        CROSS JOIN embrec.movies AS m
+        JOIN embrec.movie_embeddings AS e
+            ON e.model_run_id = movies_like.model_run_id AND e.part = 'rating' AND e.movie_index = m.movie_index
+        WHERE q.movie_index = movies_like.movie_index AND m.movie_index <> q.movie_index AND NOT e.folded_in
+    ),
+    weighted AS (
+        SELECT c.movie_index, (c.jaccard ^ 2 + 1e-6) * c.closeness AS weight FROM candidates AS c
+    )
+    SELECT w.movie_index, w.weight FROM weighted AS w ORDER BY w.weight DESC, w.movie_index LIMIT 50;
+END;

@@ -1,0 +1,34 @@
+-- Make the tables that a run's vectors of one side are copied into, one a part. They are filled by themselves, and
+-- attached by close_run: nobody who reads other runs is held up. With the owner's rights, so that a trainer needs none
+-- on the tables that other runs are in.
+CREATE OR REPLACE FUNCTION embrec.open_run(model_run_id integer, side text, parts embrec.part[])
+RETURNS void
+LANGUAGE plpgsql
+SET search_path FROM CURRENT
+AS $$
+DECLARE
+    parent text := format('embrec.%I', side || '_embeddings');
+    run text := format('%s_run_%s', parent, model_run_id);
+    part embrec.part;
+    leaf text;
+BEGIN
+    IF NOT EXISTS (SELECT FROM embrec.model_runs AS r WHERE r.model_run_id = open_run.model_run_id AND r.status = 'training') THEN
+        RAISE EXCEPTION 'model run % is not training, so it gets no vectors', model_run_id
+            USING ERRCODE = 'object_not_in_prerequisite_state';
+    END IF;
+    EXECUTE format('CREATE TABLE %s (LIKE %s) PARTITION BY LIST (part)', run, parent);
+    EXECUTE format('ALTER TABLE %s ADD PRIMARY KEY (model_run_id, part, %I)', run, side || '_index');
+    FOREACH part IN ARRAY parts LOOP
+        leaf := format('%s_%s', run, part);
+        EXECUTE format('CREATE TABLE %s (LIKE %s INCLUDING STORAGE INCLUDING COMPRESSION INCLUDING DEFAULTS)', leaf, parent);
+        -- So that they need not be sent.
+        EXECUTE format('ALTER TABLE %s ALTER model_run_id SET DEFAULT %s, ALTER part SET DEFAULT %L', leaf, model_run_id, part);
+        IF to_regrole('embrec_trainer') IS NOT NULL THEN
+            EXECUTE format('GRANT SELECT, INSERT ON %s TO embrec_trainer', leaf);
+        END IF;
+        IF to_regrole('embrec_reader') IS NOT NULL THEN
+            EXECUTE format('GRANT SELECT ON %s TO embrec_reader', leaf);
+        END IF;
+    END LOOP;
+END;
+$$;

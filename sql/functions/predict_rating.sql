@@ -1,0 +1,52 @@
+-- The rating that a user would give a movie, by the run that serves the user, within the scale of its ratings. A user
+-- without ratings is taken for an average one. NULL for an unknown id, and for a movie that the run has no vector of.
+CREATE OR REPLACE FUNCTION embrec.predict_rating(user_id text, movie_id text)
+RETURNS double precision
+LANGUAGE plpgsql STABLE PARALLEL SAFE
+SET search_path FROM CURRENT
+SET plan_cache_mode = force_generic_plan
+AS $$
+#variable_conflict use_column
+DECLARE
+    found_user integer := (SELECT u.user_index FROM embrec.users AS u WHERE u.user_id = predict_rating.user_id);
+    run embrec.model_runs;
+    movie record;
+    user_vector vector;
+    predicted double precision;
+BEGIN
+    IF found_user IS NULL THEN
+        RETURN NULL;
+    END IF;
+    SELECT r.* INTO run FROM embrec.model_runs AS r WHERE r.model_run_id = embrec.serving_run(predict_rating.user_id);
+    SELECT e.movie_index, e.embedding, e.bias INTO movie
+    FROM embrec.movie_embeddings AS e
+    WHERE e.model_run_id = run.model_run_id AND e.part = 'rating'
+        AND e.movie_index = (SELECT m.movie_index FROM embrec.movies AS m WHERE m.movie_id = predict_rating.movie_id);
+    IF NOT FOUND THEN
+        RETURN NULL;
+    END IF;
+    user_vector := embrec.user_rating_vector(run.model_run_id, found_user);
+    IF run.mean IS NULL THEN
+        predicted := (
+            SELECT d.rating
+            FROM embrec.dense_ratings(
+                run.model_run_id, subvector(user_vector, 1, vector_dims(user_vector) - 1), ARRAY[movie.movie_index]
+            ) AS d
+        );
+    ELSE
+        predicted := run.mean + movie.bias
+            - coalesce(user_vector <#> (movie.embedding || ARRAY[coalesce(run.bias_feature, 1)]::vector), 0);
+    END IF;
+    RETURN CASE
+        WHEN predicted IS NULL THEN NULL
+        ELSE greatest(least(predicted, run.highest_rating), run.lowest_rating)
+    END;
+END;
+$$;
+
+CREATE OR REPLACE FUNCTION embrec.predict_rating(user_id bigint, movie_id bigint)
+RETURNS double precision
+LANGUAGE sql STABLE PARALLEL SAFE
+BEGIN ATOMIC
+    SELECT embrec.predict_rating(predict_rating.user_id::text, predict_rating.movie_id::text);
+END;

@@ -1,0 +1,29 @@
+-- A user's vector of the preference part, from ratings as they are now: the sum of the profiles of the movies, each
+-- times its rating_weight. NULL where the run knows none of the movies.
+CREATE OR REPLACE FUNCTION embrec.preference_vector(model_run_id integer, movie_indexes integer[], ratings real[])
+RETURNS vector
+LANGUAGE plpgsql STABLE PARALLEL SAFE
+SET search_path FROM CURRENT
+SET plan_cache_mode = force_generic_plan
+AS $$
+#variable_conflict use_column
+DECLARE
+    run embrec.model_runs;
+BEGIN
+    SELECT * INTO run FROM embrec.model_runs AS r WHERE r.model_run_id = preference_vector.model_run_id;
+    RETURN (
+        WITH sums AS (
+            SELECT t.rating, sum(e.embedding) AS profiles
+            FROM unnest(preference_vector.movie_indexes, preference_vector.ratings) AS t (movie_index, rating)
+            JOIN embrec.movie_embeddings AS e
+                ON e.model_run_id = run.model_run_id AND e.part = 'profile' AND e.movie_index = t.movie_index
+            GROUP BY t.rating
+        ),
+        weighted AS (
+            SELECT s.profiles, embrec.rating_weight(s.rating, run.lowest_rating, run.highest_rating, run.rating_power) AS weight
+            FROM sums AS s
+        )
+        SELECT sum(w.profiles * array_fill(w.weight::real, ARRAY[vector_dims(w.profiles)])::vector) FROM weighted AS w
+    );
+END;
+$$;

@@ -1,0 +1,107 @@
+-- The n best movies for somebody with these ratings, by a run: what recommend_movies and recommend_for are made of.
+-- A run with a preference part ranks by the product of the vectors; matrix factorisation by the predicted rating, and
+-- the outer product too, for which it needs the user's stored vector. With diversity above 0 the list is chosen by
+-- maximal marginal relevance (Carbonell, Goldstein, SIGIR 1998) among the ten times n best: each next movie has the
+-- highest (1 - diversity) * its score, as a share of the candidates' range, - diversity * its cosine with the most
+-- similar movie chosen before. Where the run knows nothing of the ratings, the most popular movies.
+CREATE OR REPLACE FUNCTION embrec.ranked_movies(
+    model_run_id integer,
+    user_index integer,
+    movie_indexes integer[],
+    ratings real[],
+    n integer,
+    genres text[],
+    without_genres text[],
+    released_from integer,
+    released_to integer,
+    min_ratings integer,
+    movie_ids text[],
+    include_rated boolean,
+    diversity double precision
+)
+RETURNS SETOF embrec.recommended_movie
+LANGUAGE plpgsql STABLE -- not parallel: best_movies may set parameters
+SET search_path FROM CURRENT
+SET plan_cache_mode = force_generic_plan
+AS $$
+#variable_conflict use_column
+DECLARE
+    run embrec.model_runs;
+    ranked_part embrec.part := 'rating';
+    user_vector vector;
+    base double precision := 0;
+    excluded integer[] := CASE WHEN include_rated THEN '{}' ELSE coalesce(movie_indexes, '{}') END;
+    filtered boolean := num_nonnulls(genres, without_genres, released_from, released_to, min_ratings, movie_ids) > 0;
+    wanted bigint := CASE WHEN diversity > 0 THEN 10 * n::bigint ELSE n END;
+    basis text := 'ratings';
+    best integer[];
+    scores double precision[];
+BEGIN
+    IF diversity IS NULL OR diversity NOT BETWEEN 0 AND 1 THEN
+        RAISE EXCEPTION 'diversity is %; give 0 for the best movies, up to 1 for the most different', diversity
+            USING ERRCODE = 'invalid_parameter_value';
+    END IF;
+    SELECT r.* INTO run FROM embrec.model_runs AS r WHERE r.model_run_id = ranked_movies.model_run_id;
+    IF run.rating_power IS NOT NULL THEN
+        ranked_part := 'preference';
+        user_vector := embrec.preference_vector(run.model_run_id, movie_indexes, ratings);
+    ELSIF run.mean IS NOT NULL THEN
+        user_vector := embrec.rating_vector(run.model_run_id, movie_indexes, ratings);
+        base := run.mean + run.bias_feature * (subvector(user_vector, vector_dims(user_vector), 1)::real[])[1];
+        user_vector := subvector(user_vector, 1, vector_dims(user_vector) - 1);
+    ELSIF movie_indexes IS NOT NULL THEN
+        user_vector := (
+            SELECT e.embedding
+            FROM embrec.user_embeddings AS e
+            WHERE e.model_run_id = run.model_run_id AND e.part = 'rating' AND e.user_index = ranked_movies.user_index
+        );
+    END IF;
+    IF user_vector IS NULL THEN
+        basis := 'popularity';
+        SELECT array_agg(c.movie_index ORDER BY c.score DESC, c.movie_index), array_agg(c.score ORDER BY c.score DESC, c.movie_index)
+        INTO best, scores
+        FROM (
+            SELECT s.movie_index, s.popularity AS score
+            FROM embrec.movie_statistics AS s
+            WHERE s.rating_count > 0
+                AND s.movie_index NOT IN (SELECT unnest(excluded))
+                AND (NOT filtered OR s.movie_index IN (
+                    SELECT w.movie_index
+                    FROM embrec.movies_within(genres, without_genres, released_from, released_to, min_ratings, movie_ids) AS w
+                ))
+            ORDER BY score DESC, s.movie_index
+            LIMIT wanted
+        ) AS c;
+    ELSIF run.mean IS NULL THEN
+        SELECT array_agg(c.movie_index ORDER BY c.score DESC, c.movie_index), array_agg(c.score ORDER BY c.score DESC, c.movie_index)
+        INTO best, scores
+        FROM (
+            SELECT d.movie_index, d.rating AS score
+            FROM embrec.dense_ratings(run.model_run_id, user_vector) AS d
+            WHERE d.movie_index NOT IN (SELECT unnest(excluded))
+                AND (NOT filtered OR d.movie_index IN (
+                    SELECT w.movie_index
+                    FROM embrec.movies_within(genres, without_genres, released_from, released_to, min_ratings, movie_ids) AS w
+                ))
+            ORDER BY score DESC, d.movie_index
+            LIMIT wanted
+        ) AS c;
+    ELSE
+        SELECT array_agg(c.movie_index ORDER BY c.lack, c.movie_index), array_agg(base - c.lack ORDER BY c.lack, c.movie_index)
+        INTO best, scores
+        FROM embrec.best_movies(
+            run.model_run_id, ranked_part, user_vector, excluded, filtered, genres, without_genres, released_from,
+            released_to, min_ratings, movie_ids, wanted
+        ) AS c;
+    END IF;
+    IF diversity > 0 AND best IS NOT NULL THEN
+        SELECT d.movies, d.scores INTO best, scores
+        FROM embrec.diversified(run.model_run_id, best, scores, n, diversity) AS d;
+    END IF;
+    RETURN QUERY
+    SELECT t.position::integer, m.movie_id, m.title, t.score, basis, run.model_run_id
+    FROM unnest(best, scores) WITH ORDINALITY AS t (movie_index, score, position)
+    JOIN embrec.movies AS m ON m.movie_index = t.movie_index
+    ORDER BY t.position;
+END;
+$$;

@@ -1,0 +1,14 @@
+-- A number that changes when any rating of a user does: each of the user's ratings as the product of two scrambled
+-- numbers, combined by exclusive or. embrec.extraction computes the same when a run is trained, so a run knows whose
+-- stored vectors are still true. NULL for a user without ratings.
+CREATE OR REPLACE FUNCTION embrec.ratings_fingerprint(user_index integer)
+RETURNS bigint
+LANGUAGE sql STABLE PARALLEL SAFE
+BEGIN ATOMIC
+    SELECT bit_xor(
+        (((r.movie_index::bigint * 2654435761) & 2147483647) + 1)
+        * (((greatest(least(round(r.rating::double precision * 65536), 1073741824), -1073741824)::bigint * 2246822519) & 2147483647) + 1)
+    )
+    FROM embrec.ratings AS r
+    WHERE r.user_index = ratings_fingerprint.user_index;
+END;

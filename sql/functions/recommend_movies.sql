@@ -1,0 +1,54 @@
+-- The n best movies for a user whom the ratings as they are now describe; a rating that is inserted, changed or
+-- deleted changes the next answer. Movies that the user rated are left out unless include_rated. The filters are those
+-- of movies_within, diversity is that of ranked_movies. A user without ratings, or unknown, gets the most popular ones.
+CREATE OR REPLACE FUNCTION embrec.recommend_movies(
+    user_id text,
+    n integer DEFAULT 10,
+    genres text[] DEFAULT NULL,
+    without_genres text[] DEFAULT NULL,
+    released_from integer DEFAULT NULL,
+    released_to integer DEFAULT NULL,
+    min_ratings integer DEFAULT NULL,
+    movie_ids text[] DEFAULT NULL,
+    include_rated boolean DEFAULT false,
+    diversity double precision DEFAULT 0
+)
+RETURNS SETOF embrec.recommended_movie
+LANGUAGE sql STABLE
+BEGIN ATOMIC
+    SELECT ranked.*
+    FROM (
+        SELECT min(r.user_index) AS user_index, array_agg(r.movie_index) AS movies, array_agg(r.rating) AS ratings
+        FROM embrec.ratings AS r
+        WHERE r.user_index = (SELECT u.user_index FROM embrec.users AS u WHERE u.user_id = recommend_movies.user_id)
+    ) AS own
+    CROSS JOIN embrec.ranked_movies(
+        embrec.serving_run(recommend_movies.user_id), own.user_index, own.movies, own.ratings,
+        recommend_movies.n, recommend_movies.genres, recommend_movies.without_genres, recommend_movies.released_from,
+        recommend_movies.released_to, recommend_movies.min_ratings, recommend_movies.movie_ids,
+        recommend_movies.include_rated, recommend_movies.diversity
+    ) AS ranked;
+END;
+
+CREATE OR REPLACE FUNCTION embrec.recommend_movies(
+    user_id bigint,
+    n integer DEFAULT 10,
+    genres text[] DEFAULT NULL,
+    without_genres text[] DEFAULT NULL,
+    released_from integer DEFAULT NULL,
+    released_to integer DEFAULT NULL,
+    min_ratings integer DEFAULT NULL,
+    movie_ids text[] DEFAULT NULL,
+    include_rated boolean DEFAULT false,
+    diversity double precision DEFAULT 0
+)
+RETURNS SETOF embrec.recommended_movie
+LANGUAGE sql STABLE
+BEGIN ATOMIC
+    SELECT *
+    FROM embrec.recommend_movies(
+        recommend_movies.user_id::text, recommend_movies.n, recommend_movies.genres, recommend_movies.without_genres,
+        recommend_movies.released_from, recommend_movies.released_to, recommend_movies.min_ratings,
+        recommend_movies.movie_ids, recommend_movies.include_rated, recommend_movies.diversity
+    );
+END;

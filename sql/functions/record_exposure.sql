@@ -1,0 +1,27 @@
+-- Record that a user was shown what the running experiment has for them; the first time counts. The serving functions
+-- only read, and not all that is computed is shown, so the application says what was. Returns the user's variant, NULL
+-- where no experiment runs.
+CREATE OR REPLACE FUNCTION embrec.record_exposure(user_id text)
+RETURNS text
+LANGUAGE sql
+BEGIN ATOMIC
+    INSERT INTO embrec.exposures (experiment_id, user_id, variant, model_run_id)
+    SELECT
+        e.experiment_id,
+        record_exposure.user_id,
+        assigned.variant,
+        -- Not serving_run: a session that previews a run is shown that one, which is none of the experiment's.
+        CASE assigned.variant WHEN 'control' THEN e.control_run WHEN 'treatment' THEN e.treatment_run END
+    FROM embrec.experiments AS e
+    CROSS JOIN (SELECT embrec.assign_variant(record_exposure.user_id)) AS assigned (variant)
+    WHERE e.ended_at IS NULL
+    ON CONFLICT DO NOTHING;
+    SELECT embrec.assign_variant(record_exposure.user_id);
+END;
+
+CREATE OR REPLACE FUNCTION embrec.record_exposure(user_id bigint)
+RETURNS text
+LANGUAGE sql
+BEGIN ATOMIC
+    SELECT embrec.record_exposure(record_exposure.user_id::text);
+END;

@@ -1,0 +1,30 @@
+-- Record what came of showing: a click, minutes watched, a purchase; a user's outcomes are added up. Returns whether it
+-- counts, which it does for a user whom the running experiment was shown to.
+CREATE OR REPLACE FUNCTION embrec.record_outcome(user_id text, value double precision)
+RETURNS boolean
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_column
+BEGIN
+    IF num_nulls(record_outcome.user_id, record_outcome.value) > 0 THEN
+        RAISE EXCEPTION 'record_outcome needs a user_id and a value' USING ERRCODE = 'invalid_parameter_value';
+    END IF;
+    IF record_outcome.value IN ('NaN', 'Infinity', '-Infinity') THEN
+        RAISE EXCEPTION 'value is %; give a finite number', record_outcome.value USING ERRCODE = 'invalid_parameter_value';
+    END IF;
+    INSERT INTO embrec.outcomes (experiment_id, user_id, value)
+    SELECT s.experiment_id, s.user_id, record_outcome.value
+    FROM embrec.exposures AS s
+    JOIN embrec.experiments AS e ON e.experiment_id = s.experiment_id
+    WHERE e.ended_at IS NULL AND s.user_id = record_outcome.user_id;
+    RETURN FOUND;
+END;
+$$;
+
+CREATE OR REPLACE FUNCTION embrec.record_outcome(user_id bigint, value double precision)
+RETURNS boolean
+LANGUAGE sql
+BEGIN ATOMIC
+    SELECT embrec.record_outcome(record_outcome.user_id::text, record_outcome.value);
+END;

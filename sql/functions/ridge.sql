@@ -1,0 +1,35 @@
+-- The ridge solution of (F'F + diag(penalty)) x = moment, where F's rows are the features, by conjugate gradients.
+-- Single precision gets no further than its stop, mostly in some twenty steps.
+CREATE OR REPLACE FUNCTION embrec.ridge(features vector[], moment vector, penalty vector)
+RETURNS vector
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+SET search_path FROM CURRENT
+SET plan_cache_mode = force_generic_plan
+AS $$
+DECLARE
+    width integer[] := ARRAY[vector_dims(moment)];
+    found vector := array_fill(0, width)::vector;
+    residual vector := moment;
+    direction vector := moment;
+    square double precision := -(moment <#> moment);
+    start double precision := square;
+    changed vector;
+    step double precision;
+    before double precision;
+BEGIN
+    FOR number IN 1 .. 100 LOOP
+        EXIT WHEN square <= 1e-13 * start;
+        changed := penalty * direction + coalesce((
+            SELECT sum(t.feature * array_fill((-(t.feature <#> direction))::real, width)::vector)
+            FROM unnest(features) AS t (feature)
+        ), array_fill(0, width)::vector);
+        step := square / -(direction <#> changed);
+        found := found + direction * array_fill(step::real, width)::vector;
+        residual := residual - changed * array_fill(step::real, width)::vector;
+        before := square;
+        square := -(residual <#> residual);
+        direction := residual + direction * array_fill((square / before)::real, width)::vector;
+    END LOOP;
+    RETURN found;
+END;
+$$;

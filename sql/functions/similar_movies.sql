@@ -1,0 +1,75 @@
+-- The n movies nearest to one movie by cosine, in the run that answers; never the movie itself. Compared are those that the
+-- training has listed as its nearest, and those that came later; all, where more are wanted or nothing is listed; or where
+-- there are very many movies, those that their approximate index finds.
+-- An unknown id, or a movie without a vector in that run, gives no rows.
+CREATE OR REPLACE FUNCTION embrec.similar_movies(movie_id text, n integer DEFAULT 10)
+RETURNS SETOF embrec.similar_movie
+LANGUAGE plpgsql STABLE -- not parallel: nearest_by_index sets parameters
+SET search_path FROM CURRENT
+SET plan_cache_mode = force_generic_plan
+SET max_parallel_workers_per_gather = 0 -- starting workers takes longer than comparing all that have no index
+AS $$
+#variable_conflict use_column
+DECLARE
+    run integer;
+    compared embrec.part;
+    asked integer;
+    asked_vector vector;
+    listed integer[];
+    later integer[];
+    near integer[];
+    distances double precision[];
+BEGIN
+    SELECT p.model_run_id, p.movie_similarity INTO run, compared FROM embrec.answering_run AS p;
+    SELECT e.movie_index, e.embedding INTO asked, asked_vector
+    FROM embrec.movie_embeddings AS e
+    WHERE e.model_run_id = run AND e.part = compared
+        AND e.movie_index = (SELECT k.movie_index FROM embrec.movies AS k WHERE k.movie_id = similar_movies.movie_id);
+    SELECT l.neighbours INTO listed FROM embrec.movie_neighbours AS l WHERE l.model_run_id = run AND l.movie_index = asked;
+    later := ARRAY(
+        SELECT l.movie_index FROM embrec.movie_neighbours AS l WHERE l.model_run_id = run AND l.neighbours IS NULL LIMIT 1001
+    );
+    -- Twice as many as are wanted, for the training did not round as pgvector does. Where very many came later, looking each
+    -- of them up takes longer than to compare all.
+    IF 2 * n::bigint <= cardinality(listed) AND cardinality(later) <= 1000 THEN
+        SELECT array_agg(c.movie_index), array_agg(c.distance) INTO near, distances
+        FROM (
+            SELECT e.movie_index, e.embedding <=> asked_vector AS distance
+            FROM embrec.movie_embeddings AS e
+            WHERE e.model_run_id = run AND e.part = compared
+                AND e.movie_index = ANY (listed[1 : 2 * n] || later) AND e.movie_index <> asked
+            ORDER BY distance, e.movie_index
+            LIMIT similar_movies.n
+        ) AS c;
+    ELSIF embrec.has_index('movie') THEN
+        SELECT array_agg(i.near_index), array_agg(i.distance) INTO near, distances
+        FROM embrec.nearest_by_index('movie', asked, n) AS i;
+    ELSE
+        SELECT array_agg(c.movie_index), array_agg(c.distance) INTO near, distances
+        FROM (
+            SELECT e.movie_index, e.embedding <=> asked_vector AS distance
+            FROM embrec.movie_embeddings AS e
+            WHERE e.model_run_id = run AND e.part = compared AND e.movie_index <> asked
+            ORDER BY distance, e.movie_index
+            LIMIT similar_movies.n
+        ) AS c;
+    END IF;
+    RETURN QUERY
+    SELECT
+        (row_number() OVER (ORDER BY t.distance, t.near_index))::integer AS rank,
+        m.movie_id,
+        m.title,
+        1 - t.distance AS similarity,
+        run
+    FROM unnest(near, distances) AS t (near_index, distance)
+    JOIN embrec.movies AS m ON m.movie_index = t.near_index
+    ORDER BY rank;
+END;
+$$;
+
+CREATE OR REPLACE FUNCTION embrec.similar_movies(movie_id bigint, n integer DEFAULT 10)
+RETURNS SETOF embrec.similar_movie
+LANGUAGE sql STABLE PARALLEL SAFE
+BEGIN ATOMIC
+    SELECT * FROM embrec.similar_movies(similar_movies.movie_id::text, similar_movies.n);
+END;

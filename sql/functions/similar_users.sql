@@ -1,0 +1,55 @@
+-- The n users nearest to one user by cosine, in the run that answers; never the user itself. All are compared, or where there
+-- are very many, those that their approximate index finds.
+-- An unknown id, or a user without a vector in that run, gives no rows.
+CREATE OR REPLACE FUNCTION embrec.similar_users(user_id text, n integer DEFAULT 10)
+RETURNS SETOF embrec.similar_user
+LANGUAGE plpgsql STABLE -- not parallel: nearest_by_index sets parameters
+SET search_path FROM CURRENT
+SET plan_cache_mode = force_generic_plan
+SET max_parallel_workers_per_gather = 0 -- starting workers takes longer than comparing all that have no index
+AS $$
+#variable_conflict use_column
+DECLARE
+    run integer;
+    compared embrec.part;
+    asked integer;
+    asked_vector vector;
+    near integer[];
+    distances double precision[];
+BEGIN
+    SELECT p.model_run_id, p.user_similarity INTO run, compared FROM embrec.answering_run AS p;
+    SELECT e.user_index, e.embedding INTO asked, asked_vector
+    FROM embrec.user_embeddings AS e
+    WHERE e.model_run_id = run AND e.part = compared
+        AND e.user_index = (SELECT k.user_index FROM embrec.users AS k WHERE k.user_id = similar_users.user_id);
+    IF embrec.has_index('user') THEN
+        SELECT array_agg(i.near_index), array_agg(i.distance) INTO near, distances
+        FROM embrec.nearest_by_index('user', asked, n) AS i;
+    ELSE
+        SELECT array_agg(c.user_index), array_agg(c.distance) INTO near, distances
+        FROM (
+            SELECT e.user_index, e.embedding <=> asked_vector AS distance
+            FROM embrec.user_embeddings AS e
+            WHERE e.model_run_id = run AND e.part = compared AND e.user_index <> asked
+            ORDER BY distance, e.user_index
+            LIMIT similar_users.n
+        ) AS c;
+    END IF;
+    RETURN QUERY
+    SELECT
+        (row_number() OVER (ORDER BY t.distance, t.near_index))::integer AS rank,
+        u.user_id,
+        1 - t.distance AS similarity,
+        run
+    FROM unnest(near, distances) AS t (near_index, distance)
+    JOIN embrec.users AS u ON u.user_index = t.near_index
+    ORDER BY rank;
+END;
+$$;
+
+CREATE OR REPLACE FUNCTION embrec.similar_users(user_id bigint, n integer DEFAULT 10)
+RETURNS SETOF embrec.similar_user
+LANGUAGE sql STABLE PARALLEL SAFE
+BEGIN ATOMIC
+    SELECT * FROM embrec.similar_users(similar_users.user_id::text, similar_users.n);
+END;

@@ -1,0 +1,68 @@
+-- The rating vector and bias of a movie that folded_in_movie solves for; NULL without ratings. Users' stored vectors are
+-- as good as any: what they lack are ratings of movies that the run does not know. Those who have none are solved for.
+CREATE OR REPLACE FUNCTION embrec.solved_movie_rating(model_run_id integer, prior vector, user_indexes integer[], ratings real[])
+RETURNS vector
+LANGUAGE plpgsql STABLE PARALLEL SAFE
+SET search_path FROM CURRENT
+SET plan_cache_mode = force_generic_plan
+AS $$
+#variable_conflict use_column
+DECLARE
+    run embrec.model_runs;
+    width integer := vector_dims(prior);
+    own_sweeps boolean;
+    feature real;
+    start vector;
+    features vector[];
+    moment vector;
+    penalty vector;
+    found vector;
+BEGIN
+    SELECT r.* INTO run FROM embrec.model_runs AS r WHERE r.model_run_id = solved_movie_rating.model_run_id;
+    own_sweeps := run.ridge_per_rating > 0;
+    feature := CASE WHEN own_sweeps THEN run.bias_feature ELSE 1 END;
+    start := CASE WHEN own_sweeps THEN array_fill(0, ARRAY[width])::vector ELSE prior END;
+    IF run.bias_feature IS NULL THEN
+        RETURN NULL;
+    END IF;
+    SELECT
+        array_agg(x.feature),
+        sum(x.feature * array_fill((x.rating - run.mean - x.bias + (x.feature <#> start))::real, ARRAY[width])::vector)
+    INTO features, moment
+    FROM (
+        SELECT
+            subvector(u.vector, 1, width - 1) || ARRAY[feature]::vector AS feature,
+            run.bias_feature * (subvector(u.vector, width, 1)::real[])[1] AS bias,
+            u.rating
+        FROM (
+            SELECT
+                CASE
+                    WHEN e.embedding IS NULL THEN embrec.user_rating_vector(run.model_run_id, t.user_index)
+                    ELSE e.embedding || ARRAY[e.bias / run.bias_feature]::vector
+                END AS vector,
+                t.rating
+            FROM unnest(user_indexes, ratings) AS t (user_index, rating)
+            LEFT JOIN embrec.user_embeddings AS e
+                ON e.model_run_id = run.model_run_id AND e.part = 'rating' AND e.user_index = t.user_index
+        ) AS u
+        WHERE u.vector IS NOT NULL
+    ) AS x;
+    IF features IS NULL THEN
+        RETURN NULL;
+    END IF;
+    IF own_sweeps THEN
+        penalty := array_fill((run.ridge_constant + run.ridge_per_rating * cardinality(features))::real, ARRAY[width])::vector;
+    ELSE
+        -- A user's coordinates vary by one, which is what ridge_constant is for; a movie's by as much as they do.
+        SELECT array_agg((run.ridge_constant / greatest(s.square - s.mean ^ 2, 1e-6))::real ORDER BY s.position)::vector INTO penalty
+        FROM (
+            SELECT avg(e.embedding || ARRAY[e.bias]::vector) AS mean, avg((e.embedding * e.embedding) || ARRAY[e.bias ^ 2]::vector) AS square
+            FROM embrec.movie_embeddings AS e
+            WHERE e.model_run_id = run.model_run_id AND e.part = 'rating' AND NOT e.folded_in
+        ) AS m
+        CROSS JOIN LATERAL unnest(m.mean::real[], m.square::real[]) WITH ORDINALITY AS s (mean, square, position);
+    END IF;
+    found := start + embrec.ridge(features, moment, penalty);
+    RETURN subvector(found, 1, width - 1) || ARRAY[feature * (subvector(found, width, 1)::real[])[1]]::vector;
+END;
+$$;

@@ -1,0 +1,58 @@
+-- Movies whose title is spelt much like the query, for who mistyped one; case, accents, the year and an article aside.
+-- Of all titles those are looked at that have a word which begins or ends like one of the query's. Alike is the share of
+-- the pairs of neighbouring letters that the two have in common.
+CREATE OR REPLACE FUNCTION embrec.suggest_movies(query text, n integer DEFAULT 3)
+RETURNS SETOF embrec.found_movie
+LANGUAGE sql STABLE PARALLEL SAFE
+BEGIN ATOMIC
+    WITH wanted AS (
+        SELECT regexp_replace(
+            lower(normalize(left(trim(suggest_movies.query), 100), NFKD)),
+            '[\u0300-\u036f]|^(the|an?) |(, (the|an?))?( *\(\d{4}\))?$', '', 'g'
+        ) AS query
+    ),
+    words AS (
+        SELECT word, least(length(word) / 2, 3) AS letters, max(length(word)) OVER () AS longest
+        FROM wanted AS w
+        CROSS JOIN regexp_split_to_table(w.query, '[^[:alnum:]\u0080-\U0010ffff]+') AS word
+    ),
+    parts AS (
+        SELECT
+            (
+                SELECT string_agg(format('\m%s|%s\M', left(o.word, o.letters), right(o.word, o.letters)), '|')
+                FROM words AS o
+                WHERE o.letters > 0 AND (length(o.word) > 3 OR o.longest <= 3)
+            ) AS pattern,
+            array_agg(DISTINCT substr(' ' || w.query || ' ', i, 2)) AS pairs
+        FROM wanted AS w
+        CROSS JOIN generate_series(1, length(w.query) + 1) AS i
+    ),
+    titles AS (
+        SELECT
+            m.*,
+            ' ' || regexp_replace(
+                lower(normalize(m.title, NFKD)), '[\u0300-\u036f]|^(the|an?) |(, (the|an?))?( *\(\d{4}\))?$', '', 'g'
+            ) || ' ' AS folded_title
+        FROM embrec.movies AS m
+    ),
+    compared AS (
+        SELECT
+            t.*,
+            shared.pairs::double precision / (cardinality(p.pairs) + length(t.folded_title) - 1 - shared.pairs) AS likeness
+        FROM parts AS p
+        JOIN titles AS t ON t.folded_title ~ p.pattern
+        CROSS JOIN LATERAL (
+            SELECT count(*) AS pairs FROM unnest(p.pairs) AS pair WHERE strpos(t.folded_title, pair) > 0
+        ) AS shared
+    )
+    SELECT
+        (row_number() OVER (ORDER BY c.likeness DESC, c.movie_index))::integer AS rank,
+        c.movie_id,
+        c.title,
+        c.genres,
+        c.release_year
+    FROM compared AS c
+    WHERE c.likeness >= 0.3
+    ORDER BY rank
+    LIMIT suggest_movies.n;
+END;

@@ -1,0 +1,61 @@
+-- The n movies that are rated much more since a time than their ratings before let expect: trend is the excess over the
+-- expected number, in its standard deviations (a Poisson count's, and one rating more, so that a single one is no
+-- trend). A movie's expected number is its share of all ratings, of those since.
+CREATE OR REPLACE FUNCTION embrec.trending_movies(
+    since timestamptz,
+    n integer DEFAULT 10,
+    genres text[] DEFAULT NULL,
+    without_genres text[] DEFAULT NULL,
+    released_from integer DEFAULT NULL,
+    released_to integer DEFAULT NULL,
+    min_ratings integer DEFAULT NULL
+)
+RETURNS SETOF embrec.trending_movie
+LANGUAGE sql STABLE PARALLEL SAFE
+BEGIN ATOMIC
+    WITH recent AS (
+        SELECT r.movie_index, count(*) AS recent_count
+        FROM embrec.ratings AS r
+        WHERE r.rated_at >= trending_movies.since
+        GROUP BY r.movie_index
+    ),
+    counted AS (
+        SELECT
+            r.movie_index,
+            r.recent_count,
+            -- Ratings may have come since the statistics were made.
+            greatest(coalesce(s.rating_count, 0), r.recent_count) AS rating_count
+        FROM recent AS r
+        LEFT JOIN embrec.movie_statistics AS s ON s.movie_index = r.movie_index
+    ),
+    overall AS (
+        SELECT
+            (SELECT sum(c.recent_count) FROM counted AS c)::double precision
+            / nullif((SELECT sum(s.rating_count) FROM embrec.movie_statistics AS s), 0) AS recent_share
+    ),
+    trends AS (
+        SELECT
+            c.*,
+            (c.recent_count - c.rating_count * least(o.recent_share, 1)) / sqrt(c.rating_count * least(o.recent_share, 1) + 1) AS trend
+        FROM counted AS c
+        CROSS JOIN overall AS o
+    )
+    SELECT
+        (row_number() OVER (ORDER BY t.trend DESC, t.recent_count DESC, t.movie_index))::integer AS rank,
+        m.movie_id,
+        m.title,
+        t.trend,
+        t.recent_count,
+        t.rating_count
+    FROM trends AS t
+    JOIN embrec.movies AS m ON m.movie_index = t.movie_index
+    WHERE t.movie_index IN (
+        SELECT w.movie_index
+        FROM embrec.movies_within(
+            trending_movies.genres, trending_movies.without_genres, trending_movies.released_from,
+            trending_movies.released_to, trending_movies.min_ratings
+        ) AS w
+    )
+    ORDER BY rank
+    LIMIT trending_movies.n;
+END;

@@ -1,0 +1,30 @@
+-- A user's vector of the rating part with the bias as its last coordinate, as rating_vector has it: the one that was
+-- stored when the run was trained as long as the user's ratings are what they were then, otherwise solved for from
+-- the ratings as they are now. NULL where neither is to be had.
+CREATE OR REPLACE FUNCTION embrec.user_rating_vector(model_run_id integer, user_index integer)
+RETURNS vector
+LANGUAGE plpgsql STABLE PARALLEL SAFE
+SET search_path FROM CURRENT
+SET plan_cache_mode = force_generic_plan
+AS $$
+#variable_conflict use_column
+DECLARE
+    feature real;
+    stored record;
+BEGIN
+    SELECT r.bias_feature INTO feature FROM embrec.model_runs AS r WHERE r.model_run_id = user_rating_vector.model_run_id;
+    SELECT e.embedding, e.bias, e.fingerprint INTO stored
+    FROM embrec.user_embeddings AS e
+    WHERE e.model_run_id = user_rating_vector.model_run_id AND e.part = 'rating'
+        AND e.user_index = user_rating_vector.user_index;
+    -- A run that cannot solve for a user has nothing better than what it stored.
+    IF FOUND AND (feature IS NULL OR stored.fingerprint = embrec.ratings_fingerprint(user_rating_vector.user_index)) THEN
+        RETURN stored.embedding || ARRAY[coalesce(stored.bias, 0) / coalesce(feature, 1)]::vector;
+    END IF;
+    RETURN (
+        SELECT embrec.rating_vector(user_rating_vector.model_run_id, array_agg(r.movie_index), array_agg(r.rating))
+        FROM embrec.ratings AS r
+        WHERE r.user_index = user_rating_vector.user_index
+    );
+END;
+$$;

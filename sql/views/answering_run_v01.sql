@@ -1,8 +1,0 @@
--- The run that answers where no user is asked for: the previewed one, or else the published one, one row or none; and
--- the parts whose vectors are compared. The scalar subquery is computed once, whatever the plan.
-CREATE VIEW embrec.answering_run AS
-SELECT r.model_run_id, r.movie_similarity, r.user_similarity
-FROM embrec.model_runs AS r
-WHERE r.model_run_id = (
-    SELECT coalesce(embrec.previewed_run(), (SELECT p.model_run_id FROM embrec.published_run AS p))
-);

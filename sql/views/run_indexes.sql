@@ -1,0 +1,36 @@
+-- The approximate indexes that trained runs should have, for runs of 50,000 vectors or more, or have. A statement mends
+-- the ones that are missing or invalid; until then answers are right, and slower. What is vacuumed last says how many
+-- vectors there are.
+CREATE OR REPLACE VIEW embrec.run_indexes AS
+SELECT
+    r.model_run_id,
+    wanted.name AS index_name,
+    t.relname::text AS table_name,
+    t.reltuples::bigint AS vectors,
+    CASE
+        WHEN i.indisvalid THEN 'valid'
+        WHEN i.indexrelid IS NOT NULL THEN 'invalid'
+        WHEN EXISTS (SELECT FROM pg_catalog.pg_stat_progress_create_index AS b WHERE b.relid = t.oid) THEN 'building'
+        ELSE 'missing'
+    END AS state,
+    CASE WHEN i.indexrelid IS NOT NULL AND NOT i.indisvalid THEN format('DROP INDEX embrec.%I; ', wanted.name) ELSE '' END
+        || CASE wanted.kind
+            WHEN 'ranking' THEN format('SELECT embrec.index_ranking(%s);', r.model_run_id)
+            ELSE format('SELECT embrec.index_run(%s, %L, %L);', r.model_run_id, wanted.side, wanted.part)
+        END AS mended_by
+FROM embrec.model_runs AS r
+CROSS JOIN LATERAL (
+    SELECT
+        w.*,
+        format('%s_embeddings_run_%s_%s', w.side, r.model_run_id, w.part) AS table_name,
+        format('%s_embeddings_run_%s_%s_%s', w.side, r.model_run_id, w.part, w.kind) AS name
+    FROM (
+        VALUES
+            ('movie', r.movie_similarity, 'hnsw'),
+            ('user', r.user_similarity, 'hnsw'),
+            ('movie', 'preference'::embrec.part, 'ranking')
+    ) AS w (side, part, kind)
+) AS wanted
+JOIN pg_catalog.pg_class AS t ON t.oid = to_regclass('embrec.' || wanted.table_name)
+LEFT JOIN pg_catalog.pg_index AS i ON i.indexrelid = to_regclass('embrec.' || wanted.name)
+WHERE r.status = 'trained' AND (t.reltuples >= 50000 OR i.indexrelid IS NOT NULL);

@@ -1,0 +1,98 @@
+-- The state of everything, in one row that is cheap to ask for again and again. A table of ratings of less than 64 MB,
+-- a million of them, is counted; of a larger one ratings and newest_rating_at are what the server's own statistics and
+-- the trainings know, and ratings_estimated says so. Ratings since training are how many more there are than the
+-- published run was trained on: one that replaced another is none.
+CREATE OR REPLACE VIEW embrec.status AS
+WITH large AS (
+    SELECT
+        pg_relation_size('embrec.ratings') >= 67108864 AS ratings,
+        coalesce(nullif(pg_stat_get_live_tuples('embrec.ratings'::regclass), 0), greatest(c.reltuples, 0)::bigint) AS rows
+    FROM pg_catalog.pg_class AS c
+    WHERE c.oid = 'embrec.ratings'::regclass
+),
+-- Indexes are given out one after the other, so the highest says how many there are.
+known AS (
+    SELECT
+        (SELECT coalesce(max(u.user_index) + 1, 0) FROM embrec.users AS u) AS users,
+        (SELECT coalesce(max(m.movie_index) + 1, 0) FROM embrec.movies AS m) AS movies,
+        CASE WHEN l.ratings THEN l.rows ELSE (SELECT count(*) FROM embrec.ratings AS r) END AS ratings,
+        l.ratings AS ratings_estimated,
+        CASE
+            WHEN l.ratings
+                THEN greatest(
+                    (SELECT max(r.newest_rating_at) FROM embrec.model_runs AS r),
+                    (
+                        SELECT max(sampled.rated_at)
+                        FROM pg_catalog.pg_stats AS s
+                        CROSS JOIN unnest(
+                            s.most_common_vals::text::timestamptz[] || s.histogram_bounds::text::timestamptz[]
+                        ) AS sampled (rated_at)
+                        WHERE s.schemaname = 'embrec' AND s.tablename = 'ratings' AND s.attname = 'rated_at'
+                    )
+                )
+            ELSE (SELECT max(r.rated_at) FROM embrec.ratings AS r)
+        END AS newest_rating_at
+    FROM large AS l
+),
+-- The published run's; scalar subqueries let the planner open its partitions alone.
+trained AS (
+    SELECT
+        r.model_run_id,
+        r.architecture,
+        p.published_at,
+        r.finished_at,
+        r.rating_count,
+        (
+            SELECT max(e.user_index)
+            FROM embrec.user_embeddings AS e
+            WHERE e.model_run_id = (SELECT p.model_run_id FROM embrec.published_run AS p) AND e.part = 'rating'
+        ) AS last_user,
+        (
+            SELECT count(*)
+            FROM embrec.movies AS m
+            WHERE NOT EXISTS (
+                SELECT
+                FROM embrec.movie_embeddings AS e
+                WHERE e.model_run_id = (SELECT p.model_run_id FROM embrec.published_run AS p) AND e.part = 'rating'
+                    AND e.movie_index = m.movie_index
+            )
+        ) AS movies_without_vectors
+    FROM embrec.published_run AS p
+    JOIN embrec.model_runs AS r ON r.model_run_id = p.model_run_id
+),
+stored AS (
+    SELECT
+        count(*) FILTER (WHERE s.state = 'training') AS trainings,
+        count(*) FILTER (WHERE s.state = 'trained') AS trained_runs,
+        count(*) FILTER (WHERE s.state = 'lost') AS lost_runs,
+        coalesce(sum(s.vector_bytes), 0)::bigint AS vector_bytes
+    FROM embrec.run_status AS s
+)
+SELECT
+    current_database()::text AS database_name,
+    current_setting('server_version') AS server_version,
+    (SELECT v.version_num::text FROM embrec.alembic_version AS v) AS schema_revision,
+    k.users,
+    k.movies,
+    k.ratings,
+    k.ratings_estimated,
+    k.newest_rating_at,
+    (SELECT coalesce(sum(s.rating_count), 0)::bigint FROM embrec.movie_statistics AS s) AS ratings_in_statistics,
+    t.model_run_id AS published_run,
+    t.architecture,
+    t.published_at,
+    t.finished_at AS trained_at,
+    k.ratings - t.rating_count AS ratings_since_training,
+    (k.ratings - t.rating_count)::double precision / nullif(t.rating_count, 0) AS share_since_training,
+    k.users - 1 - t.last_user AS users_since_training,
+    t.movies_without_vectors,
+    (SELECT e.name FROM embrec.experiments AS e WHERE e.ended_at IS NULL) AS experiment,
+    s.trainings,
+    s.trained_runs,
+    s.lost_runs,
+    pg_database_size(current_database()) AS database_bytes,
+    pg_total_relation_size('embrec.ratings') AS rating_bytes,
+    s.vector_bytes
+FROM known AS k
+CROSS JOIN stored AS s
+LEFT JOIN trained AS t ON true;

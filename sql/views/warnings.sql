@@ -1,0 +1,62 @@
+-- What somebody should see to, each with what mends it: a command for the shell, or an SQL statement, which ends with a
+-- semicolon.
+CREATE OR REPLACE VIEW embrec.warnings AS
+WITH s AS MATERIALIZED (SELECT * FROM embrec.status)
+SELECT 'no_ratings' AS code, 'There are no ratings.' AS message, 'embrec load ml-100k' AS command
+FROM s
+WHERE s.ratings = 0
+UNION ALL
+SELECT 'no_run', 'There are ratings, and no trained model run.', 'embrec train'
+FROM s
+WHERE s.ratings > 0 AND s.trained_runs = 0 AND s.trainings = 0
+UNION ALL
+SELECT
+    'unpublished',
+    format('Model run %s is trained, and no run is published.', max(r.model_run_id)),
+    format('embrec runs publish %s', max(r.model_run_id))
+FROM s
+JOIN embrec.run_status AS r ON r.state = 'trained'
+WHERE s.published_run IS NULL
+HAVING count(*) > 0
+UNION ALL
+SELECT
+    'many_new_ratings',
+    format('%s%% of ratings came after the training of the published run.', round(100 * s.ratings_since_training / s.ratings)),
+    'embrec train'
+FROM s
+WHERE s.share_since_training >= 0.1
+UNION ALL
+SELECT
+    'movies_without_vectors',
+    format('Movies without a vector in the published run, which are not recommended: %s.', s.movies_without_vectors),
+    'embrec refresh'
+FROM s
+WHERE s.movies_without_vectors > 0
+UNION ALL
+SELECT
+    'statistics_stale',
+    format('Popular movies are of %s ratings, and there are %s.', s.ratings_in_statistics, s.ratings),
+    CASE WHEN s.published_run IS NULL THEN 'SELECT embrec.refresh_statistics();' ELSE 'embrec refresh' END
+FROM s
+WHERE abs(s.ratings - s.ratings_in_statistics) > 0.1 * s.ratings
+UNION ALL
+SELECT 'index_' || i.state, format('The index %s of model run %s is %s, so that its answers are slow.', i.index_name, i.model_run_id, i.state), i.mended_by
+FROM embrec.run_indexes AS i
+JOIN embrec.run_status AS r ON r.model_run_id = i.model_run_id
+WHERE i.state IN ('missing', 'invalid') AND (r.published OR r.experiment IS NOT NULL)
+UNION ALL
+SELECT 'training_failed', format('The newest training failed, model run %s.', r.model_run_id), format('embrec runs show %s', r.model_run_id)
+FROM embrec.run_status AS r
+WHERE r.state = 'failed' AND r.model_run_id = (SELECT max(m.model_run_id) FROM embrec.model_runs AS m)
+UNION ALL
+SELECT 'lost_run', format('The process of model run %s is gone.', r.model_run_id), 'embrec gc'
+FROM embrec.run_status AS r
+WHERE r.state = 'lost'
+UNION ALL
+SELECT 'left_over', format('Model run %s is %s, and its vectors are still there (%s).', r.model_run_id, r.state, pg_size_pretty(r.vector_bytes)), 'embrec gc'
+FROM embrec.run_status AS r
+WHERE r.state IN ('failed', 'deleted') AND r.vector_bytes > 0
+UNION ALL
+SELECT 'old_runs', format('%s trained runs are kept, %s in all.', s.trained_runs, pg_size_pretty(s.vector_bytes)), 'embrec gc --keep 5'
+FROM s
+WHERE s.trained_runs > 10;
