@@ -355,7 +355,7 @@ def test_an_interrupted_delete_can_be_finished(engine: sa.Engine) -> None:
 
 
 def test_a_training_run_is_neither_published_nor_deleted(engine: sa.Engine) -> None:
-    run = records.start(engine, **FAKE_RUN)
+    run = records.start(engine, FAKE_RUN)
     with pytest.raises(RunError, match="is training"):
         publishing.publish(engine, run)
     with pytest.raises(RunError, match=r"is training\. Stop its process first"):

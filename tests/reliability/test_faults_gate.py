@@ -65,9 +65,9 @@ def test_a_training_that_shows_no_sign_of_life_is_lost_and_gc_says_so(
     engine: sa.Engine, url: str, embrec: Embrec
 ) -> None:
     published = published_run(engine)
-    silent = records.start(engine, **FAKE_RUN)
+    silent = records.start(engine, FAKE_RUN)
     let_time_pass(engine)
-    alive = records.start(engine, **FAKE_RUN)
+    alive = records.start(engine, FAKE_RUN)
     assert statuses(engine) == {published: "trained", silent: "lost", alive: "training"}
     at = ("--database-url", url)
     status, out, _ = embrec("runs", "list", *at, "--json")
@@ -88,7 +88,7 @@ def test_a_training_that_shows_no_sign_of_life_is_lost_and_gc_says_so(
 
 
 def test_a_heartbeat_that_comes_while_gc_works_is_heard(engine: sa.Engine) -> None:
-    run = records.start(engine, **FAKE_RUN)
+    run = records.start(engine, FAKE_RUN)
     let_time_pass(engine)
 
     def beat(*_: Any) -> None:
