@@ -85,7 +85,8 @@ def tune(
     chosen = registry.get(model)
     search: Search | None = getattr(chosen, "search", None)
     if search is None:
-        raise ConfigError(f"The model {chosen.name} has no search space, so it cannot be tuned. Train it as it is.")
+        tunable = [name for name in registry.BUILT_IN if hasattr(registry.get(name), "search")]
+        raise ConfigError(f"The architecture {chosen.name} cannot be tuned. Choose one of: {', '.join(tunable)}")
     space = {name: _distribution(each) for name, each in search.space.items()}
     data = evaluate.database_data(bind)
     study = _study(search, seed)
