@@ -9,7 +9,9 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from embrec import metrics
 from embrec.models.base import Epoch, Ratings
+from embrec.models.grouping import sample
 from embrec.models.history import History
 
 _VALIDATION_BATCH = 8192
@@ -27,7 +29,7 @@ def fit_ratings(
     """Fit a model to ratings.
 
     Args:
-        model: Compiled with a loss on ratings and a ``RootMeanSquaredError`` metric named ``rmse``.
+        model: Compiled with a loss on ratings.
         training: Ratings to learn from.
         held_out: Ratings to choose the best epoch by; without them the last epoch is kept.
         epochs: Passes over the ratings.
@@ -50,7 +52,7 @@ def fit_ratings(
         batch_size=batch_size,
         validation_batch_size=_VALIDATION_BATCH,
         verbose=0,
-        callbacks=[_Recording(history)],
+        callbacks=[_Recording(history, training, held_out)],
     )
     if history.best_weights is not None:
         model.set_weights(history.best_weights)
@@ -69,13 +71,21 @@ def inputs(users: NDArray[np.int32], movies: NDArray[np.int32]) -> list[NDArray[
 
 
 class _Recording(keras.callbacks.Callback):  # type: ignore[misc]  # keras has no types
-    """Add each epoch to a history."""
+    """Add each epoch to a history; a model without a metric named ``rmse`` is asked for predictions."""
 
-    def __init__(self, history: History) -> None:
+    def __init__(self, history: History, training: Ratings, held_out: Ratings | None) -> None:
         super().__init__()
-        self._history = history
+        self._history, self._training, self._held_out = history, training, held_out
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         values: dict[str, Any] = logs or {}
-        if not self._history.add(values["loss"], values["rmse"], values.get("val_rmse")):
+        if "rmse" in values:
+            errors = values["rmse"], values.get("val_rmse")
+        else:
+            errors = self._error(self._training), self._held_out and self._error(self._held_out)
+        if not self._history.add(values["loss"], *errors):
             self.model.stop_training = True
+
+    def _error(self, ratings: Ratings) -> float:
+        users, movies, values = sample(ratings)
+        return metrics.rmse(predict_ratings(self.model, users, movies), values)
