@@ -1,4 +1,4 @@
-"""Trains a model run: extract, fit, store, publish. The one module beside the models that loads Keras."""
+"""Train a model run: extract, fit, evaluate, store, publish, index."""
 
 from __future__ import annotations
 
@@ -13,24 +13,18 @@ from typing import Any
 
 import numpy as np
 import sqlalchemy as sa
-from numpy.typing import NDArray
 
-from embrec import db, metrics, splits, validation
+from embrec import db, metrics, splits
 from embrec.data.extraction import RatingArrays, extract
 from embrec.data.ratings import refresh_statistics
 from embrec.errors import ConfigError, DatabaseError, DataError, RunError, WithheldError
-from embrec.models import hybrid, outer_product
-from embrec.models.als import model as als
-from embrec.models.base import Epoch, FittedModel, Ratings, Start
-from embrec.runs import embeddings, neighbours, publishing, records
-from embrec.runs.embeddings import Part, Vectors
+from embrec.models import registry
+from embrec.models.base import Epoch, FittedModel, Model, Ratings, Start
+from embrec.runs import embeddings, publishing, records
+from embrec.runs.records import NewRun
+from embrec.runs.store import Rows, index_model, store_model
 
-DEFAULT_ARCHITECTURE = "two-part"
-ARCHITECTURES: Mapping[str, Any] = {
-    DEFAULT_ARCHITECTURE: hybrid,
-    "matrix-factorization": als,
-    "outer-product": outer_product,
-}
+_PACKAGES = ("embrec", "keras", "tensorflow", "numpy")
 
 
 @dataclass(frozen=True)
@@ -53,10 +47,15 @@ class TrainResult:
     seconds: dict[str, float]
     withheld: str | None = None
 
+    @property
+    def keras_model(self) -> Any:
+        """The run as a ``keras.Model``: call it with users and movies, numbered as in the extracted ratings."""
+        return self.model.keras_model
+
 
 def train(
     engine: sa.Engine,
-    architecture: str = DEFAULT_ARCHITECTURE,
+    model: str | Model = registry.DEFAULT,
     options: Mapping[str, Any] | None = None,
     seed: int = 0,
     holdout: float = 0.0,
@@ -76,8 +75,8 @@ def train(
 
     Args:
         engine: The database.
-        architecture: A key of ``ARCHITECTURES``.
-        options: Options of the architecture where they differ from its defaults.
+        model: A model's name, ``package.module:object``, or a model as :class:`embrec.models.base.Model` describes.
+        options: Options of the model where they differ from its defaults.
         seed: The same seed, ratings and library versions give bit-identical vectors.
         holdout: Share of the ratings to hold out, to report the error on and, for a model of one part, to keep the
             best epoch by; 0 for none.
@@ -88,24 +87,52 @@ def train(
         on_step: Called when a step begins: ``extract``, ``fit``, ``evaluate``, ``store``, ``publish``, ``index``.
 
     Raises:
-        ConfigError: There is no such architecture or option, or the architecture cannot begin with a run.
+        ConfigError: There is no such model or option, or the model cannot begin with a run.
         DataError: There are no ratings, or too few to hold a part out.
         TrainingError: The fit went wrong.
         RunError: The vectors cannot be used, or no run is published that a warm start could begin with.
     """
-    module, chosen = _options(architecture, options or {}, holdout)
+    chosen = registry.get(model)
+    settings = registry.make_options(chosen, options or {})
+    if not 0 <= holdout < 1:
+        raise ConfigError(f"holdout is {holdout}; give a share of the ratings, at least 0 and less than 1.")
     clock = _Clock(on_step)
     with db.begin(engine) as connection:
         replacing = records.published_run_id(connection)
     clock.begin("extract")
     arrays = extract(engine)
     training, held_out = _split(arrays.for_models(), holdout, seed)
-    record = _record(architecture, chosen, seed, holdout, arrays)
+    run = _new_run(chosen.name, settings, seed, holdout, arrays)
     start: dict[str, Start] = {}
     if warm_start:
-        record["options"]["begin_with"], start["start"] = _published_start(engine, architecture, chosen, arrays)
-    model_run_id = records.start(engine, **record)
+        begin_with, start["start"] = _published_start(engine, chosen, settings, arrays)
+        run = dataclasses.replace(run, options={**run.options, "begin_with": begin_with})
+    model_run_id = records.start(engine, run)
     engine.dispose()  # a pooled connection would stay open through the fit, and be dead after a server's restart
+    with _recorded(engine, model_run_id, on_epoch) as follow:
+        clock.begin("fit")
+        fitted = chosen.fit(training, held_out, settings, seed, follow, **start)
+        clock.begin("evaluate")
+        errors = _errors(fitted, training, held_out)
+        clock.begin("store")
+        rows = _rows(arrays, training)
+        db.retrying(lambda: store_model(engine, model_run_id, rows, fitted, errors))
+    withheld = None
+    if publish:
+        clock.begin("publish")
+        withheld = _publish(engine, model_run_id, replacing, force)
+    # Last, because among very many vectors it takes minutes, and answers are right without.
+    clock.begin("index")
+    db.retrying(lambda: index_model(engine, model_run_id, fitted))
+    clock.end()
+    return TrainResult(model_run_id, publish and not withheld, fitted, errors, clock.seconds, withheld)
+
+
+@contextlib.contextmanager
+def _recorded(
+    engine: sa.Engine, model_run_id: int, on_epoch: Callable[[Epoch], None]
+) -> Iterator[Callable[[Epoch], None]]:
+    """Show in the record that the run is alive, and how it failed; yields what is to be called after each epoch."""
     try:
         with records.heartbeats(engine, model_run_id) as tell:
 
@@ -113,88 +140,27 @@ def train(
                 tell(epoch.epoch / epoch.of)
                 on_epoch(epoch)
 
-            clock.begin("fit")
-            model = module.fit(training, held_out, chosen, seed, follow, **start)
-            clock.begin("evaluate")
-            errors = _errors(model, training, held_out)
-            clock.begin("store")
-            serving = _serving(model, training)
-            near = neighbours.nearest(model.preference.similarity if model.preference else model.movie_vectors)
-            db.retrying(lambda: _store(engine, model_run_id, arrays, model, near, errors, serving))
+            yield follow
     except BaseException as error:  # also a Ctrl-C: the record must not say "training" for ever
         reason = str(error) or type(error).__name__
         with contextlib.suppress(DatabaseError, RunError):  # the first error is the one to show
-            db.retrying(lambda: records.finish(engine, model_run_id, "failed", error=reason))
+            db.retrying(lambda: records.fail(engine, model_run_id, reason))
         raise
+
+
+def _publish(engine: sa.Engine, model_run_id: int, replacing: int | None, force: bool) -> str | None:
+    """Publish a run; returns why it was withheld, or None."""
     withheld = None
-    if publish:
-        clock.begin("publish")
-        try:
-            db.retrying(lambda: publishing.publish(engine, model_run_id, replacing, force))
-        except WithheldError as error:
-            withheld = str(error)
-        db.retrying(lambda: refresh_statistics(engine))
-    # Last, for among very many it takes minutes, and answers are right without.
-    clock.begin("index")
-    db.retrying(lambda: _index(engine, model_run_id, model))
-    clock.end()
-    return TrainResult(model_run_id, publish and not withheld, model, errors, clock.seconds, withheld)
-
-
-def _store(
-    engine: sa.Engine,
-    model_run_id: int,
-    arrays: RatingArrays,
-    model: FittedModel,
-    near: NDArray[np.int32] | None,
-    errors: Mapping[str, float],
-    serving: Mapping[str, float],
-) -> None:
-    prints = arrays.fingerprints()
-    rating_users = model.user_vectors, model.user_biases, model.user_spreads, prints
-    rating_movies = model.movie_vectors, model.movie_biases, model.movie_spreads
-    users: dict[Part, Vectors] = {"rating": Vectors(arrays.user_indexes, *rating_users)}
-    movies: dict[Part, Vectors] = {"rating": Vectors(arrays.movie_indexes, *rating_movies)}
-    if model.preference:
-        users["preference"] = Vectors(arrays.user_indexes, model.preference.user_vectors)
-        users["similarity"] = Vectors(arrays.user_indexes, model.preference.user_similarity())
-        movies["preference"] = Vectors(arrays.movie_indexes, model.preference.movie_vectors)
-        movies["profile"] = Vectors(arrays.movie_indexes, model.preference.movie_profiles)
-        movies["similarity"] = Vectors(arrays.movie_indexes, model.preference.similarity)
-    with db.begin(engine) as connection:
-        if not records.reopen(connection, model_run_id):
-            return
-        embeddings.store(connection, model_run_id, "user", users)
-        embeddings.store(connection, model_run_id, "movie", movies)
-        neighbours.store(connection, model_run_id, arrays.movie_indexes, near)
-        for name, rows, biases in _head(model):
-            embeddings.store_matrix(connection, model_run_id, name, rows, biases)
-        outcome = {**_outcome(model, errors), **serving, "vectors_sha256": embeddings.digest(connection, model_run_id)}
-        records.finish(connection, model_run_id, "trained", **outcome)
-
-
-def _index(engine: sa.Engine, model_run_id: int, model: FittedModel) -> None:
-    embeddings.index(engine, model_run_id, "movie", _compared(model)["movie_similarity"])
-    embeddings.index(engine, model_run_id, "user", _compared(model)["user_similarity"])
-    if model.preference:
-        embeddings.index_ranking(engine, model_run_id)
-
-
-def _head(model: FittedModel) -> Iterator[tuple[str, NDArray[np.float32], NDArray[np.float32]]]:
-    """The layers of a dense head as the SQL function dense_ratings reads them.
-
-    A unit of the first, whose weights are those of an outer product, is cut into a row for each of the user's
-    coordinates, and its bias stands beside the first of them.
-    """
-    for number, (name, layer) in enumerate(model.head.items()):
-        rows = layer.weights.reshape(-1, model.user_vectors.shape[1]) if number == 0 else layer.weights
-        biases = np.zeros(len(rows), np.float32)
-        biases[:: len(rows) // len(layer.biases)] = layer.biases
-        yield name, rows, biases
+    try:
+        db.retrying(lambda: publishing.publish(engine, model_run_id, replacing, force))
+    except WithheldError as error:
+        withheld = str(error)
+    db.retrying(lambda: refresh_statistics(engine))
+    return withheld
 
 
 class _Clock:
-    """Seconds of each step; somebody is told when one begins."""
+    """Measure the seconds of each step, and tell somebody when one begins."""
 
     def __init__(self, on_step: Callable[[str], None]) -> None:
         self.seconds: dict[str, float] = {}
@@ -211,35 +177,19 @@ class _Clock:
             self.seconds[self._step] = time.perf_counter() - self._since
 
 
-def _options(architecture: str, options: Mapping[str, Any], holdout: float) -> tuple[Any, Any]:
-    module = ARCHITECTURES.get(architecture)
-    if module is None:
-        meant = validation.did_you_mean(architecture, ARCHITECTURES)
-        raise ConfigError(f"There is no architecture {architecture}.{meant} Choose one of: {', '.join(ARCHITECTURES)}")
-    known = {field.name for field in dataclasses.fields(module.Options)}
-    if unknown := set(options) - known:
-        raise ConfigError(
-            f"The architecture {architecture} has no option {', '.join(sorted(unknown))}. "
-            f"It has: {', '.join(sorted(known))}"
-        )
-    if not 0 <= holdout < 1:
-        raise ConfigError(f"holdout is {holdout}; give a share of the ratings, at least 0 and less than 1.")
-    return module, module.Options(**options)
-
-
-def _published_start(engine: sa.Engine, architecture: str, options: Any, arrays: RatingArrays) -> tuple[int, Start]:
+def _published_start(engine: sa.Engine, model: Model, options: Any, arrays: RatingArrays) -> tuple[int, Start]:
     """The published run, and its movies to begin a fit with."""
-    if architecture != "matrix-factorization":
-        raise ConfigError(f"The architecture {architecture} cannot begin with a run. Train it without --warm-start.")
+    if not getattr(model, "warm_start", False):
+        raise ConfigError(f"The architecture {model.name} cannot begin with a run. Train it without --warm-start.")
     with db.begin(engine) as connection:
         published = records.published_run_id(connection)
         if published is None:
             raise RunError("No run is published that a warm start could begin with. Train without --warm-start.")
         run = records.get_run(connection, published)
-        if (run.architecture, run.dimensions) != (architecture, options.dimensions):
+        if (run.architecture, run.dimensions) != (model.name, options.dimensions):
             raise RunError(
                 f"Published run {published} is of {run.architecture} with {run.dimensions} dimensions; a warm start"
-                f" wants {architecture} with {options.dimensions}. Train without --warm-start."
+                f" wants {model.name} with {options.dimensions}. Train without --warm-start."
             )
         earlier = embeddings.read(connection, published, "movie")
     vectors = np.full((len(arrays.movie_indexes), options.dimensions), np.nan, np.float32)
@@ -259,22 +209,28 @@ def _split(ratings: Ratings, holdout: float, seed: int) -> tuple[Ratings, Rating
     return ratings.part(kept), ratings.part(held)
 
 
-def _record(architecture: str, options: Any, seed: int, holdout: float, arrays: RatingArrays) -> dict[str, Any]:
-    packages = ("embrec", "keras", "tensorflow", "numpy")
-    return {
-        "architecture": architecture,
-        "options": {**dataclasses.asdict(options), "holdout": holdout},
-        "seed": seed,
-        "library_versions": {
-            "python": platform.python_version(),
-            **{package: importlib.metadata.version(package) for package in packages},
-        },
-        "user_count": len(arrays.user_indexes),
-        "movie_count": len(arrays.movie_indexes),
-        "rating_count": len(arrays.ratings),
-        "newest_rating_at": arrays.newest_rating_at,
-        "ratings_sha256": arrays.sha256,
-    }
+def _new_run(name: str, options: Any, seed: int, holdout: float, arrays: RatingArrays) -> NewRun:
+    return NewRun(
+        architecture=name,
+        options={**dataclasses.asdict(options), "holdout": holdout},
+        seed=seed,
+        library_versions=library_versions(),
+        user_count=len(arrays.user_indexes),
+        movie_count=len(arrays.movie_indexes),
+        rating_count=len(arrays.ratings),
+        ratings_sha256=arrays.sha256,
+        newest_rating_at=arrays.newest_rating_at,
+    )
+
+
+def library_versions() -> dict[str, str]:
+    """The versions of Python and of the packages that decide which bits a training gives."""
+    return {"python": platform.python_version()} | {name: importlib.metadata.version(name) for name in _PACKAGES}
+
+
+def _rows(arrays: RatingArrays, training: Ratings) -> Rows:
+    lowest, highest = float(training.ratings.min()), float(training.ratings.max())
+    return Rows(arrays.user_indexes, arrays.movie_indexes, arrays.fingerprints(), lowest, highest)
 
 
 def _errors(model: FittedModel, training: Ratings, held_out: Ratings | None) -> dict[str, float]:
@@ -284,45 +240,3 @@ def _errors(model: FittedModel, training: Ratings, held_out: Ratings | None) -> 
         found["held_out_rmse"] = metrics.rmse(predicted, held_out.ratings)
         found["held_out_mae"] = metrics.mae(predicted, held_out.ratings)
     return found
-
-
-def _serving(model: FittedModel, training: Ratings) -> dict[str, float]:
-    """What SQL needs to know to answer from ratings as they are."""
-    found = {"lowest_rating": float(training.ratings.min()), "highest_rating": float(training.ratings.max())}
-    if model.preference:
-        found["rating_power"] = model.preference.weighting.power
-    if model.fold_in:
-        found["bias_feature"] = model.fold_in.bias_feature
-        found["ridge_constant"], found["ridge_per_rating"] = model.fold_in.constant, model.fold_in.per_rating
-    for name, spreads in (("user_spread", model.user_spreads), ("movie_spread", model.movie_spreads)):
-        if spreads is not None:
-            # Who comes later is like one of those who came before, each counted once, not each of their ratings: those
-            # who rate much, and are rated much, are known better than a newcomer will be.
-            found[name] = float(np.sqrt(np.mean(np.square(spreads, dtype=np.float64))))
-    return found
-
-
-def _compared(model: FittedModel) -> dict[str, Part]:
-    """The parts by which movies and users are compared."""
-    if model.preference:
-        return {"movie_similarity": "similarity", "user_similarity": "similarity"}
-    return {"movie_similarity": "rating", "user_similarity": "rating"}
-
-
-def _outcome(model: FittedModel, errors: Mapping[str, float]) -> dict[str, Any]:
-    return {
-        "dimensions": model.movie_vectors.shape[1],
-        "mean": model.mean,
-        **_compared(model),
-        "parameters": model.parameters,
-        "metrics": _finite({**errors, "kept_epoch": model.kept_epoch}),
-        "history": [
-            _finite({key: value for key, value in dataclasses.asdict(epoch).items() if key != "of"})
-            for epoch in model.history
-        ],
-    }
-
-
-def _finite(values: Mapping[str, float | None]) -> dict[str, float | None]:
-    """The values, None for what JSON has no number for."""
-    return {name: None if value is None or not np.isfinite(value) else value for name, value in values.items()}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import sqlalchemy as sa
@@ -12,17 +14,18 @@ from embrec.data.files import sources
 from embrec.data.files.movies import Movie
 from embrec.runs import neighbours, publishing, records
 from embrec.runs.embeddings import Vectors, store
+from embrec.runs.records import NewRun, TrainedRun
 
-FAKE_RUN = {
-    "architecture": "outer-product",
-    "options": {"epochs": 1},
-    "seed": 0,
-    "library_versions": {},
-    "user_count": 0,
-    "movie_count": 0,
-    "rating_count": 0,
-    "ratings_sha256": "",
-}
+FAKE_RUN = NewRun(
+    architecture="outer-product",
+    options={"epochs": 1},
+    seed=0,
+    library_versions={},
+    user_count=0,
+    movie_count=0,
+    rating_count=0,
+    ratings_sha256="",
+)
 MOVIE_PARTS = ("rating", "preference", "profile", "similarity")
 # What a run of two parts says of itself for SQL.
 SERVING = {
@@ -74,14 +77,14 @@ def load_frame(
 def stored_run(engine: sa.Engine, movie_vectors: np.ndarray, user_vectors: np.ndarray | None = None) -> int:
     """A run with given vectors for movie and user indexes 0, 1, 2, ..., as if it had been trained."""
     sides = {"movie": movie_vectors, "user": movie_vectors[:1] if user_vectors is None else user_vectors}
-    run = records.start(engine, **FAKE_RUN)
+    run = records.start(engine, FAKE_RUN)
     with engine.begin() as connection:
         for side, values in sides.items():
             vectors = Vectors(np.arange(len(values), dtype=np.int32), values.astype(np.float32))
             store(connection, run, side, {"rating": vectors})
             if side == "movie":
                 neighbours.store(connection, run, vectors.indexes, neighbours.nearest(vectors.vectors))
-        records.finish(connection, run, "trained", dimensions=movie_vectors.shape[1])
+        records.finish(connection, run, TrainedRun(dimensions=movie_vectors.shape[1]))
     return run
 
 
@@ -96,7 +99,7 @@ def two_part_run(engine: sa.Engine, seed: int = 1) -> dict[str, np.ndarray]:
     }
     biases = {side: random.normal(size=len(indexes[side])).astype(np.float32) * 0.3 for side in indexes}
     spreads = {side: random.uniform(0.5, 2, len(indexes[side])).astype(np.float32) for side in indexes}
-    run = records.start(engine, **{**FAKE_RUN, "architecture": "two-part"})
+    run = records.start(engine, replace(FAKE_RUN, architecture="two-part"))
     with engine.begin() as connection:
         for side, numbers in indexes.items():
             prints = arrays.fingerprints() if side == "user" else None
@@ -107,7 +110,7 @@ def two_part_run(engine: sa.Engine, seed: int = 1) -> dict[str, np.ndarray]:
             if side == "movie":
                 neighbours.store(connection, run, numbers, neighbours.nearest(parts["similarity"].vectors))
         records.finish(
-            connection, run, "trained", movie_similarity="similarity", user_similarity="preference", **SERVING
+            connection, run, TrainedRun(movie_similarity="similarity", user_similarity="preference", **SERVING)
         )
     publishing.publish(engine, run)
     for name, values in (("bias", biases), ("spread", spreads)):

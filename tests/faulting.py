@@ -97,22 +97,25 @@ def train_quickly(url: str, fit: bool = True, **arguments: Any) -> None:
 
     embeddings.INDEXED_FROM = 1
     if not fit:
-        als.fit = _at_random
+        als.factorize = _at_random
     engine = db.create_engine(url)
     train(engine, QUICK, **{"options": {"epochs": 1}, **arguments})
     engine.dispose()
 
 
-def _at_random(training: Any, held_out: Any, options: Any, seed: int, on_epoch: Callable[..., None]) -> Any:
-    from embrec.models.base import Epoch, FittedModel
+def _at_random(
+    training: Any, held_out: Any, options: Any, seed: int, on_epoch: Callable[..., None], start: None
+) -> Any:
+    from embrec.models.base import Epoch, RatingFactors
 
     random = np.random.default_rng(seed)
     users, movies = (
         random.normal(size=(count, options.dimensions)).astype(np.float32)
         for count in (training.user_count, training.movie_count)
     )
+    biases = (np.zeros(count, np.float32) for count in (training.user_count, training.movie_count))
     on_epoch(Epoch(1, 1, 0.0, 0.0, None))
-    return FittedModel(users, movies, {}, [], 1, lambda u, m: np.einsum("nd,nd->n", users[u], movies[m]))
+    return RatingFactors(users, movies, *biases, mean=3.0, history=[], kept_epoch=1)
 
 
 def command_line(*arguments: str) -> None:

@@ -16,15 +16,25 @@ import sqlalchemy as sa
 
 from embrec import config
 from embrec.db import local_server, open_engine
+from embrec.models import registry
 from embrec.serving.plain import json_value
-
-# The default one first; what each is, its module in embrec.models says.
-MODELS = ("two-part", "matrix-factorization", "outer-product")
 
 database_option = click.option(
     "--database-url", metavar="URL", help="PostgreSQL to use, before DATABASE_URL and the others."
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+model_option = click.option(
+    "--model",
+    "model",
+    metavar="NAME",
+    default=registry.DEFAULT,
+    show_default=True,
+    shell_complete=lambda ctx, parameter, incomplete: [
+        each for each in registry.names() if each.startswith(incomplete)
+    ],
+    help="two-part, matrix-factorization (quick, ratings only), outer-product (the article's), an installed package's, "
+    "or your own as package.module:object.",
+)
 count_option = click.option(
     "-n", "count", type=click.IntRange(1, 2**31 - 1), default=10, show_default=True, help="How many."
 )

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from embrec.cli.common import MODELS, database_option, engine, importing_keras, json_option, note, print_json
+from embrec.cli.common import database_option, engine, importing_keras, json_option, note, print_json
 from embrec.cli.load import movies_option, open_named_source, users_option
 from embrec.cli.progress import progress_bar
 from embrec.cli.tables import print_rows
 from embrec.errors import DataError, TrainingError
+from embrec.models import registry
 
 if TYPE_CHECKING:
     from embrec.evaluation.evaluate import Contender, EvaluationData, Outcome
@@ -26,7 +27,7 @@ TASKS = ("ratings", "top-n", "similar")
 @movies_option
 @users_option
 @click.option("--task", "tasks", multiple=True, type=click.Choice(TASKS), help="All three unless given.")
-@click.option("--model", "models", multiple=True, type=click.Choice(MODELS), help="The default one unless given.")
+@click.option("--model", "models", multiple=True, metavar="NAME", help="The default one unless given.")
 @click.option("--compare", "every_model", is_flag=True, help="Every model, the article's among them (slow).")
 @click.option(
     "--split",
@@ -69,8 +70,8 @@ def evaluate(
     except ImportError as error:
         raise TrainingError("Evaluating needs TensorFlow and Keras. Run: pip install 'embrec[train]'") from error
 
-    names = MODELS if every_model else models or MODELS[:1]
-    chosen = [contenders.CONTENDERS[name]() for name in (*names, *contenders.BASELINES)]
+    names = registry.names() if every_model else models or (registry.DEFAULT,)
+    chosen = [contenders.named(name) for name in (*names, *contenders.BASELINES)]
     grouped = _read_groups(groups) if groups else {}
     found = _data(data, movies, users, database_url)
     outcomes: list[Outcome] = []

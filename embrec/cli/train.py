@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import click
 import sqlalchemy as sa
 
-from embrec.cli.common import MODELS, database_option, engine, importing_keras, json_option, note, print_json
+from embrec.cli.common import database_option, engine, importing_keras, json_option, model_option, note, print_json
 from embrec.cli.progress import progress_bar
 from embrec.errors import TrainingError, WithheldError
 
@@ -29,14 +30,14 @@ _FITTED = "Finishing the fit"
 
 
 @click.command()
+@model_option
 @click.option(
-    "--model",
-    "architecture",
-    metavar="NAME",
-    default="two-part",
-    shell_complete=lambda ctx, parameter, incomplete: [name for name in MODELS if name.startswith(incomplete)],
-    show_default=True,
-    help="two-part, matrix-factorization (quick, ratings only), or outer-product (the article's).",
+    "-o",
+    "--option",
+    "pairs",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="An option of the model by its name, such as -o epochs=5. Repeatable.",
 )
 @click.option(
     "--dimensions",
@@ -78,7 +79,8 @@ _FITTED = "Finishing the fit"
 @database_option
 @json_option
 def train(
-    architecture: str,
+    model: str,
+    pairs: tuple[str, ...],
     seed: int,
     holdout: float,
     warm_start: bool,
@@ -95,15 +97,27 @@ def train(
     embrec train --draws 0  # quick
     embrec train --holdout 0.1 --no-publish
     embrec train --model matrix-factorization --warm-start --epochs 2
+    embrec train --model my_package.my_module:model -o epochs=5
     """
-    chosen = {name: value for name, value in options.items() if value is not None}
+    chosen = {name: value for name, value in options.items() if value is not None} | dict(map(_named_value, pairs))
     bind = engine(database_url, direct=True)
-    result = train_with_progress(bind, architecture, chosen, seed, holdout, publish, warm_start, force)
+    result = train_with_progress(bind, model, chosen, seed, holdout, publish, warm_start, force)
     _print_result(result, as_json)
     if result.withheld:
         raise WithheldError(result.withheld)
     if not as_json:
         note("Published." if result.published else f"To publish it: embrec runs publish {result.model_run_id}")
+
+
+def _named_value(pair: str) -> tuple[str, Any]:
+    """A pair as written: the value is a number, true, false or null where it reads as one, else text."""
+    name, equals, value = pair.partition("=")
+    if not equals or not name:
+        raise click.UsageError(f"-o {pair} is no NAME=VALUE; write an option of the model as -o epochs=5.")
+    try:
+        return name.replace("-", "_"), json.loads(value)
+    except ValueError:
+        return name.replace("-", "_"), value
 
 
 def _print_result(result: TrainResult, as_json: bool) -> None:
@@ -125,7 +139,7 @@ def _print_result(result: TrainResult, as_json: bool) -> None:
 
 def train_with_progress(
     bind: sa.Engine,
-    architecture: str,
+    model: str,
     options: dict[str, Any],
     seed: int,
     holdout: float,
@@ -151,4 +165,4 @@ def train_with_progress(
         def on_step(step: str) -> None:
             bar.step(*_STEPS[step])
 
-        return training.train(bind, architecture, options, seed, holdout, publish, on_epoch, warm_start, force, on_step)
+        return training.train(bind, model, options, seed, holdout, publish, on_epoch, warm_start, force, on_step)

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from embrec.cli.common import database_option, engine, importing_keras, json_option, note, print_json
+from embrec.cli.common import database_option, engine, importing_keras, json_option, model_option, note, print_json
 from embrec.cli.progress import progress_bar
+from embrec.cli.train import train
 from embrec.errors import TrainingError
 
 if TYPE_CHECKING:
@@ -15,20 +16,15 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.option(
-    "--model",
-    "architecture",
-    type=click.Choice(("two-part", "matrix-factorization")),
-    default="two-part",
-    show_default=True,
-    help="two-part: its preference part; the rating part has nothing to tune.",
-)
+@model_option
 @click.option("--trials", type=click.IntRange(1), default=50, show_default=True, help="In all, with earlier ones.")
 @click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True, help="Of the search.")
 @database_option
 @json_option
-def tune(architecture: str, trials: int, seed: int, database_url: str | None, as_json: bool) -> None:
+def tune(model: str, trials: int, seed: int, database_url: str | None, as_json: bool) -> None:
     """Look for better options on ratings that are held out for that, and print how to train with the best.
+
+    Of two-part the ranking part is tuned; the rating part has nothing to tune.
 
     Every trial is kept in the database; run again, also after an interruption, it goes on from there.
 
@@ -48,9 +44,8 @@ def tune(architecture: str, trials: int, seed: int, database_url: str | None, as
         def on_trial(trial: Trial, best: Trial, number: int) -> None:
             bar.update(number, trials, f"{number} of {trials}, {trial.value:.4f}, best {best.value:.4f}")
 
-        best, metric, count = tuning.tune(bind, architecture, trials, seed, on_trial)
-    flags = " ".join(f"--{name.replace('_', '-')} {value:.4g}" for name, value in best.options.items())
-    command = f"embrec train --model {architecture} {flags}"
+        best, metric, count = tuning.tune(bind, model, trials, seed, on_trial)
+    command = f"embrec train --model {model} {' '.join(_flag(*each) for each in best.options.items())}"
     if as_json:
         print_json({"options": best.options, metric: best.value, "trials": count, "command": command})
         return
@@ -58,3 +53,10 @@ def tune(architecture: str, trials: int, seed: int, database_url: str | None, as
     click.echo(command)
     if count > trials:
         note("There were as many trials already; ask for more with --trials.")
+
+
+def _flag(name: str, value: float) -> str:
+    """An option of ``embrec train``: its flag, or for a model of one's own its pair."""
+    flag = f"--{name.replace('_', '-')}"
+    known = any(flag in parameter.opts for parameter in train.params)
+    return f"{flag} {value:.4g}" if known else f"-o {name}={value:.4g}"

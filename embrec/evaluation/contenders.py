@@ -1,4 +1,4 @@
-"""embrec's models as contenders for :mod:`embrec.evaluation.evaluate`, beside the baselines."""
+"""Models as contenders for :mod:`embrec.evaluation.evaluate`, beside the baselines."""
 
 from __future__ import annotations
 
@@ -8,60 +8,54 @@ from typing import Any
 from numpy.typing import NDArray
 
 from embrec import similarity
-from embrec.evaluation.baselines import biases, by_prediction, popularity
+from embrec.evaluation.baselines import biases, popularity
 from embrec.evaluation.evaluate import Compare, Contender, Predict, Score
-from embrec.models import hybrid as two_part_model
-from embrec.models import outer_product
-from embrec.models.als import model as als
-from embrec.models.base import FittedModel, Ratings
-from embrec.models.bayesian import gibbs
-from embrec.models.ease import model as ease
+from embrec.models import registry
+from embrec.models.base import FittedModel, Model, Ratings
+
+BASELINES: dict[str, Callable[[], Contender]] = {"biases": biases, "popularity": popularity}
 
 
-def two_part(draws: int | None = None) -> Contender:
-    """The default model; of its parts only those are fitted that a task is about."""
-
-    def rank(training: Ratings, seed: int) -> Score:
-        return ease.fit(training, ease.Options(), seed).score
-
-    def rate(training: Ratings, seed: int) -> Predict:
-        return gibbs.fit(training, None, gibbs.Options(draws=draws), seed).predict
-
-    def compare(training: Ratings, seed: int) -> Compare:
-        fitted = two_part_model.fit(training, None, two_part_model.Options(draws=draws), seed)
-        return by_cosine(fitted.preference.similarity) if fitted.preference else by_cosine(fitted.movie_vectors)
-
-    return Contender("two-part", rate, rank, compare)
+def names() -> list[str]:
+    """Return the names of all contenders, models first."""
+    return [*registry.names(), *BASELINES]
 
 
-def one_part(name: str, module: Any) -> Contender:
-    """A model of one part, by its module: it ranks by predicted ratings."""
+def named(name: str) -> Contender:
+    """Return a contender: a baseline, or a model with its default options.
+
+    Args:
+        name: A baseline's name, or a model's as :func:`embrec.models.registry.get` takes it.
+
+    Raises:
+        ConfigError: There is no such model.
+    """
+    return BASELINES[name]() if name in BASELINES else of_model(registry.get(name))
+
+
+def of_model(model: Model, **options: Any) -> Contender:
+    """Return a model as a contender; of several parts only the one that a task needs is fitted.
+
+    Args:
+        model: The model.
+        options: Options that differ from its defaults.
+    """
+    chosen = registry.make_options(model, options)
 
     def fit(training: Ratings, seed: int) -> FittedModel:
-        fitted: FittedModel = module.fit(training, None, module.Options(), seed)
-        return fitted
+        return model.fit(training, None, chosen, seed, lambda epoch: None)
+
+    def rate(training: Ratings, seed: int) -> Predict:
+        part: Callable[..., Predict] | None = getattr(model, "rate", None)
+        return part(training, chosen, seed) if part else fit(training, seed).predict
 
     def rank(training: Ratings, seed: int) -> Score:
-        return by_prediction(fit(training, seed).predict, training.movie_count)
+        part: Callable[..., Score] | None = getattr(model, "rank", None)
+        return part(training, chosen, seed) if part else fit(training, seed).score
 
-    return Contender(
-        name,
-        lambda training, seed: fit(training, seed).predict,
-        rank,
-        lambda training, seed: by_cosine(fit(training, seed).movie_vectors),
-    )
+    return Contender(model.name, rate, rank, lambda training, seed: by_cosine(fit(training, seed).compared_movies))
 
 
 def by_cosine(vectors: NDArray[Any]) -> Compare:
     """Similarities that are cosines of vectors, (movies, dimensions)."""
     return lambda movies: similarity.cosines(vectors[movies])
-
-
-CONTENDERS: dict[str, Callable[[], Contender]] = {
-    "two-part": two_part,
-    "matrix-factorization": lambda: one_part("matrix-factorization", als),
-    "outer-product": lambda: one_part("outer-product", outer_product),
-    "biases": biases,
-    "popularity": popularity,
-}
-BASELINES = ("biases", "popularity")

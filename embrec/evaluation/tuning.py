@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import optuna
 import sqlalchemy as sa
 from optuna.distributions import BaseDistribution, FloatDistribution, IntDistribution
@@ -19,10 +20,10 @@ from embrec.db import Bind
 from embrec.db.tables import tuning_trials
 from embrec.errors import ConfigError
 from embrec.evaluation import evaluate
+from embrec.evaluation.contenders import of_model
 from embrec.evaluation.evaluate import EvaluationData
-from embrec.models.als import model as als
-from embrec.models.base import Ratings
-from embrec.models.ease import model as ease
+from embrec.models import registry
+from embrec.models.base import Model, Range, Search
 
 _HELD_OUT = 0.2
 # The search begins to learn from its trials after so many at random.
@@ -42,63 +43,25 @@ class Trial:
     value: float
 
 
-@dataclass(frozen=True)
-class _Search:
-    """What is searched for an architecture."""
-
-    metric: str
-    higher_is_better: bool
-    space: dict[str, BaseDistribution]
-    begin_with: Any
-    value: Callable[[EvaluationData, dict[str, Any]], float]
-
-
-def _ranking(data: EvaluationData, options: dict[str, Any]) -> float:
-    def rank(training: Ratings, seed: int) -> evaluate.Score:
-        return ease.fit(training, ease.Options(**options), seed).score
-
-    (outcome,) = evaluate.rank(data, [evaluate.Contender("trial", rank=rank)], (0,))
+def _ranking(data: EvaluationData, model: Model, options: dict[str, Any]) -> float:
+    (outcome,) = evaluate.rank(data, [of_model(model, **options)], (0,))
     return outcome.values["NDCG@10"][0]
 
 
-def _error(data: EvaluationData, options: dict[str, Any]) -> float:
+def _error(data: EvaluationData, model: Model, options: dict[str, Any]) -> float:
     kept, held = splits.random_split(len(data.ratings.ratings), _HELD_OUT, 0)
     test = data.part(held)
-    fitted = als.fit(data.part(kept), None, als.Options(**options), 0)
-    return metrics.rmse(fitted.predict(test.users, test.movies), test.ratings)
+    rate = of_model(model, **options).rate
+    assert rate is not None  # noqa: S101 - every model predicts
+    return metrics.rmse(np.asarray(rate(data.part(kept), 0)(test.users, test.movies)), test.ratings)
 
 
-# The rating part of the default model has nothing to tune: its hyperparameters are drawn with everything else.
-SEARCHES: dict[str, _Search] = {
-    "two-part": _Search(
-        "NDCG@10",
-        True,
-        {
-            "dimensions": IntDistribution(16, 128, step=16),
-            "penalty": FloatDistribution(5, 2000, log=True),
-            "dropout": FloatDistribution(0.0, 0.6),
-            "rating_power": FloatDistribution(0.0, 3.0),
-        },
-        ease.Options(penalty=ease.FIRST_PENALTY),
-        _ranking,
-    ),
-    "matrix-factorization": _Search(
-        "RMSE",
-        False,
-        {
-            "dimensions": IntDistribution(7, 63, step=8),
-            "penalty": FloatDistribution(0.5, 50, log=True),
-            "penalty_per_rating": FloatDistribution(0.005, 0.2, log=True),
-        },
-        als.Options(),
-        _error,
-    ),
-}
+_VALUES: dict[str, Callable[[EvaluationData, Model, dict[str, Any]], float]] = {"NDCG@10": _ranking, "RMSE": _error}
 
 
 def tune(
     bind: Bind,
-    architecture: str,
+    model: str | Model,
     trials: int,
     seed: int = 0,
     on_trial: Callable[[Trial, Trial, int], None] = lambda trial, best, number: None,
@@ -107,7 +70,7 @@ def tune(
 
     Args:
         bind: The database.
-        architecture: ``two-part``, whose preference part is tuned, or ``matrix-factorization``.
+        model: A model with a search space, as :func:`embrec.models.registry.get` takes it.
         trials: How many there shall be in all; the first is of the defaults.
         seed: Of the search.
         on_trial: Called after each trial with it, the best so far, and how many there are.
@@ -116,36 +79,45 @@ def tune(
         The best trial, the metric's name, and how many trials there are.
 
     Raises:
-        ConfigError: The architecture has nothing to tune.
+        ConfigError: There is no such model, or it has nothing to tune.
         DataError: There are no ratings.
     """
-    if architecture not in SEARCHES:
-        raise ConfigError(f"The architecture {architecture} cannot be tuned. Choose one of: {', '.join(SEARCHES)}")
-    search = SEARCHES[architecture]
+    chosen = registry.get(model)
+    search: Search | None = getattr(chosen, "search", None)
+    if search is None:
+        tunable = [name for name in registry.BUILT_IN if hasattr(registry.get(name), "search")]
+        raise ConfigError(f"The architecture {chosen.name} cannot be tuned. Choose one of: {', '.join(tunable)}")
+    space = {name: _distribution(each) for name, each in search.space.items()}
     data = evaluate.database_data(bind)
     study = _study(search, seed)
-    kept = _kept(bind, architecture, data.digest)
+    kept = _kept(bind, chosen.name, data.digest)
     for trial in kept:
-        _tell(study, search, trial)
+        _tell(study, space, trial)
     if not kept:
-        study.enqueue_trial({name: getattr(search.begin_with, name) for name in search.space})
+        study.enqueue_trial({name: getattr(search.begin_with, name) for name in space})
     for number in range(len(kept) + 1, trials + 1):
-        asked = study.ask(search.space)
-        trial = Trial(dict(asked.params), search.value(data, dict(asked.params)))
-        _keep(bind, architecture, data.digest, search.metric, trial)
+        asked = study.ask(space)
+        trial = Trial(dict(asked.params), _VALUES[search.metric](data, chosen, dict(asked.params)))
+        _keep(bind, chosen.name, data.digest, search.metric, trial)
         study.tell(asked, trial.value)
         on_trial(trial, _best(study), number)
     return _best(study), search.metric, max(len(kept), trials)
 
 
-def _study(search: _Search, seed: int) -> optuna.Study:
+def _distribution(values: Range) -> BaseDistribution:
+    if values.step is not None:
+        return IntDistribution(int(values.low), int(values.high), step=values.step)
+    return FloatDistribution(values.low, values.high, log=values.log)
+
+
+def _study(search: Search, seed: int) -> optuna.Study:
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     sampler = optuna.samplers.TPESampler(n_startup_trials=_RANDOM_TRIALS, seed=seed)
-    return optuna.create_study(direction="maximize" if search.higher_is_better else "minimize", sampler=sampler)
+    return optuna.create_study(direction="minimize" if search.metric == "RMSE" else "maximize", sampler=sampler)
 
 
-def _tell(study: optuna.Study, search: _Search, trial: Trial) -> None:
-    study.add_trial(optuna.trial.create_trial(params=trial.options, distributions=search.space, value=trial.value))
+def _tell(study: optuna.Study, space: dict[str, BaseDistribution], trial: Trial) -> None:
+    study.add_trial(optuna.trial.create_trial(params=trial.options, distributions=space, value=trial.value))
 
 
 def _best(study: optuna.Study) -> Trial:

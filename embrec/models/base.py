@@ -1,19 +1,14 @@
-"""The Keras models, one module each. They know numpy and keras, and nothing of the database.
-
-A module offers ``Options`` (a frozen dataclass) and ``fit(training, held_out, options, seed, on_epoch)``; where a fit
-may begin with the movies of an earlier one, it takes ``start`` as well.
-"""
+"""What a model takes and leaves: ratings as arrays, options, and a fitted Keras model with what SQL reads from it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from threadpoolctl import threadpool_limits
 
-from embrec import similarity
 from embrec.models.features import UserFeatures
 
 
@@ -124,22 +119,17 @@ class DenseLayer:
     biases: NDArray[np.float32]
 
 
-# Of users' vectors, for comparing them.
-_COMPARED_DIRECTIONS = 16
-_LEAST_LENGTH = 1e-6
-
-
 @dataclass(frozen=True)
 class Preference:
-    """Vectors of who likes what: a user's vector . a movie's is the score to rank movies by.
+    """Ranking vectors: the product of a user's vector and a movie's is the score to rank movies by.
 
     Attributes:
         user_vectors: float32 of shape (user_count, dimensions).
         movie_vectors: float32 of shape (movie_count, dimensions).
         movie_profiles: What a rating of a movie adds to its user's vector, float32 of shape (movie_count, dimensions).
         similarity: Vectors for the cosine of movies, float32 of shape (movie_count, dimensions).
-        penalty: The regularisation that was chosen.
-        weighting: What a rating weighs in its user's vector, the weighted sum of the profiles of the movies rated.
+        penalty: The regularization that was chosen.
+        weighting: The weight of a rating in its user's vector, the weighted sum of the profiles of the movies rated.
     """
 
     user_vectors: NDArray[np.float32]
@@ -153,52 +143,76 @@ class Preference:
         """Scores of all movies for some users, float32 of shape (len(users), movie_count)."""
         return np.asarray(self.user_vectors[users] @ self.movie_vectors.T)
 
-    def user_similarity(self) -> NDArray[np.float32]:
-        """Vectors for the cosine of users: where theirs point, in the sixteen directions in which users differ most.
-
-        Lists of what neighbours like are nearly as good as by all directions (tests/benchmarks/directions.py), and of
-        vectors of so few an approximate index misses next to nothing.
-
-        Returns:
-            float32 of shape (user_count, 16), or fewer columns where vectors are shorter.
-        """
-        if not np.isfinite(self.user_vectors).all():
-            return self.user_vectors[:, :_COMPARED_DIRECTIONS]  # refused when they are stored
-        unit = similarity.unit(self.user_vectors)
-        with threadpool_limits(1, user_api="blas"):  # whose threads would round in another way
-            _, directions = np.linalg.eigh((unit.T @ unit).astype(np.float64))
-            found = np.asarray(unit @ directions[:, ::-1][:, :_COMPARED_DIRECTIONS].astype(np.float32))
-        # Who has no part in them, as where few users have rated anything in common, is like the average.
-        found[np.linalg.norm(found, axis=1) < _LEAST_LENGTH] = found.mean(axis=0)
-        return found
-
 
 @dataclass(frozen=True)
-class FittedModel:
-    """What a fit leaves.
+class RatingFactors:
+    """The solution of a rating model: mean + user bias + movie bias + user vector . movie vector.
 
     Attributes:
         user_vectors: float32 of shape (user_count, dimensions).
         movie_vectors: float32 of shape (movie_count, dimensions).
-        parameters: Parameters of each layer that has any, by its name.
-        history: The epochs.
-        kept_epoch: The epoch whose weights these are.
-        predict: Predicts ratings, float32 of shape (n,), from int32 users and movies of shape (n,).
-        user_biases: float32 of shape (user_count,), or None for an architecture without biases.
-        movie_biases: float32 of shape (movie_count,), or None.
-        mean: What the biases are relative to, or None.
-        user_spreads: float32 of shape (user_count,), or None for an architecture that does not know how sure it is. A
-            user's times a movie's is the standard deviation of the rating around its prediction.
-        movie_spreads: float32 of shape (movie_count,), or None.
-        preference: The preference part, or None for an architecture without one.
-        fold_in: How a user's vector is had from ratings, or None where it cannot be.
-        head: Dense layers on the outer product of a user's and a movie's vector (row-major), the first with a
-            rectifier; none where the vectors' inner product predicts.
+        user_biases: float32 of shape (user_count,).
+        movie_biases: float32 of shape (movie_count,).
+        mean: The rating that biases and products are added to.
+        history: The epochs of the solver.
+        kept_epoch: The epoch whose solution this is.
+        user_spreads: Uncertainty of users, float32 of shape (user_count,), or None. A user's times a movie's is the
+            standard deviation of the rating around its prediction.
+        movie_spreads: Uncertainty of movies, float32 of shape (movie_count,), or None.
+        fold_in: The rule that solves for a user's vector from ratings, or None if there is none.
     """
 
     user_vectors: NDArray[np.float32]
     movie_vectors: NDArray[np.float32]
-    parameters: dict[str, int]
+    user_biases: NDArray[np.float32]
+    movie_biases: NDArray[np.float32]
+    mean: float
+    history: list[Epoch]
+    kept_epoch: int
+    user_spreads: NDArray[np.float32] | None = None
+    movie_spreads: NDArray[np.float32] | None = None
+    fold_in: FoldIn | None = None
+
+
+# How SQL answers for a run. dot_product: mean + biases + product of the vectors. two_part: the same for ratings, and
+# products of preference vectors to rank by. dense_head: dense layers on the outer product of the vectors.
+# similarity_only: vectors are compared, and nothing is predicted.
+Serving = Literal["dot_product", "two_part", "dense_head", "similarity_only"]
+# Where SQL takes a user's rating vector from: fold_in solves for it from the ratings there are now.
+UserVectors = Literal["stored", "fold_in"]
+
+
+@dataclass(frozen=True)
+class FittedModel:
+    """A fitted Keras model, and what is read from its layers for SQL.
+
+    Attributes:
+        keras_model: The model, built and with its weights: call it with int32 users and movies of shape (n,).
+        serving: How SQL predicts and ranks from the vectors.
+        user_vectors: float32 of shape (user_count, dimensions).
+        movie_vectors: float32 of shape (movie_count, dimensions).
+        history: The epochs.
+        kept_epoch: The epoch whose weights these are.
+        predict: Predicts ratings before they are limited to the scale, float32 of shape (n,), from int32 users and
+            movies of shape (n,).
+        user_biases: float32 of shape (user_count,), or None for an architecture without biases.
+        movie_biases: float32 of shape (movie_count,), or None.
+        mean: The rating that biases are relative to, or None.
+        user_spreads: float32 of shape (user_count,), or None for an architecture without uncertainty. A user's times a
+            movie's is the standard deviation of the rating around its prediction.
+        movie_spreads: float32 of shape (movie_count,), or None.
+        preference: The ranking part, or None for an architecture without one.
+        user_similarity: Vectors for the cosine of users, float32 of shape (user_count, at most 16); None to compare
+            their rating vectors.
+        fold_in: The rule that solves for a user's vector from ratings, or None where the stored vector is used.
+        head: Dense layers on the outer product of a user's and a movie's vector (row-major), the first with a
+            rectifier; none where the vectors' inner product predicts.
+    """
+
+    keras_model: Any
+    serving: Serving
+    user_vectors: NDArray[np.float32]
+    movie_vectors: NDArray[np.float32]
     history: list[Epoch]
     kept_epoch: int
     predict: Callable[[NDArray[np.int32], NDArray[np.int32]], NDArray[np.float32]]
@@ -208,5 +222,113 @@ class FittedModel:
     user_spreads: NDArray[np.float32] | None = None
     movie_spreads: NDArray[np.float32] | None = None
     preference: Preference | None = None
+    user_similarity: NDArray[np.float32] | None = None
     fold_in: FoldIn | None = None
     head: Mapping[str, DenseLayer] = field(default_factory=dict)
+
+    @property
+    def user_rule(self) -> UserVectors:
+        """Where SQL takes a user's rating vector from."""
+        return "fold_in" if self.fold_in else "stored"
+
+    @property
+    def parameters(self) -> dict[str, int]:
+        """Number of parameters of each layer that has any, by its name."""
+        return {layer.name: layer.count_params() for layer in self.keras_model.layers if layer.count_params()}
+
+    @property
+    def compared_movies(self) -> NDArray[np.float32]:
+        """The vectors whose cosines say which movies are alike, float32 of shape (movie_count, any)."""
+        return self.preference.similarity if self.preference else self.movie_vectors
+
+    def score(self, users: NDArray[np.int32]) -> NDArray[np.float32]:
+        """Score all movies for some users, to rank them by.
+
+        Args:
+            users: int32 of shape (n,).
+
+        Returns:
+            float32 of shape (n, movie_count).
+        """
+        if self.preference:
+            return self.preference.score(users)
+        count = len(self.movie_vectors)
+        movies = np.tile(np.arange(count, dtype=np.int32), len(users))
+        return self.predict(np.repeat(users, count), movies).reshape(len(users), count)
+
+
+@dataclass(frozen=True)
+class Range:
+    """The values of an option that a search may try.
+
+    Attributes:
+        low: The lowest.
+        high: The highest.
+        step: Distance between values of a whole number; None for any number in between.
+        log: Whether to search on a logarithmic scale.
+    """
+
+    low: float
+    high: float
+    step: int | None = None
+    log: bool = False
+
+
+@dataclass(frozen=True)
+class Search:
+    """The search space of a model's options.
+
+    Attributes:
+        metric: The metric on held-out ratings: ``RMSE``, the lower the better, or ``NDCG@10``, the higher the better.
+        space: The options to search, by name.
+        begin_with: The options that are tried first.
+    """
+
+    metric: Literal["RMSE", "NDCG@10"]
+    space: Mapping[str, Range]
+    begin_with: Any
+
+
+class Model(Protocol):
+    """A model that embrec can train, evaluate, tune, store and publish.
+
+    A model may also have:
+
+    - ``search``, a :class:`Search`, to be tuned;
+    - ``warm_start = True`` if ``fit`` takes ``start``, a :class:`Start`;
+    - ``rate(training, options, seed)`` and ``rank(training, options, seed)``, for evaluation: they fit no more than is
+      needed to predict ratings, or to score all movies for some users, and return the function that does so.
+
+    Attributes:
+        name: The name that runs of it are recorded by, such as ``my-model``.
+        options: The dataclass of its options, each with a default that JSON can hold.
+    """
+
+    @property
+    def name(self) -> str:
+        """The name that runs of it are recorded by."""
+
+    @property
+    def options(self) -> Callable[..., Any]:
+        """The dataclass of its options."""
+
+    def fit(
+        self,
+        training: Ratings,
+        held_out: Ratings | None,
+        options: Any,
+        seed: int,
+        on_epoch: Callable[[Epoch], None],
+    ) -> FittedModel:
+        """Fit the model.
+
+        Args:
+            training: Ratings to learn from.
+            held_out: Ratings to report the error on after each epoch, or None.
+            options: An instance of the model's ``options``.
+            seed: The same seed, ratings and options give the same bits.
+            on_epoch: Called after each epoch.
+
+        Raises:
+            TrainingError: The fit went wrong.
+        """

@@ -1,9 +1,9 @@
-"""How a user's rating vector is had from ratings alone, so that it needs no training.
+"""Fold-in: a rule that solves for a user's rating vector from ratings alone, so that a new user needs no training.
 
-A mean of many draws comes with no rule for a user whom the model has not seen. One is made here: in coordinates in
-which the users that it has seen are spread alike in all directions around zero, a user's vector is a plain ridge
-regression on the vectors of the movies they rated (the posterior of a vector whose prior is what users look like; an
-empirical Bayes estimate). Its penalty is the one whose solutions predict most like the model's own vectors.
+A posterior mean comes with no such rule. Here the factors are whitened: users get mean zero and unit covariance. Then a
+user's vector is a ridge regression on the vectors of the movies they rated, the posterior mean under a prior that is
+the distribution of users (empirical Bayes). The penalty is the one whose solutions predict most like the model's own
+user vectors.
 """
 
 from __future__ import annotations
@@ -14,8 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from embrec.models.base import FittedModel, FoldIn, Ratings
-from embrec.models.factorization import predictor
+from embrec.models.base import FoldIn, RatingFactors, Ratings
 
 # Users to choose the penalty by, and movies to compare their predictions of.
 _USERS, _MOVIES = 300, 1_000
@@ -34,26 +33,25 @@ class _Factors(NamedTuple):
     mean: float
 
 
-def with_fold_in(model: FittedModel, training: Ratings) -> FittedModel:
-    """The model in coordinates in which a user's vector is a ridge solution; it predicts as before.
+def with_fold_in(solution: RatingFactors, training: Ratings) -> RatingFactors:
+    """Change to coordinates in which a user's vector is a ridge solution; the predictions stay the same.
 
     Args:
-        model: Has biases and a mean.
-        training: What it was fitted to.
+        solution: The factors.
+        training: The ratings that they were fitted to.
     """
-    given = (model.user_vectors, model.movie_vectors, model.user_biases, model.movie_biases)
+    given = (solution.user_vectors, solution.movie_vectors, solution.user_biases, solution.movie_biases)
     wide = [np.asarray(each, np.float64) for each in given]
-    factors = _standard(_Factors(wide[0], wide[1], wide[2], wide[3], float(model.mean or 0.0)))
+    factors = _standard(_Factors(wide[0], wide[1], wide[2], wide[3], solution.mean))
     feature = float(factors.user_biases.std()) or 1.0
     users, movies, user_biases, movie_biases = (each.astype(np.float32) for each in factors[:4])
     return replace(
-        model,
+        solution,
         user_vectors=users,
         movie_vectors=movies,
         user_biases=user_biases,
         movie_biases=movie_biases,
         mean=factors.mean,
-        predict=predictor(users, movies, user_biases, movie_biases, factors.mean),
         fold_in=FoldIn(feature, _best_penalty(factors, training, feature), 0.0),
     )
 

@@ -1,8 +1,9 @@
 """The default model: one part predicts ratings, the other ranks and compares movies.
 
-No single vector does both well: what one likes and what one rates are different questions. The rating part is
-:mod:`embrec.models.bayesian.gibbs`, or with no draws the quick :mod:`embrec.models.als.model`; the preference part
-is :mod:`embrec.models.ease.model`.
+No single vector does both well: which movies a person watches and how they rate them are different questions. The
+rating part is sampled (:mod:`embrec.models.bayesian.gibbs`), or with no draws solved by least squares
+(:mod:`embrec.models.als.model`). The ranking part has a closed form (:mod:`embrec.models.ease.model`). Both are set
+into one Keras model (:mod:`embrec.models.recommender`).
 """
 
 from __future__ import annotations
@@ -12,13 +13,16 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from embrec.models.als import model as als
-from embrec.models.base import Epoch, FittedModel, Ratings
+from embrec.models.base import Epoch, FittedModel, Range, RatingFactors, Ratings, Search
 from embrec.models.bayesian import gibbs
 from embrec.models.ease import model as ease
 from embrec.models.fold_in import with_fold_in
+from embrec.models.recommender import recommender
 
 
 @dataclass(frozen=True)
@@ -41,38 +45,79 @@ class Options:
     rating_power: float = 1.5
 
 
-def fit(
+class TwoPart:
+    """The default model, as :class:`embrec.models.base.Model` describes."""
+
+    name = "two-part"
+    options = Options
+    # The rating part has nothing to tune: its hyperparameters are sampled with everything else.
+    search = Search(
+        "NDCG@10",
+        {
+            "dimensions": Range(16, 128, step=16),
+            "penalty": Range(5, 2000, log=True),
+            "dropout": Range(0.0, 0.6),
+            "rating_power": Range(0.0, 3.0),
+        },
+        Options(penalty=ease.FIRST_PENALTY),
+    )
+
+    def fit(
+        self,
+        training: Ratings,
+        held_out: Ratings | None,
+        options: Options,
+        seed: int,
+        on_epoch: Callable[[Epoch], None] = lambda epoch: None,
+    ) -> FittedModel:
+        """Fit both parts.
+
+        Args:
+            training: Ratings to learn from.
+            held_out: Ratings to report the rating part's error on; with draws nothing is chosen by them.
+            options: Options of the fit.
+            seed: The same seed gives the same vectors.
+            on_epoch: Called after each sweep of the rating part.
+
+        Raises:
+            TrainingError: The ratings are not finite.
+        """
+        with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(max_workers=1) as worker:
+            # The parts keep a core each busy; more threads of BLAS would only be in their way.
+            begun = worker.submit(ease.begin, training, _ranking_options(options), seed)
+            factors = _rating_part(training, held_out, options, seed, on_epoch)
+            preference = begun.result()(factors.movie_vectors)
+            if factors.fold_in is None:
+                factors = with_fold_in(factors, training)
+        return recommender(factors, *_scale(training), preference)
+
+    def rate(self, training: Ratings, options: Options, seed: int) -> Callable[..., NDArray[np.float32]]:
+        """Fit the rating part alone, and return what predicts ratings."""
+        return recommender(_rating_part(training, None, options, seed), *_scale(training)).predict
+
+    def rank(self, training: Ratings, options: Options, seed: int) -> Callable[..., NDArray[np.float32]]:
+        """Fit the ranking part alone, and return what scores all movies for some users."""
+        return ease.fit(training, _ranking_options(options), seed).score
+
+
+def _rating_part(
     training: Ratings,
     held_out: Ratings | None,
     options: Options,
     seed: int,
     on_epoch: Callable[[Epoch], None] = lambda epoch: None,
-) -> FittedModel:
-    """Fit both parts.
+) -> RatingFactors:
+    if options.draws == 0:
+        quick = als.Options()
+        quick = dataclasses.replace(quick, dimensions=min(options.dimensions, quick.dimensions))
+        return als.factorize(training, held_out, quick, seed, on_epoch)
+    bayes = gibbs.Options(dimensions=options.dimensions, draws=options.draws)
+    return gibbs.factorize(training, held_out, bayes, seed, on_epoch)
 
-    Args:
-        training: Ratings to learn from.
-        held_out: Ratings to report the rating part's error on; with draws nothing is chosen by them.
-        options: Options of the fit.
-        seed: The same seed gives the same vectors.
-        on_epoch: Called after each sweep of the rating part.
 
-    Raises:
-        TrainingError: The ratings are not finite.
-    """
-    chosen = {name: getattr(options, name) for name in ("dimensions", "penalty", "dropout", "rating_power")}
-    with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(max_workers=1) as worker:
-        # The parts keep a core each busy; more threads of BLAS would only be in their way.
-        begun = worker.submit(ease.begin, training, ease.Options(**chosen), seed)
-        if options.draws == 0:
-            quick = als.Options()
-            quick = dataclasses.replace(quick, dimensions=min(options.dimensions, quick.dimensions))
-            rating = als.fit(training, held_out, quick, seed, on_epoch)
-        else:
-            bayes = gibbs.Options(dimensions=options.dimensions, draws=options.draws)
-            rating = gibbs.fit(training, held_out, bayes, seed, on_epoch)
-        preference = begun.result()(rating.movie_vectors)
-        if rating.fold_in is None:
-            rating = with_fold_in(rating, training)
-    sizes = {"preferences": preference.user_vectors.size + 3 * preference.movie_vectors.size}
-    return dataclasses.replace(rating, preference=preference, parameters={**rating.parameters, **sizes})
+def _ranking_options(options: Options) -> ease.Options:
+    return ease.Options(options.dimensions, options.penalty, options.dropout, options.rating_power)
+
+
+def _scale(training: Ratings) -> tuple[float, float]:
+    return float(training.ratings.min()), float(training.ratings.max())

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embrec.models.base import DenseLayer, Epoch, FittedModel, Ratings
-from embrec.models.history import Following
+from embrec.models.gradient import fit_ratings, predict_ratings
 
 
 @dataclass(frozen=True)
@@ -56,55 +56,57 @@ def build(user_count: int, movie_count: int, options: Options) -> keras.Model:
     return model
 
 
-def fit(
-    training: Ratings,
-    held_out: Ratings | None,
-    options: Options,
-    seed: int,
-    on_epoch: Callable[[Epoch], None] = lambda epoch: None,
-) -> FittedModel:
-    """Fit the model.
+class OuterProduct:
+    """The article's model, as :class:`embrec.models.base.Model` describes."""
+
+    name = "outer-product"
+    options = Options
+
+    def fit(
+        self,
+        training: Ratings,
+        held_out: Ratings | None,
+        options: Options,
+        seed: int,
+        on_epoch: Callable[[Epoch], None] = lambda epoch: None,
+    ) -> FittedModel:
+        """Fit the model.
+
+        Args:
+            training: Ratings to learn from.
+            held_out: Ratings to choose the best epoch by; without them the last epoch is kept, as in the article.
+            options: Options of the fit.
+            seed: Seeds Keras's and numpy's global generators; the same seed gives the same vectors, bit for bit.
+            on_epoch: Called after each epoch.
+
+        Raises:
+            TrainingError: The loss became infinite or not a number.
+        """
+        keras.utils.set_random_seed(seed)
+        model = build(training.user_count, training.movie_count, options)
+        advice = "Train again with a lower --learning-rate."
+        history = fit_ratings(model, training, held_out, options.epochs, options.batch_size, on_epoch, advice)
+        return fitted(model, history.epochs, history.kept_epoch)
+
+
+def fitted(model: keras.Model, history: list[Epoch], kept_epoch: int) -> FittedModel:
+    """Read what SQL answers from out of the model's layers.
 
     Args:
-        training: Ratings to learn from.
-        held_out: Ratings to choose the best epoch by; without them the last epoch is kept, as in the article.
-        options: Options of the fit.
-        seed: Seeds Keras's and numpy's global generators; the same seed gives the same vectors, bit for bit.
-        on_epoch: Called after each epoch.
-
-    Raises:
-        TrainingError: The loss became infinite or not a number.
+        model: A model that :func:`build` made.
+        history: The epochs of the fit.
+        kept_epoch: The epoch whose weights these are.
     """
-    keras.utils.set_random_seed(seed)
-    model = build(training.user_count, training.movie_count, options)
-    following = Following(on_epoch, held_out is not None, "Train again with a lower --learning-rate.")
-    model.fit(
-        _inputs(training.users, training.movies),
-        training.ratings,
-        validation_data=None if held_out is None else (_inputs(held_out.users, held_out.movies), held_out.ratings),
-        epochs=options.epochs,
-        batch_size=options.batch_size,
-        validation_batch_size=8192,
-        verbose=0,
-        callbacks=[following],
-    )
-
-    def predict(users: NDArray[np.int32], movies: NDArray[np.int32]) -> NDArray[np.float32]:
-        return np.asarray(model.predict(_inputs(users, movies), batch_size=8192, verbose=0), np.float32)[:, 0]
-
     return FittedModel(
+        keras_model=model,
+        serving="dense_head",
         user_vectors=_weights(model, "user_embedding"),
         movie_vectors=_weights(model, "article_embedding"),
-        parameters={layer.name: layer.count_params() for layer in model.layers if layer.count_params()},
-        history=following.epochs,
-        kept_epoch=following.kept_epoch,
-        predict=predict,
+        history=history,
+        kept_epoch=kept_epoch,
+        predict=lambda users, movies: predict_ratings(model, users, movies),
         head={name: _layer(model, name) for name in ("hidden", "rating")},
     )
-
-
-def _inputs(users: NDArray[np.int32], movies: NDArray[np.int32]) -> list[NDArray[np.int32]]:
-    return [users[:, np.newaxis], movies[:, np.newaxis]]
 
 
 def _layer(model: keras.Model, layer: str) -> DenseLayer:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import threading
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from typing import Any, cast
 
 import sqlalchemy as sa
@@ -71,11 +71,84 @@ _columns = [column for column in model_runs.c if column.name != "status"]
 _records = sa.select(*_columns, sa.case((lost, "lost"), else_=model_runs.c.status).label("status"))
 
 
-def start(bind: Bind, **values: Any) -> int:
+@dataclass(frozen=True)
+class NewRun:
+    """The record of a run that begins training: columns of ``embrec.model_runs``.
+
+    Attributes:
+        architecture: The model's name.
+        options: All of the model's options, and the share of ratings that is held out.
+        seed: The seed of the fit.
+        library_versions: Versions by package.
+        user_count: Number of users with ratings.
+        movie_count: Number of movies with ratings.
+        rating_count: Number of ratings.
+        ratings_sha256: Digest of the ratings.
+        newest_rating_at: Time of the newest rating, or None where no rating has one.
+    """
+
+    architecture: str
+    options: Mapping[str, Any]
+    seed: int
+    library_versions: Mapping[str, str]
+    user_count: int
+    movie_count: int
+    rating_count: int
+    ratings_sha256: str
+    newest_rating_at: dt.datetime | None = None
+
+
+@dataclass(frozen=True)
+class TrainedRun:
+    """The record of a run that is trained: what SQL needs to answer from its vectors.
+
+    Attributes:
+        dimensions: Length of a rating vector.
+        mean: The rating that biases are relative to, or None without biases.
+        lowest_rating: The lowest rating of the scale.
+        highest_rating: The highest.
+        rating_power: Exponent of a rating's weight in a user's ranking vector, or None without a ranking part.
+        bias_feature: The feature of the bias in the ridge regression that folds a user in, or None without a fold-in.
+        ridge_constant: Ridge penalty of a user, or None.
+        ridge_per_rating: Ridge penalty added for each rating, or None.
+        user_spread: Uncertainty of a user without vector, or None without uncertainty.
+        movie_spread: Uncertainty of a movie without vector, or None.
+        movie_similarity: The part whose vectors are compared for similar movies.
+        user_similarity: The part whose vectors are compared for similar users.
+        parameters: Parameters of each layer, in the layers' order.
+        metrics: Metrics by name; None for one that is not finite.
+        history: The epochs.
+        vectors_sha256: Digest of the stored vectors, or None where it is not on record.
+    """
+
+    dimensions: int
+    mean: float | None = None
+    lowest_rating: float | None = None
+    highest_rating: float | None = None
+    rating_power: float | None = None
+    bias_feature: float | None = None
+    ridge_constant: float | None = None
+    ridge_per_rating: float | None = None
+    user_spread: float | None = None
+    movie_spread: float | None = None
+    movie_similarity: str = "rating"
+    user_similarity: str = "rating"
+    parameters: Mapping[str, int] = field(default_factory=dict)
+    metrics: Mapping[str, float | None] = field(default_factory=dict)
+    history: Sequence[Mapping[str, Any]] = ()
+    vectors_sha256: str | None = None
+
+
+def start(bind: Bind, run: NewRun) -> int:
     """Record a run that begins training; returns its number."""
     with db.begin(bind) as connection:
+        values = _columns_of(run)
         inserted = connection.execute(sa.insert(model_runs).values(**values).returning(model_runs.c.model_run_id))
         return int(inserted.scalar_one())
+
+
+def _columns_of(record: NewRun | TrainedRun) -> dict[str, Any]:
+    return {each.name: getattr(record, each.name) for each in fields(record)}
 
 
 def reopen(connection: sa.Connection, model_run_id: int) -> bool:
@@ -102,17 +175,30 @@ def _deleted(model_run_id: int) -> RunError:
     return RunError(f"Model run {model_run_id} was deleted while it was training. Train again: embrec train")
 
 
-def finish(bind: Bind, model_run_id: int, status: str, error: str | None = None, **values: Any) -> None:
-    """Record how a run ended: ``trained``, with what came out, or ``failed``, with the error.
+def finish(bind: Bind, model_run_id: int, outcome: TrainedRun) -> None:
+    """Record that a run is trained.
 
     Raises:
         RunError: The run was deleted.
     """
+    _end(bind, model_run_id, status="trained", error=None, **_columns_of(outcome))
+
+
+def fail(bind: Bind, model_run_id: int, error: str) -> None:
+    """Record that a run has failed, and why.
+
+    Raises:
+        RunError: The run was deleted.
+    """
+    _end(bind, model_run_id, status="failed", error=error)
+
+
+def _end(bind: Bind, model_run_id: int, **values: Any) -> None:
     with db.begin(bind) as connection:
         ended = connection.execute(
             sa.update(model_runs)
             .where(model_runs.c.model_run_id == model_run_id, model_runs.c.status != "deleted")
-            .values(status=status, error=error, finished_at=sa.func.now(), **values)
+            .values(finished_at=sa.func.now(), **values)
         )
         if not ended.rowcount:
             raise _deleted(model_run_id)

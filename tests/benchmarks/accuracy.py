@@ -117,7 +117,7 @@ def measure(tasks: Sequence[str], groups: dict[str, str], only: str) -> dict[str
     data = evaluate.read_data(open_source(fetch_ml_100k()))
     peers_wanted = set(tasks) & {"ratings", "top-n", "similar"}
     rankers, raters, chosen = tuned(data, only) if peers_wanted else ([], [], {})
-    mine = contenders.CONTENDERS
+    mine = contenders.named
     begin = time.perf_counter()
 
     def progress(task: str, contender: str, done: int, of: int) -> None:
@@ -126,17 +126,17 @@ def measure(tasks: Sequence[str], groups: dict[str, str], only: str) -> dict[str
     def wanted(*everybody: Contender) -> list[Contender]:
         return [contender for contender in everybody if only in contender.name]
 
-    quick, ours = mine["matrix-factorization"](), replace(mine["two-part"](), name="embrec")
+    quick, ours = mine("matrix-factorization"), replace(mine("two-part"), name="embrec")
     plain = told(ours, "embrec", movie_features=None, user_features=None)
     with_movies = told(ours, "embrec with movies", user_features=None)
     with_users = replace(ours, name="embrec with movies and users")
     found: dict[str, list[Outcome]] = {}
     if "ratings" in tasks:
-        others = (*raters, peers.my_fm(10, 300, with_movies=True), mine["biases"]())
+        others = (*raters, peers.my_fm(10, 300, with_movies=True), mine("biases"))
         everybody = wanted(plain, with_movies, with_users, quick, *others)
         found["ratings"] = evaluate.rate(data, everybody, "official", progress=progress)
     if "top-n" in tasks:
-        baselines = mine["biases"](), mine["popularity"]()
+        baselines = mine("biases"), mine("popularity")
         everybody = wanted(ours, *rankers, quick, *baselines, closed_form_of(700), closed_form_of(400))
         found["top-n"] = evaluate.rank(data, everybody, SEEDS, progress)
     if "similar" in tasks:

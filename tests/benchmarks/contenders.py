@@ -21,10 +21,11 @@ Predict = Callable[[np.ndarray, np.ndarray], np.ndarray]
 def embrec(
     users: np.ndarray, movies: np.ndarray, ratings: np.ndarray, shape: tuple[int, int], options: dict[str, Any]
 ) -> Predict:
-    from embrec.models.als.model import Options, fit
+    from embrec.models.als.model import MatrixFactorization, Options
     from embrec.models.base import Ratings
 
-    return fit(Ratings(users, movies, ratings, *shape), None, Options(**options), seed=0).predict
+    training = Ratings(users, movies, ratings, *shape)
+    return MatrixFactorization().fit(training, None, Options(**options), seed=0).predict
 
 
 def libmf(
@@ -132,7 +133,7 @@ def article(
 
 
 IMPORTS = {
-    "embrec": "embrec.models.matrix_factorization",
+    "embrec": "embrec.models.als.model",
     "libmf": "libmf.mf",
     "cmfrec": "cmfrec",
     "surprise": "surprise",

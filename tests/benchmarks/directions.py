@@ -26,7 +26,7 @@ def main() -> None:
     for seed in range(3):
         kept, held = splits.random_split(len(data.ratings.ratings), 0.2, seed)
         training, test = data.part(kept), data.part(held)
-        preference = hybrid.fit(training, None, hybrid.Options(draws=0), seed).preference
+        preference = hybrid.TwoPart().fit(training, None, hybrid.Options(draws=0), seed).preference
         assert preference is not None
         shape = training.user_count, training.movie_count
         seen, liked, wanted = (np.zeros(shape, bool) for _ in range(3))

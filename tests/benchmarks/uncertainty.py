@@ -11,6 +11,7 @@ from scipy.stats import norm
 from embrec.evaluation import evaluate
 from embrec.evaluation.evaluate import EvaluationData
 from embrec.models.bayesian import gibbs
+from embrec.models.recommender import recommender
 
 BINS = 10
 
@@ -28,7 +29,7 @@ def measure(data: EvaluationData, progress: evaluate.Progress) -> dict[str, list
     for number, (kept, held) in enumerate(folds):
         progress("uncertainty", "embrec", number, len(folds))
         training, test = replace(data.part(kept), movie_features=None, user_features=None), data.part(held)
-        fitted = gibbs.fit(training, None, gibbs.Options(), 0)
+        fitted = recommender(gibbs.factorize(training, None, gibbs.Options(), 0), 1.0, 5.0)
         assert fitted.user_spreads is not None
         assert fitted.movie_spreads is not None
         spreads = fitted.user_spreads[test.users], fitted.movie_spreads[test.movies]

@@ -15,6 +15,7 @@ from embrec.data.files.movies import Movie
 from embrec.errors import ConfigError, DataError, NoPublishedRunError, RunError, SchemaError
 from embrec.runs import publishing, records
 from embrec.runs.embeddings import Vectors, store
+from embrec.runs.records import TrainedRun
 from embrec.serving import batch
 from embrec.serving.batch import recommend_all
 from embrec.training import train
@@ -32,12 +33,12 @@ def published(engine: sa.Engine) -> int:
     vectors = {part: random.normal(size=(18, 5)).astype(np.float32) for part in ("preference", "profile", "rating")}
     vectors["preference"][[3, 8, 12, 17]] = vectors["preference"][5]
     indexes = np.arange(1, 19, dtype=np.int32)
-    run = records.start(engine, **FAKE_RUN)
+    run = records.start(engine, FAKE_RUN)
     with engine.begin() as connection:
         store(connection, run, "movie", {part: Vectors(indexes, values) for part, values in vectors.items()})
         store(connection, run, "user", {"rating": Vectors(indexes, vectors["rating"])})
         scale = {"lowest_rating": 1, "highest_rating": 5, "rating_power": 1.5}
-        records.finish(connection, run, "trained", dimensions=5, mean=3.5, **scale)
+        records.finish(connection, run, TrainedRun(dimensions=5, mean=3.5, **scale))
     publishing.publish(engine, run)
     return run
 

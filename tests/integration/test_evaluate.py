@@ -20,6 +20,7 @@ from embrec.errors import DataError
 from embrec.evaluation import contenders, evaluate
 from embrec.evaluation.evaluate import Contender, EvaluationData, Outcome
 from embrec.models.base import Ratings
+from embrec.models.hybrid import TwoPart
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -35,7 +36,7 @@ def test_the_default_model_predicts_far_better_than_averages_on_fold_u1(movielen
     assert held.tolist() == list(range(20_000))
     training, test = movielens.part(kept), movielens.part(held)
     errors = []
-    for contender in (contenders.two_part(draws=60), contenders.biases()):
+    for contender in (contenders.of_model(TwoPart(), draws=60), contenders.biases()):
         assert contender.rate is not None
         predicted = np.clip(contender.rate(training, 0)(test.users, test.movies), 1, 5)
         errors.append(metrics.rmse(predicted, test.ratings))
@@ -45,7 +46,7 @@ def test_the_default_model_predicts_far_better_than_averages_on_fold_u1(movielen
 
 @pytest.mark.movielens
 def test_the_default_model_ranks_and_compares_far_better_than_popularity(movielens: EvaluationData) -> None:
-    two_part, popularity = contenders.two_part(draws=30), contenders.popularity()
+    two_part, popularity = contenders.of_model(TwoPart(), draws=30), contenders.popularity()
     ours, most_rated = evaluate.rank(movielens, [two_part, popularity], (0,))
     assert ours.values["NDCG@10"][0] > 0.395
     assert ours.values["Recall@20"][0] > 0.43
@@ -113,7 +114,7 @@ def test_ratings_without_times_cannot_be_split_by_time() -> None:
 def test_too_few_movies_cannot_be_compared() -> None:
     data = evaluate.read_data(sources.from_frame(rating_frame(), []))
     with pytest.raises(DataError, match="3 movies with 20 ratings; too few"):
-        evaluate.compare(data, [contenders.two_part()], (0,))
+        evaluate.compare(data, [contenders.of_model(TwoPart())], (0,))
 
 
 def test_what_was_seen_is_not_recommended_and_the_test_part_is_not_shown() -> None:
@@ -146,7 +147,7 @@ def test_differences_are_paired() -> None:
 
 
 def test_one_part_models_rank_by_what_they_predict(movielens_like: EvaluationData) -> None:
-    contender = contenders.CONTENDERS["matrix-factorization"]()
+    contender = contenders.named("matrix-factorization")
     assert contender.rate is not None
     assert contender.rank is not None
     training = movielens_like.ratings
@@ -163,7 +164,7 @@ def movielens_like() -> EvaluationData:
 
 def test_movies_may_be_unknown_to_the_model(movielens_like: EvaluationData) -> None:
     known = replace(movielens_like, ratings=replace(movielens_like.ratings, movie_features=None))
-    (outcome,) = evaluate.rate(known, [contenders.two_part(draws=2)], "random")
+    (outcome,) = evaluate.rate(known, [contenders.of_model(TwoPart(), draws=2)], "random")
     assert len(outcome.values["RMSE"]) == 5
 
 

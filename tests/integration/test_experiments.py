@@ -7,6 +7,7 @@ import math
 import os
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -21,6 +22,7 @@ from embrec.db import schema
 from embrec.errors import DatabaseError, ExperimentError, RunError, UnknownRunError
 from embrec.runs import experiments, publishing, records
 from embrec.runs.embeddings import Vectors, store
+from embrec.runs.records import TrainedRun
 from embrec.serving import preview, similar
 
 VECTORS = np.eye(6, 4) + 0.1
@@ -30,7 +32,7 @@ USERS = [f"u{number}" for number in range(30)]
 def rating_run(engine: sa.Engine, seed: int) -> int:
     """A run over the movies and users of ``rating_frame()`` that predicts ratings and solves for users."""
     random = np.random.default_rng(seed)
-    run = records.start(engine, **{**FAKE_RUN, "architecture": "matrix-factorization"})
+    run = records.start(engine, replace(FAKE_RUN, architecture="matrix-factorization"))
     with engine.begin() as connection:
         for side, count in (("movie", 20), ("user", 30)):
             vectors = random.normal(size=(count, 4)).astype(np.float32)
@@ -38,7 +40,7 @@ def rating_run(engine: sa.Engine, seed: int) -> int:
             rating = Vectors(np.arange(count, dtype=np.int32), vectors, biases)
             store(connection, run, side, {"rating": rating})
         solving = {"bias_feature": 1, "ridge_constant": 2, "ridge_per_rating": 0.1}
-        records.finish(connection, run, "trained", dimensions=4, mean=3, lowest_rating=1, highest_rating=5, **solving)
+        records.finish(connection, run, TrainedRun(dimensions=4, mean=3, lowest_rating=1, highest_rating=5, **solving))
     return run
 
 
@@ -240,7 +242,7 @@ def test_what_cannot_be_started_or_ended_says_what_to_do(engine: sa.Engine, plai
             experiments.start(engine, "one", control, treatment, share)
     with pytest.raises(UnknownRunError, match="no model run 99"):
         experiments.start(engine, "one", control, 99)
-    untrained = records.start(engine, **FAKE_RUN)
+    untrained = records.start(engine, FAKE_RUN)
     for pair in ((untrained, treatment), (control, untrained)):
         with pytest.raises(ExperimentError, match=f"Model run {untrained} is training.*embrec runs list"):
             experiments.start(engine, "one", *pair)

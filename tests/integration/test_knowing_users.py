@@ -18,6 +18,7 @@ from embrec.data.files import sources
 from embrec.errors import DataError
 from embrec.evaluation import contenders, evaluate
 from embrec.models.features import UserFeatures
+from embrec.models.hybrid import TwoPart
 
 PLANS = pd.DataFrame({"user_id": [f"u{user}" for user in range(30)], "plan": ["free", "gold", None] * 10})
 
@@ -117,7 +118,7 @@ def test_evaluating_tells_the_models_the_same_from_file_and_database(engine: sa.
     assert found == named(of_database.ratings.user_features, users)
     assert sorted(map(len, found)) == [10, 10]
     assert of_file.part(np.arange(5)).user_features is of_file.ratings.user_features
-    told = contenders.two_part(draws=2)
+    told = contenders.of_model(TwoPart(), draws=2)
     untold = dataclasses.replace(of_file, ratings=dataclasses.replace(of_file.ratings, user_features=None))
     errors = [evaluate.rate(data, [told], "random")[0].values["RMSE"] for data in (of_file, untold)]
     assert errors[0] != errors[1], "the default model knows it"

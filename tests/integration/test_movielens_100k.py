@@ -28,6 +28,7 @@ from embrec.models.als import model as als
 from embrec.models.base import Ratings
 from embrec.models.bayesian import gibbs
 from embrec.models.fold_in import with_fold_in
+from embrec.models.recommender import recommender
 from embrec.runs import embeddings, records
 from embrec.serving import similar
 from embrec.training import TrainResult, train
@@ -100,7 +101,7 @@ def test_matrix_factorisation_reaches_its_error_on_fold_u1(ml_100k: Path) -> Non
         Ratings(users[part], movies[part], table[part, 2].astype(np.float32), 943, 1682)
         for part in (slice(20_000, None), slice(0, 20_000))
     ]
-    fitted = als.fit(parts[0], None, als.Options(), seed=0)
+    fitted = als.MatrixFactorization().fit(parts[0], None, als.Options(), seed=0)
     assert metrics.rmse(fitted.predict(parts[1].users, parts[1].movies), parts[1].ratings) <= 0.922
 
 
@@ -181,7 +182,9 @@ def test_live_predictions_are_about_as_good_as_stored_ones(ml_100k: Path) -> Non
         Ratings(users[part], movies[part], table[part, 2].astype(np.float32), 943, 1682)
         for part in (slice(20_000, None), slice(0, 20_000))
     )
-    model = with_fold_in(gibbs.fit(training, None, gibbs.Options(draws=20), seed=0), training)
+    model = recommender(
+        with_fold_in(gibbs.factorize(training, None, gibbs.Options(draws=20), seed=0), training), 1.0, 5.0
+    )
     stored = metrics.rmse(model.predict(test.users, test.movies).clip(1, 5), test.ratings)
     features = np.column_stack([model.movie_vectors, np.full(1682, model.fold_in.bias_feature)])
     live = np.zeros((943, features.shape[1]))

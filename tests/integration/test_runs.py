@@ -85,7 +85,7 @@ def test_the_default_model_has_two_parts_and_answers_by_both(engine: sa.Engine) 
     stored = {
         ("user", "rating"): result.model.user_vectors,
         ("user", "preference"): result.model.preference.user_vectors,
-        ("user", "similarity"): result.model.preference.user_similarity(),
+        ("user", "similarity"): result.model.user_similarity,
         ("movie", "rating"): result.model.movie_vectors,
         ("movie", "preference"): result.model.preference.movie_vectors,
         ("movie", "profile"): result.model.preference.movie_profiles,
@@ -256,7 +256,7 @@ def test_a_fit_that_ends_early_is_recorded_as_failed_and_stores_nothing(
     ("arguments", "message"),
     [
         (
-            {"architecture": "magic"},
+            {"model": "magic"},
             "no architecture magic. Choose one of: two-part, matrix-factorization, outer-product",
         ),
         ({"options": {"depth": 3}}, "has no option depth. It has: dimensions"),
@@ -355,7 +355,7 @@ def test_an_interrupted_delete_can_be_finished(engine: sa.Engine) -> None:
 
 
 def test_a_training_run_is_neither_published_nor_deleted(engine: sa.Engine) -> None:
-    run = records.start(engine, **FAKE_RUN)
+    run = records.start(engine, FAKE_RUN)
     with pytest.raises(RunError, match="is training"):
         publishing.publish(engine, run)
     with pytest.raises(RunError, match=r"is training\. Stop its process first"):

@@ -109,7 +109,7 @@ def test_a_large_table_of_ratings_is_not_counted(engine: sa.Engine) -> None:
 
 def test_a_training_shows_how_far_it_is_until_it_is_lost(engine: sa.Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(records, "HEARTBEAT_SECONDS", 0.05)
-    run = records.start(engine, **FAKE_RUN)
+    run = records.start(engine, FAKE_RUN)
     with records.heartbeats(engine, run) as tell:
         tell(0.25)
         deadline = time.monotonic() + 10

@@ -14,6 +14,7 @@ import sys
 import termios
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -301,8 +302,8 @@ def test_embrec_alone_loads_nothing_heavy(url: str) -> None:
 
 
 def test_runs_are_listed_for_people(embrec: Run, engine: sa.Engine, served: list[str]) -> None:
-    run = records.start(engine, **{**FAKE_RUN, "rating_count": 12345})
-    records.finish(engine, run, "failed", error="as it happens")
+    run = records.start(engine, replace(FAKE_RUN, rating_count=12345))
+    records.fail(engine, run, "as it happens")
     lines = embrec("runs", "list", *served)[1].splitlines()
     assert lines[0].split() == ["run", "status", "model", "started", "ratings", "metrics"]
     assert lines[1].split()[:3] == ["2", "failed", "outer-product"]

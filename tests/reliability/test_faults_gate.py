@@ -65,9 +65,9 @@ def test_a_training_that_shows_no_sign_of_life_is_lost_and_gc_says_so(
     engine: sa.Engine, url: str, embrec: Embrec
 ) -> None:
     published = published_run(engine)
-    silent = records.start(engine, **FAKE_RUN)
+    silent = records.start(engine, FAKE_RUN)
     let_time_pass(engine)
-    alive = records.start(engine, **FAKE_RUN)
+    alive = records.start(engine, FAKE_RUN)
     assert statuses(engine) == {published: "trained", silent: "lost", alive: "training"}
     at = ("--database-url", url)
     status, out, _ = embrec("runs", "list", *at, "--json")
@@ -88,7 +88,7 @@ def test_a_training_that_shows_no_sign_of_life_is_lost_and_gc_says_so(
 
 
 def test_a_heartbeat_that_comes_while_gc_works_is_heard(engine: sa.Engine) -> None:
-    run = records.start(engine, **FAKE_RUN)
+    run = records.start(engine, FAKE_RUN)
     let_time_pass(engine)
 
     def beat(*_: Any) -> None:
@@ -164,8 +164,8 @@ def test_gc_clears_away_whatever_has_no_run(engine: sa.Engine) -> None:
 
 def fitting(monkeypatch: pytest.MonkeyPatch, **changed: Any) -> None:
     """Have every fit end with something else than it found."""
-    original = als.fit
-    monkeypatch.setattr(als, "fit", lambda *arguments: dataclasses.replace(original(*arguments), **changed))
+    original, model = als.MatrixFactorization.fit, als.MatrixFactorization
+    monkeypatch.setattr(model, "fit", lambda *arguments: dataclasses.replace(original(*arguments), **changed))
 
 
 def test_a_loss_that_runs_away_stores_and_publishes_nothing(engine: sa.Engine) -> None:

@@ -42,7 +42,7 @@ OF_A_LOAD = [
 OF_A_TRAINING = {
     ("embrec.training.extract", 1, "before"): False,
     ("embrec.runs.records.start", 1, "after"): False,
-    ("embrec.models.history.Following.on_epoch_end", 1, "after"): False,
+    ("embrec.models.history.History.add", 1, "after"): False,
     ("embrec.runs.embeddings.store", 1, "before"): False,
     ("psycopg.copy.Copy.write", 2, "after"): False,
     ("embrec.runs.embeddings.store", 1, "after"): False,
@@ -88,7 +88,7 @@ def test_a_training_that_is_killed_anywhere_leaves_the_old_run_or_the_new_one(en
     with Watch(url) as watch:
         for point, flipped in OF_A_TRAINING.items():
             newest = records.list_runs(engine)[0].model_run_id
-            fit = "Following" in point[0]
+            fit = "History" in point[0]
             assert ended(started(train_quickly, url, fit, point=point)) == -signal.SIGKILL, point
             quiet(engine)
             made = records.list_runs(engine)[0].model_run_id
@@ -154,7 +154,7 @@ def test_a_training_that_is_told_to_end_is_recorded_as_failed(
     expected = published_run(engine)
     arguments = ("train", "--model", QUICK, "--epochs", "1", "--database-url", url)
     for point in (
-        ("embrec.models.history.Following.on_epoch_end", 1, "after"),
+        ("embrec.models.history.History.add", 1, "after"),
         ("embrec.runs.embeddings.store", 1, "after"),
         ("psycopg.copy.Copy.write", 2, "after"),
     ):

@@ -39,7 +39,7 @@ OF_A_TRAINING = [
     ("embrec.runs.embeddings.store", 1, "after"),
     COPYING,
     ("embrec.runs.embeddings.store", 2, "after"),
-    ("embrec.training._store", 1, "after"),
+    ("embrec.training.store_model", 1, "after"),
     ("embrec.runs.publishing._append", 1, "before"),
     ("embrec.runs.publishing._append", 1, "after"),
     ("embrec.training.refresh_statistics", 1, "before"),
@@ -152,7 +152,7 @@ def test_a_commit_whose_answer_is_lost_is_not_done_twice(engine: sa.Engine) -> N
     def lose(*_: Any, **__: Any) -> None:
         raise UnreachableError("The connection was lost after the commit.")
 
-    for point in (("embrec.training._store", 1, "after"), ("embrec.runs.publishing.publish", 1, "after")):
+    for point in (("embrec.training.store_model", 1, "after"), ("embrec.runs.publishing.publish", 1, "after")):
         with hooked(point, lose):
             result = train(engine, QUICK, {"epochs": 1})
         run = records.get_run(engine, result.model_run_id)

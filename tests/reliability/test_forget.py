@@ -38,7 +38,7 @@ def test_nothing_of_a_forgotten_user_is_left_in_any_table(served: sa.Engine) -> 
     experiments.record_outcome(served, "Zaphod", 1)
     index = count(served, "SELECT user_index FROM embrec.users WHERE user_id = 'Zaphod'")
     vectors = Vectors(np.array([index], np.int32), np.ones((1, 5), np.float32))
-    run = records.start(served, **FAKE_RUN)
+    run = records.start(served, FAKE_RUN)
     with served.begin() as connection:
         embeddings.store(connection, run, "user", {"rating": vectors, "preference": vectors})
     load_frame(served, rating_frame().head(1), users=pd.DataFrame({"user_id": ["Zaphod"], "planet": ["Zaphod's own"]}))
@@ -83,7 +83,7 @@ def test_who_comes_back_is_somebody_new(served: sa.Engine) -> None:
 def test_a_user_forgotten_while_a_run_trains_gets_no_vector_in_it(served: sa.Engine) -> None:
     index = count(served, "SELECT user_index FROM embrec.users WHERE user_id = 'u1'")
     vectors = Vectors(np.arange(30, dtype=np.int32), np.ones((30, 3), np.float32))
-    first, second = (records.start(served, **FAKE_RUN) for _ in range(2))
+    first, second = (records.start(served, FAKE_RUN) for _ in range(2))
     with served.begin() as storing:  # forgotten before the vectors are stored, and while they are
         embeddings.store(storing, first, "user", {"rating": vectors})
         forgetting = threading.Thread(target=ratings.forget_user, args=(served, "u1"))

@@ -23,6 +23,7 @@ from embrec.errors import DatabaseError
 from embrec.monitoring import status
 from embrec.runs import embeddings, experiments, neighbours, publishing, records
 from embrec.runs.embeddings import Vectors
+from embrec.runs.records import TrainedRun
 from embrec.serving import catalogue, explain, predict, preview, recommend, search, similar
 
 GROUPS = ("owner", "loader", "trainer", "publisher", "reader", "api")
@@ -37,13 +38,13 @@ def sql(statement: str) -> Operation:
 
 def train(connection: sa.Connection) -> None:
     """What training does in the database."""
-    run = records.start(connection, **FAKE_RUN)
+    run = records.start(connection, FAKE_RUN)
     vectors = Vectors(np.arange(5, dtype=np.int32), np.eye(5, dtype=np.float32))
     for side in ("user", "movie"):
         embeddings.store(connection, run, side, {"rating": vectors, "preference": vectors})
     neighbours.store(connection, run, vectors.indexes, neighbours.nearest(vectors.vectors))
     embeddings.store_matrix(connection, run, "layer", np.eye(3, dtype=np.float32), np.ones(3, np.float32))
-    records.finish(connection, run, "trained", dimensions=5)
+    records.finish(connection, run, TrainedRun(dimensions=5))
     connection.execute(sa.text(f"SELECT embrec.index_run({run}, 'movie', 'rating'), embrec.index_ranking({run})"))
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 import scipy.sparse
@@ -13,6 +11,7 @@ from embrec.models import svd
 from embrec.models.base import Ratings
 from embrec.models.ease import model as ease
 from embrec.models.ease.model import Options, fit
+from embrec.models.ease.users import user_similarity
 
 
 def two_camps(users: int = 200, movies: int = 40, seed: int = 0) -> Ratings:
@@ -83,12 +82,15 @@ def test_users_are_recommended_what_their_camp_likes() -> None:
 
 def test_users_are_compared_by_all_directions_where_those_are_few_and_else_by_the_main_ones() -> None:
     preference = fit(two_camps(), Options(dimensions=6, penalty=5.0), 0)
-    assert preference.user_similarity().shape == (200, 6)
+    assert user_similarity(preference.user_vectors).shape == (200, 6)
     assert np.allclose(
-        similarity.cosines(preference.user_similarity()), similarity.cosines(preference.user_vectors), atol=1e-4
+        similarity.cosines(user_similarity(preference.user_vectors)),
+        similarity.cosines(preference.user_vectors),
+        atol=1e-4,
     )
-    apart = replace(preference, user_vectors=np.vstack([np.eye(40), np.eye(40)[:20]]).astype(np.float32))
-    compared = apart.user_similarity()  # twenty pairs alike, and twenty users like nobody
+    compared = user_similarity(
+        np.vstack([np.eye(40), np.eye(40)[:20]]).astype(np.float32)
+    )  # twenty pairs alike, and twenty users like nobody
     assert compared.shape == (60, 16)
     assert (np.linalg.norm(compared, axis=1) > 1e-3).all()
 

@@ -7,7 +7,7 @@ import pytest
 import scipy.sparse
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_matrix_factorization import made_up
+from test_matrix_factorization import as_model, made_up
 
 from embrec import metrics, splits
 from embrec.errors import TrainingError
@@ -194,8 +194,8 @@ def test_it_predicts_better_than_one_pair_of_factors() -> None:
     errors = [
         metrics.rmse(fitted.predict(held_out.users, held_out.movies), held_out.ratings)
         for fitted in (
-            gibbs.fit(training, None, options, seed=0),
-            als.fit(training, None, als.Options(dimensions=5), seed=0),
+            as_model(gibbs.factorize(training, None, options, seed=0)),
+            als.MatrixFactorization().fit(training, None, als.Options(dimensions=5), seed=0),
         )
     ]
     assert errors[0] < 0.98 * errors[1]
@@ -204,7 +204,7 @@ def test_it_predicts_better_than_one_pair_of_factors() -> None:
 def test_users_and_movies_without_ratings_are_predicted_near_the_mean() -> None:
     training = made_up(40, 30, 500)
     wider = Ratings(training.users, training.movies, training.ratings, 42, 33)
-    fitted = gibbs.fit(wider, None, gibbs.Options(dimensions=8, draw_dimensions=3, draws=30), seed=0)
+    fitted = as_model(gibbs.factorize(wider, None, gibbs.Options(dimensions=8, draw_dimensions=3, draws=30), seed=0))
     assert np.isfinite(fitted.user_vectors).all()
     assert fitted.predict(np.array([41]), np.array([32]))[0] == pytest.approx(fitted.mean, abs=1.5)
 
@@ -212,7 +212,7 @@ def test_users_and_movies_without_ratings_are_predicted_near_the_mean() -> None:
 def test_the_same_seed_gives_the_same_vectors_and_another_does_not() -> None:
     training = made_up(40, 30, 500)
     options = gibbs.Options(dimensions=6, draw_dimensions=3, draws=5)
-    first, again, other = (gibbs.fit(training, None, options, seed=seed) for seed in (1, 1, 2))
+    first, again, other = (as_model(gibbs.factorize(training, None, options, seed=seed)) for seed in (1, 1, 2))
     assert first.user_vectors.tobytes() == again.user_vectors.tobytes()
     assert first.movie_vectors.tobytes() == again.movie_vectors.tobytes()
     assert first.movie_vectors.tobytes() != other.movie_vectors.tobytes()
@@ -221,7 +221,7 @@ def test_the_same_seed_gives_the_same_vectors_and_another_does_not() -> None:
 def test_the_reported_error_is_of_the_draws_mean() -> None:
     training, held_out = parts(made_up(60, 40, 1500))
     options = gibbs.Options(dimensions=40, draw_dimensions=4, draws=20)
-    fitted = gibbs.fit(training, held_out, options, seed=0)
+    fitted = as_model(gibbs.factorize(training, held_out, options, seed=0))
     assert len(fitted.history) == 40
     assert fitted.history[-1].of == 40
     predicted = fitted.predict(held_out.users, held_out.movies)
@@ -240,7 +240,9 @@ def test_what_is_known_of_movies_helps_where_ratings_are_few() -> None:
     errors = []
     for known in (None, np.eye(4, dtype=np.float32)[genre]):
         training = Ratings(users[kept], movies[kept], ratings[kept], 100, 200, known)
-        fitted = gibbs.fit(training, None, gibbs.Options(dimensions=12, draw_dimensions=5, draws=60), seed=0)
+        fitted = as_model(
+            gibbs.factorize(training, None, gibbs.Options(dimensions=12, draw_dimensions=5, draws=60), seed=0)
+        )
         errors.append(metrics.rmse(fitted.predict(users[held], movies[held]), ratings[held]))
     assert errors[1] < 0.9 * errors[0]
 
@@ -258,8 +260,10 @@ def test_what_is_known_of_users_helps_where_ratings_are_few() -> None:
     errors = []
     for known in (None, user_features(having)):
         everything = Ratings(users, movies, ratings, 200, 100, user_features=known)
-        fitted = gibbs.fit(
-            everything.part(kept), None, gibbs.Options(dimensions=12, draw_dimensions=5, draws=60), seed=0
+        fitted = as_model(
+            gibbs.factorize(
+                everything.part(kept), None, gibbs.Options(dimensions=12, draw_dimensions=5, draws=60), seed=0
+            )
         )
         errors.append(metrics.rmse(fitted.predict(users[held], movies[held]), ratings[held]))
     assert errors[1] < 0.9 * errors[0]
@@ -283,7 +287,7 @@ def test_fewer_draws_are_made_of_more_ratings() -> None:
 
 def test_fewer_draws_than_dimensions_leave_no_direction_of_rounding() -> None:
     training = made_up(150, 100, 4000)
-    fitted = with_fold_in(gibbs.fit(training, None, gibbs.Options(draws=1), seed=0), training)
+    fitted = as_model(with_fold_in(gibbs.factorize(training, None, gibbs.Options(draws=1), seed=0), training))
     assert np.abs(fitted.movie_vectors).max() < 100
     assert not fitted.movie_vectors[:, 15:].any()
 
@@ -293,7 +297,7 @@ def test_ratings_without_any_noise_are_fitted(of_movies: float) -> None:
     random = np.random.default_rng(0)
     users, movies = (each.ravel().astype(np.int32) for each in np.meshgrid(np.arange(500), np.arange(100)))
     ratings = (3 + of_movies * random.normal(size=100)[movies]).astype(np.float32)
-    fitted = gibbs.fit(Ratings(users, movies, ratings, 500, 100), None, gibbs.Options(draws=20), seed=0)
+    fitted = as_model(gibbs.factorize(Ratings(users, movies, ratings, 500, 100), None, gibbs.Options(draws=20), seed=0))
     assert metrics.rmse(fitted.predict(users, movies), ratings) < 0.03
 
 
@@ -302,7 +306,7 @@ def test_a_rating_that_is_not_finite_is_an_error(value: float) -> None:
     training = made_up(40, 30, 500)
     training.ratings[3] = value
     with pytest.raises(TrainingError, match="not finite"):
-        gibbs.fit(training, None, gibbs.Options(draws=1), seed=0)
+        as_model(gibbs.factorize(training, None, gibbs.Options(draws=1), seed=0))
 
 
 @pytest.mark.parametrize("scale", [1e-3, 1000.0])
@@ -310,7 +314,7 @@ def test_the_unit_of_the_ratings_does_not_matter(scale: float) -> None:
     training = made_up(40, 30, 500)
     options = gibbs.Options(dimensions=6, draw_dimensions=3, draws=10)
     other = Ratings(training.users, training.movies, training.ratings * np.float32(scale), 40, 30)
-    plain, scaled = (gibbs.fit(each, None, options, seed=0) for each in (training, other))
+    plain, scaled = (as_model(gibbs.factorize(each, None, options, seed=0)) for each in (training, other))
     predicted = [fitted.predict(training.users, training.movies) for fitted in (plain, scaled)]
     assert np.allclose(predicted[0], predicted[1] / scale, atol=0.02)
     assert scaled.history[-1].rmse == pytest.approx(plain.history[-1].rmse * scale, rel=0.02)

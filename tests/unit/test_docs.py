@@ -77,15 +77,15 @@ def cells(text: str) -> list[list[str]]:
 
 def test_every_option_of_every_model_is_documented_and_nothing_else() -> None:
     from embrec.cli.train import train as command
-    from embrec.training import ARCHITECTURES
+    from embrec.models import registry
 
     flags = {flag for parameter in command.params for flag in parameter.opts}
     sections = (DOCS / "reference" / "options.md").read_text().split("\n## ")[1:]
-    assert [section.split("\n")[0] for section in sections] == list(ARCHITECTURES)
-    for section, module in zip(sections, ARCHITECTURES.values(), strict=True):
+    assert [section.split("\n")[0] for section in sections] == list(registry.BUILT_IN)
+    for section, name in zip(sections, registry.BUILT_IN, strict=True):
         rows = cells(section)
         listed = [(name.strip("`"), default.strip("`")) for name, default, *_ in rows]
-        assert listed == [(field.name, repr(field.default)) for field in dataclasses.fields(module.Options)]
+        assert listed == [(field.name, repr(field.default)) for field in dataclasses.fields(registry.get(name).options)]
         assert {flag.strip("`") for _, _, flag, _ in rows} <= flags
 
 

@@ -16,8 +16,16 @@ from embrec import metrics, splits
 from embrec.errors import TrainingError
 from embrec.models.als import model as als
 from embrec.models.als import solver
-from embrec.models.als.model import Options, fit
-from embrec.models.base import Ratings
+from embrec.models.als.model import MatrixFactorization, Options
+from embrec.models.base import FittedModel, RatingFactors, Ratings
+from embrec.models.recommender import recommender
+
+fit = MatrixFactorization().fit
+
+
+def as_model(factors: RatingFactors) -> FittedModel:
+    """A solver's factors as the fitted model that a rating of 1 to 5 would have."""
+    return recommender(factors, 1.0, 5.0)
 
 
 def made_up(users: int, movies: int, count: int, rank: int = 2, noise: float = 0.3, seed: int = 0) -> Ratings:
@@ -156,8 +164,8 @@ def test_vectors_are_the_same_bits_on_any_number_of_threads() -> None:
         "tf.config.threading.set_intra_op_parallelism_threads(threads);"
         "tf.config.threading.set_inter_op_parallelism_threads(threads);"
         "sys.path.insert(0, sys.argv[2]); from test_matrix_factorization import made_up;"
-        "from embrec.models.als.model import Options, fit;"
-        "f = fit(made_up(3000, 40, 60_000), None, Options(epochs=3), seed=5);"
+        "from embrec.models.als.model import MatrixFactorization, Options;"
+        "f = MatrixFactorization().fit(made_up(3000, 40, 60_000), None, Options(epochs=3), seed=5);"
         "print(hashlib.sha256(f.user_vectors.tobytes() + f.movie_vectors.tobytes()).hexdigest())"
     )
     digests = [

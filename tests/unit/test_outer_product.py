@@ -7,7 +7,9 @@ import pytest
 
 from embrec.errors import TrainingError
 from embrec.models.base import Ratings
-from embrec.models.outer_product import Options, build, fit
+from embrec.models.outer_product import Options, OuterProduct, build
+
+fit = OuterProduct().fit
 
 
 def ratings(count: int = 400, users: int = 20, movies: int = 15, seed: int = 0) -> Ratings:

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from test_matrix_factorization import made_up
+from test_matrix_factorization import as_model, made_up
 
 from embrec import splits
 from embrec.models.als import model as als
@@ -60,7 +60,7 @@ def test_spreads_tell_how_wrong_predictions_are() -> None:
     of_users, of_movies = np.exp(random.normal(0, 0.5, 150)), np.exp(random.normal(0, 0.3, 100))
     everything = uneven(of_users, of_movies)
     training, held_out = (everything.part(each) for each in splits.random_split(len(everything.ratings), 0.3, 0))
-    fitted = gibbs.fit(training, None, OPTIONS, seed=0)
+    fitted = as_model(gibbs.factorize(training, None, OPTIONS, seed=0))
     wrong, claimed = errors(fitted, held_out)
     assert fitted.user_spreads.dtype == fitted.movie_spreads.dtype == np.float32
     for share, width in ((0.5, 0.6745), (0.8, 1.2816), (0.95, 1.96)):
@@ -76,7 +76,7 @@ def test_spreads_tell_how_wrong_predictions_are() -> None:
 
 def test_even_noise_is_found_to_be_even() -> None:
     training = made_up(150, 100, 9000, noise=0.5)
-    fitted = gibbs.fit(training, None, OPTIONS, seed=0)
+    fitted = as_model(gibbs.factorize(training, None, OPTIONS, seed=0))
     rated = np.bincount(training.users, minlength=150) > 20
     assert np.std(np.log(fitted.user_spreads[rated])) < 0.1
 
@@ -87,8 +87,8 @@ def test_uneven_noise_is_weighed() -> None:
     everything = uneven(of_users, np.ones(100))
     training, held_out = (everything.part(each) for each in splits.random_split(len(everything.ratings), 0.3, 0))
     calm = held_out.part(np.flatnonzero(held_out.users % 3 > 0))
-    wrong, _ = errors(gibbs.fit(training, None, OPTIONS, seed=0), calm)
-    quick = als.fit(training, None, als.Options(dimensions=3), seed=0)
+    wrong, _ = errors(as_model(gibbs.factorize(training, None, OPTIONS, seed=0)), calm)
+    quick = als.MatrixFactorization().fit(training, None, als.Options(dimensions=3), seed=0)
     assert np.std(wrong) < 0.35, "the noise is 0.25"
     assert np.std(wrong) < 0.5 * np.std(calm.ratings - quick.predict(calm.users, calm.movies))
 
@@ -97,19 +97,19 @@ def test_few_ratings_make_a_prediction_uncertain() -> None:
     """The noise is even; what differs is how well the movies are known."""
     everything = made_up(200, 100, 9000, noise=0.3)
     rare = np.flatnonzero((everything.movies >= 20) | (np.random.default_rng(0).random(len(everything.movies)) < 0.05))
-    fitted = gibbs.fit(everything.part(rare), None, OPTIONS, seed=0)
+    fitted = as_model(gibbs.factorize(everything.part(rare), None, OPTIONS, seed=0))
     assert np.median(fitted.movie_spreads[:20]) > 1.5 * np.median(fitted.movie_spreads[20:])
 
 
 def test_one_draw_and_rows_without_ratings_have_spreads_too() -> None:
     known = made_up(40, 30, 500)
     wider = Ratings(known.users, known.movies, known.ratings, 42, 33)
-    fitted = gibbs.fit(wider, None, replace(OPTIONS, draws=1), seed=0)
+    fitted = as_model(gibbs.factorize(wider, None, replace(OPTIONS, draws=1), seed=0))
     for spreads in (fitted.user_spreads, fitted.movie_spreads):
         assert np.isfinite(spreads).all()
         assert (spreads > 0).all()
     equal = replace(known, ratings=np.full(len(known.ratings), 3.0, np.float32))
-    assert np.isfinite(gibbs.fit(equal, None, replace(OPTIONS, draws=5), seed=0).user_spreads).all()
+    assert np.isfinite(as_model(gibbs.factorize(equal, None, replace(OPTIONS, draws=5), seed=0)).user_spreads).all()
 
 
 def test_the_variance_of_draws_is_added_to_the_noises() -> None:
@@ -140,10 +140,10 @@ def test_draws_are_the_same_bits_on_any_number_of_threads() -> None:
     code = (
         "import sys, os, hashlib; threads = int(sys.argv[1]); os.cpu_count = lambda: threads;"
         "sys.path.insert(0, sys.argv[2]);"
-        "from test_spread import OPTIONS, gibbs, made_up, replace;"
+        "from test_spread import OPTIONS, as_model, gibbs, made_up, replace;"
         "from embrec.models.bayesian import normal_equations; normal_equations._BLOCK_RATINGS = 700;"
         "normal_equations._RATINGS_OF_ROW = 1; normal_equations._BLOCK_MOVIES = 2;"
-        "fitted = gibbs.fit(made_up(3000, 40, 20_000), None, replace(OPTIONS, draws=20), 1);"
+        "fitted = as_model(gibbs.factorize(made_up(3000, 40, 20_000), None, replace(OPTIONS, draws=20), 1));"
         "arrays = fitted.user_vectors, fitted.movie_vectors, fitted.user_spreads, fitted.movie_spreads;"
         "print(hashlib.sha256(b''.join(each.tobytes() for each in arrays)).hexdigest())"
     )

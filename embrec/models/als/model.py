@@ -1,18 +1,18 @@
-"""Biased matrix factorisation by block-coordinate alternating least squares, as a Keras model.
+"""Biased matrix factorization by block-coordinate alternating least squares (ALS).
 
 A rating is mean + user bias + movie bias + user vector . movie vector (Koren, Bell, Volinsky, Matrix factorization
 techniques for recommender systems, IEEE Computer 42(8), 2009). An epoch is a sweep: all movies' vectors and biases
-given the users', then all users' given the movies', each an exact ridge solution (:mod:`embrec.models.als.solver`); the
+given the users', then all users' given the movies', each an exact ridge solution (:mod:`embrec.models.als.solver`). The
 first sweep is its second half, from random movies or from an earlier fit's. A few sweeps are enough, and with a
 held-out part the fit stops when its error rises. Among many ratings the first sweeps are made on the most active users
-alone: they say most about the movies, for a fraction of the work.
+alone: they say most about the movies, for a fraction of the work. The solution is set into a Keras model
+(:mod:`embrec.models.recommender`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
 
 import keras
 import numpy as np
@@ -20,10 +20,11 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from embrec.errors import TrainingError
-from embrec.models.als.solver import BIAS_FEATURE, solve
-from embrec.models.base import Epoch, FittedModel, FoldIn, Ratings, Start
-from embrec.models.factorization import by_movie, by_user, predictor, sample, sweep, tensors
-from embrec.models.history import Following
+from embrec.models.als.solver import BIAS_FEATURE, Rows, solve
+from embrec.models.base import Epoch, FittedModel, FoldIn, Range, RatingFactors, Ratings, Search, Start
+from embrec.models.grouping import sample, sorted_by_movie, sorted_by_user
+from embrec.models.history import History
+from embrec.models.recommender import recommender
 
 # From so many ratings on, the first sweeps are made on the users who have a fifth of them.
 _MANY_RATINGS = 5_000_000
@@ -52,8 +53,8 @@ class Options:
         return self.epochs or (8 if rating_count < _MANY_RATINGS else 4)
 
 
-class MatrixFactorization(keras.Model):  # type: ignore[misc]  # keras has no types
-    """The model: call it with int32 users and movies of shape (n,) for float32 ratings of shape (n,).
+class AlternatingLeastSquares:
+    """The solver. Its state is two TensorFlow variables, a row a user or movie, the bias in the last column.
 
     Args:
         training: The ratings to learn from.
@@ -62,119 +63,135 @@ class MatrixFactorization(keras.Model):  # type: ignore[misc]  # keras has no ty
     """
 
     def __init__(self, training: Ratings, held_out: Ratings | None, options: Options) -> None:
-        super().__init__(name="matrix_factorization")
-        self._by_user = by_user(training)
+        self._by_user = Rows.of(*sorted_by_user(training))
         # A fit of one sweep solves no movies, and grouping by them takes longer than the sweep.
-        self._by_movie = by_movie(training) if options.epochs_for(len(training.ratings)) > 1 else None
+        several = options.epochs_for(len(training.ratings)) > 1
+        self._by_movie = Rows.of(*sorted_by_movie(training)) if several else None
         self._penalties = tf.constant([options.penalty, options.penalty_per_rating])
         self.mean = tf.constant(training.ratings.mean(dtype=np.float64), tf.float32)
-        self.users = self._vectors("users", training.user_count, options.dimensions)
-        self.movies = self._vectors("movies", training.movie_count, options.dimensions)
-        self._swept = tf.Variable(False, trainable=False)
-        self._reported = {"": tensors(sample(training))} | (
-            {} if held_out is None else {"val_": tensors(sample(held_out))}
+        self.users, self.movies = (
+            tf.Variable(_small_vectors((count, options.dimensions + 1)), trainable=False)
+            for count in (training.user_count, training.movie_count)
         )
-        self._errors = {
-            prefix: (
-                keras.metrics.MeanSquaredError(f"{prefix}loss"),
-                keras.metrics.RootMeanSquaredError(f"{prefix}rmse"),
-            )
-            for prefix in self._reported
-        }
-        self.built = True
+        self._reported = [
+            tuple(tf.constant(array) for array in sample(ratings)) for ratings in (training, held_out) if ratings
+        ]
+        self._swept = False
 
-    def _vectors(self, name: str, count: int, dimensions: int) -> Any:
-        """Vectors and, in the last column, biases; without autocast the solver gets at the variable itself."""
-        return self.add_weight(
-            shape=(count, dimensions + 1), initializer=_small_vectors, name=name, trainable=False, autocast=False
-        )
+    def sweep(self) -> list[float]:
+        """Solve the movies, from the second sweep on, then the users.
 
-    @property
-    def metrics(self) -> list[Any]:
-        """The metrics that Keras resets before each sweep."""
-        return [metric for pair in self._errors.values() for metric in pair]
+        Returns:
+            The mean squared error afterwards, on training and on held-out ratings.
+        """
+        if self._swept and self._by_movie is not None:
+            solve(self.movies, self.users.read_value(), self._by_movie, self.mean, self._penalties)
+        solve(self.users, self.movies.read_value(), self._by_user, self.mean, self._penalties)
+        self._swept = True
+        return [float(_mean_squared_error(self.users, self.movies, self.mean, *each)) for each in self._reported]
 
-    def call(self, inputs: Sequence[tf.Tensor]) -> tf.Tensor:
-        """Predict ratings."""
-        users, movies = tf.gather(self.users.value, inputs[0]), tf.gather(self.movies.value, inputs[1])
-        product = tf.reduce_sum(users[:, :-1] * movies[:, :-1], axis=1)
-        return self.mean + users[:, -1] + movies[:, -1] + product
-
-    def _solve_movies(self) -> None:
-        if self._by_movie is not None:
-            solve(self.movies.value, self.users.value.read_value(), self._by_movie, self.mean, self._penalties)
-
-    @tf.autograph.experimental.do_not_convert  # type: ignore[untyped-decorator]  # as in ridge.py
-    def train_step(self, data: Any) -> dict[str, Any]:
-        """One sweep, and the errors after it; the ratings are the model's own, so ``data`` means nothing."""
-        tf.cond(self._swept, self._solve_movies, lambda: None)
-        solve(self.users.value, self.movies.value.read_value(), self._by_user, self.mean, self._penalties)
-        self._swept.assign(True)
-        for prefix, (users, movies, ratings) in self._reported.items():
-            predicted = self.call((users, movies))
-            for metric in self._errors[prefix]:
-                metric.update_state(ratings, predicted)
-        return {metric.name: metric.result() for metric in self.metrics}
+    def weights(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """The users' rows and the movies', float32 of shapes (user_count, width) and (movie_count, width)."""
+        return self.users.numpy(), self.movies.numpy()
 
 
-def fit(
+def _mean_squared_error(
+    users: tf.Variable, movies: tf.Variable, mean: tf.Tensor, rows: tf.Tensor, columns: tf.Tensor, ratings: tf.Tensor
+) -> tf.Tensor:
+    user, movie = tf.gather(users, rows), tf.gather(movies, columns)
+    product = tf.reduce_sum(user[:, :-1] * movie[:, :-1], axis=1)
+    return tf.reduce_mean(tf.square(mean + user[:, -1] + movie[:, -1] + product - ratings))
+
+
+class MatrixFactorization:
+    """Matrix factorization, as :class:`embrec.models.base.Model` describes."""
+
+    name = "matrix-factorization"
+    options = Options
+    warm_start = True
+    search = Search(
+        "RMSE",
+        {
+            "dimensions": Range(7, 63, step=8),
+            "penalty": Range(0.5, 50, log=True),
+            "penalty_per_rating": Range(0.005, 0.2, log=True),
+        },
+        Options(),
+    )
+
+    def fit(
+        self,
+        training: Ratings,
+        held_out: Ratings | None,
+        options: Options,
+        seed: int,
+        on_epoch: Callable[[Epoch], None] = lambda epoch: None,
+        start: Start | None = None,
+    ) -> FittedModel:
+        """Fit the model.
+
+        Args:
+            training: Ratings to learn from.
+            held_out: Ratings to choose the best sweep by, and to stop by; without them all sweeps are made.
+            options: Options of the fit.
+            seed: Seeds Keras's and numpy's global generators; the same seed gives the same vectors, bit for bit, on
+                any number of threads.
+            on_epoch: Called after each sweep.
+            start: Movies to begin with; the fit is then much nearer its end, and one or two sweeps are enough.
+
+        Raises:
+            TrainingError: All ratings are equal, or the loss became infinite or not a number.
+        """
+        factors = factorize(training, held_out, options, seed, on_epoch, start)
+        return recommender(factors, float(training.ratings.min()), float(training.ratings.max()))
+
+
+def factorize(
     training: Ratings,
     held_out: Ratings | None,
     options: Options,
     seed: int,
     on_epoch: Callable[[Epoch], None] = lambda epoch: None,
     start: Start | None = None,
-) -> FittedModel:
-    """Fit the model.
-
-    Args:
-        training: Ratings to learn from.
-        held_out: Ratings to choose the best sweep by, and to stop by; without them all sweeps are made.
-        options: Options of the fit.
-        seed: Seeds Keras's and numpy's global generators; the same seed gives the same vectors, bit for bit, on any
-            number of threads.
-        on_epoch: Called after each sweep.
-        start: Movies to begin with; the fit is then much nearer its end, and one or two sweeps are enough.
-
-    Raises:
-        TrainingError: All ratings are equal, or the loss became infinite or not a number.
-    """
+) -> RatingFactors:
+    """Solve for the factors; arguments as of :meth:`MatrixFactorization.fit`."""
     if np.ptp(training.ratings) == 0:
         raise TrainingError(
             f"All ratings are {training.ratings[0]:g}, and this model learns from how they differ. "
             "Load ratings that do, or train another model: embrec train"
         )
     keras.utils.set_random_seed(seed)
-    model = MatrixFactorization(training, held_out, options)
+    solver = AlternatingLeastSquares(training, held_out, options)
     if start is not None:
-        model.movies.assign(_begun(model.movies.numpy(), start))
+        solver.movies.assign(_begun(solver.movies.numpy(), start))
     elif len(training.ratings) >= _MANY_RATINGS:
-        warm = MatrixFactorization(_most_active(training), None, replace(options, epochs=_WARM_SWEEPS))
-        sweep(warm, _WARM_SWEEPS, [])
-        model.movies.assign(warm.movies)
+        warm = AlternatingLeastSquares(_most_active(training), None, replace(options, epochs=_WARM_SWEEPS))
+        for _ in range(_WARM_SWEEPS):
+            warm.sweep()
+        solver.movies.assign(warm.movies)
         del warm
-    following = Following(on_epoch, held_out is not None, "Train again with a higher --penalty.", patience=1)
-    sweep(model, options.epochs_for(len(training.ratings)), [following])
-
-    users, movies = (np.asarray(weights, np.float32) for weights in model.get_weights())
-    user_vectors, movie_vectors = (np.ascontiguousarray(each[:, :-1]) for each in (users, movies))
-    user_biases, movie_biases = (each[:, -1].copy() for each in (users, movies))
-    return FittedModel(
-        user_vectors=user_vectors,
-        movie_vectors=movie_vectors,
-        parameters={"users": users.size, "movies": movies.size, "mean": 1},
-        history=following.epochs,
-        kept_epoch=following.kept_epoch,
-        predict=predictor(user_vectors, movie_vectors, user_biases, movie_biases, float(model.mean)),
-        user_biases=user_biases,
-        movie_biases=movie_biases,
-        mean=float(model.mean),
+    epochs = options.epochs_for(len(training.ratings))
+    keeping = None if held_out is None else solver.weights
+    history = History(epochs, on_epoch, "Train again with a higher --penalty.", keeping, patience=1)
+    for _ in range(epochs):
+        loss, *others = solver.sweep()
+        if not history.add(loss, loss**0.5, others[0] ** 0.5 if others else None):
+            break
+    users, movies = history.best_weights or solver.weights()
+    return RatingFactors(
+        user_vectors=np.ascontiguousarray(users[:, :-1]),
+        movie_vectors=np.ascontiguousarray(movies[:, :-1]),
+        user_biases=users[:, -1].copy(),
+        movie_biases=movies[:, -1].copy(),
+        mean=float(solver.mean),
+        history=history.epochs,
+        kept_epoch=history.kept_epoch,
         fold_in=FoldIn(BIAS_FEATURE, options.penalty, options.penalty_per_rating),
     )
 
 
 def _begun(random: NDArray[np.float32], start: Start) -> NDArray[np.float32]:
-    """The movies that a fit begins with: those of the earlier fit, and random ones that it did not know."""
+    """The movies that a fit begins with: the earlier fit's, and random ones where it did not know the movie."""
     earlier = np.column_stack([start.movie_vectors, start.movie_biases])
     return np.where(np.isnan(earlier).any(axis=1, keepdims=True), random, earlier)
 
@@ -192,7 +209,7 @@ def _most_active(ratings: Ratings) -> Ratings:
     )
 
 
-def _small_vectors(shape: tuple[int, int], dtype: str | None = None) -> tf.Tensor:
+def _small_vectors(shape: tuple[int, int]) -> tf.Tensor:
     """Random vectors to begin with; their biases are zero."""
-    vectors = keras.random.normal((shape[0], shape[1] - 1), stddev=0.1, dtype=dtype)
+    vectors = keras.random.normal((shape[0], shape[1] - 1), stddev=0.1)
     return tf.concat([vectors, tf.zeros([shape[0], 1])], axis=1)

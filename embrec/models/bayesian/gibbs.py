@@ -1,4 +1,4 @@
-"""Bayesian matrix factorisation by block Gibbs sampling, as a Keras model.
+"""Bayesian matrix factorization by block Gibbs sampling.
 
 A rating is mean + user bias + movie bias + user vector . movie vector + noise, and how much noise depends on the user
 and the movie (:mod:`embrec.models.bayesian.noise`). Instead of the one best pair of factors, as in
@@ -17,27 +17,25 @@ the prior of Simm et al.). The first sweeps, until the draws have forgotten wher
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any
 
-import keras
 import numpy as np
 import scipy.sparse
-import tensorflow as tf
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from embrec.errors import TrainingError
-from embrec.models.base import Epoch, FittedModel, Ratings
+from embrec.models.base import Epoch, RatingFactors, Ratings
 from embrec.models.bayesian.average import PosteriorMean
 from embrec.models.bayesian.noise import Scales, Spreads
 from embrec.models.bayesian.normal_equations import Explained, Map, NormalEquations, Sums
 from embrec.models.bayesian.posterior import Drawn, draw
 from embrec.models.bayesian.prior import LinkedPrior
-from embrec.models.factorization import predictor, sample, sweep
-from embrec.models.history import Following
+from embrec.models.grouping import sample
+from embrec.models.history import History
 
 _BURN_IN = 20
 # Deviation of the vectors to begin with. From small ones the factors grow slowly.
@@ -123,8 +121,8 @@ class _Side:
         return float(np.sum(self._squares / self.scales.values.astype(np.float64) ** 2)) / self._count
 
 
-class BayesianFactorization(keras.Model):  # type: ignore[misc]  # keras has no types
-    """The model; it predicts by the mean of its draws.
+class GibbsSampler:
+    """The sampler: the state of a chain, and the average of its posterior draws.
 
     Args:
         training: The ratings to learn from.
@@ -137,7 +135,6 @@ class BayesianFactorization(keras.Model):  # type: ignore[misc]  # keras has no 
     def __init__(
         self, training: Ratings, held_out: Ratings | None, options: Options, seed: int, map_parts: Map
     ) -> None:
-        super().__init__(name="bayesian")
         self._random = np.random.default_rng(seed)
         # Priors are for ratings of mean 0 and deviation 1, whatever their scale is.
         self.mean = float(training.ratings.mean(dtype=np.float64))
@@ -161,24 +158,27 @@ class BayesianFactorization(keras.Model):  # type: ignore[misc]  # keras has no 
         self.posterior = PosteriorMean(options.dimensions)
         self.spreads = Spreads(user_counts, movie_counts)
         self.biases = [np.zeros(count) for count in (training.user_count, training.movie_count)]
-        self._reported = {"": sample(training, _REPORTED)} | (
-            {} if held_out is None else {"val_": sample(self._standardised(held_out), _REPORTED)}
-        )
-        self._sums = {prefix: np.zeros(len(ratings)) for prefix, (_, _, ratings) in self._reported.items()}
-        self.built = True
+        self._reported = [sample(training, _REPORTED)]
+        if held_out is not None:
+            self._reported.append(sample(self._standardised(held_out), _REPORTED))
+        self._sums = [np.zeros(len(ratings)) for _, _, ratings in self._reported]
 
     def _standardised(self, ratings: Ratings) -> Ratings:
         values = (ratings.ratings.astype(np.float64) - self.mean) / self.unit
         return replace(ratings, ratings=values.astype(np.float32))
 
-    def call(self, inputs: Sequence[tf.Tensor]) -> tf.Tensor:
+    def _predict(self, users: NDArray[np.int32], movies: NDArray[np.int32]) -> NDArray[np.float32]:
         """Predict standardised ratings by the last draw of users, and the movies expected given that."""
-        users, movies = self._users.vectors[inputs[0]], self._movies.expected[inputs[1]]
-        product = np.einsum("nd,nd->n", users[:, :-1], movies[:, :-1])
-        return users[:, -1] + movies[:, -1] + product
+        drawn, expected = self._users.vectors[users], self._movies.expected[movies]
+        product = np.einsum("nd,nd->n", drawn[:, :-1], expected[:, :-1])
+        return np.asarray(drawn[:, -1] + expected[:, -1] + product)
 
-    def train_step(self, data: Any) -> dict[str, np.float64]:
-        """One sweep; the ratings are the model's own, so ``data`` means nothing."""
+    def sweep(self) -> list[float]:
+        """Draw all vectors once, and average the draw in after the burn-in.
+
+        Returns:
+            The mean squared error of the average, on training and on held-out ratings.
+        """
         self._draw()
         self._sweeps += 1
         if self._sweeps > _BURN_IN:
@@ -201,16 +201,36 @@ class BayesianFactorization(keras.Model):  # type: ignore[misc]  # keras has no 
         scales = users.scales, movies.scales
         self.spreads.add(users.vectors, movies.vectors, movies.expected, self._noise, scales)
 
-    def _errors(self) -> dict[str, np.float64]:
-        """Of the mean of the draws, and before there are any, of what would be the first one."""
-        errors: dict[str, np.float64] = {}
-        for prefix, (users, movies, ratings) in self._reported.items():
-            predicted = self.call((users, movies))
+    def factors(self, history: History) -> RatingFactors:
+        """The average of the draws, in the ratings' unit."""
+        factors, biases = self.posterior.factors(), [each / self.posterior.draws for each in self.biases]
+        means = [np.column_stack(each).astype(np.float32) for each in zip(factors, biases, strict=True)]
+        spreads = self.spreads.values(means[0], means[1])
+        users, movies, user_spreads, movie_spreads = (
+            (each * self.unit**0.5).astype(np.float32) for each in (*factors, *spreads)
+        )
+        user_biases, movie_biases = ((each * self.unit).astype(np.float32) for each in biases)
+        return RatingFactors(
+            user_vectors=users,
+            movie_vectors=movies,
+            user_biases=user_biases,
+            movie_biases=movie_biases,
+            mean=self.mean,
+            history=history.epochs,
+            kept_epoch=history.kept_epoch,
+            user_spreads=user_spreads,
+            movie_spreads=movie_spreads,
+        )
+
+    def _errors(self) -> list[float]:
+        """The errors of the mean of the draws; during the burn-in, of the last draw."""
+        errors = []
+        for number, (users, movies, ratings) in enumerate(self._reported):
+            predicted: NDArray[np.floating[Any]] = self._predict(users, movies)
             if self.posterior.draws:
-                self._sums[prefix] += predicted
-                predicted = self._sums[prefix] / self.posterior.draws
-            error = np.mean((predicted - ratings) ** 2, dtype=np.float64) * self.unit**2
-            errors |= {f"{prefix}loss": error, f"{prefix}rmse": np.sqrt(error)}
+                self._sums[number] += predicted
+                predicted = self._sums[number] / self.posterior.draws
+            errors.append(float(np.mean((predicted - ratings) ** 2, dtype=np.float64) * self.unit**2))
         return errors
 
 
@@ -239,14 +259,16 @@ def _by_root(incidence: scipy.sparse.csr_array) -> scipy.sparse.csr_array:
     return scipy.sparse.csr_array(scipy.sparse.diags_array(counts**-0.5) @ incidence)
 
 
-def fit(
+def factorize(
     training: Ratings,
     held_out: Ratings | None,
     options: Options,
     seed: int,
     on_epoch: Callable[[Epoch], None] = lambda epoch: None,
-) -> FittedModel:
-    """Fit the model.
+) -> RatingFactors:
+    """Sample the posterior, and average it into one pair of factors.
+
+    Meanwhile BLAS has one thread, in the whole process; fits of one process must not overlap.
 
     Args:
         training: Ratings to learn from.
@@ -255,36 +277,17 @@ def fit(
         seed: The same seed gives the same vectors.
         on_epoch: Called after each sweep.
 
-    Meanwhile BLAS has one thread, in the whole process; fits of one process must not overlap.
-
     Raises:
         TrainingError: The ratings are not finite.
     """
     if not np.isfinite(training.ratings).all():
         raise TrainingError("A rating is not finite. Look for ratings that are infinite, or not a number.")
-    keras.utils.set_random_seed(seed)
-    following = Following(on_epoch, False, "Look for ratings that are not finite, or far out of scale.")
+    epochs = options.epochs_for(len(training.ratings))
+    history = History(epochs, on_epoch, "Look for ratings that are not finite, or far out of scale.")
     threads = min(os.cpu_count() or 1, _MOST_THREADS)
     with ThreadPoolExecutor(threads) as pool, threadpool_limits(1, user_api="blas"):
-        model = BayesianFactorization(training, held_out, options, seed, pool.map)
-        sweep(model, options.epochs_for(len(training.ratings)), [following], run_eagerly=True)
-        factors, biases = model.posterior.factors(), [each / model.posterior.draws for each in model.biases]
-        means = [np.column_stack(each).astype(np.float32) for each in zip(factors, biases, strict=True)]
-        spreads = model.spreads.values(means[0], means[1])
-    users, movies, user_spreads, movie_spreads = (
-        (each * model.unit**0.5).astype(np.float32) for each in (*factors, *spreads)
-    )
-    user_biases, movie_biases = ((each * model.unit).astype(np.float32) for each in biases)
-    return FittedModel(
-        user_vectors=users,
-        movie_vectors=movies,
-        parameters={"users": users.size + len(users), "movies": movies.size + len(movies), "mean": 1},
-        history=following.epochs,
-        kept_epoch=following.kept_epoch,
-        predict=predictor(users, movies, user_biases, movie_biases, model.mean),
-        user_biases=user_biases,
-        movie_biases=movie_biases,
-        mean=model.mean,
-        user_spreads=user_spreads,
-        movie_spreads=movie_spreads,
-    )
+        sampler = GibbsSampler(training, held_out, options, seed, pool.map)
+        for _ in range(epochs):
+            loss, *others = sampler.sweep()
+            history.add(loss, loss**0.5, others[0] ** 0.5 if others else None)
+        return sampler.factors(history)

@@ -20,7 +20,7 @@ import scipy.sparse
 from numpy.typing import NDArray
 
 from embrec.models.base import Ratings
-from embrec.models.factorization import sorted_by_user
+from embrec.models.grouping import sorted_by_user
 
 # Ratings of a block; a row counts for some, for its sums take room however few they are of. Sums of 16 coordinates of a
 # block's users take 20 MB at most, or what those of the movies take where these are many.

@@ -1,13 +1,12 @@
-"""The preference part: movie vectors by what the same people like, from a linear autoencoder in closed form.
+"""EASE, the ranking model: movie vectors from a linear autoencoder in closed form.
 
-A user is the row of weights of the movies they rated; the autoencoder finds the movies-by-movies matrix, with nothing
-on its diagonal, that best gives each row back from itself (Steck, Embarrassingly shallow autoencoders for sparse data,
-WWW 2019), with a penalty that grows with a movie's popularity, as dropout of the input does (Steck, Autoencoders that
-don't overfit towards the identity, NeurIPS 2020), and the rows of very active users scaled down. All it needs of the
-ratings is their Gram matrix, which a Keras model sums up over batches of users. Of the scores it gives the largest
-directions are kept, the smaller ones shrunk: that ranks better than all of them, and leaves one vector a movie. A
-user's vector is the weighted sum of the profiles of the movies they rated, so a new rating, or a new user, needs no
-training.
+A user is the row of weights of the movies they rated. The autoencoder is the movies-by-movies matrix, with a diagonal
+of zero, that best gives each row back from itself (Steck, Embarrassingly shallow autoencoders for sparse data, WWW
+2019). Its penalty grows with a movie's popularity, as dropout of the input does (Steck, Autoencoders that don't overfit
+towards the identity, NeurIPS 2020), and the rows of very active users are scaled down. All it needs of the ratings is
+their Gram matrix. The singular vectors of its scores with the largest singular values are kept, the smaller ones
+shrunk: that ranks better than all of them, and leaves one vector a movie. A user's vector is the weighted sum of the
+profiles of the movies they rated, so a new rating, or a new user, needs no training.
 
 The penalty is chosen by how well ratings that were held out are ranked.
 """
@@ -18,17 +17,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-import keras
 import numpy as np
 import scipy.linalg
 import scipy.sparse
-import tensorflow as tf
 from numpy.typing import NDArray
 
 from embrec.metrics import liked_from, ndcg
 from embrec.models.base import Preference, Ratings, RatingWeights
 from embrec.models.ease import long_tail
-from embrec.models.factorization import untuned
 from embrec.models.svd import largest
 
 # A user's row is scaled by its number of ratings to this power.
@@ -64,38 +60,22 @@ class Options:
     rating_power: float = 1.5
 
 
-class GramMatrix(keras.Model):  # type: ignore[misc]  # keras has no types
-    """Sums up rows' X'X over batches of users: fit it to the numbers of the batches.
+def gram_matrix(rows: scipy.sparse.csr_array) -> NDArray[np.float32]:
+    """Sum up X'X of sparse rows over batches of users.
 
     Args:
         rows: Sparse, of shape (user_count, movie_count).
+
+    Returns:
+        float32 of shape (movie_count, movie_count).
     """
-
-    def __init__(self, rows: scipy.sparse.csr_array) -> None:
-        super().__init__(name="gram_matrix")
-        self._rows = rows.astype(np.float32)
-        self.gram = self.add_weight(
-            shape=(rows.shape[1],) * 2, initializer="zeros", name="gram", trainable=False, autocast=False
-        )
-        self.built = True
-
-    def train_step(self, data: tf.Tensor) -> dict[str, int]:
-        """Add one batch."""
-        begin = int(data[0]) * _USERS_PER_BATCH
-        # What few movies have in common is few numbers, so the product of sparse matrices takes far fewer steps than
-        # one with a dense matrix.
-        batch = self._rows[begin : begin + _USERS_PER_BATCH]
-        self.gram.assign_add((batch.T @ batch).toarray())
-        return {"users": begin + batch.shape[0]}  # Keras wants something to report
-
-
-def gram_matrix(rows: scipy.sparse.csr_array) -> NDArray[np.float32]:
-    """X'X of sparse rows, float32 of shape (movie_count, movie_count)."""
-    model = GramMatrix(rows)
-    model.compile(jit_compile=False, run_eagerly=True)
-    batches = tf.data.Dataset.range(-(-rows.shape[0] // _USERS_PER_BATCH)).batch(1)
-    model.fit(untuned(batches), epochs=1, verbose=0, shuffle=False)
-    return np.asarray(model.gram.numpy())
+    rows = rows.astype(np.float32)
+    gram = np.zeros((rows.shape[1],) * 2, np.float32)
+    for begin in range(0, rows.shape[0], _USERS_PER_BATCH):
+        # Few movies have users in common, so the product of sparse matrices takes far fewer steps than a dense one.
+        batch = rows[begin : begin + _USERS_PER_BATCH]
+        gram += (batch.T @ batch).toarray()
+    return gram
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,27 @@
+"""Read any Keras model that embrec can serve: its own, the article's, or somebody's."""
+
+from __future__ import annotations
+
+import keras
+
+from embrec.models import keras_model, outer_product, recommender
+from embrec.models.base import FittedModel
+
+
+def read(model: keras.Model, user_count: int, movie_count: int) -> FittedModel:
+    """Read what SQL answers from out of a model's layers.
+
+    Args:
+        model: A model that embrec has trained, fine-tuned or not, or one with the layers that
+            :mod:`embrec.models.keras_model` names.
+        user_count: Number of users.
+        movie_count: Number of movies.
+
+    Raises:
+        TrainingError: The model lacks a layer that SQL needs, or a layer has another number of rows.
+    """
+    if isinstance(model, recommender.Recommender):
+        return recommender.fitted(model, [], 0)
+    if {"article_embedding", "outer_product", "hidden"} <= {layer.name for layer in model.layers}:
+        return outer_product.fitted(model, [], 0)
+    return keras_model.fitted(model, user_count, movie_count, [], 0)

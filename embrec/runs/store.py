@@ -1,0 +1,151 @@
+"""Store a fitted model as a run: its vectors, its record, its indexes."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import sqlalchemy as sa
+from numpy.typing import NDArray
+
+from embrec import db
+from embrec.models.base import FittedModel
+from embrec.runs import embeddings, neighbours, records
+from embrec.runs.embeddings import Part, Vectors
+from embrec.runs.records import TrainedRun
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The users and movies that the rows of a model's vectors belong to.
+
+    Attributes:
+        users: Their indexes in the database, int32 of shape (user_count,).
+        movies: The movies' indexes, int32 of shape (movie_count,).
+        fingerprints: Fingerprint of the ratings that each user's vector was learned from, int64 of shape (user_count,).
+        lowest: The lowest rating of the scale.
+        highest: The highest.
+    """
+
+    users: NDArray[np.int32]
+    movies: NDArray[np.int32]
+    fingerprints: NDArray[np.int64]
+    lowest: float
+    highest: float
+
+
+def store_model(
+    engine: sa.Engine, model_run_id: int, rows: Rows, model: FittedModel, metrics: Mapping[str, float]
+) -> None:
+    """Store a run's vectors, and record it as trained, in one transaction; a second try changes nothing.
+
+    Args:
+        engine: The database.
+        model_run_id: A run that was recorded by :func:`embrec.runs.records.start`.
+        rows: Users and movies of the model's rows.
+        model: The model.
+        metrics: Metrics by name.
+
+    Raises:
+        RunError: The run was deleted, or its vectors are not finite or have no direction. Nothing is stored.
+    """
+    users, movies = _user_parts(rows, model), _movie_parts(rows, model)
+    nearest = neighbours.nearest(model.compared_movies)
+    with db.begin(engine) as connection:
+        if not records.reopen(connection, model_run_id):
+            return
+        embeddings.store(connection, model_run_id, "user", users)
+        embeddings.store(connection, model_run_id, "movie", movies)
+        neighbours.store(connection, model_run_id, rows.movies, nearest)
+        for name, weights, biases in _dense_head(model):
+            embeddings.store_matrix(connection, model_run_id, name, weights, biases)
+        digest = embeddings.digest(connection, model_run_id)
+        outcome = dataclasses.replace(_outcome(rows, model, metrics), vectors_sha256=digest)
+        records.finish(connection, model_run_id, outcome)
+
+
+def index_model(engine: sa.Engine, model_run_id: int, model: FittedModel) -> None:
+    """Make a run's approximate indexes, where there are so many vectors that comparing all takes long."""
+    movies, users = _compared_parts(model)
+    embeddings.index(engine, model_run_id, "movie", movies)
+    embeddings.index(engine, model_run_id, "user", users)
+    if model.preference:
+        embeddings.index_ranking(engine, model_run_id)
+
+
+def _user_parts(rows: Rows, model: FittedModel) -> dict[Part, Vectors]:
+    rating = model.user_vectors, model.user_biases, model.user_spreads, rows.fingerprints
+    parts: dict[Part, Vectors] = {"rating": Vectors(rows.users, *rating)}
+    if model.preference:
+        parts["preference"] = Vectors(rows.users, model.preference.user_vectors)
+    if model.user_similarity is not None:
+        parts["similarity"] = Vectors(rows.users, model.user_similarity)
+    return parts
+
+
+def _movie_parts(rows: Rows, model: FittedModel) -> dict[Part, Vectors]:
+    rating = model.movie_vectors, model.movie_biases, model.movie_spreads
+    parts: dict[Part, Vectors] = {"rating": Vectors(rows.movies, *rating)}
+    if model.preference:
+        parts["preference"] = Vectors(rows.movies, model.preference.movie_vectors)
+        parts["profile"] = Vectors(rows.movies, model.preference.movie_profiles)
+        parts["similarity"] = Vectors(rows.movies, model.preference.similarity)
+    return parts
+
+
+def _compared_parts(model: FittedModel) -> tuple[Part, Part]:
+    """The parts by which movies and users are compared."""
+    return "similarity" if model.preference else "rating", "rating" if model.user_similarity is None else "similarity"
+
+
+def _dense_head(model: FittedModel) -> Iterator[tuple[str, NDArray[np.float32], NDArray[np.float32]]]:
+    """The layers of a dense head as the SQL function dense_ratings reads them.
+
+    A unit of the first, whose weights are those of an outer product, is cut into a row for each of the user's
+    coordinates, and its bias stands beside the first of them.
+    """
+    for number, (name, layer) in enumerate(model.head.items()):
+        weights = layer.weights.reshape(-1, model.user_vectors.shape[1]) if number == 0 else layer.weights
+        biases = np.zeros(len(weights), np.float32)
+        biases[:: len(weights) // len(layer.biases)] = layer.biases
+        yield name, weights, biases
+
+
+def _outcome(rows: Rows, model: FittedModel, metrics: Mapping[str, float]) -> TrainedRun:
+    fold_in, (movie_similarity, user_similarity) = model.fold_in, _compared_parts(model)
+    return TrainedRun(
+        dimensions=model.movie_vectors.shape[1],
+        mean=model.mean,
+        lowest_rating=rows.lowest,
+        highest_rating=rows.highest,
+        rating_power=model.preference.weighting.power if model.preference else None,
+        bias_feature=fold_in.bias_feature if fold_in else None,
+        ridge_constant=fold_in.constant if fold_in else None,
+        ridge_per_rating=fold_in.per_rating if fold_in else None,
+        user_spread=_typical(model.user_spreads),
+        movie_spread=_typical(model.movie_spreads),
+        movie_similarity=movie_similarity,
+        user_similarity=user_similarity,
+        parameters=model.parameters,
+        metrics=_finite({**metrics, "kept_epoch": model.kept_epoch}),
+        history=[
+            _finite({key: value for key, value in dataclasses.asdict(epoch).items() if key != "of"})
+            for epoch in model.history
+        ],
+    )
+
+
+def _typical(spreads: NDArray[np.float32] | None) -> float | None:
+    """The uncertainty of somebody who comes later.
+
+    They are like one of those who came before, each counted once, not each of their ratings: those who rate much, and
+    are rated much, are known better than a newcomer will be.
+    """
+    return None if spreads is None else float(np.sqrt(np.mean(np.square(spreads, dtype=np.float64))))
+
+
+def _finite(values: Mapping[str, float | None]) -> dict[str, float | None]:
+    """The values, None for what JSON has no number for."""
+    return {name: None if value is None or not np.isfinite(value) else value for name, value in values.items()}
