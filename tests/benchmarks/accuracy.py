@@ -190,7 +190,7 @@ def targets(results: dict[str, Any]) -> list[str]:
         ("liked along, cosine", similar[default]["liked along (cosine)"], 0.24, 0.255),
         ("liked along, lift", similar[default]["liked along (lift)"], 0.09, 0.112),
     ]
-    lines = ["| what | by default | enough | met | hoped for | met |", "|---|---|---|---|---|---|"]
+    lines = ["| metric | by default | required | met | goal | met |", "|---|---|---|---|---|---|"]
     for what, values, enough, hoped in rows:
         found, sign = float(np.mean(values)), -1 if what.startswith("RMSE") else 1
         met = ["yes" if sign * found >= sign * target else "no" for target in (enough, hoped)]
@@ -215,7 +215,7 @@ def write(results: dict[str, Any]) -> None:
             lines += ["", f"## {title}", "", *table(title, results[task])]
     if "uncertainty" in results:
         lines += ["", "## Uncertainty", "", *uncertainty.table(results["uncertainty"]["embrec"])]
-    lines += ["", "## What was chosen for the peers", ""]
+    lines += ["", "## Options chosen for the peers", ""]
     lines += [f"- {name}: {options}" for name, options in results["chosen"].items()]
     lines += ["", "Versions: " + ", ".join(f"{name} {number}" for name, number in results["versions"].items()) + "."]
     (DOCS / "accuracy.md").write_text("\n".join(lines) + "\n")

@@ -188,7 +188,7 @@ def fit_table(result: dict[str, Any]) -> list[str]:
     """A size's contenders, one a row."""
     first = next(iter(result["contenders"].values()))["seconds"]
     lines = [
-        "| contender | seconds | of the first's | test RMSE | peak MB | options (chosen from) |",
+        "| contender | seconds | relative to the first | test RMSE | peak MB | options (chosen from) |",
         "|---|---|---|---|---|---|",
     ]
     for name, each in result["contenders"].items():
@@ -320,9 +320,10 @@ def limits(results: dict[str, Any]) -> list[str]:
         visits = ratings * (9 * 0.2 + 1)
         flops, gigabytes = visits * 2 * width**2 / 1e9, visits * 4 * (width + 2) / 1e9
         lines[-1] += (
-            f" The fit of 20M visits {visits / 1e6:.0f} M ratings, which is {flops:.0f} GFLOP of Gram matrices and"
-            f" {gigabytes:.1f} GB of vectors read at random: {flops / machine['sgemm_gflops']:.2f} s and"
-            f" {gigabytes / machine['copy_gb_per_second']:.2f} s at those rates, of its {ours['seconds']:.1f} s."
-            " The rest is grouping, the padded copies that batched products need, small factorisations, and tracing."
+            f" The fit of 20M visits {visits / 1e6:.0f} M ratings. That is {flops:.0f} GFLOP of Gram matrices and"
+            f" {gigabytes:.1f} GB of vectors read at random. At those rates it takes"
+            f" {flops / machine['sgemm_gflops']:.2f} s and {gigabytes / machine['copy_gb_per_second']:.2f} s of the"
+            f" fit's {ours['seconds']:.1f} s."
+            " The rest is grouping, padded copies for batched products, small factorizations, and tracing."
         )
     return lines
