@@ -30,6 +30,8 @@ MOVIE_PARTS = ("rating", "preference", "profile", "similarity")
 # What a run of two parts says of itself for SQL.
 SERVING = {
     "dimensions": 5,
+    "serving": "two_part",
+    "user_vectors": "fold_in",
     "mean": 3.5,
     "lowest_rating": 1.0,
     "highest_rating": 5.0,
@@ -84,7 +86,7 @@ def stored_run(engine: sa.Engine, movie_vectors: np.ndarray, user_vectors: np.nd
             store(connection, run, side, {"rating": vectors})
             if side == "movie":
                 neighbours.store(connection, run, vectors.indexes, neighbours.nearest(vectors.vectors))
-        records.finish(connection, run, TrainedRun(dimensions=movie_vectors.shape[1]))
+        records.finish(connection, run, TrainedRun(movie_vectors.shape[1], "similarity_only", "stored"))
     return run
 
 

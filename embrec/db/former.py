@@ -55,6 +55,23 @@ FROM pg_proc AS p
 WHERE p.pronamespace = 'embrec'::regnamespace
 """
 
+# How SQL serves a run was guessed from columns that are NULL; now it is said.
+SERVING = """
+ALTER TABLE embrec.model_runs
+    ADD COLUMN serving text CONSTRAINT model_runs_serving_check
+        CHECK (serving IN ('dot_product', 'two_part', 'dense_head', 'similarity_only')),
+    ADD COLUMN user_vectors text CONSTRAINT model_runs_user_vectors_check CHECK (user_vectors IN ('stored', 'fold_in'));
+UPDATE embrec.model_runs AS r
+SET user_vectors = CASE WHEN r.bias_feature IS NULL THEN 'stored' ELSE 'fold_in' END,
+    serving = CASE
+        WHEN r.rating_power IS NOT NULL THEN 'two_part'
+        WHEN r.mean IS NOT NULL THEN 'dot_product'
+        WHEN EXISTS (SELECT FROM embrec.run_matrices AS x WHERE x.model_run_id = r.model_run_id) THEN 'dense_head'
+        ELSE 'similarity_only'
+    END
+WHERE r.status IN ('trained', 'deleted')
+"""
+
 
 def take_over(connection: sa.Connection) -> None:
     """Give a database at the last revision before the baseline the baseline's, if its schema is the one expected.
@@ -78,6 +95,7 @@ def take_over(connection: sa.Connection) -> None:
             f"The embrec schema is at revision {LAST}, but is not what that revision makes. Nothing was changed. Undo "
             "the following, then run: embrec db upgrade\n" + "\n".join(found)
         )
+    connection.execute(resources.statement(SERVING))
     connection.execute(sa.text(f"UPDATE embrec.alembic_version SET version_num = '{BASELINE}'"))
 
 

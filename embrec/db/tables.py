@@ -91,6 +91,15 @@ model_runs = sa.Table(
     # Of a user or a movie that has none of its own; NULL for a run that does not know how sure it is.
     sa.Column("user_spread", REAL),
     sa.Column("movie_spread", REAL),
+    # How SQL predicts and ranks, and where it takes a user's vector from; NULL until the run is trained.
+    sa.Column(
+        "serving",
+        sa.Text,
+        sa.CheckConstraint("serving IN ('dot_product', 'two_part', 'dense_head', 'similarity_only')", name="serving"),
+    ),
+    sa.Column(
+        "user_vectors", sa.Text, sa.CheckConstraint("user_vectors IN ('stored', 'fold_in')", name="user_vectors")
+    ),
     # The parts whose vectors are compared for similar movies and similar users.
     sa.Column("movie_similarity", part, nullable=False, server_default="rating"),
     sa.Column("user_similarity", part, nullable=False, server_default="rating"),

@@ -15,6 +15,7 @@ from embrec import db
 from embrec.db import Bind
 from embrec.db.tables import model_runs
 from embrec.errors import RunError, UnknownRunError
+from embrec.models.base import Serving, UserVectors
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,8 @@ class ModelRun:
     newest_rating_at: Any
     ratings_sha256: str
     dimensions: int | None
+    serving: Serving | None
+    user_vectors: UserVectors | None
     mean: float | None
     lowest_rating: float | None
     highest_rating: float | None
@@ -104,6 +107,8 @@ class TrainedRun:
 
     Attributes:
         dimensions: Length of a rating vector.
+        serving: How SQL predicts and ranks.
+        user_vectors: Where SQL takes a user's rating vector from.
         mean: The rating that biases are relative to, or None without biases.
         lowest_rating: The lowest rating of the scale.
         highest_rating: The highest.
@@ -122,6 +127,8 @@ class TrainedRun:
     """
 
     dimensions: int
+    serving: Serving
+    user_vectors: UserVectors
     mean: float | None = None
     lowest_rating: float | None = None
     highest_rating: float | None = None

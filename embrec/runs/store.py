@@ -117,6 +117,8 @@ def _outcome(rows: Rows, model: FittedModel, metrics: Mapping[str, float]) -> Tr
     fold_in, (movie_similarity, user_similarity) = model.fold_in, _compared_parts(model)
     return TrainedRun(
         dimensions=model.movie_vectors.shape[1],
+        serving=model.serving,
+        user_vectors=model.user_rule,
         mean=model.mean,
         lowest_rating=rows.lowest,
         highest_rating=rows.highest,

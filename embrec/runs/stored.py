@@ -107,8 +107,10 @@ def read(connection: sa.Connection, run: ModelRun, arrays: RatingArrays) -> Stor
 
     users, user_biases = part_of("user", "rating")
     movies, movie_biases = part_of("movie", "rating")
+    if run.serving == "similarity_only":
+        users = np.full_like(users, np.nan)  # nothing is predicted
     preference = None
-    if run.rating_power is not None:
+    if run.serving == "two_part":
         preference = part_of("user", "preference")[0], part_of("movie", "preference")[0]
     similarity = part_of("movie", "similarity")[0] if run.movie_similarity == "similarity" else movies
     return StoredModel(

@@ -138,12 +138,15 @@ def _published_run(connection: sa.Connection) -> ModelRun:
 
 
 def _ranking(connection: sa.Connection, run: ModelRun, arrays: RatingArrays) -> _Ranking:
-    if run.rating_power is not None:
+    if run.serving == "two_part":
         return _by_preference(connection, run, arrays)
-    if run.mean is not None:
+    if run.serving == "dot_product":
         return _by_predicted_rating(connection, run, arrays)
+    lacking = (
+        "dense layers rank for one user at a time" if run.serving == "dense_head" else "vectors only compare movies"
+    )
     raise RunError(
-        f"Published run {run.model_run_id} is of {run.architecture}, whose dense layers rank for one user at a time. "
+        f"Published run {run.model_run_id} is of {run.architecture}, whose {lacking}. "
         "Train and publish another model: embrec train"
     )
 

@@ -156,6 +156,8 @@ def _create_run_tables() -> None:
         sa.Column("ratings_sha256", sa.Text, nullable=False),
         sa.Column("dimensions", sa.SmallInteger),
         sa.Column("mean", REAL),
+        sa.Column("serving", sa.Text),
+        sa.Column("user_vectors", sa.Text),
         sa.Column("movie_similarity", PART, nullable=False, server_default="rating"),
         sa.Column("user_similarity", PART, nullable=False, server_default="rating"),
         sa.Column("parameters", sa.JSON, nullable=False, server_default="{}"),
@@ -177,6 +179,11 @@ def _create_run_tables() -> None:
         sa.Column("progress", REAL),
         sa.PrimaryKeyConstraint("model_run_id", name="model_runs_pkey"),
         sa.CheckConstraint("status IN ('training', 'trained', 'failed', 'deleted')", name="model_runs_status_check"),
+        sa.CheckConstraint(
+            "serving IN ('dot_product', 'two_part', 'dense_head', 'similarity_only')",
+            name=op.f("model_runs_serving_check"),
+        ),
+        sa.CheckConstraint("user_vectors IN ('stored', 'fold_in')", name=op.f("model_runs_user_vectors_check")),
         schema=SCHEMA,
     )
     op.create_table(

@@ -29,9 +29,9 @@ BEGIN
     SELECT e.embedding, e.bias INTO movie
     FROM embrec.movie_embeddings AS e
     WHERE e.model_run_id = run.model_run_id
-        AND e.part = CASE WHEN run.rating_power IS NULL THEN 'rating' ELSE 'preference' END::embrec.part
+        AND e.part = CASE run.serving WHEN 'two_part' THEN 'preference' ELSE 'rating' END::embrec.part
         AND e.movie_index = (SELECT m.movie_index FROM embrec.movies AS m WHERE m.movie_id = contributions.movie_id);
-    IF NOT FOUND OR run.mean IS NULL THEN
+    IF NOT FOUND OR run.user_vectors <> 'fold_in' THEN
         RETURN;
     END IF;
     SELECT array_agg(t.movie_index ORDER BY t.movie_index), array_agg(t.rating ORDER BY t.movie_index) INTO rated, given
@@ -41,7 +41,7 @@ BEGIN
     IF rated IS NULL THEN
         RETURN;
     END IF;
-    IF run.rating_power IS NOT NULL THEN
+    IF run.serving = 'two_part' THEN
         parts := (
             SELECT array_agg(
                 -(embrec.preference_vector(run.model_run_id, ARRAY[t.movie_index], ARRAY[t.rating]) <#> movie.embedding)

@@ -28,7 +28,7 @@ BEGIN
     width := vector_dims(prior) - 1;
     solved := coalesce(embrec.solved_movie_rating(run.model_run_id, prior, user_indexes, ratings), prior);
     RETURN QUERY SELECT 'rating'::embrec.part, (subvector(solved, width + 1, 1)::real[])[1], subvector(solved, 1, width);
-    IF run.rating_power IS NULL THEN
+    IF run.serving <> 'two_part' THEN
         RETURN;
     END IF;
     solved := embrec.solved_movie_preference(run.model_run_id, user_indexes, ratings);

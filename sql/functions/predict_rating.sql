@@ -26,7 +26,7 @@ BEGIN
         RETURN NULL;
     END IF;
     user_vector := embrec.user_rating_vector(run.model_run_id, found_user);
-    IF run.mean IS NULL THEN
+    IF run.serving = 'dense_head' THEN
         predicted := (
             SELECT d.rating
             FROM embrec.dense_ratings(

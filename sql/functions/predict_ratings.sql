@@ -12,7 +12,7 @@ BEGIN ATOMIC
     WITH run AS (
         -- Not r.*: it would depend on columns that later revisions add, and could not be put back below them.
         SELECT
-            r.model_run_id, r.mean, r.lowest_rating, r.highest_rating, r.user_spread, r.movie_spread,
+            r.model_run_id, r.serving, r.mean, r.lowest_rating, r.highest_rating, r.user_spread, r.movie_spread,
             coalesce(r.bias_feature, 1) AS feature
         FROM embrec.model_runs AS r
         WHERE r.model_run_id = (SELECT p.model_run_id FROM embrec.answering_run AS p)
@@ -71,7 +71,7 @@ BEGIN ATOMIC
         JOIN stored AS s ON s.user_index = grouped.user_index
         CROSS JOIN embrec.dense_ratings(run.model_run_id, s.embedding, grouped.movies) AS dense
         JOIN pairs ON pairs.user_index = grouped.user_index AND pairs.movie_index = dense.movie_index
-        WHERE run.mean IS NULL
+        WHERE run.serving = 'dense_head'
     )
     SELECT
         predicted.user_id,

@@ -1,6 +1,6 @@
 -- The n best movies for somebody with these ratings, by a run: what recommend_movies and recommend_for are made of.
--- A run with a preference part ranks by the product of the vectors; matrix factorisation by the predicted rating, and
--- the outer product too, for which it needs the user's stored vector. With diversity above 0 the list is chosen by
+-- A run of two parts ranks by the product of its ranking vectors, others by the predicted rating; where a run cannot fold
+-- a user in, by the user's stored vector. With diversity above 0 the list is chosen by
 -- maximal marginal relevance (Carbonell, Goldstein, SIGIR 1998) among the ten times n best: each next movie has the
 -- highest (1 - diversity) * its score, as a share of the candidates' range, - diversity * its cosine with the most
 -- similar movie chosen before. Where the run knows nothing of the ratings, the most popular movies.
@@ -42,19 +42,17 @@ BEGIN
             USING ERRCODE = 'invalid_parameter_value';
     END IF;
     SELECT r.* INTO run FROM embrec.model_runs AS r WHERE r.model_run_id = ranked_movies.model_run_id;
-    IF run.rating_power IS NOT NULL THEN
+    IF run.serving = 'two_part' THEN
         ranked_part := 'preference';
         user_vector := embrec.preference_vector(run.model_run_id, movie_indexes, ratings);
-    ELSIF run.mean IS NOT NULL THEN
+    ELSIF run.serving = 'dot_product' AND run.user_vectors = 'fold_in' THEN
         user_vector := embrec.rating_vector(run.model_run_id, movie_indexes, ratings);
         base := run.mean + run.bias_feature * (subvector(user_vector, vector_dims(user_vector), 1)::real[])[1];
         user_vector := subvector(user_vector, 1, vector_dims(user_vector) - 1);
-    ELSIF movie_indexes IS NOT NULL THEN
-        user_vector := (
-            SELECT e.embedding
-            FROM embrec.user_embeddings AS e
-            WHERE e.model_run_id = run.model_run_id AND e.part = 'rating' AND e.user_index = ranked_movies.user_index
-        );
+    ELSIF run.serving IN ('dot_product', 'dense_head') AND movie_indexes IS NOT NULL THEN
+        SELECT e.embedding, coalesce(run.mean + e.bias, 0) INTO user_vector, base
+        FROM embrec.user_embeddings AS e
+        WHERE e.model_run_id = run.model_run_id AND e.part = 'rating' AND e.user_index = ranked_movies.user_index;
     END IF;
     IF user_vector IS NULL THEN
         basis := 'popularity';
@@ -72,7 +70,7 @@ BEGIN
             ORDER BY score DESC, s.movie_index
             LIMIT wanted
         ) AS c;
-    ELSIF run.mean IS NULL THEN
+    ELSIF run.serving = 'dense_head' THEN
         SELECT array_agg(c.movie_index ORDER BY c.score DESC, c.movie_index), array_agg(c.score ORDER BY c.score DESC, c.movie_index)
         INTO best, scores
         FROM (

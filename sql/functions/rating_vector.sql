@@ -15,7 +15,7 @@ DECLARE
     penalty real;
 BEGIN
     SELECT * INTO run FROM embrec.model_runs AS r WHERE r.model_run_id = rating_vector.model_run_id;
-    IF run.bias_feature IS NULL THEN
+    IF run.user_vectors <> 'fold_in' THEN
         RETURN NULL;
     END IF;
     SELECT

@@ -22,7 +22,7 @@ BEGIN
     own_sweeps := run.ridge_per_rating > 0;
     feature := CASE WHEN own_sweeps THEN run.bias_feature ELSE 1 END;
     start := CASE WHEN own_sweeps THEN array_fill(0, ARRAY[width])::vector ELSE prior END;
-    IF run.bias_feature IS NULL THEN
+    IF run.user_vectors <> 'fold_in' THEN
         RETURN NULL;
     END IF;
     SELECT

@@ -9,17 +9,17 @@ SET plan_cache_mode = force_generic_plan
 AS $$
 #variable_conflict use_column
 DECLARE
-    feature real;
+    run embrec.model_runs;
     stored record;
 BEGIN
-    SELECT r.bias_feature INTO feature FROM embrec.model_runs AS r WHERE r.model_run_id = user_rating_vector.model_run_id;
+    SELECT r.* INTO run FROM embrec.model_runs AS r WHERE r.model_run_id = user_rating_vector.model_run_id;
     SELECT e.embedding, e.bias, e.fingerprint INTO stored
     FROM embrec.user_embeddings AS e
     WHERE e.model_run_id = user_rating_vector.model_run_id AND e.part = 'rating'
         AND e.user_index = user_rating_vector.user_index;
     -- A run that cannot solve for a user has nothing better than what it stored.
-    IF FOUND AND (feature IS NULL OR stored.fingerprint = embrec.ratings_fingerprint(user_rating_vector.user_index)) THEN
-        RETURN stored.embedding || ARRAY[coalesce(stored.bias, 0) / coalesce(feature, 1)]::vector;
+    IF FOUND AND (run.user_vectors = 'stored' OR stored.fingerprint = embrec.ratings_fingerprint(user_rating_vector.user_index)) THEN
+        RETURN stored.embedding || ARRAY[coalesce(stored.bias, 0) / coalesce(run.bias_feature, 1)]::vector;
     END IF;
     RETURN (
         SELECT embrec.rating_vector(user_rating_vector.model_run_id, array_agg(r.movie_index), array_agg(r.rating))

@@ -15,7 +15,7 @@ JOIN embrec.movies AS m ON m.movie_index = e.movie_index
 LEFT JOIN embrec.movie_statistics AS s ON s.movie_index = e.movie_index
 WHERE e.model_run_id = (SELECT r.model_run_id FROM embrec.published_run AS r)
     AND e.part = (
-        SELECT CASE WHEN r.rating_power IS NULL THEN 'rating' ELSE 'preference' END::embrec.part
+        SELECT CASE r.serving WHEN 'two_part' THEN 'preference' ELSE 'rating' END::embrec.part
         FROM embrec.published_run AS p
         JOIN embrec.model_runs AS r ON r.model_run_id = p.model_run_id
     );

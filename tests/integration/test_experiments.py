@@ -40,7 +40,11 @@ def rating_run(engine: sa.Engine, seed: int) -> int:
             rating = Vectors(np.arange(count, dtype=np.int32), vectors, biases)
             store(connection, run, side, {"rating": rating})
         solving = {"bias_feature": 1, "ridge_constant": 2, "ridge_per_rating": 0.1}
-        records.finish(connection, run, TrainedRun(dimensions=4, mean=3, lowest_rating=1, highest_rating=5, **solving))
+        records.finish(
+            connection,
+            run,
+            TrainedRun(4, "dot_product", "fold_in", mean=3, lowest_rating=1, highest_rating=5, **solving),
+        )
     return run
 
 
