@@ -35,7 +35,7 @@ OF_A_LOAD = [
     ("embrec.data.loading.map_ids", 1, "after"),
     ("embrec.db.binary_copy.copy_arrays", 1, "before"),
     ("psycopg.copy.Copy.write", 2, "after"),
-    ("embrec.data.loading._merge_ratings", 1, "after"),
+    ("embrec.data.loading.merge_ratings", 1, "after"),
     ("embrec.data.loading.refresh_statistics", 1, "after"),
 ]
 # Of each, whether the run that is published afterwards is the new one.
