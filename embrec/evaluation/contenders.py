@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from embrec import similarity
 from embrec.evaluation.baselines import biases, by_prediction, popularity
-from embrec.evaluation.evaluate import Compare, Contender, Predict, Score
+from embrec.evaluation.contender import Compare, Contender, Predict, Score
 from embrec.models import hybrid as two_part_model
 from embrec.models import outer_product
 from embrec.models.als import model as als

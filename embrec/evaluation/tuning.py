@@ -19,7 +19,8 @@ from embrec.db import Bind
 from embrec.db.tables import tuning_trials
 from embrec.errors import ConfigError
 from embrec.evaluation import evaluate
-from embrec.evaluation.evaluate import EvaluationData
+from embrec.evaluation.contender import Contender, Score
+from embrec.evaluation.data import EvaluationData, database_data
 from embrec.models.als import model as als
 from embrec.models.base import Ratings
 from embrec.models.ease import model as ease
@@ -54,10 +55,10 @@ class _Search:
 
 
 def _ranking(data: EvaluationData, options: dict[str, Any]) -> float:
-    def rank(training: Ratings, seed: int) -> evaluate.Score:
+    def rank(training: Ratings, seed: int) -> Score:
         return ease.fit(training, ease.Options(**options), seed).score
 
-    (outcome,) = evaluate.rank(data, [evaluate.Contender("trial", rank=rank)], (0,))
+    (outcome,) = evaluate.rank(data, [Contender("trial", rank=rank)], (0,))
     return outcome.values["NDCG@10"][0]
 
 
@@ -122,7 +123,7 @@ def tune(
     if architecture not in SEARCHES:
         raise ConfigError(f"The architecture {architecture} cannot be tuned. Choose one of: {', '.join(SEARCHES)}")
     search = SEARCHES[architecture]
-    data = evaluate.database_data(bind)
+    data = database_data(bind)
     study = _study(search, seed)
     kept = _kept(bind, architecture, data.digest)
     for trial in kept:
