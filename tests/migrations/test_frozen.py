@@ -19,7 +19,7 @@ from data import load_frame, rating_frame, two_part_run
 from embrec import config, db
 from embrec.data import ratings
 from embrec.db import schema
-from embrec.db.embedded import find_binaries
+from embrec.db.server_binaries import find_binaries
 from embrec.runs import embeddings, experiments, publishing
 from embrec.serving import predict, recommend, similar
 
