@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from embrec.data.files.movies import Movie
     from embrec.data.files.sources import from_frame, open_source
-    from embrec.data.loading import LoadReport, load
+    from embrec.data.loading import load
+    from embrec.data.merge import LoadReport
     from embrec.data.ratings import add_rating, forget_user, refresh, refresh_statistics, remove_rating
     from embrec.data.table_loading import load_from_table
     from embrec.data.table_source import TableSource
@@ -75,7 +76,8 @@ __all__ = [
 _MODULES = {
     "data.files.movies": ("Movie",),
     "data.files.sources": ("from_frame", "open_source"),
-    "data.loading": ("LoadReport", "load"),
+    "data.loading": ("load",),
+    "data.merge": ("LoadReport",),
     "data.ratings": ("add_rating", "forget_user", "refresh", "refresh_statistics", "remove_rating"),
     "data.table_loading": ("load_from_table",),
     "data.table_source": ("TableSource",),

@@ -44,7 +44,7 @@ def catalogue(engine: sa.Engine) -> list[str]:
 
 def psql(url: str, text: str) -> subprocess.CompletedProcess[str]:
     """Run a script as psql does: through the simple protocol, statement by statement, stopping at an error."""
-    from embrec.db.embedded import find_binaries
+    from embrec.db.server_binaries import find_binaries
 
     command = [str(find_binaries() / "psql"), "--no-psqlrc", "--quiet", "-v", "ON_ERROR_STOP=1", "-f", "-", url]
     return subprocess.run(command, input=text, capture_output=True, text=True, env=config.server_environment())

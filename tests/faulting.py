@@ -20,7 +20,7 @@ import sqlalchemy as sa
 from data import load_frame, rating_frame, stored_run
 
 from embrec import db
-from embrec.db import embedded
+from embrec.db import server_account
 from embrec.db.embedded import LocalServer
 from embrec.errors import UnreachableError
 from embrec.runs import publishing
@@ -43,7 +43,7 @@ def own_server(settings: Mapping[str, str] | None = None) -> Iterator[LocalServe
     # Where it listens has to be the same after a restart.
     sockets = home / "sockets"
     sockets.mkdir()
-    if account := embedded._service_account(home / "none"):
+    if account := server_account.service_account(home / "none"):
         os.chown(sockets, account.pw_uid, account.pw_gid)
     server = LocalServer(home, {"shared_buffers": "64MB", "unix_socket_directories": str(sockets), **(settings or {})})
     server.start()

@@ -14,7 +14,7 @@ import pytest
 
 from embrec import config
 from embrec.db import resources
-from embrec.db.embedded import find_binaries
+from embrec.db.server_binaries import find_binaries
 
 ROOT = Path(resources.__file__).parents[2]
 # A block in a list is indented. One that is not to be run has the reason above it; one of text below shows its output.

@@ -17,7 +17,9 @@ from embrec.errors import DataError, TrainingError
 from embrec.models import registry
 
 if TYPE_CHECKING:
-    from embrec.evaluation.evaluate import Contender, EvaluationData, Outcome
+    from embrec.evaluation.contender import Contender
+    from embrec.evaluation.data import EvaluationData
+    from embrec.evaluation.evaluate import Outcome
 
 TASKS = ("ratings", "top-n", "similar")
 
@@ -91,7 +93,7 @@ def evaluate(
 
 
 def _data(data: str | None, movies: Path | None, users: Path | None, database_url: str | None) -> EvaluationData:
-    from embrec.evaluation.evaluate import database_data, read_data
+    from embrec.evaluation.data import database_data, read_data
 
     if data is None:
         return database_data(engine(database_url))

@@ -12,8 +12,8 @@ from embrec.cli.common import database_option, engine, json_option, note, print_
 from embrec.cli.progress import progress_bar
 from embrec.data.files.columns import COLUMN_OPTIONS
 from embrec.data.files.sources import Source, open_source
-from embrec.data.loading import LoadReport
 from embrec.data.loading import load as load_source
+from embrec.data.merge import LoadReport
 from embrec.data.table_loading import load_from_table
 from embrec.data.table_source import TableSource
 

@@ -87,15 +87,7 @@ def map_ids(connection: sa.Connection, side: str, ids: pa.StringArray) -> tuple[
     connection.execute(sa.text("CREATE TEMP TABLE embrec_ids (position integer, id text) ON COMMIT DROP"))
     _send(connection, "pg_temp.embrec_ids", ids)
     connection.execute(sa.text("ANALYZE pg_temp.embrec_ids"))
-    new = connection.execute(
-        sa.text(
-            f"INSERT INTO embrec.{side}s ({side}_index, {side}_id)"
-            f" SELECT (SELECT coalesce(max({side}_index), -1) FROM embrec.{side}s)"
-            "   + row_number() OVER (ORDER BY i.position), i.id"
-            " FROM pg_temp.embrec_ids AS i"
-            f" WHERE NOT EXISTS (SELECT FROM embrec.{side}s AS k WHERE k.{side}_id = i.id)"
-        )
-    ).rowcount
+    new = add_new_ids(connection, side, "pg_temp.embrec_ids", "position")
     ((indexes,),) = binary_copy.query_arrays(
         connection,
         f"SELECT array_agg(k.{side}_index ORDER BY i.position)"
@@ -103,6 +95,27 @@ def map_ids(connection: sa.Connection, side: str, ids: pa.StringArray) -> tuple[
     )
     connection.execute(sa.text("DROP TABLE pg_temp.embrec_ids"))
     return indexes, new
+
+
+def add_new_ids(connection: sa.Connection, side: str, ids: str, order: str) -> int:
+    """Give the next indexes to ids that the database does not know yet; returns how many they were.
+
+    Args:
+        connection: The transaction to work in; the caller has locked the table against other loads.
+        side: ``user`` or ``movie``.
+        ids: A FROM item with the column ``id``, whose texts are the ids, none twice.
+        order: The order in which new ones get their indexes, as expressions of its columns.
+    """
+    added = connection.execute(
+        sa.text(
+            f"INSERT INTO embrec.{side}s ({side}_index, {side}_id)"
+            f" SELECT (SELECT coalesce(max({side}_index), -1) FROM embrec.{side}s)"
+            f"   + row_number() OVER (ORDER BY {order}), CAST(id AS text)"
+            f" FROM {ids} AS i"
+            f" WHERE NOT EXISTS (SELECT FROM embrec.{side}s AS k WHERE k.{side}_id = CAST(i.id AS text))"
+        )
+    )
+    return int(added.rowcount)
 
 
 def _send(connection: sa.Connection, target: str, ids: pa.StringArray) -> None:

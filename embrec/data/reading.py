@@ -12,8 +12,9 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from embrec.data.files.sources import Source
-from embrec.data.files.validate import MOST_REJECTED, RejectedRow, check_ratings
+from embrec.data.files.validate import check_ratings
 from embrec.data.ids import FirstAppearance
+from embrec.data.rejects import RejectedRow, refuse_too_many
 from embrec.errors import BadRowError, DataError
 
 T = TypeVar("T")
@@ -72,12 +73,9 @@ def read_ratings(
             bad = chunk.rejected[0]
             raise BadRowError(bad.file, bad.line, bad.column, bad.reason, rejectable=True)
         rejected += chunk.rejected
-        if len(rejected) > MOST_REJECTED:
-            first = rejected[0]
-            raise DataError(
-                f"{source.name} has more than {MOST_REJECTED:,} bad rows, the first of them line {first.line}, column "
-                f"{first.column}: {first.reason}. Nothing was stored; check that it is a file of ratings."
-            )
+        if rejected:
+            where = f"line {rejected[0].line}, column {rejected[0].column}: {rejected[0].reason}"
+            refuse_too_many(source.name, rejected, where, "check that it is a file of ratings")
         users.add(chunk.user_ids)
         movies.add(chunk.movie_ids)
         ratings.append(chunk.ratings)

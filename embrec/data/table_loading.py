@@ -11,21 +11,10 @@ import sqlalchemy as sa
 
 from embrec import db
 from embrec.data.files.movies import Movie
-from embrec.data.files.validate import MOST_REJECTED, RejectedRow
-from embrec.data.ids import map_ids
-from embrec.data.loading import (
-    LoadReport,
-    check_reject_file,
-    describe_movies,
-    lock_indexes,
-    lock_ratings,
-    merge_staged,
-    no_ratings,
-    staged_ratings,
-    without_keys,
-    write_rejected,
-)
+from embrec.data.ids import add_new_ids, map_ids
+from embrec.data.merge import LoadReport, describe_movies, lock_indexes, lock_ratings, merge_ratings, no_ratings
 from embrec.data.ratings import refresh_statistics
+from embrec.data.rejects import MOST_REJECTED, RejectedRow, check_reject_file, refuse_too_many, write_rejected
 from embrec.data.table_source import Reading, TableSource, read_movies, read_source, run
 from embrec.db.tables import load_watermarks
 from embrec.errors import BusyError, DataError
@@ -64,8 +53,7 @@ def load_from_table(
         BusyError: Somebody else wrote ratings in a long transaction, at each of three tries.
         SchemaError: The schema is absent or behind.
     """
-    if reject_to is not None:
-        check_reject_file(Path(reject_to), ())
+    check_reject_file(reject_to)
     with db.begin(engine) as connection:
         db.require_schema(connection)
     for tries_left in reversed(range(_TRIES)):
@@ -76,8 +64,7 @@ def load_from_table(
             if not tries_left:
                 raise
             time.sleep(LOCK_SECONDS)
-    if reject_to is not None:
-        write_rejected(Path(reject_to), rejected)
+    write_rejected(reject_to, rejected)
     return report
 
 
@@ -180,32 +167,23 @@ def _bad_rows(connection: sa.Connection, reading: Reading, new_rows: str, reject
     for number, row in enumerate(rows, 1):
         column, _, reason = row.bad.partition(": ")
         rejected.append(RejectedRow(reading.name, number, column, reason, ",".join(value or "" for value in row.raw)))
+    first = rejected[0]
     if not rejecting:
-        first = rejected[0]
         raise DataError(
             f"{reading.name} has a row that is no rating: {first.column} is {first.reason}. Nothing was stored; mend "
             "the row, leave it out by --from-query, or load with --reject-to FILE to set bad rows aside."
         )
-    if len(rejected) > MOST_REJECTED:
-        raise DataError(
-            f"{reading.name} has more than {MOST_REJECTED:,} rows that are no ratings, the first because "
-            f"{rejected[0].column} is {rejected[0].reason}. Nothing was stored; check which columns are named."
-        )
+    where = f"column {first.column}: {first.reason}"
+    refuse_too_many(reading.name, rejected, where, "check which columns are named")
     return rejected
 
 
 def _map_ids(connection: sa.Connection, side: str) -> int:
     """Give indexes to ids that are new, and make the temporary table of all the source's; returns how many were new."""
-    new = connection.execute(
-        sa.text(
-            f"INSERT INTO embrec.{side}s ({side}_index, {side}_id)"
-            f" SELECT (SELECT coalesce(max({side}_index), -1) FROM embrec.{side}s)"
-            # Whole numbers by size, whatever their type, and text the same in every collation.
-            '   + row_number() OVER (ORDER BY length(CAST(id AS text)), CAST(id AS text) COLLATE "C"), CAST(id AS text)'
-            f" FROM pg_temp.embrec_{side}_ids AS i WHERE good_count > 0"
-            f" AND NOT EXISTS (SELECT FROM embrec.{side}s AS k WHERE k.{side}_id = CAST(i.id AS text))"
-        )
-    ).rowcount
+    rated = f"(SELECT id FROM pg_temp.embrec_{side}_ids WHERE good_count > 0)"
+    # Whole numbers by size, whatever their type, and text the same in every collation.
+    order = 'length(CAST(id AS text)), CAST(id AS text) COLLATE "C", CAST(id AS text)'
+    new = add_new_ids(connection, side, rated, order)
     connection.execute(
         sa.text(
             f"CREATE TEMP TABLE embrec_{side}_map ON COMMIT DROP AS SELECT i.id, k.{side}_index"
@@ -213,7 +191,7 @@ def _map_ids(connection: sa.Connection, side: str) -> int:
         )
     )
     connection.execute(sa.text(f"ANALYZE pg_temp.embrec_{side}_map"))
-    return int(new)
+    return new
 
 
 def _merge(connection: sa.Connection, reading: Reading, new_rows: str) -> tuple[int, int]:
@@ -229,9 +207,6 @@ def _merge(connection: sa.Connection, reading: Reading, new_rows: str) -> tuple[
         " ORDER BY user_index, movie_index, rated_at DESC NULLS LAST, rating DESC"
     )
     columns = "(user_index, movie_index, rating, rated_at)"
-    if no_ratings(connection):
-        with without_keys(connection):
-            return run(connection, f"INSERT INTO embrec.ratings {columns} {newest}").rowcount, 0
-    with staged_ratings(connection) as table:
-        run(connection, f"INSERT INTO {table} {columns} {newest}")
-        return merge_staged(connection, table)
+    return merge_ratings(
+        connection, lambda table, _: run(connection, f"INSERT INTO {table} {columns} {newest}").rowcount
+    )

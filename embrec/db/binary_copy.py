@@ -20,9 +20,10 @@ from embrec import db
 _POSTGRES_EPOCH = 946_684_800_000_000
 _COPY_SIGNATURE = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 _COPY_TRAILER = b"\xff\xff"
-_COPY_BLOCK_ROWS = 1 << 16
 _TYPES = {pa.int32(): "int4", pa.float64(): "float8", pa.string(): "text"}
-_BLOCKS_PER_ARRAY = 128  # some 20,000 ratings
+# Rows that COPY sends at a time, and pages of a table that are read as one array: some 20,000 ratings.
+COPY_BLOCK_ROWS = 1 << 16
+BLOCKS_PER_ARRAY = 128
 
 
 def copy_arrays(connection: sa.Connection, target: str, arrays: Sequence[NDArray[Any]], freeze: bool = False) -> None:
@@ -52,8 +53,8 @@ def copy_arrays(connection: sa.Connection, target: str, arrays: Sequence[NDArray
         ) as copy,
     ):
         copy.write(_COPY_SIGNATURE)
-        for start in range(0, rows, _COPY_BLOCK_ROWS):
-            block = slice(start, min(start + _COPY_BLOCK_ROWS, rows))
+        for start in range(0, rows, COPY_BLOCK_ROWS):
+            block = slice(start, min(start + COPY_BLOCK_ROWS, rows))
             buffer = np.zeros(block.stop - start, layout)
             buffer["count"] = len(arrays)
             for position, array in enumerate(arrays):
@@ -120,7 +121,7 @@ def copy_table(connection: sa.Connection, target: str, rows: pa.Table) -> None:
             f"COPY {target} FROM STDIN (FORMAT csv, ENCODING 'UTF8')", writer=psycopg.copy.QueuedLibpqWriter(cursor)
         ) as copy,
     ):
-        for batch in rows.to_batches(max_chunksize=_COPY_BLOCK_ROWS):
+        for batch in rows.to_batches(max_chunksize=COPY_BLOCK_ROWS):
             buffer = pa.BufferOutputStream()
             pa.csv.write_csv(batch, buffer, pa.csv.WriteOptions(include_header=False))
             copy.write(buffer.getvalue().to_pybytes())
@@ -158,9 +159,9 @@ def read_by_blocks(connection: sa.Connection, table: str, aggregates: str) -> li
     """
     blocks = f"pg_relation_size('{table}') / current_setting('block_size')::integer"
     query = (
-        f"SELECT piece.* FROM generate_series(0, {blocks}, {_BLOCKS_PER_ARRAY}) AS block,"
+        f"SELECT piece.* FROM generate_series(0, {blocks}, {BLOCKS_PER_ARRAY}) AS block,"
         f" LATERAL (SELECT {aggregates} FROM {table} WHERE ctid >= format('(%s,0)', block)::tid"
-        f" AND ctid < format('(%s,0)', block + {_BLOCKS_PER_ARRAY})::tid) AS piece"
+        f" AND ctid < format('(%s,0)', block + {BLOCKS_PER_ARRAY})::tid) AS piece"
     )
     return [piece for piece in query_arrays(connection, query) if piece[0] is not None]
 

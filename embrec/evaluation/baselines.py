@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from embrec.evaluation.evaluate import Contender, Predict, Score
+from embrec.evaluation.contender import Contender, Predict, Score
 from embrec.models.base import Ratings
 
 # Ratings that a mean is drawn towards the overall mean by, so that few ratings do not make an extreme bias.

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from embrec import similarity
 from embrec.evaluation.baselines import biases, popularity
-from embrec.evaluation.evaluate import Compare, Contender, Predict, Score
+from embrec.evaluation.contender import Compare, Contender, Predict, Score
 from embrec.models import registry
 from embrec.models.base import FittedModel, Model, Ratings
 

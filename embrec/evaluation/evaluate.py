@@ -13,125 +13,25 @@ from typing import Any
 
 import numpy as np
 import scipy.sparse
-import sqlalchemy as sa
 from numpy.typing import NDArray
 
-from embrec import db, metrics, similarity, splits
-from embrec.data.extraction import extract
-from embrec.data.files.sources import Source
-from embrec.data.files.users import User
-from embrec.data.files.validate import NO_TIME
-from embrec.data.reading import read_ratings
-from embrec.db import Bind, tables
+from embrec import metrics, similarity, splits
 from embrec.errors import DataError
+from embrec.evaluation.contender import Contender, Score
+from embrec.evaluation.data import HELD_OUT, EvaluationData, rating_splits
 from embrec.models.base import Ratings
-from embrec.models.features import UserFeatures, movie_features, user_features
+from embrec.models.features import movie_features
 
-Predict = Callable[[NDArray[np.int32], NDArray[np.int32]], NDArray[Any]]
-Score = Callable[[NDArray[np.int32]], NDArray[Any]]
-Compare = Callable[[NDArray[np.int64]], NDArray[Any]]
-
-FOLDS = 5
-HELD_OUT = 0.2
 # Of more users, so many are asked for lists; of more movies, the most rated are compared.
 _USERS_ASKED = 10_000
 _MOVIES_COMPARED = 5_000
 _USERS_AT_ONCE = 1_000
 _FEWEST_RATINGS = 20
-_FEWEST_TO_SPLIT = 10
 _NEIGHBOURS = 10
 # Users who like both that a lift is discounted by: one by chance should not look like much.
 _LIFT_DISCOUNT = 3
 # What fewer users like is liked along with nothing in particular.
 _FEWEST_LIKES = 5
-
-
-@dataclass(frozen=True)
-class Contender:
-    """A model to evaluate; what it cannot do is None.
-
-    Attributes:
-        name: Its name in the tables.
-        rate: Learns from ratings with a seed; returns what predicts ratings of users and movies, (n,).
-        rank: The same; returns what scores all movies for some users, (users, movies).
-        compare: The same; returns what gives the similarity of some movies, (n,), to each other, (n, n).
-    """
-
-    name: str
-    rate: Callable[[Ratings, int], Predict] | None = None
-    rank: Callable[[Ratings, int], Score] | None = None
-    compare: Callable[[Ratings, int], Compare] | None = None
-
-
-@dataclass(frozen=True)
-class EvaluationData:
-    """Ratings in their order, and what is known of the movies.
-
-    Attributes:
-        name: Where they are from.
-        ratings: All of them.
-        rated_at: int64 of shape (n,), microseconds since 1970, ``NO_TIME`` where there is none.
-        movie_ids: The movies' outside ids.
-        genres: Each movie's genres.
-        digest: Of the ratings where they are the database's, as in the records of runs.
-    """
-
-    name: str
-    ratings: Ratings
-    rated_at: NDArray[np.int64]
-    movie_ids: list[str]
-    genres: list[list[str]]
-    digest: str = ""
-
-    @property
-    def liked(self) -> NDArray[np.bool_]:
-        """Which ratings say that the movie was liked."""
-        ratings = self.ratings.ratings
-        return np.asarray(ratings >= metrics.liked_from(float(ratings.min()), float(ratings.max())))
-
-    def part(self, positions: NDArray[np.int64]) -> Ratings:
-        """Some of the ratings, sorted by user, then movie, as in training."""
-        whole = self.ratings
-        return whole.part(positions[np.lexsort((whole.movies[positions], whole.users[positions]))])
-
-
-def read_data(source: Source) -> EvaluationData:
-    """Read a data set to evaluate on; every movie and user with ratings, and of those what is known."""
-    rows, _ = read_ratings(source)
-    movie_ids = rows.movie_ids.to_pylist()
-    known = {movie.movie_id: movie for movie in source.movies()}
-    genres = [list((known[each].genres if each in known else None) or []) for each in movie_ids]
-    years = [known[each].release_year if each in known else None for each in movie_ids]
-    users, movies = len(rows.user_ids), len(movie_ids)
-    of_movies, of_users = movie_features(genres, years), _user_features(source.users(), rows.user_ids.to_pylist())
-    ratings = Ratings(rows.users, rows.movies, rows.ratings, users, movies, of_movies, of_users)
-    return EvaluationData(source.name, ratings, rows.rated_at, movie_ids, genres)
-
-
-def _user_features(users: Sequence[User], user_ids: Sequence[str]) -> UserFeatures | None:
-    known = {user.user_id: user.labels for user in users}
-    having: dict[str, list[int]] = {}
-    for number, user_id in enumerate(user_ids):
-        for label in known.get(user_id, ()):
-            having.setdefault(label, []).append(number)
-    return user_features({label: np.array(numbers, np.int32) for label, numbers in having.items()})
-
-
-def database_data(bind: Bind) -> EvaluationData:
-    """The ratings in the database, to evaluate on.
-
-    Raises:
-        DataError: There are no ratings.
-        SchemaError: The schema is absent or behind.
-    """
-    with db.begin(bind) as connection:
-        arrays = extract(connection, with_times=True)
-        columns = sa.select(tables.movies.c.movie_index, tables.movies.c.movie_id)
-        ids = {row.movie_index: row.movie_id for row in connection.execute(columns)}
-    movie_ids = [ids[index] for index in arrays.movie_indexes.tolist()]
-    return EvaluationData(
-        "the database", arrays.for_models(), arrays.rated_at, movie_ids, arrays.movie_genres, arrays.sha256
-    )
 
 
 @dataclass(frozen=True)
@@ -166,26 +66,6 @@ def _counting(progress: Progress, task: str, of: int) -> Callable[[str], None]:
     """A function to be told which contender is next, that tells how many splits were before."""
     done = itertools.count()
     return lambda contender: progress(task, contender, next(done), of)
-
-
-def rating_splits(data: EvaluationData, way: str, seed: int = 0) -> list[splits.Split]:
-    """The splits for rating errors: ``official`` (blocks of the file), ``random`` (five folds) or ``time``.
-
-    Raises:
-        DataError: There are too few ratings, or they have no times or no order to split by.
-    """
-    count = len(data.ratings.ratings)
-    if count < _FEWEST_TO_SPLIT:
-        raise DataError(f"{data.name} has {count} ratings; evaluating needs {_FEWEST_TO_SPLIT} at least.")
-    if way == "official":
-        if data.digest:
-            raise DataError("The database does not know the order of a file. Evaluate the file, or --split random.")
-        return list(splits.blocks(count, FOLDS))
-    if way == "random":
-        return list(splits.random_folds(count, FOLDS, seed))
-    if (data.rated_at == NO_TIME).any():
-        raise DataError(f"{data.name} has ratings without a time; evaluate with --split random.")
-    return [splits.by_time(data.rated_at, HELD_OUT)]
 
 
 def rate(

@@ -21,7 +21,7 @@ from embrec.db.tables import tuning_trials
 from embrec.errors import ConfigError
 from embrec.evaluation import evaluate
 from embrec.evaluation.contenders import of_model
-from embrec.evaluation.evaluate import EvaluationData
+from embrec.evaluation.data import EvaluationData
 from embrec.models import registry
 from embrec.models.base import Model, Range, Search
 
@@ -88,7 +88,7 @@ def tune(
         tunable = [name for name in registry.BUILT_IN if hasattr(registry.get(name), "search")]
         raise ConfigError(f"The architecture {chosen.name} cannot be tuned. Choose one of: {', '.join(tunable)}")
     space = {name: _distribution(each) for name, each in search.space.items()}
-    data = evaluate.database_data(bind)
+    data = database_data(bind)
     study = _study(search, seed)
     kept = _kept(bind, chosen.name, data.digest)
     for trial in kept:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from embrec import metrics, splits
 from embrec.data.extraction import RatingArrays
 from embrec.evaluation import baselines
-from embrec.evaluation.evaluate import Predict
+from embrec.evaluation.contender import Predict
 from embrec.models.base import Ratings
 from embrec.report import measures
 from embrec.report.measures import Lists

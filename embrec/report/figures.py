@@ -7,7 +7,6 @@ import re
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,15 +16,14 @@ from matplotlib import patheffects, ticker
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from embrec import pages
 from embrec.report import measures
+from embrec.report.colours import SERIES, STAND_INS, Colours, on_white, with_page_colours
 from embrec.report.findings import Findings
 from embrec.report.likeness import MapPoint
 
 # Inches, at 72 units each; at this width a phone shows the letters in about their size.
 _SIZE = (5.0, 3.4)
 _PIXELS_PER_INCH = 200
-_COLOURED_GENRES = 8
 _SMALLEST_SHARE = 0.02
 _TITLES_ON_MAP = 40
 _STYLE = {
@@ -43,45 +41,14 @@ _STYLE = {
     "xtick.major.size": 0,
     "ytick.major.size": 0,
 }
-
-
-@dataclass(frozen=True)
-class Colours:
-    """Colours by the names that they have on the page."""
-
-    ink: str
-    ink_soft: str
-    line: str
-    surface: str
-    series: tuple[str, ...]
-    series_other: str
-
-
-# Colours that stand for the page's own, put in their place after drawing.
-_STAND_INS = Colours(
-    ink="#010101",
-    ink_soft="#020202",
-    line="#030303",
-    surface="#040404",
-    series=tuple(f"#0{number}0{number}0a" for number in range(1, 9)),
-    series_other="#0b0b0b",
-)
-_NAMES = {
-    _STAND_INS.ink: "ink",
-    _STAND_INS.ink_soft: "ink-soft",
-    _STAND_INS.line: "line",
-    _STAND_INS.surface: "surface",
-    **{colour: f"series-{number + 1}" for number, colour in enumerate(_STAND_INS.series)},
-    _STAND_INS.series_other: "series-other",
-}
 Draw = Callable[[Figure, Findings, Colours], None]
 
 
 def svg(name: str, findings: Findings) -> str:
     """A figure as an SVG element whose colours are the page's and whose letters are text."""
     buffer = io.StringIO()
-    with mpl.rc_context(_style(_STAND_INS)):
-        figure = _drawn(name, findings, _STAND_INS)
+    with mpl.rc_context(_style(STAND_INS)):
+        figure = _drawn(name, findings, STAND_INS)
         figure.savefig(buffer, format="svg", transparent=True, metadata=dict.fromkeys(("Date", "Creator"), None))
     text = buffer.getvalue()
     text = text[text.index("<svg") :]
@@ -89,24 +56,16 @@ def svg(name: str, findings: Findings) -> str:
     # Ids would meet those of the other figures on the page, and sizes are the page's.
     text = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{name}-", text)
     text = re.sub(r'<svg ([^>]*?)height="[^"]*" ([^>]*?)width="[^"]*"', r'<svg aria-hidden="true" \1\2', text, count=1)
-    text = re.sub("#0[0-9a-f]{5}", lambda found: f"var(--{_NAMES[found[0]]})" if found[0] in _NAMES else found[0], text)
-    return re.sub(r"font: ([\d.]+)px [^;\"]*", r"font-size: \1px", text)
+    text = re.sub(r"font: ([\d.]+)px [^;\"]*", r"font-size: \1px", text)
+    return with_page_colours(text)
 
 
 def save_png(name: str, findings: Findings, path: Path) -> None:
     """A figure as PNG on white; letters that no font of matplotlib's has are empty boxes."""
-    colours = _on_white()
+    colours = on_white()
     with mpl.rc_context(_style(colours)), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing from font", UserWarning)
         _drawn(name, findings, colours).savefig(path, dpi=_PIXELS_PER_INCH, facecolor=colours.surface)
-
-
-def _on_white() -> Colours:
-    """The page's own colours by day."""
-    by_day = pages.page_text("page.css").partition("prefers-color-scheme: dark")[0]
-    found = dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6});", by_day))
-    series = tuple(found[f"series-{number}"] for number in range(1, _COLOURED_GENRES + 1))
-    return Colours(found["ink"], found["ink-soft"], found["line"], found["surface"], series, found["series-other"])
 
 
 def names(findings: Findings) -> Iterator[str]:
@@ -229,7 +188,7 @@ def colouring(points: list[MapPoint]) -> tuple[list[str], list[int]]:
     fewest = _SMALLEST_SHARE * len(points)
     groups = Counter(rarest(point, lambda genre: counts[genre] >= fewest) for point in points)
     del groups[None]
-    genres = sorted((str(genre) for genre in groups), key=lambda genre: (-groups[genre], genre))[:_COLOURED_GENRES]
+    genres = sorted((str(genre) for genre in groups), key=lambda genre: (-groups[genre], genre))[:SERIES]
     place = {genre: number for number, genre in enumerate(genres)}
     return genres, [place.get(rarest(point, place.__contains__) or "", len(genres)) for point in points]
 

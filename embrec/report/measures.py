@@ -11,7 +11,7 @@ import scipy.sparse
 from numpy.typing import NDArray
 
 from embrec import metrics, similarity
-from embrec.evaluation.evaluate import Score
+from embrec.evaluation.contender import Score
 from embrec.models.base import Ratings
 
 LIST_LENGTH = 10

@@ -58,11 +58,12 @@ def collect_garbage(
     if not dry_run:
         for done, each in enumerate(found):
             progress(done, len(found))
-            _clear_away(engine, each)
+            clear_away(engine, each)
     return found
 
 
-def _clear_away(engine: sa.Engine, found: Garbage) -> None:
+def clear_away(engine: sa.Engine, found: Garbage) -> None:
+    """Clear away one piece of garbage."""
     if found.garbage == "lost":
         values = {"status": "failed", "error": "its process was lost", "finished_at": sa.func.now()}
         with db.begin(engine) as connection:

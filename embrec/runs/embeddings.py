@@ -42,11 +42,11 @@ INDEXED_FROM = 50_000
 _INDEX_MEMORY_MB = 2_048
 # How long to wait for who reads vectors before a run's are dropped: in all, and at a time.
 DROP_SECONDS = 30.0
-_LOCK_MILLISECONDS = 3_000
+LOCK_MILLISECONDS = 3_000
 # Held by whoever attaches or detaches partitions.
 _PARTITIONS_LOCK = 0x656D62727061
 # How long those who read are waited for before a run is taken away.
-_READERS_SECONDS = 5.0
+READERS_SECONDS = 5.0
 
 
 def store(connection: sa.Connection, model_run_id: int, side: Side, parts: Mapping[Part, Vectors]) -> None:
@@ -193,7 +193,7 @@ def _drop(engine: sa.Engine, model_run_id: int) -> None:
     """Partitions one at a time: PostgreSQL allows one pending detachment a table."""
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.detach()  # it is closed at the end, with its setting and its lock, whatever happens
-        connection.execute(sa.text(f"SET lock_timeout = {_LOCK_MILLISECONDS}"))
+        connection.execute(sa.text(f"SET lock_timeout = {LOCK_MILLISECONDS}"))
         db.poll_lock(connection, _PARTITIONS_LOCK)
         for side in ("user", "movie"):
             parent, partition = f"embrec.{side}_embeddings", _partition(side, model_run_id)
@@ -246,7 +246,7 @@ def _let_earlier_readers_end(connection: sa.Connection) -> None:
         " WHERE l.locktype = 'virtualxid' AND a.datname = current_database() AND l.pid <> pg_backend_pid()"
     )
     earlier = set(connection.scalars(running))
-    deadline = time.monotonic() + _READERS_SECONDS
+    deadline = time.monotonic() + READERS_SECONDS
     while earlier and time.monotonic() < deadline:
         time.sleep(0.02)
         earlier &= set(connection.scalars(running))

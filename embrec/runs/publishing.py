@@ -59,7 +59,7 @@ def publish(bind: Bind, model_run_id: int, replacing: int | None = ANYTHING, for
                 f"Model run {model_run_id} is not published: {reason}. "
                 f"To publish it all the same: embrec runs publish {model_run_id} --force"
             )
-        _append(connection, model_run_id, "publish")
+        append_publication(connection, model_run_id, "publish")
 
 
 def as_trained(connection: sa.Connection, run: ModelRun) -> bool:
@@ -110,7 +110,7 @@ def rollback(bind: Bind) -> int:
         earlier = published_before(connection)
         if earlier is None:
             raise RunError("No earlier published run is left to go back to. See the runs with: embrec runs list --all")
-        _append(connection, earlier, "rollback")
+        append_publication(connection, earlier, "rollback")
         return earlier
 
 
@@ -179,5 +179,6 @@ def one_at_a_time(connection: sa.Connection) -> None:
     connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_PUBLISHING_LOCK)))
 
 
-def _append(connection: sa.Connection, model_run_id: int, action: str) -> None:
+def append_publication(connection: sa.Connection, model_run_id: int, action: str) -> None:
+    """Add the row that makes a run the published one; ``action`` is ``publish`` or ``rollback``."""
     connection.execute(sa.insert(publications).values(model_run_id=model_run_id, action=action))

@@ -27,7 +27,9 @@ from embrec import metrics, splits
 from embrec.data.files.movielens import fetch_ml_100k
 from embrec.data.files.sources import open_source
 from embrec.evaluation import contenders, evaluate
-from embrec.evaluation.evaluate import Contender, EvaluationData, Outcome, Score
+from embrec.evaluation.contender import Contender, Score
+from embrec.evaluation.data import EvaluationData, rating_splits, read_data
+from embrec.evaluation.evaluate import Outcome
 from embrec.models.base import Ratings
 from embrec.models.ease import model as ease
 
@@ -56,7 +58,7 @@ def tuned(data: EvaluationData, only: str) -> tuple[list[Contender], list[Conten
     """Peers that rank and peers that rate, each with the options that were best on the first training part's split."""
     kept, _ = splits.per_user(data.ratings.users, 0.2, SEEDS[0])
     ranking = inner(data, kept, 0)
-    kept, _ = evaluate.rating_splits(data, "official")[0]
+    kept, _ = rating_splits(data, "official")[0]
     rating = inner(data, kept, 0)
     fold = splits.random_split(len(rating.ratings.ratings), 0.2, 0)
 
@@ -114,7 +116,7 @@ def closed_form_of(most: int) -> Contender:
 
 def measure(tasks: Sequence[str], groups: dict[str, str], only: str) -> dict[str, Any]:
     """The tables asked for, of contenders whose name has ``only`` in it."""
-    data = evaluate.read_data(open_source(fetch_ml_100k()))
+    data = read_data(open_source(fetch_ml_100k()))
     peers_wanted = set(tasks) & {"ratings", "top-n", "similar"}
     rankers, raters, chosen = tuned(data, only) if peers_wanted else ([], [], {})
     mine = contenders.named

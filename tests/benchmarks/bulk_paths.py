@@ -25,7 +25,8 @@ from embrec import config, db
 from embrec.data import extraction, loading
 from embrec.data.files import sources
 from embrec.db import binary_copy, schema
-from embrec.db.embedded import LocalServer, find_binaries
+from embrec.db.embedded import LocalServer
+from embrec.db.server_binaries import find_binaries
 from embrec.models.base import FittedModel
 from embrec.serving import similar
 from embrec.training import train

@@ -12,7 +12,7 @@ import numpy as np
 from embrec import metrics, similarity, splits
 from embrec.data.files.movielens import fetch_ml_100k
 from embrec.data.files.sources import open_source
-from embrec.evaluation import evaluate
+from embrec.evaluation.data import read_data
 from embrec.models import hybrid
 
 DIRECTIONS = (4, 8, 16, 24, 32, 64)
@@ -21,7 +21,7 @@ NEIGHBOURS, LISTED, LIKED = 30, 20, 4
 
 def main() -> None:
     """Print a table."""
-    data = evaluate.read_data(open_source(fetch_ml_100k()))
+    data = read_data(open_source(fetch_ml_100k()))
     print("| split | " + " | ".join(str(count) for count in DIRECTIONS) + " |")
     for seed in range(3):
         kept, held = splits.random_split(len(data.ratings.ratings), 0.2, seed)

@@ -11,8 +11,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from embrec.evaluation.contender import Contender, Score
 from embrec.evaluation.contenders import by_cosine
-from embrec.evaluation.evaluate import Contender, Score
 from embrec.models.base import Ratings, RatingWeights
 
 _USERS = 128

@@ -18,7 +18,7 @@ from embrec.data.files import sources
 from embrec.data.files.movielens import fetch_ml_100k
 from embrec.data.files.sources import open_source
 from embrec.db import schema
-from embrec.evaluation import evaluate
+from embrec.evaluation.data import EvaluationData, rating_splits, read_data
 from embrec.serving import predict, recommend
 from embrec.training import train
 
@@ -38,10 +38,10 @@ def trained(frame: pd.DataFrame, movies: list[Any]) -> Iterator[sa.Engine]:
         yield postgres.engine
 
 
-def everything() -> tuple[pd.DataFrame, list[Any], evaluate.EvaluationData]:
+def everything() -> tuple[pd.DataFrame, list[Any], EvaluationData]:
     """The ratings in the order of the file, the movies, and both as data to evaluate on."""
     source = open_source(fetch_ml_100k())
-    data = evaluate.read_data(source)
+    data = read_data(source)
     frame = pd.DataFrame(
         {
             "user_id": data.ratings.users.astype(str),
@@ -87,7 +87,7 @@ def live_vectors(progress: Callable[[str], None]) -> Table:
     """Errors of stored and of live vectors on the official folds."""
     frame, movies, data = everything()
     found: Table = {"stored": {"RMSE": []}, "live": {"RMSE": []}}
-    for number, (kept, held) in enumerate(evaluate.rating_splits(data, "official")):
+    for number, (kept, held) in enumerate(rating_splits(data, "official")):
         progress(f"live vectors, fold {number + 1}")
         with trained(frame.iloc[kept], movies) as engine:
             test = frame.iloc[held]

@@ -14,8 +14,8 @@ import numpy as np
 import scipy.sparse
 from elsa import elsa
 
+from embrec.evaluation.contender import Compare, Contender, Predict, Score
 from embrec.evaluation.contenders import by_cosine
-from embrec.evaluation.evaluate import Compare, Contender, Predict, Score
 from embrec.metrics import liked_from
 from embrec.models.base import Ratings
 

@@ -24,7 +24,7 @@ from bulk_paths import Server, timed
 from data import SIZES, Columns
 
 from embrec import config
-from embrec.db.embedded import find_binaries
+from embrec.db.server_binaries import find_binaries
 from embrec.runs.embeddings import INDEXED_FROM
 from embrec.serving.batch import recommend_all
 

@@ -9,7 +9,7 @@ import numpy as np
 from scipy.stats import norm
 
 from embrec.evaluation import evaluate
-from embrec.evaluation.evaluate import EvaluationData
+from embrec.evaluation.data import EvaluationData, rating_splits
 from embrec.models.bayesian import gibbs
 from embrec.models.recommender import recommender
 
@@ -25,7 +25,7 @@ def measure(data: EvaluationData, progress: evaluate.Progress) -> dict[str, list
         for each tenth of the ratings, by claimed deviation, the claimed one and the error.
     """
     found: dict[str, list[Any]] = {}
-    folds = evaluate.rating_splits(data, "official")
+    folds = rating_splits(data, "official")
     for number, (kept, held) in enumerate(folds):
         progress("uncertainty", "embrec", number, len(folds))
         training, test = replace(data.part(kept), movie_features=None, user_features=None), data.part(held)

@@ -18,7 +18,9 @@ from embrec.data.files.movies import Movie
 from embrec.data.files.validate import NO_TIME
 from embrec.errors import DataError
 from embrec.evaluation import contenders, evaluate
-from embrec.evaluation.evaluate import Contender, EvaluationData, Outcome
+from embrec.evaluation.contender import Contender, Score
+from embrec.evaluation.data import EvaluationData, database_data, rating_splits, read_data
+from embrec.evaluation.evaluate import Outcome
 from embrec.models.base import Ratings
 from embrec.models.hybrid import TwoPart
 
@@ -27,12 +29,12 @@ Run = Callable[..., tuple[int, str, str]]
 
 @pytest.fixture(scope="module")
 def movielens(ml_100k: Path) -> EvaluationData:
-    return evaluate.read_data(sources.open_source(ml_100k))
+    return read_data(sources.open_source(ml_100k))
 
 
 @pytest.mark.movielens
 def test_the_default_model_predicts_far_better_than_averages_on_fold_u1(movielens: EvaluationData) -> None:
-    kept, held = evaluate.rating_splits(movielens, "official")[0]
+    kept, held = rating_splits(movielens, "official")[0]
     assert held.tolist() == list(range(20_000))
     training, test = movielens.part(kept), movielens.part(held)
     errors = []
@@ -64,8 +66,8 @@ def test_the_database_gives_the_same_data_as_the_file(engine: sa.Engine) -> None
     frame = rating_frame()
     movies = [Movie("103", "One", ["Comedy"], 1999), Movie("104", "Two", ["Drama"], None)]
     load_frame(engine, frame, movies)
-    found = evaluate.database_data(engine)
-    expected = evaluate.read_data(sources.from_frame(frame, movies))
+    found = database_data(engine)
+    expected = read_data(sources.from_frame(frame, movies))
     known = dict(zip(expected.movie_ids, expected.genres, strict=True))
     assert dict(zip(found.movie_ids, found.genres, strict=True)) == known
     for way in ("random", "time"):
@@ -85,7 +87,7 @@ def test_movies_keep_their_genres_where_others_were_deleted(engine: sa.Engine) -
     with engine.begin() as connection:
         connection.execute(sa.text("DELETE FROM embrec.ratings WHERE movie_index = 3"))
         connection.execute(sa.text("DELETE FROM embrec.movies WHERE movie_index = 3 OR movie_id = 'unrated'"))
-    found = evaluate.database_data(engine)
+    found = database_data(engine)
     assert len(found.movie_ids) == 19
     assert found.genres == [[f"genre {movie}"] for movie in found.movie_ids]
 
@@ -93,11 +95,11 @@ def test_movies_keep_their_genres_where_others_were_deleted(engine: sa.Engine) -
 def test_the_order_of_a_file_is_not_in_the_database(engine: sa.Engine) -> None:
     load_frame(engine, rating_frame())
     with pytest.raises(DataError, match="Evaluate the file, or --split random"):
-        evaluate.rate(evaluate.database_data(engine), [contenders.biases()], "official")
+        evaluate.rate(database_data(engine), [contenders.biases()], "official")
 
 
 def test_too_little_data_is_said() -> None:
-    few = evaluate.read_data(sources.from_frame(rating_frame().head(5), []))
+    few = read_data(sources.from_frame(rating_frame().head(5), []))
     with pytest.raises(DataError, match="has 5 ratings; evaluating needs 10"):
         evaluate.rate(few, [contenders.biases()], "random")
     with pytest.raises(DataError, match="No held-out rating is of a liked movie"):
@@ -105,30 +107,30 @@ def test_too_little_data_is_said() -> None:
 
 
 def test_ratings_without_times_cannot_be_split_by_time() -> None:
-    data = evaluate.read_data(sources.from_frame(rating_frame().drop(columns="rated_at"), []))
+    data = read_data(sources.from_frame(rating_frame().drop(columns="rated_at"), []))
     assert (data.rated_at == NO_TIME).all()
     with pytest.raises(DataError, match="--split random"):
         evaluate.rate(data, [contenders.biases()], "time")
 
 
 def test_too_few_movies_cannot_be_compared() -> None:
-    data = evaluate.read_data(sources.from_frame(rating_frame(), []))
+    data = read_data(sources.from_frame(rating_frame(), []))
     with pytest.raises(DataError, match="3 movies with 20 ratings; too few"):
         evaluate.compare(data, [contenders.of_model(TwoPart())], (0,))
 
 
 def test_what_was_seen_is_not_recommended_and_the_test_part_is_not_shown() -> None:
     """A contender that knows the training part by heart ranks nothing right; one that cheats is right everywhere."""
-    data = evaluate.read_data(sources.from_frame(rating_frame(), []))
+    data = read_data(sources.from_frame(rating_frame(), []))
     liked = data.liked
 
-    def by_heart(training: Ratings, seed: int) -> evaluate.Score:
+    def by_heart(training: Ratings, seed: int) -> Score:
         assert len(training.ratings) < len(data.ratings.ratings)
         scores = np.zeros((training.user_count, training.movie_count))
         scores[training.users, training.movies] = 1
         return lambda users: scores[users]
 
-    def cheating(training: Ratings, seed: int) -> evaluate.Score:
+    def cheating(training: Ratings, seed: int) -> Score:
         scores = np.zeros((training.user_count, training.movie_count))
         scores[data.ratings.users[liked], data.ratings.movies[liked]] = 1
         return lambda users: scores[users]
@@ -159,7 +161,7 @@ def test_one_part_models_rank_by_what_they_predict(movielens_like: EvaluationDat
 
 @pytest.fixture
 def movielens_like() -> EvaluationData:
-    return evaluate.read_data(sources.from_frame(rating_frame(), []))
+    return read_data(sources.from_frame(rating_frame(), []))
 
 
 def test_movies_may_be_unknown_to_the_model(movielens_like: EvaluationData) -> None:

@@ -17,7 +17,7 @@ from psycopg.conninfo import make_conninfo
 
 from embrec import db
 from embrec.data import ratings, table_loading
-from embrec.data.loading import LoadReport
+from embrec.data.merge import LoadReport
 from embrec.data.table_loading import load_from_table
 from embrec.data.table_source import TableSource, read_source
 from embrec.errors import ArgumentError, BusyError, DatabaseError, DataError
@@ -196,6 +196,15 @@ def test_bad_rows_stop_the_load_or_are_set_aside(engine: sa.Engine, tmp_path: Pa
     with open(tmp_path / "bad.csv", encoding="utf-8") as file:
         rows = [(row["file"], row["column"], row["reason"]) for row in csv.DictReader(file)]
     assert sorted(rows) == sorted(("shop.stars", column, reason) for _, column, reason in BAD)
+
+
+def test_more_bad_rows_than_the_limit_stop_the_load(engine: sa.Engine, tmp_path: Path) -> None:
+    make_table(engine, types="text, bigint, double precision")
+    do(engine, "INSERT INTO shop.stars SELECT 'a', 1, NULL, NULL FROM generate_series(1, 100001)")
+    named = r"shop\.stars has more than 100,000 bad rows, the first of them column rating: empty\. Nothing was stored"
+    with pytest.raises(DataError, match=named):
+        load_from_table(engine, STARS, tmp_path / "bad.csv")
+    assert not (tmp_path / "bad.csv").exists()
 
 
 @pytest.mark.parametrize(

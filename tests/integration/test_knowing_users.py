@@ -17,6 +17,7 @@ from embrec.data.extraction import extract
 from embrec.data.files import sources
 from embrec.errors import DataError
 from embrec.evaluation import contenders, evaluate
+from embrec.evaluation.data import database_data, read_data
 from embrec.models.features import UserFeatures
 from embrec.models.hybrid import TwoPart
 
@@ -111,7 +112,7 @@ def test_evaluating_tells_the_models_the_same_from_file_and_database(engine: sa.
     PLANS.to_csv(tmp_path / "users.csv", index=False)
     source = sources.open_source(tmp_path / "ratings.csv", users=tmp_path / "users.csv")
     load_frame(engine, rating_frame(), users=PLANS)
-    of_file, of_database = evaluate.read_data(source), evaluate.database_data(engine)
+    of_file, of_database = read_data(source), database_data(engine)
     # Both number users by first appearance.
     users = list(dict.fromkeys(rating_frame().user_id))
     found = named(of_file.ratings.user_features, users)

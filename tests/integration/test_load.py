@@ -233,7 +233,7 @@ def test_extraction_by_pieces_gives_what_a_plain_query_gives(
     engine: sa.Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     load_frame(engine, rating_frame(users=120, movies=60, count=5000))
-    monkeypatch.setattr(binary_copy, "_BLOCKS_PER_ARRAY", 3)
+    monkeypatch.setattr(binary_copy, "BLOCKS_PER_ARRAY", 3)
     with engine.connect() as connection:
         pieces = binary_copy.read_by_blocks(connection, "embrec.ratings", "array_agg(user_index)")
         query = "SELECT user_index, movie_index, rating FROM embrec.ratings ORDER BY user_index, movie_index"

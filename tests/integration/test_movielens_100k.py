@@ -23,7 +23,7 @@ from embrec.data import loading
 from embrec.data.extraction import extract
 from embrec.data.files import sources
 from embrec.db import resources
-from embrec.db.embedded import find_binaries
+from embrec.db.server_binaries import find_binaries
 from embrec.models.als import model as als
 from embrec.models.base import Ratings
 from embrec.models.bayesian import gibbs

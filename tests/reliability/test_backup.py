@@ -15,14 +15,15 @@ from data import load_frame, rating_frame
 import embrec
 from embrec import db
 from embrec.config import server_environment
-from embrec.db import embedded, schema
+from embrec.db import schema
+from embrec.db.server_binaries import find_binaries
 from embrec.runs import experiments, publishing, records
 from embrec.training import train
 
 
 def program(name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run one of PostgreSQL's client programs, of the embedded server's release."""
-    command = [str(embedded.find_binaries() / name), *arguments]
+    command = [str(find_binaries() / name), *arguments]
     return subprocess.run(command, env=server_environment(), capture_output=True, text=True)
 
 

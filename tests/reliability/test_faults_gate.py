@@ -95,7 +95,7 @@ def test_a_heartbeat_that_comes_while_gc_works_is_heard(engine: sa.Engine) -> No
         with engine.begin() as connection:
             connection.execute(sa.text("UPDATE embrec.model_runs SET heartbeat_at = now()"))
 
-    with hooked(("embrec.runs.cleanup._clear_away", 1, "before"), beat):
+    with hooked(("embrec.runs.cleanup.clear_away", 1, "before"), beat):
         collect_garbage(engine)
     assert statuses(engine) == {run: "training"}
 

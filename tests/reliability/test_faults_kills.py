@@ -35,7 +35,7 @@ OF_A_LOAD = [
     ("embrec.data.loading.map_ids", 1, "after"),
     ("embrec.db.binary_copy.copy_arrays", 1, "before"),
     ("psycopg.copy.Copy.write", 2, "after"),
-    ("embrec.data.loading._merge_ratings", 1, "after"),
+    ("embrec.data.loading.merge_ratings", 1, "after"),
     ("embrec.data.loading.refresh_statistics", 1, "after"),
 ]
 # Of each, whether the run that is published afterwards is the new one.
@@ -49,12 +49,12 @@ OF_A_TRAINING = {
     ("embrec.runs.embeddings.store", 2, "after"): False,
     ("embrec.runs.records.finish", 1, "after"): False,
     ("embrec.runs.publishing.publish", 1, "before"): False,
-    ("embrec.runs.publishing._append", 1, "before"): False,
-    ("embrec.runs.publishing._append", 1, "after"): False,
+    ("embrec.runs.publishing.append_publication", 1, "before"): False,
+    ("embrec.runs.publishing.append_publication", 1, "after"): False,
     ("embrec.runs.publishing.publish", 1, "after"): True,
     ("embrec.training.refresh_statistics", 1, "after"): True,
-    ("embrec.runs.embeddings._index", 1, "before"): True,
-    ("embrec.runs.embeddings._index", 1, "after"): True,
+    ("embrec.runs.embeddings.index", 1, "before"): True,
+    ("embrec.runs.embeddings.index", 1, "after"): True,
 }
 
 

@@ -115,8 +115,8 @@ def test_readers_get_whole_answers_while_runs_are_rolled_back_and_deleted(engine
 def test_a_delete_waits_for_a_reader_and_goes_on_when_it_ends(
     engine: sa.Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(embeddings, "_LOCK_MILLISECONDS", 100)
-    monkeypatch.setattr(embeddings, "_READERS_SECONDS", 0.1)
+    monkeypatch.setattr(embeddings, "LOCK_MILLISECONDS", 100)
+    monkeypatch.setattr(embeddings, "READERS_SECONDS", 0.1)
     published_run(engine)
     run = like_the_first(engine, 1)
     with engine.connect() as reader, engine.connect() as other:
@@ -135,8 +135,8 @@ def test_a_delete_waits_for_a_reader_and_goes_on_when_it_ends(
 def test_a_delete_that_a_reader_holds_up_for_long_says_who_and_what_to_do(
     engine: sa.Engine, url: str, monkeypatch: pytest.MonkeyPatch, embrec: Callable[..., tuple[int, str, str]]
 ) -> None:
-    monkeypatch.setattr(embeddings, "_LOCK_MILLISECONDS", 100)
-    monkeypatch.setattr(embeddings, "_READERS_SECONDS", 0.1)
+    monkeypatch.setattr(embeddings, "LOCK_MILLISECONDS", 100)
+    monkeypatch.setattr(embeddings, "READERS_SECONDS", 0.1)
     monkeypatch.setattr(embeddings, "DROP_SECONDS", 0.5)
     published_run(engine)
     run = like_the_first(engine, 1)

@@ -32,7 +32,7 @@ COPYING = ("psycopg.copy.Copy.write", 4, "before")
 OF_A_LOAD = [
     ("embrec.data.loading.map_ids", 1, "after"),
     COPYING,
-    ("embrec.data.loading._merge_ratings", 1, "after"),
+    ("embrec.data.loading.merge_ratings", 1, "after"),
     ("embrec.data.loading.refresh_statistics", 1, "after"),
 ]
 OF_A_TRAINING = [
@@ -40,10 +40,10 @@ OF_A_TRAINING = [
     COPYING,
     ("embrec.runs.embeddings.store", 2, "after"),
     ("embrec.training.store_model", 1, "after"),
-    ("embrec.runs.publishing._append", 1, "before"),
-    ("embrec.runs.publishing._append", 1, "after"),
+    ("embrec.runs.publishing.append_publication", 1, "before"),
+    ("embrec.runs.publishing.append_publication", 1, "after"),
     ("embrec.training.refresh_statistics", 1, "before"),
-    ("embrec.runs.embeddings._index", 1, "before"),
+    ("embrec.runs.embeddings.index", 1, "before"),
 ]
 
 
@@ -66,7 +66,7 @@ def own(server: LocalServer) -> Iterator[sa.Engine]:
 @pytest.fixture(autouse=True)
 def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a COPY of few rows have many blocks."""
-    monkeypatch.setattr(binary_copy, "_COPY_BLOCK_ROWS", 8)
+    monkeypatch.setattr(binary_copy, "COPY_BLOCK_ROWS", 8)
 
 
 def ratings(engine: sa.Engine) -> int:
@@ -138,7 +138,7 @@ def test_a_publication_whose_backend_dies_is_there_or_not(server: LocalServer, o
     first = published_run(own)
     second = stored_run(own, np.eye(20, 4) + 0.1, np.eye(30, 4) + 0.1)
     for moment in ("before", "after"):
-        point = ("embrec.runs.publishing._append", 1, moment)
+        point = ("embrec.runs.publishing.append_publication", 1, moment)
         with hooked(point, to_all_sessions(hang_ups, server)), pytest.raises(UnreachableError):
             publishing.publish(own, second)
         assert records.get_run(own, first).published
@@ -188,7 +188,7 @@ def test_a_server_that_recovers_from_a_crash_can_be_stopped(
     server: LocalServer, own: sa.Engine, waits: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if not waits:
-        monkeypatch.setattr(LocalServer, "_recovers", lambda self: False)
+        monkeypatch.setattr(LocalServer, "recovers", lambda self: False)
         monkeypatch.setattr(embedded, "STOP_SECONDS", 1.0)
     for pause in (0.0, 0.02, 0.1):
         load_frame(own, rating_frame(users=40))

@@ -33,7 +33,7 @@ def test_a_reader_who_began_before_a_run_was_replaced_is_answered_from_it_while_
 def test_a_reader_who_never_ends_does_not_hold_up_a_deletion_for_ever(
     engine: sa.Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("embrec.runs.embeddings._READERS_SECONDS", 0.3)
+    monkeypatch.setattr("embrec.runs.embeddings.READERS_SECONDS", 0.3)
     old = catalogue(engine)
     another_run(engine, seed=2)
     with engine.connect() as idle:

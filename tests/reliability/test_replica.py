@@ -24,6 +24,7 @@ import embrec
 from embrec import db
 from embrec.config import parse_database_url, server_environment
 from embrec.db import embedded, schema
+from embrec.db.server_binaries import find_binaries
 from embrec.errors import ConflictError, DatabaseError, UnreachableError
 from embrec.runs import experiments, publishing, records
 
@@ -64,7 +65,7 @@ def _copy(primary: embedded.LocalServer, url: str, standby: embedded.LocalServer
     parameters = parse_database_url(url, "the test").parameters
     source = " ".join(f"{name}={value}" for name, value in parameters.items() if name != "dbname")
     standby.data.parent.mkdir(parents=True)
-    command = [str(embedded.find_binaries() / "pg_basebackup"), f"--dbname={source}", f"--pgdata={standby.data}"]
+    command = [str(find_binaries() / "pg_basebackup"), f"--dbname={source}", f"--pgdata={standby.data}"]
     command += ["--write-recovery-conf", "--checkpoint=fast", "--no-sync"]
     done = subprocess.run(command, env=server_environment(), cwd="/", capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

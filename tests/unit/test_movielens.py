@@ -31,9 +31,9 @@ USERS = b"196\t49\tM\twriter\t55105\n"
 def small_dataset(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A data set of one rating, with its digests in place of MovieLens's."""
     monkeypatch.setenv("EMBREC_HOME", str(tmp_path))
-    monkeypatch.setattr(movielens, "RATINGS_SHA256", movielens._sha256(RATINGS))
-    monkeypatch.setattr(movielens, "MIRROR_MOVIES_SHA256", movielens._sha256(MOVIES))
-    monkeypatch.setattr(movielens, "MIRROR_USERS_SHA256", movielens._sha256(USERS))
+    monkeypatch.setattr(movielens, "RATINGS_SHA256", movielens.sha256(RATINGS))
+    monkeypatch.setattr(movielens, "MIRROR_MOVIES_SHA256", movielens.sha256(MOVIES))
+    monkeypatch.setattr(movielens, "MIRROR_USERS_SHA256", movielens.sha256(USERS))
     monkeypatch.setattr(movielens, "ANSWER_SECONDS", 0.5)
     monkeypatch.setattr(movielens, "DOWNLOAD_SECONDS", 1.0)
 
@@ -114,7 +114,7 @@ def test_a_folder_without_users_is_completed_or_used_as_it_is(
     assert movielens.fetch_ml_100k(notes.append) == folder
     assert notes[-1].startswith("What is known of the users is not there, and is done without. The movies or users in")
     assert open_source(folder).users() == []
-    monkeypatch.setattr(movielens, "MIRROR_USERS_SHA256", movielens._sha256(USERS))
+    monkeypatch.setattr(movielens, "MIRROR_USERS_SHA256", movielens.sha256(USERS))
     assert [user.user_id for user in open_source(movielens.fetch_ml_100k()).users()] == ["196"]
 
 

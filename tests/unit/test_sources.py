@@ -13,7 +13,8 @@ import pytest
 from embrec.data.files import delimited
 from embrec.data.files.movies import ML_100K_GENRES, Movie
 from embrec.data.files.sources import Source, from_frame, open_source
-from embrec.data.files.validate import NO_TIME, RejectedRow, check_ratings
+from embrec.data.files.validate import NO_TIME, check_ratings
+from embrec.data.rejects import RejectedRow
 from embrec.errors import BadRowError, DataError
 
 

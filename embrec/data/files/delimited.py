@@ -11,7 +11,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.csv
 
-from embrec.data.files.validate import MOST_REJECTED, RawRows, RejectedRow
+from embrec.data.files.validate import RawRows
+from embrec.data.rejects import MOST_REJECTED, RejectedRow
 from embrec.errors import BadRowError, DataError
 
 BLOCK_BYTES = 8 << 20

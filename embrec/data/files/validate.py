@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,11 +11,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from embrec.data.rejects import MOST_REJECTED, RejectedRow
 from embrec.validation import LONGEST_ID_BYTES
 
 NO_TIME = np.iinfo(np.int64).min
-# A file with more bad rows than this is not what it is taken for; they are held in memory.
-MOST_REJECTED = 100_000
 RATING_COLUMNS = ("user_id", "movie_id", "rating", "rated_at")
 
 _NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
@@ -23,16 +22,6 @@ _EPOCH = r"^-?\d+(\.\d*)?$"
 _ISO_8601 = r"^\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?)?\s?(Z|[+-]\d{2}(:?\d{2})?)?$"
 # Outside these years a time is a mistake: milliseconds read as seconds end in the year 29895.
 _OLDEST, _NEWEST = (int(pd.Timestamp(day, tz="UTC").timestamp()) * 1_000_000 for day in ("1900-01-01", "2100-01-01"))
-
-
-class RejectedRow(NamedTuple):
-    """A bad row: where it is, what is wrong, and its text."""
-
-    file: str
-    line: int
-    column: str
-    reason: str
-    row: str
 
 
 @dataclass(frozen=True)

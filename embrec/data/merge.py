@@ -1,0 +1,164 @@
+"""The database's side of a load, whatever the input: locks, staging tables, descriptions, and the merge of ratings."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from embrec.data.files.movies import Movie
+from embrec.data.files.users import User
+from embrec.db import binary_copy
+
+
+@dataclass(frozen=True)
+class LoadReport:
+    """What a load did, in rows.
+
+    Attributes:
+        read: Good rows in the input.
+        inserted: Ratings that are new.
+        updated: Ratings replaced by newer ones.
+        unchanged: Rows that changed nothing: the database held the same or a newer rating, or a newer row followed.
+        rejected: Bad rows set aside.
+        new_users: Users seen for the first time.
+        new_movies: Movies seen for the first time.
+    """
+
+    read: int
+    inserted: int
+    updated: int
+    unchanged: int
+    rejected: int
+    new_users: int
+    new_movies: int
+
+
+def lock_indexes(connection: sa.Connection) -> None:
+    """Let indexes be given out by one load at a time; readers are held up by the first load alone, which drops keys."""
+    connection.execute(sa.text("LOCK TABLE embrec.users, embrec.movies IN SHARE ROW EXCLUSIVE MODE"))
+
+
+def lock_ratings(connection: sa.Connection) -> None:
+    """Let nobody else write ratings; readers go on."""
+    connection.execute(sa.text("LOCK TABLE embrec.ratings IN SHARE ROW EXCLUSIVE MODE"))
+
+
+def no_ratings(connection: sa.Connection) -> bool:
+    """Whether there are none yet."""
+    return bool(connection.scalar(sa.text("SELECT NOT EXISTS (SELECT FROM embrec.ratings)")))
+
+
+def describe_movies(connection: sa.Connection, movies: Sequence[Movie]) -> None:
+    """Write titles, genres and years; of a movie listed twice the last is kept."""
+    if not movies:
+        return
+    columns = "movie_id text, title text, genres text[], release_year smallint"
+    with _staged(connection, "movies", columns) as table:
+        types = ["text", "text", "text[]", "int2"]
+        binary_copy.copy_rows(connection, table, types, {each.movie_id: each for each in movies}.values())
+        connection.execute(
+            sa.text(
+                "WITH described AS ("
+                "  SELECT m.movie_index, coalesce(i.title, m.title) AS title, coalesce(i.genres, m.genres) AS genres,"
+                "    coalesce(i.release_year, m.release_year) AS release_year"
+                f"  FROM {table} AS i JOIN embrec.movies AS m USING (movie_id)"
+                ") UPDATE embrec.movies AS m SET title = d.title, genres = d.genres, release_year = d.release_year"
+                " FROM described AS d WHERE m.movie_index = d.movie_index"
+                " AND (m.title, m.genres, m.release_year) IS DISTINCT FROM (d.title, d.genres, d.release_year)"
+            )
+        )
+
+
+def describe_users(connection: sa.Connection, users: Sequence[User]) -> None:
+    """Write labels in place of earlier ones; of a user listed twice the last are kept. Who never rated has no row."""
+    if not users:
+        return
+    with _staged(connection, "users", "user_id text, labels text[]") as table:
+        binary_copy.copy_rows(connection, table, ["text", "text[]"], {each.user_id: each for each in users}.values())
+        connection.execute(
+            sa.text(
+                f"UPDATE embrec.users AS u SET labels = nullif(i.labels, '{{}}') FROM {table} AS i"
+                " WHERE u.user_id = i.user_id AND u.labels IS DISTINCT FROM nullif(i.labels, '{}')"
+            )
+        )
+
+
+def merge_ratings(connection: sa.Connection, write: Callable[[str, bool], int]) -> tuple[int, int]:
+    """Merge ratings, one per user and movie, into ``embrec.ratings``.
+
+    Args:
+        connection: The transaction to write in.
+        write: Writes the ratings to a table with the columns of ``embrec.ratings`` and returns how many there are. It
+            is given the table's name, and whether COPY may freeze its rows.
+
+    Returns:
+        How many ratings were inserted, and how many updated.
+    """
+    if no_ratings(connection):
+        lock_ratings(connection)
+    if no_ratings(connection):  # still; somebody may have rated meanwhile
+        with _without_keys(connection) as truncated:
+            return write("embrec.ratings", truncated), 0
+    columns = "user_index integer, movie_index integer, rating real, rated_at timestamptz"
+    with _staged(connection, "ratings", columns) as table:
+        write(table, False)
+        return _merge_staged(connection, table)
+
+
+def _merge_staged(connection: sa.Connection, staged: str) -> tuple[int, int]:
+    """Put staged ratings, one per user and movie, in place of older ones; how many were inserted, and updated."""
+    inserted, updated = connection.execute(
+        sa.text(
+            "WITH merged AS ("
+            "  INSERT INTO embrec.ratings AS r (user_index, movie_index, rating, rated_at)"
+            f"  SELECT user_index, movie_index, rating, rated_at FROM {staged}"
+            "  ON CONFLICT (user_index, movie_index)"
+            "  DO UPDATE SET rating = excluded.rating, rated_at = excluded.rated_at"
+            "  WHERE (r.rating, r.rated_at) IS DISTINCT FROM (excluded.rating, excluded.rated_at)"
+            "    AND (r.rated_at IS NULL OR excluded.rated_at >= r.rated_at)"
+            # A row that this statement inserted has no deleting transaction; one that it updated has.
+            "  RETURNING r.xmax = 0 AS is_new"
+            ") SELECT count(*) FILTER (WHERE is_new), count(*) FILTER (WHERE NOT is_new) FROM merged"
+        )
+    ).one()
+    return inserted, updated
+
+
+@contextlib.contextmanager
+def _without_keys(connection: sa.Connection) -> Iterator[bool]:
+    """Fill the empty ratings table without its keys, and add them when the rows are there.
+
+    Checking two foreign keys row by row costs ten times the rest of a load. Dropping them locks users, movies and
+    ratings for everybody until the load ends, which is why only an empty table is filled so. Only its owner may;
+    anybody else fills the table as it is. Yields whether the table was truncated, so that its rows may be frozen.
+    """
+    owner = connection.scalar(
+        sa.text("SELECT pg_has_role(relowner, 'USAGE') FROM pg_class WHERE oid = to_regclass('embrec.ratings')")
+    )
+    if not owner:
+        yield False
+        return
+    keys = connection.execute(
+        sa.text(
+            "SELECT quote_ident(conname), pg_get_constraintdef(oid) FROM pg_constraint"
+            " WHERE conrelid = to_regclass('embrec.ratings') AND contype IN ('p', 'f') ORDER BY contype DESC"
+        )
+    ).all()
+    drops = ", ".join(f"DROP CONSTRAINT {name}" for name, _ in keys)
+    connection.execute(sa.text(f"ALTER TABLE embrec.ratings {drops}"))
+    connection.execute(sa.text("TRUNCATE embrec.ratings"))  # it is empty; this lets COPY freeze its rows
+    yield True
+    for name, definition in keys:
+        connection.execute(sa.text(f"ALTER TABLE embrec.ratings ADD CONSTRAINT {name} {definition}"))
+    connection.execute(sa.text("ANALYZE embrec.ratings"))
+
+
+@contextlib.contextmanager
+def _staged(connection: sa.Connection, name: str, columns: str) -> Iterator[str]:
+    """Make a temporary table for rows that are to be put in their place; yields its name."""
+    connection.execute(sa.text(f"CREATE TEMP TABLE embrec_{name} ({columns}) ON COMMIT DROP"))
+    yield f"pg_temp.embrec_{name}"
+    connection.execute(sa.text(f"DROP TABLE pg_temp.embrec_{name}"))

@@ -1,0 +1,33 @@
+"""A model as the evaluation sees it: functions that learn from ratings, and then predict, score or compare."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from embrec.models.base import Ratings
+
+Predict = Callable[[NDArray[np.int32], NDArray[np.int32]], NDArray[Any]]
+Score = Callable[[NDArray[np.int32]], NDArray[Any]]
+Compare = Callable[[NDArray[np.int64]], NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class Contender:
+    """A model to evaluate; what it cannot do is None.
+
+    Attributes:
+        name: Its name in the tables.
+        rate: Learns from ratings with a seed; returns what predicts ratings of users and movies, (n,).
+        rank: The same; returns what scores all movies for some users, (users, movies).
+        compare: The same; returns what gives the similarity of some movies, (n,), to each other, (n, n).
+    """
+
+    name: str
+    rate: Callable[[Ratings, int], Predict] | None = None
+    rank: Callable[[Ratings, int], Score] | None = None
+    compare: Callable[[Ratings, int], Compare] | None = None
