@@ -21,7 +21,7 @@ from embrec.db.tables import tuning_trials
 from embrec.errors import ConfigError
 from embrec.evaluation import evaluate
 from embrec.evaluation.contenders import of_model
-from embrec.evaluation.data import EvaluationData
+from embrec.evaluation.data import EvaluationData, database_data
 from embrec.models import registry
 from embrec.models.base import Model, Range, Search
 
