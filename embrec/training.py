@@ -21,6 +21,7 @@ from embrec.errors import ConfigError, DatabaseError, DataError, RunError, Withh
 from embrec.models import registry
 from embrec.models.base import Epoch, FittedModel, Model, Ratings, Start
 from embrec.runs import embeddings, publishing, records
+from embrec.runs.answers import check_answers
 from embrec.runs.records import NewRun
 from embrec.runs.store import Rows, index_model, store_model
 
@@ -70,8 +71,8 @@ def train(
     No connection is open while fitting, and a server that is restarted meanwhile is waited for. The run is recorded
     when it begins, and shows while it goes on that its process is alive; when it fails or is interrupted, the record
     says so and nothing of it is stored. The run replaces the one that was published when training began: where another
-    was published meanwhile, or where :func:`embrec.runs.publishing.publish` withholds it for its metrics, it is stored
-    and not published, and the result says why.
+    was published meanwhile, or where :func:`embrec.runs.publishing.publish` withholds it for its metrics or because SQL
+    does not answer as the model does, it is stored and not published, and the result says why.
 
     Args:
         engine: The database.
@@ -117,6 +118,7 @@ def train(
         clock.begin("store")
         rows = _rows(arrays, training)
         db.retrying(lambda: store_model(engine, model_run_id, rows, fitted, errors))
+    db.retrying(lambda: check_answers(engine, model_run_id, rows, fitted))
     withheld = None
     if publish:
         clock.begin("publish")

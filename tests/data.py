@@ -86,7 +86,7 @@ def stored_run(engine: sa.Engine, movie_vectors: np.ndarray, user_vectors: np.nd
             store(connection, run, side, {"rating": vectors})
             if side == "movie":
                 neighbours.store(connection, run, vectors.indexes, neighbours.nearest(vectors.vectors))
-        records.finish(connection, run, TrainedRun(movie_vectors.shape[1], "similarity_only", "stored"))
+        records.finish(connection, run, TrainedRun(movie_vectors.shape[1], "dense_head", "stored"))
     return run
 
 

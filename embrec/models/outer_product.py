@@ -109,6 +109,19 @@ def fitted(model: keras.Model, history: list[Epoch], kept_epoch: int) -> FittedM
     )
 
 
+def from_layers(
+    users: NDArray[np.float32], movies: NDArray[np.float32], hidden: DenseLayer, rating: DenseLayer
+) -> keras.Model:
+    """Build a model with these weights: embeddings, float32 of shape (count, dimensions), and dense layers."""
+    options = Options(dimensions=users.shape[1], hidden_units=len(hidden.biases))
+    model = build(len(users), len(movies), options)
+    model.get_layer("user_embedding").set_weights([users])
+    model.get_layer("article_embedding").set_weights([movies])
+    model.get_layer("hidden").set_weights([hidden.weights.T, hidden.biases])
+    model.get_layer("rating").set_weights([rating.weights.T, rating.biases])
+    return model
+
+
 def _layer(model: keras.Model, layer: str) -> DenseLayer:
     weights, biases = model.get_layer(layer).get_weights()
     return DenseLayer(np.ascontiguousarray(weights.T, np.float32), np.asarray(biases, np.float32))

@@ -40,6 +40,8 @@ class Vectors(NamedTuple):
 # Comparing so many takes some 5 ms; the functions that look for the nearest use an index where there is one.
 INDEXED_FROM = 50_000
 _INDEX_MEMORY_MB = 2_048
+# Columns that a run may lack.
+_OPTIONAL = ("coalesce(bias, 'NaN')", "coalesce(spread, 'NaN')")
 # How long to wait for who reads vectors before a run's are dropped: in all, and at a time.
 DROP_SECONDS = 30.0
 LOCK_MILLISECONDS = 3_000
@@ -151,13 +153,14 @@ def read(bind: Bind, model_run_id: int, side: Side, part: Part = "rating") -> Ve
     with db.begin(bind) as connection:
         if connection.scalar(sa.select(sa.func.to_regclass(leaf))) is None:
             return Vectors(np.array([], np.int32), np.empty((0, 0), np.float32))
-        columns = f"array_agg({side}_index), array_agg(embedding), array_agg(coalesce(bias, 'NaN'))"
+        columns = ", ".join(f"array_agg({column})" for column in (f"{side}_index", "embedding", *_OPTIONAL))
         pieces = binary_copy.read_by_blocks(connection, leaf, columns)
-    indexes, vectors, biases = (np.concatenate([piece[column] for piece in pieces]) for column in range(3))
-    if (indexes[1:] < indexes[:-1]).any():  # the rows of a training are in order, those folded in come after
-        order = np.argsort(indexes)
-        indexes, vectors, biases = indexes[order], vectors[order], biases[order]
-    return Vectors(indexes, vectors, None if np.isnan(biases).any() else biases)
+    found = [np.concatenate([piece[column] for piece in pieces]) for column in range(2 + len(_OPTIONAL))]
+    if (found[0][1:] < found[0][:-1]).any():  # the rows of a training are in order, those folded in come after
+        order = np.argsort(found[0])
+        found = [each[order] for each in found]
+    indexes, vectors, *optional = found
+    return Vectors(indexes, vectors, *(None if np.isnan(each).any() else each for each in optional))
 
 
 def digest(connection: sa.Connection, model_run_id: int) -> str:

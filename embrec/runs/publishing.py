@@ -23,9 +23,9 @@ ANYTHING = 0
 def publish(bind: Bind, model_run_id: int, replacing: int | None = ANYTHING, force: bool = False) -> None:
     """Make a run the published one: one new row, which every reader sees whole or not at all.
 
-    Publishing the published run again changes nothing. A run is withheld that has a metric which is no finite number,
-    or whose error on held-out ratings is more than 5 % above the published run's, where both held out the same share
-    of ratings on the same scale.
+    Publishing the published run again changes nothing. A run is withheld if SQL cannot answer by it as its model does,
+    if one of its metrics is no finite number, or if its error on held-out ratings is more than 5 % above the published
+    run's, where both held out the same share of ratings on the same scale.
 
     Args:
         bind: An engine or a connection.
@@ -76,6 +76,8 @@ def _against(connection: sa.Connection, run: ModelRun, replacing: int | None) ->
             if number is None
             else f"run {number} was published meanwhile"
         )
+    if run.serving == "similarity_only":
+        return "SQL does not predict as its model does, and can only compare its vectors"
     if wrong := [name for name, value in run.metrics.items() if value is None]:
         return f"its {wrong[0]} is not a finite number"
     if number is None:

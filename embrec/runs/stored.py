@@ -121,7 +121,7 @@ def read(connection: sa.Connection, run: ModelRun, arrays: RatingArrays) -> Stor
         movies=movies,
         user_biases=user_biases,
         movie_biases=movie_biases,
-        head=_head(connection, run.model_run_id),
+        head=dense_head(connection, run.model_run_id),
         preference=preference,
         similarity=similarity,
     )
@@ -138,7 +138,7 @@ def _aligned(found: Vectors, wanted: NDArray[np.int32]) -> tuple[NDArray[np.floa
     return vectors, biases
 
 
-def _head(connection: sa.Connection, model_run_id: int) -> tuple[DenseLayer, DenseLayer] | None:
+def dense_head(connection: sa.Connection, model_run_id: int) -> tuple[DenseLayer, DenseLayer] | None:
     """The layers as training has stored them: each unit of the first is cut into rows, its bias beside their first."""
     query = (
         "SELECT matrix, array_agg(embedding ORDER BY row_number), array_agg(bias ORDER BY row_number)"

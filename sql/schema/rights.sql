@@ -101,6 +101,8 @@ BEGIN
             );
         END IF;
         FOREACH role IN ARRAY CASE
+            -- A trainer compares what SQL predicts with what the model does.
+            WHEN ours.name = 'predict_ratings' THEN '{embrec_api,embrec_reader,embrec_trainer}'
             WHEN ours.name = ANY (asking) THEN '{embrec_api,embrec_reader}'
             WHEN ours.name = ANY (telling) THEN '{embrec_api,embrec_loader}'
             WHEN ours.name = ANY (following) THEN '{embrec_loader}'
