@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING
+from pathlib import Path
+from types import ModuleType
 
 import click
 import sqlalchemy as sa
 
-from embrec.cli.common import database_option, engine, json_option, note, print_json
+from embrec.cli.common import database_option, engine, importing_keras, json_option, note, print_json
 from embrec.cli.completion import run_argument
 from embrec.cli.tables import figures, print_rows
+from embrec.errors import TrainingError
 from embrec.runs import experiments, publishing, records
-
-if TYPE_CHECKING:
-    pass
 
 
 @click.group()
 def runs() -> None:
-    """Model runs: list, show, publish, roll back, delete.
+    """Model runs: list, show, publish, roll back, delete, export, import.
 
     \b
     embrec runs list
@@ -103,6 +102,51 @@ def _note_published(bind: sa.Engine, run: int) -> None:
             f"Experiment {experiment.name!r} goes on with its model runs {experiment.control_run} and "
             f"{experiment.treatment_run}. To end it: embrec experiments end"
         )
+
+
+@runs.command(name="export")
+@run_argument
+@click.argument("path", metavar="FILE.keras", type=click.Path(path_type=Path))
+@database_option
+def export_command(run: int, path: Path, database_url: str | None) -> None:
+    """Write a run as a Keras model, with the ids of its users and movies.
+
+    \b
+    embrec runs export 1 model.keras
+    """
+    _transfer().export_run(engine(database_url), run, path)
+    note(f"Model run {run} is in {path}. Python loads it after: import embrec.models.recommender")
+
+
+@runs.command(name="import")
+@click.argument("path", metavar="FILE.keras", type=click.Path(path_type=Path))
+@click.option("--publish/--no-publish", default=True, show_default=True, help="Publish the run when it is stored.")
+@database_option
+def import_command(path: Path, publish: bool, database_url: str | None) -> None:
+    """Store a Keras model that was exported, fine-tuned since or not, as a new run, and publish it.
+
+    Its answers through SQL are compared with the model's first. The file is loaded in Keras's safe mode.
+
+    \b
+    embrec runs import model.keras
+    embrec runs import model.keras --no-publish
+    """
+    bind = engine(database_url, direct=True)
+    run = _transfer().import_run(bind, path)
+    note(f"Model run {run} is stored.")
+    if publish:
+        publishing.publish(bind, run)
+        _note_published(bind, run)
+
+
+def _transfer() -> ModuleType:
+    """The module that needs Keras."""
+    try:
+        with importing_keras():
+            from embrec.runs import transfer
+    except ImportError as error:
+        raise TrainingError("Keras files need TensorFlow and Keras. Run: pip install 'embrec[train]'") from error
+    return transfer
 
 
 @runs.command()

@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import sqlalchemy as sa
 from numpy.typing import NDArray
 
 from embrec import db
 from embrec.data.files.movies import Movie
-from embrec.data.files.sources import Source
+from embrec.data.files.sources import Source, from_frame
 from embrec.data.files.validate import NO_TIME
 from embrec.data.ids import key_order, map_ids
 from embrec.data.merge import LoadReport, describe_movies, describe_users, lock_indexes, merge_ratings
@@ -26,7 +27,7 @@ from embrec.db import Bind, binary_copy
 
 def load(
     bind: Bind,
-    source: Source,
+    source: Source | pd.DataFrame,
     reject_to: str | Path | None = None,
     progress: Callable[[float, int], None] = lambda share, rows: None,
 ) -> LoadReport:
@@ -39,8 +40,8 @@ def load(
 
     Args:
         bind: An engine, or a connection whose transaction is the caller's.
-        source: The data set, from :func:`embrec.data.files.sources.open_source` or
-            :func:`embrec.data.files.sources.from_frame`.
+        source: A DataFrame with the columns user_id, movie_id, rating and, if known, rated_at; or a data set from
+            :func:`embrec.data.files.sources.open_source` or :func:`embrec.data.files.sources.from_frame`.
         reject_to: A CSV file to write bad rows to, with file, line, column and reason; without it the first bad
             row stops the load.
         progress: Called with the share of the input read, 1 when all is, and the rows so far.
@@ -53,6 +54,8 @@ def load(
         DataError: The input cannot be read, or has no ratings.
         SchemaError: The schema is absent or behind.
     """
+    if isinstance(source, pd.DataFrame):
+        source = from_frame(source)
     check_reject_file(reject_to, source.files)
     with db.begin(bind) as connection:
         db.require_schema(connection)

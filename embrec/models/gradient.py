@@ -45,9 +45,11 @@ def fit_ratings(
     """
     history = History(epochs, on_epoch, advice, None if held_out is None else model.get_weights)
     model.fit(
-        inputs(training.users, training.movies),
+        inputs(model, training.users, training.movies),
         training.ratings,
-        validation_data=None if held_out is None else (inputs(held_out.users, held_out.movies), held_out.ratings),
+        validation_data=None
+        if held_out is None
+        else (inputs(model, held_out.users, held_out.movies), held_out.ratings),
         epochs=epochs,
         batch_size=batch_size,
         validation_batch_size=_VALIDATION_BATCH,
@@ -61,13 +63,14 @@ def fit_ratings(
 
 def predict_ratings(model: keras.Model, users: NDArray[np.int32], movies: NDArray[np.int32]) -> NDArray[np.float32]:
     """Predict ratings, float32 of shape (n,), by a model of one output."""
-    found = model.predict(inputs(users, movies), batch_size=_VALIDATION_BATCH, verbose=0)
+    found = model.predict(inputs(model, users, movies), batch_size=_VALIDATION_BATCH, verbose=0)
     return np.asarray(found, np.float32).reshape(len(users))
 
 
-def inputs(users: NDArray[np.int32], movies: NDArray[np.int32]) -> list[NDArray[np.int32]]:
-    """Users and movies as Keras takes them: int32 of shape (n, 1) each."""
-    return [users[:, np.newaxis], movies[:, np.newaxis]]
+def inputs(model: keras.Model, users: NDArray[np.int32], movies: NDArray[np.int32]) -> list[NDArray[np.int32]]:
+    """Users and movies in the shape that a model's inputs have: int32 of shape (n,) or (n, 1) each."""
+    flat = [len(each.shape) == 1 for each in getattr(model, "inputs", None) or ()]
+    return [users, movies] if all(flat) and flat else [users[:, np.newaxis], movies[:, np.newaxis]]
 
 
 class _Recording(keras.callbacks.Callback):  # type: ignore[misc]  # keras has no types

@@ -7,6 +7,7 @@ tower that takes ids: a dense layer of a functional model, or a model within the
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from dataclasses import make_dataclass
 from typing import Any
@@ -16,8 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embrec.errors import TrainingError
-from embrec.models.base import Epoch, FittedModel, Ratings, Search
+from embrec.models.base import Epoch, FittedModel, Model, Ratings, Search
 from embrec.models.gradient import fit_ratings, predict_ratings
+from embrec.models.gradient import inputs as as_inputs
 
 # Pairs to compare the model's predictions with those of its vectors.
 _PAIRS = 2_000
@@ -70,23 +72,30 @@ def keras_model(
     name: str = "keras-model",
     search: Search | None = None,
     **options: Any,
-) -> KerasModel:
+) -> Model:
     """Make a model that embrec can train of a function that builds a Keras model.
 
     Args:
-        build: Called as ``build(user_count, movie_count, **options)``; returns a compiled ``keras.Model`` that takes
-            int32 users and movies, in this order, and gives a rating. Its layers ``user_vector`` and ``movie_vector``
-            are what is stored, and ``user_bias`` and ``movie_bias`` if it has them.
+        build: Called as ``build(user_count, movie_count, **options)``, where parameters with a default are options;
+            returns a compiled ``keras.Model`` that takes int32 users and movies, in this order, and gives a rating.
+            Its layers ``user_vector`` and ``movie_vector`` are what is stored, and ``user_bias`` and ``movie_bias`` if
+            it has them.
         epochs: Passes over the ratings.
         batch_size: Ratings per step.
         name: The name that runs are recorded by.
         search: The search space of the options, for tuning.
-        options: Options of ``build``, with their defaults.
+        options: Options of ``build``, with other defaults than it has.
 
     Returns:
         A model for :func:`embrec.training.train`.
     """
-    fields = [(key, Any, value) for key, value in {"epochs": epochs, "batch_size": batch_size, **options}.items()]
+    defaults = {
+        key: each.default
+        for key, each in inspect.signature(build).parameters.items()
+        if each.default is not inspect.Parameter.empty
+    }
+    chosen = {"epochs": epochs, "batch_size": batch_size, **defaults, **options}
+    fields = [(key, Any, value) for key, value in chosen.items()]
     return KerasModel(build, name, make_dataclass("Options", fields, frozen=True), search)
 
 
@@ -157,8 +166,8 @@ def _rows(model: keras.Model, side: str, kind: str, count: int) -> NDArray[np.fl
     else:
         tower = keras.Model(model.inputs, layer.output)
         other = np.zeros_like(ids)
-        inputs = [ids, other] if side == "user" else [other, ids]
-        found = tower.predict([each[:, np.newaxis] for each in inputs], verbose=0)
+        pairs = (ids, other) if side == "user" else (other, ids)
+        found = tower.predict(as_inputs(model, *pairs), verbose=0)
     if len(found) != count:
         raise TrainingError(f"The layer {name} has {len(found)} rows for {count} {side}s. Build it with {side}_count")
     return np.ascontiguousarray(np.asarray(found, np.float32).reshape(count, -1))

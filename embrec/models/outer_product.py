@@ -119,6 +119,7 @@ def from_layers(
     model.get_layer("article_embedding").set_weights([movies])
     model.get_layer("hidden").set_weights([hidden.weights.T, hidden.biases])
     model.get_layer("rating").set_weights([rating.weights.T, rating.biases])
+    model.optimizer.build(model.trainable_variables)  # or Keras warns when it loads the saved model
     return model
 
 

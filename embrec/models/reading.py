@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import keras
 
 from embrec.models import keras_model, outer_product, recommender
 from embrec.models.base import FittedModel
+
+
+def load(path: Path) -> keras.Model:
+    """Load a Keras file in safe mode, in which it can run no code of its own."""
+    return keras.saving.load_model(path, compile=False, safe_mode=True)
 
 
 def read(model: keras.Model, user_count: int, movie_count: int) -> FittedModel:

@@ -1,6 +1,6 @@
 """The Keras model of every run that predicts by a product of vectors: Embedding layers, and their sum.
 
-Solvers find the weights (:mod:`embrec.models.bayesian`, :mod:`embrec.models.als`, :mod:`embrec.models.ease`); they are
+Solvers find the weights (``embrec.models.bayesian``, ``als`` and ``ease``); they are
 set into the layers here, and what is stored in the database is read from the layers again. The model can be called,
 evaluated, fine-tuned by ``compile`` and ``fit``, saved and loaded like any other.
 """

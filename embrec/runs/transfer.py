@@ -1,7 +1,7 @@
 """Take runs out of a database as Keras files, and Keras models in as runs.
 
-A file is what ``keras.Model.save`` writes, with one more member, ``embrec.json``: the run's record, and the external ids
-of the users and movies that the rows of its Embedding layers belong to. Keras leaves that member alone.
+A file is what ``keras.Model.save`` writes, with one more member, ``embrec.json``: the run's record, and the external
+ids of the users and movies that the rows of its Embedding layers belong to. Keras leaves that member alone.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 import sqlalchemy as sa
 from numpy.typing import NDArray
@@ -93,21 +92,19 @@ def import_run(engine: sa.Engine, path: str | Path) -> int:
             f"{path} is no Keras file with a run of embrec ({error}). Write one with: embrec runs export RUN FILE, or "
             "store a Keras model with embrec.store_model"
         ) from error
-    model = keras.saving.load_model(path, compile=False, safe_mode=True)
+    model = reading.load(path)
     fitted = reading.read(model, len(record["user_ids"]), len(record["movie_ids"]))
     with db.begin(engine) as connection:
         kept_users, users = _known(connection, "user", record["user_ids"])
         kept_movies, movies = _known(connection, "movie", record["movie_ids"])
     if len(movies) < max(_LEAST_KNOWN * len(record["movie_ids"]), 1) or not len(users):
         raise DataError(
-            f"This database knows {len(movies)} of the {len(record['movie_ids'])} movies of {path}, and {len(users)} of "
-            f"its {len(record['user_ids'])} users. Load the ratings it was trained on, or train here: embrec train"
+            f"This database knows {len(movies)} of the {len(record['movie_ids'])} movies of {path}, and {len(users)} "
+            f"of its {len(record['user_ids'])} users. Load the ratings it was trained on, or train here: embrec train"
         )
     prints = np.array(record["fingerprints"], np.int64)[kept_users]
     rows = Rows(users, movies, prints, record["lowest"], record["highest"])
-    counts = {"user_count": len(users), "movie_count": len(movies)}
-    new = NewRun(**{name: record[name] for name in _KEPT}, **counts)
-    new = dataclasses.replace(new, options={**new.options, "imported_from": path.name})
+    new = _new_run({**record, "options": {**record["options"], "imported_from": path.name}}, rows)
     return _store(engine, new, rows, _part(fitted, kept_users, kept_movies), record["metrics"])
 
 
@@ -136,10 +133,13 @@ def add_run(engine: sa.Engine, keras_model: Any, like: int) -> int:
             f"The model has {len(fitted.user_vectors)} users and {len(fitted.movie_vectors)} movies, run {like} "
             f"{len(rows.users)} and {len(rows.movies)}. Name the run that the model began as"
         )
-    counts = {"user_count": len(rows.users), "movie_count": len(rows.movies)}
-    new = NewRun(**{name: getattr(run, name) for name in _KEPT}, **counts)
-    new = dataclasses.replace(new, options={**new.options, "continued_from": like})
+    new = _new_run({**vars(run), "options": {**run.options, "continued_from": like}}, rows)
     return _store(engine, new, rows, fitted, {})
+
+
+def _new_run(record: Mapping[str, Any], rows: Rows) -> NewRun:
+    kept: dict[str, Any] = {name: record[name] for name in _KEPT}
+    return NewRun(**kept, user_count=len(rows.users), movie_count=len(rows.movies))
 
 
 def _store(engine: sa.Engine, new: NewRun, rows: Rows, model: FittedModel, metrics: Mapping[str, Any]) -> int:

@@ -98,9 +98,16 @@ def test_every_variable_that_is_read_is_documented_and_nothing_else() -> None:
 
 def test_every_public_name_is_documented_with_its_module_and_nothing_else() -> None:
     listed = set()
-    for names, module, *_ in cells((DOCS / "reference" / "python.md").read_text()):
-        listed |= {(name, module.strip("`")) for name in re.findall(r"`(\w+)`", names)}
-    assert listed == {(name, getattr(embrec, name).__module__) for name in embrec.__all__}
+    for names, module, _, stability in cells((DOCS / "reference" / "python.md").read_text()):
+        listed |= {(name, module.strip("`"), stability) for name in re.findall(r"`(\w+)`", names)}
+    levels = {"stable": embrec.STABLE, "provisional": embrec.PROVISIONAL}
+    assert listed == {
+        (name, f"embrec.{module}", level)
+        for level, modules in levels.items()
+        for module, names in modules.items()
+        for name in names
+    }
+    assert all(hasattr(embrec, name) for name in embrec.__all__)
 
 
 def test_every_test_that_the_documentation_names_exists() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib.metadata
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -25,7 +26,7 @@ LEVELS = [
     {"runs"},
     {"evaluation", "serving", "training"},
     {"monitoring"},
-    {"report", "web"},
+    {"report", "testing", "web"},
     {"cli"},
 ]
 HEAVY = {"tensorflow", "keras"}
@@ -97,3 +98,23 @@ def test_importing_loads_neither_tensorflow_nor_alembic(module: str) -> None:
 
 def test_all_public_names_are_there() -> None:
     assert all(hasattr(embrec, name) for name in embrec.__all__)
+
+
+def test_names_are_shown_typed_and_versioned() -> None:
+    assert set(dir(embrec)) == {*embrec.__all__, "__version__"}
+    assert embrec.__version__ == importlib.metadata.version("embrec")
+    typed = {
+        alias.asname
+        for node in ast.walk(ast.parse((PACKAGE / "__init__.py").read_text()))
+        if isinstance(node, ast.ImportFrom) and str(node.module).startswith("embrec.")
+        for alias in node.names
+    }
+    assert typed == set(embrec.__all__)
+
+
+def test_a_former_name_warns_and_leads_to_the_present_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(embrec.RENAMED, "nearest_movies", "similar_movies")
+    with pytest.warns(DeprecationWarning, match="embrec.nearest_movies is now embrec.similar_movies"):
+        assert embrec.nearest_movies is embrec.similar_movies
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        embrec.nothing  # noqa: B018
