@@ -23,6 +23,7 @@ from embrec.db import embedded
 from embrec.db.embedded import LocalServer
 from embrec.errors import LocalServerError
 
+pytestmark = pytest.mark.server
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 as_ordinary_user = pytest.mark.skipif(os.geteuid() == 0, reason="means something only for an ordinary user")
 

@@ -27,6 +27,7 @@ from embrec.db import embedded, schema
 from embrec.errors import ConflictError, DatabaseError, UnreachableError
 from embrec.runs import experiments, publishing, records
 
+pytestmark = pytest.mark.server
 REPLICATED = {
     **FAST_SETTINGS,
     "synchronous_commit": "on",

@@ -25,6 +25,7 @@ from embrec.errors import EmbrecError
 from embrec.runs import records
 from embrec.serving import recommend
 
+pytestmark = pytest.mark.server
 PASSWORD, USER, RATING = "canary-pass-word-4711", "canary-user-4711", 4.5621948
 LABEL = "canary-label-4711"
 
