@@ -40,9 +40,9 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 @pytest.hookimpl(tryfirst=True)  # before -m chooses by the marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests that use the session's server or a browser; a test with a server of its own says so itself."""
+    """Mark the tests that use the session's server, a browser, or a model trained on MovieLens, by their fixtures."""
     for item in items:
-        for fixture, mark in (("server_url", "server"), ("browser", "browser")):
+        for fixture, mark in (("server_url", "server"), ("browser", "browser"), ("movielens_template", "slow")):
             if fixture in getattr(item, "fixturenames", ()):
                 item.add_marker(mark)
 

@@ -65,6 +65,7 @@ def run(url: str, *arguments: str) -> str:
     return done.stdout + done.stderr
 
 
+@pytest.mark.slow
 def test_a_password_and_a_rating_are_said_nowhere(
     server: LocalServer, secret_url: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
