@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test soak check lint types docs bench bench-scale bench-serving bench-accuracy wheel clean
+.PHONY: demo test quick soak check lint types docs bench bench-scale bench-serving bench-accuracy wheel clean
 
 # Load MovieLens 100K, train the article's model, and ask for similar movies.
 demo: $(VENV)/.demo
@@ -12,6 +12,10 @@ demo: $(VENV)/.demo
 # The whole test suite, by two processes, each on a PostgreSQL of its own.
 test: $(VENV)/.test
 	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+# The quick tests, in about a minute: without a server, a browser or a download, and none that takes over five seconds.
+quick: $(VENV)/.test
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not (slow or server or browser or docker or ray or movielens)"
 
 # Sixteen clients at once while runs come and go, every answer checked; ten minutes.
 soak: $(VENV)/.test

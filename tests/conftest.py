@@ -38,6 +38,15 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     terminalreporter.write_line(f"PostgreSQL server of this session: {_server_used}")
 
 
+@pytest.hookimpl(tryfirst=True)  # before -m chooses by the marks
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests that use the session's server, a browser, or a model trained on MovieLens, by their fixtures."""
+    for item in items:
+        for fixture, mark in (("server_url", "server"), ("browser", "browser"), ("movielens_template", "slow")):
+            if fixture in getattr(item, "fixturenames", ()):
+                item.add_marker(mark)
+
+
 @pytest.fixture(autouse=True)
 def no_configured_database(monkeypatch: pytest.MonkeyPatch) -> None:
     """No test may reach a database that the developer happens to have configured."""

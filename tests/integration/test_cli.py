@@ -279,6 +279,7 @@ def shell() -> Iterator[dict[str, str]]:
     shutil.rmtree(home)
 
 
+@pytest.mark.server
 def test_with_nothing_configured_the_embedded_database_is_used_and_said_so(shell: dict[str, str]) -> None:
     def run(*arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(["embrec", *arguments], env=shell, capture_output=True, text=True)

@@ -46,6 +46,7 @@ def test_the_default_model_predicts_far_better_than_averages_on_fold_u1(movielen
     assert 0.95 < errors[1] < 0.97
 
 
+@pytest.mark.slow
 @pytest.mark.movielens
 def test_the_default_model_ranks_and_compares_far_better_than_popularity(movielens: EvaluationData) -> None:
     two_part, popularity = contenders.of_model(TwoPart(), draws=30), contenders.popularity()

@@ -25,6 +25,7 @@ from embrec.db.embedded import LocalServer
 from embrec.db.server_binaries import find_binaries
 from embrec.errors import LocalServerError
 
+pytestmark = pytest.mark.server
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 as_ordinary_user = pytest.mark.skipif(os.geteuid() == 0, reason="means something only for an ordinary user")
 
@@ -81,6 +82,7 @@ def test_it_listens_on_a_private_socket_only_and_has_pgvector(home: Path) -> Non
     assert not socket.exists()
 
 
+@pytest.mark.slow
 def test_eight_processes_that_start_it_at_once_share_one_server(home: Path) -> None:
     code = (
         "import sys; from pathlib import Path; from embrec.db.embedded import LocalServer; import psycopg;"
@@ -262,6 +264,7 @@ def test_as_root_the_default_home_is_one_that_the_other_user_can_enter(
     assert embedded.default_home() == tmp_path / "embrec", "a directory that was chosen is respected"
 
 
+@pytest.mark.slow
 @as_root
 def test_as_root_binaries_that_the_other_user_cannot_reach_are_copied(
     home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -42,6 +42,7 @@ def test_a_guide_works_on_movielens(
         follow(page, tmp_path, url)
 
 
+@pytest.mark.slow
 def test_the_tutorial_leads_from_nothing_to_a_recommendation(empty_url: str, tmp_path: Path) -> None:
     follow(TUTORIAL, tmp_path, empty_url)
 

@@ -66,6 +66,7 @@ def written(path: Path, pieces: Iterable[bytes]) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_memory_follows_the_ratings_that_are_read_and_not_the_files(tmp_path: Path) -> None:
     paths = [str(written(tmp_path / name, pieces())) for name, pieces, *_ in FILES]
     done = subprocess.run([sys.executable, "-c", READ, *paths], capture_output=True, text=True, check=True)

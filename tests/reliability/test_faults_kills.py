@@ -29,6 +29,7 @@ from faulting import (
 from embrec.runs import records
 from embrec.runs.cleanup import collect_garbage
 
+pytestmark = pytest.mark.slow
 OF_A_LOAD = [
     ("embrec.data.loading.read_ratings", 1, "before"),
     ("embrec.data.loading.read_ratings", 1, "after"),

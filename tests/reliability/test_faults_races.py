@@ -39,6 +39,7 @@ def at_once(*actions: Callable[[], Any]) -> None:
         thread.join()
 
 
+@pytest.mark.slow
 def test_of_two_trainings_at_once_both_are_stored_and_the_first_to_end_is_published(
     engine: sa.Engine, url: str
 ) -> None:

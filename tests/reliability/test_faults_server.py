@@ -28,6 +28,7 @@ from embrec.runs.embeddings import read
 from embrec.serving import similar
 from embrec.training import train
 
+pytestmark = pytest.mark.server
 COPYING = ("psycopg.copy.Copy.write", 4, "before")
 OF_A_LOAD = [
     ("embrec.data.loading.map_ids", 1, "after"),

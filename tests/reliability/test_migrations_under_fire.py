@@ -91,6 +91,7 @@ def behind(engine: sa.Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     return engine
 
 
+@pytest.mark.slow
 def test_an_upgrade_waits_for_a_long_transaction_and_holds_nobody_up(behind: sa.Engine) -> None:
     longest = 0.0
     with behind.connect() as reader, behind.connect() as other:

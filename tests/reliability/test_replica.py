@@ -28,6 +28,7 @@ from embrec.db.server_binaries import find_binaries
 from embrec.errors import ConflictError, DatabaseError, UnreachableError
 from embrec.runs import experiments, publishing, records
 
+pytestmark = pytest.mark.server
 REPLICATED = {
     **FAST_SETTINGS,
     "synchronous_commit": "on",

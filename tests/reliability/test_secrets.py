@@ -25,6 +25,7 @@ from embrec.errors import EmbrecError
 from embrec.runs import records
 from embrec.serving import recommend
 
+pytestmark = pytest.mark.server
 PASSWORD, USER, RATING = "canary-pass-word-4711", "canary-user-4711", 4.5621948
 LABEL = "canary-label-4711"
 
@@ -64,6 +65,7 @@ def run(url: str, *arguments: str) -> str:
     return done.stdout + done.stderr
 
 
+@pytest.mark.slow
 def test_a_password_and_a_rating_are_said_nowhere(
     server: LocalServer, secret_url: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
 import soak
 
 
+@pytest.mark.slow
 def test_no_answer_is_wrong_and_nothing_grows_while_runs_come_and_go_under_load(url: str) -> None:
     result = soak.soak(url, seconds=60)
     assert (result.wrong[:3], result.errors[:3]) == ([], []), result.table()

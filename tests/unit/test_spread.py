@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from dataclasses import replace
 
 import numpy as np
 import pytest
-from test_matrix_factorization import as_model, made_up
+from test_matrix_factorization import as_model, digests_by_threads, made_up
 
 from embrec import splits
 from embrec.models.als import model as als
@@ -136,6 +133,7 @@ def test_the_variance_of_draws_is_added_to_the_noises() -> None:
     )
 
 
+@pytest.mark.slow
 def test_draws_are_the_same_bits_on_any_number_of_threads() -> None:
     code = (
         "import sys, os, hashlib; threads = int(sys.argv[1]); os.cpu_count = lambda: threads;"
@@ -147,15 +145,4 @@ def test_draws_are_the_same_bits_on_any_number_of_threads() -> None:
         "arrays = fitted.user_vectors, fitted.movie_vectors, fitted.user_spreads, fitted.movie_spreads;"
         "print(hashlib.sha256(b''.join(each.tobytes() for each in arrays)).hexdigest())"
     )
-    digests = [
-        subprocess.run(
-            [sys.executable, "-c", code, threads, __file__.rsplit("/", 1)[0]],
-            env={**os.environ, "OPENBLAS_NUM_THREADS": threads},
-            capture_output=True,
-            text=True,
-            check=True,
-        ).stdout.splitlines()[-1]
-        for threads in ("1", "2", "4")
-    ]
-    assert len(digests[0]) == 64
-    assert len(set(digests)) == 1
+    assert len(digests_by_threads(code)) == 1
