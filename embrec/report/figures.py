@@ -1,4 +1,4 @@
-"""A report's figures, drawn once and saved as SVG that takes its page's colours, or as PNG on white."""
+"""The figures of a report, drawn once and saved as SVG in the colours of the page, or as PNG on white."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from embrec.report import measures
 from embrec.report.findings import Findings
 from embrec.report.likeness import MapPoint
 
-# Inches, at 72 units each; at this width a phone shows the letters in about their size.
+# In inches of 72 units; at this width a phone shows the text at about its nominal size.
 _SIZE = (5.0, 3.4)
 _PIXELS_PER_INCH = 200
 _COLOURED_GENRES = 8
@@ -47,7 +47,7 @@ _STYLE = {
 
 @dataclass(frozen=True)
 class Colours:
-    """Colours by the names that they have on the page."""
+    """The colours, by their names on the page."""
 
     ink: str
     ink_soft: str
@@ -57,7 +57,7 @@ class Colours:
     series_other: str
 
 
-# Colours that stand for the page's own, put in their place after drawing.
+# Placeholder colours, which are replaced by the page's CSS variables after drawing.
 _STAND_INS = Colours(
     ink="#010101",
     ink_soft="#020202",
@@ -78,7 +78,7 @@ Draw = Callable[[Figure, Findings, Colours], None]
 
 
 def svg(name: str, findings: Findings) -> str:
-    """A figure as an SVG element whose colours are the page's and whose letters are text."""
+    """Draw a figure as an SVG element in the colours of the page, with its letters as text."""
     buffer = io.StringIO()
     with mpl.rc_context(_style(_STAND_INS)):
         figure = _drawn(name, findings, _STAND_INS)
@@ -86,7 +86,7 @@ def svg(name: str, findings: Findings) -> str:
     text = buffer.getvalue()
     text = text[text.index("<svg") :]
     text = re.sub(r"<metadata>.*?</metadata>|<style.*?</style>", "", text, flags=re.DOTALL)
-    # Ids would meet those of the other figures on the page, and sizes are the page's.
+    # Make ids unique, because all figures are in one page, and leave the size to the page.
     text = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{name}-", text)
     text = re.sub(r'<svg ([^>]*?)height="[^"]*" ([^>]*?)width="[^"]*"', r'<svg aria-hidden="true" \1\2', text, count=1)
     text = re.sub("#0[0-9a-f]{5}", lambda found: f"var(--{_NAMES[found[0]]})" if found[0] in _NAMES else found[0], text)
@@ -94,7 +94,7 @@ def svg(name: str, findings: Findings) -> str:
 
 
 def save_png(name: str, findings: Findings, path: Path) -> None:
-    """A figure as PNG on white; letters that no font of matplotlib's has are empty boxes."""
+    """Save a figure as PNG on white; letters that no font of matplotlib has become empty boxes."""
     colours = _on_white()
     with mpl.rc_context(_style(colours)), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing from font", UserWarning)
@@ -102,7 +102,7 @@ def save_png(name: str, findings: Findings, path: Path) -> None:
 
 
 def _on_white() -> Colours:
-    """The page's own colours by day."""
+    """Return the page's colours in light mode."""
     by_day = pages.page_text("page.css").partition("prefers-color-scheme: dark")[0]
     found = dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6});", by_day))
     series = tuple(found[f"series-{number}"] for number in range(1, _COLOURED_GENRES + 1))
@@ -110,7 +110,7 @@ def _on_white() -> Colours:
 
 
 def names(findings: Findings) -> Iterator[str]:
-    """The figures that there is something to draw for."""
+    """Yield the names of the figures that there is data for."""
     available = {
         "training": any(epoch["rmse"] is not None for epoch in findings.run.history),
         "ratings": findings.histogram is not None,
@@ -196,7 +196,7 @@ def _coverage(figure: Figure, findings: Findings, colours: Colours) -> None:
     dashes = ("-", "-", "--", ":")
     for number, (label, counts) in enumerate(curves.items()):
         shares = measures.concentration(counts)
-        # A curve of a thousand points looks like one of a million.
+        # At most 400 points: a curve of more looks the same, and makes the page bigger.
         places = np.unique(np.linspace(0, len(counts), 400).round().astype(int))
         axes.plot(
             places / len(counts), shares[places], dashes[number], color=colours.series[number], linewidth=2, label=label
@@ -220,7 +220,7 @@ def _drift(figure: Figure, findings: Findings, colours: Colours) -> None:
 
 
 def colouring(points: list[MapPoint]) -> tuple[list[str], list[int]]:
-    """The coloured genres, and each point's place among them, as the map on the page has it (embrec/pages/map.js)."""
+    """Return the coloured genres, and each point's index among them, as embrec/pages/map.js does."""
     counts = Counter(genre for point in points for genre in point.genres)
 
     def rarest(point: MapPoint, eligible: Callable[[str], bool]) -> str | None:
@@ -258,7 +258,7 @@ def _map(figure: Figure, findings: Findings, colours: Colours) -> None:
 
 
 def _label(figure: Figure, axes: Axes, points: list[MapPoint], colours: Colours) -> None:
-    """Titles of the most rated movies that find room; the points come most rated first."""
+    """Label the most rated movies that have room for a title; the points are sorted, most rated first."""
     figure.draw_without_rendering()
     taken: list[Any] = []
     for point in points[: 4 * _TITLES_ON_MAP]:
@@ -282,7 +282,7 @@ def _label(figure: Figure, axes: Axes, points: list[MapPoint], colours: Colours)
 
 
 def _short(title: str, length: int) -> str:
-    """A title on one line, cut where it is long."""
+    """Return a title on one line, truncated if it is long."""
     text = " ".join(title.split())
     return text if len(text) <= length else f"{text[: length - 1].rstrip()}…"
 
@@ -294,7 +294,7 @@ def _neighbours(figure: Figure, findings: Findings, colours: Colours) -> None:
     for axes, movie in zip(grid, findings.neighbours, strict=False):
         places = np.arange(len(movie.near))
         axes.barh(places + 0.24, [cosine for _, cosine in movie.near], 0.26, color=colours.series[0])
-        # Above its bar a title has room, whatever its letters.
+        # Above its bar a title of any length has room.
         label = {"va": "center", "fontsize": 9.5, "in_layout": False, "parse_math": False}
         for place, (title, cosine) in zip(places, movie.near, strict=True):
             axes.text(0, place - 0.18, _short(title, 48), clip_on=True, **label)
