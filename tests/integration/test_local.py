@@ -1,4 +1,4 @@
-"""The embedded server: shared, robust against kills, and indifferent to its surroundings."""
+"""The embedded server: shared, robust against kills, and independent of its environment."""
 
 from __future__ import annotations
 
@@ -119,11 +119,11 @@ def test_an_old_pid_that_another_process_has_now_is_no_obstacle(home: Path) -> N
     process.wait()
     file = server.data / "postmaster.pid"
     lines = file.read_text().splitlines()
-    # A live process that is no server of ours, under the number that the killed one had.
+    # A live process with the process id of the killed server, which is not a server of ours.
     account = embedded._service_account(server.data)
     bystander = subprocess.Popen(["sleep", "60"], **embedded._as(account))
     try:
-        time.sleep(0.5)  # let the killed server's own children end
+        time.sleep(0.5)  # until the killed server's own children end
         file.write_text("\n".join([str(bystander.pid), *lines[1:]]) + "\n")
         assert answers(server.start())
         assert bystander.poll() is None
@@ -204,7 +204,7 @@ def test_as_root_a_home_that_the_other_user_cannot_enter_is_refused_and_its_pare
 
 @as_root
 def test_root_leaves_an_ordinary_users_database_to_its_owner(home: Path) -> None:
-    """As after `docker exec`: root uses the cluster as it is and changes no owner."""
+    """The case of `docker exec`: root uses the cluster as it is and changes no owner."""
     nobody = pwd.getpwnam("nobody")
     home.mkdir()
     (home / "postgresql-18").mkdir(mode=0o700)

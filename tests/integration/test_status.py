@@ -1,4 +1,4 @@
-"""How everything is: the views, embrec status, and what Prometheus reads."""
+"""The health of a deployment: the views, embrec status, and the Prometheus metrics."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def codes(engine: sa.Engine) -> list[str]:
 
 
 def with_limit(engine: sa.Engine, view: str, limit: int, instead: int) -> None:
-    """Have a view take what is small for large."""
+    """Lower a limit in a view, so that small data exceeds it."""
     text = resources.sql_text(f"views/{view}_v01")
     assert text.count(str(limit)) == 1
     changed = text.replace(str(limit), str(instead)).replace("CREATE VIEW", "CREATE OR REPLACE VIEW")
@@ -211,7 +211,7 @@ SAMPLE = re.compile(rf"({NAME})({LABELS})? (-?\d+(?:\.\d+)?(?:e[+-]?\d+)?|NaN|[+
 
 
 def parsed(text: str) -> dict[tuple[str, str], float]:
-    """Samples of the text format 0.0.4, read strictly: each metric's help and type first, and no twins."""
+    """Parse the text format 0.0.4 strictly: each metric's help and type come first, and no sample is duplicated."""
     assert text.endswith("\n")
     found: dict[tuple[str, str], float] = {}
     described: list[str] = []

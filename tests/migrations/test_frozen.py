@@ -1,6 +1,6 @@
-"""What is frozen: the schema as text, and a dump of each released revision, with data, that newer releases must serve.
+"""The frozen files: the schema as text, and a dump of each released revision that newer releases must serve.
 
-To write them anew, or a new revision's: EMBREC_WRITE_FROZEN=1 python -m pytest tests/migrations/test_frozen.py. A dump
+To write them again, or a new revision's: EMBREC_WRITE_FROZEN=1 python -m pytest tests/migrations/test_frozen.py. A dump
 that a release has had is never written again.
 """
 
@@ -25,7 +25,7 @@ from embrec.serving import predict, recommend, similar
 
 FROZEN = Path(__file__).with_name("frozen")
 WRITE = bool(os.environ.get("EMBREC_WRITE_FROZEN"))
-# As each major version of PostgreSQL writes functions and views in its own way.
+# One major version, because each PostgreSQL formats functions and views in its own way.
 MAJOR = 18
 
 
@@ -35,7 +35,7 @@ def version(engine: sa.Engine) -> int:
 
 
 def as_lines(engine: sa.Engine) -> str:
-    """The catalogue, a function by its first line, its rights and a digest."""
+    """Return the catalogue as lines; a function is its first line, its rights and a digest."""
     lines = []
     for line in catalogue(engine):
         if line.startswith("function"):

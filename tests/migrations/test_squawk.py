@@ -1,4 +1,4 @@
-"""Each revision by itself under squawk, a linter for migrations that hold up who uses the tables."""
+"""Each revision under squawk, a linter that finds migrations that block users of the tables."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ NOT_OURS = {
     "require-lock-timeout": "prepare.sql sets it, by a function that squawk does not look into",
     "require-statement-timeout": "the same",
 }
-# Before the first release: the table is made by the same upgrade and is empty.
+# No release had these tables without the index: the same upgrade creates them, and they are empty.
 EXCEPTIONS = {"0002": ["require-concurrent-index-creation"], "0003": ["require-concurrent-index-creation"]}
 
 REVISIONS = [each.revision for each in schema.history()]
