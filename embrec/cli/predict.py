@@ -20,7 +20,7 @@ from embrec.serving.search import resolve_movie
 def predict(user: str, movies: tuple[str, ...], database_url: str | None, as_json: bool) -> None:
     """Predict the rating that USER would give each of the MOVIES (ids or titles), and its uncertainty.
 
-    The uncertainty is a standard deviation, in stars; it is missing for a run that does not estimate it.
+    The uncertainty is a standard deviation, in the unit of ratings. It is missing for a run that does not estimate it.
 
     \b
     embrec predict 196 50 "Fargo (1996)"

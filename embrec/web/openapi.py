@@ -9,7 +9,7 @@ from embrec.web.endpoints import ENDPOINTS, Endpoint, Parameter
 from embrec.web.shapes import ERROR
 
 REFUSALS = {
-    "400": "The Host header names somebody else.",
+    "400": "The Host header names another server.",
     "404": "There is no such movie, user or run.",
     "422": "A value is missing, of a wrong type, or out of range.",
     "429": "Too many requests of one client; Retry-After says when to come back.",
