@@ -27,6 +27,7 @@ check: lint types
 lint: $(VENV)/.dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
+	$(BIN)/python .ci/prose.py
 
 types: $(VENV)/.dev
 	$(BIN)/mypy

@@ -1,4 +1,4 @@
-"""Where the database and embrec's own files are. The only module that reads the environment."""
+"""Configuration: the database's address and the directories of files. No other module reads the environment."""
 
 from __future__ import annotations
 
@@ -15,38 +15,39 @@ from psycopg.errors import ProgrammingError
 from embrec.errors import ConfigError
 
 URL_VARIABLES = ("EMBREC_DATABASE_URL", "DATABASE_URL")
-# Where those go through a connection pooler: the server's own address, for what takes a session.
+# The server's own address, if those variables name a connection pooler: migrations and loads need a session.
 DIRECT_URL_VARIABLE = "EMBREC_DIRECT_URL"
-# Any of these names a server to libpq; PGUSER or PGPASSWORD alone do not.
+# Each of these variables alone names a server to libpq; PGUSER or PGPASSWORD does not.
 LIBPQ_VARIABLES = ("PGSERVICE", "PGHOST", "PGHOSTADDR", "PGPORT", "PGDATABASE")
 
 
 @dataclass(frozen=True)
 class DatabaseSetting:
-    """Which database to use, and who said so.
+    """The database to use, and the origin of this setting.
 
     Attributes:
         parameters: Connection parameters by libpq's names; empty means libpq's own ``PG*`` variables.
-        origin: Where the setting came from, for messages: ``--database-url`` or a variable's name.
+        origin: Origin of the setting, for messages: ``--database-url`` or a variable's name.
     """
 
     parameters: Mapping[str, str]
     origin: str
 
     def __repr__(self) -> str:
-        """Shows the server and never the password."""
+        """Show the server, never the password."""
         return f"DatabaseSetting({describe(self.parameters)!r}, origin={self.origin!r})"
 
 
 def parse_database_url(url: str, origin: str) -> DatabaseSetting:
     """Parse a database URL or a libpq keyword string into connection parameters.
 
-    Accepts ``postgresql://``, ``postgres://``, SQLAlchemy's ``postgresql+psycopg://`` and ``host=... dbname=...``;
-    libpq does the parsing, so every option it knows works (several hosts, sslmode, a socket directory).
+    The URL may start with ``postgresql://``, ``postgres://`` or SQLAlchemy's ``postgresql+psycopg://``, or be a string
+    such as ``host=... dbname=...``. libpq parses it, so all its options work (several hosts, sslmode, a socket
+    directory).
 
     Args:
         url: The URL or keyword string.
-        origin: Where it came from, for messages.
+        origin: Origin of the URL, for messages.
 
     Raises:
         ConfigError: The text is not a connection string. The message does not repeat it: it may hold a password.
@@ -78,14 +79,14 @@ def database_setting(url: str | None = None, direct: bool = False) -> DatabaseSe
     """Find the configured database: ``url``, EMBREC_DATABASE_URL, DATABASE_URL, then libpq's ``PG*`` variables.
 
     Args:
-        url: A database URL that goes before the environment.
-        direct: Whether EMBREC_DIRECT_URL goes before the other variables.
+        url: A database URL that takes precedence over the environment.
+        direct: True if EMBREC_DIRECT_URL takes precedence over the other variables.
 
     Returns:
-        The setting, or None where nothing is configured and the embedded database should be used.
+        The setting, or None if no database is configured and the embedded one should be used.
 
     Raises:
-        ConfigError: A setting is there but cannot be read.
+        ConfigError: A setting exists but cannot be parsed.
     """
     if url:
         return parse_database_url(url, "--database-url")
@@ -99,12 +100,12 @@ def database_setting(url: str | None = None, direct: bool = False) -> DatabaseSe
 
 
 def connect_timeout() -> str:
-    """After how many seconds to give up on a server that does not answer: $PGCONNECT_TIMEOUT, or 10."""
+    """Return the connection timeout in seconds: $PGCONNECT_TIMEOUT, or 10."""
     return os.environ.get("PGCONNECT_TIMEOUT") or "10"
 
 
 def describe(parameters: Mapping[str, str]) -> str:
-    """Name a database in a message, without its password."""
+    """Describe a database in a message, without its password."""
     if not parameters:
         return "the database named by the PG* variables"
     host = parameters.get("host") or parameters.get("hostaddr") or "localhost"
@@ -113,28 +114,28 @@ def describe(parameters: Mapping[str, str]) -> str:
 
 
 def home_directory() -> Path:
-    """Directory for the embedded database: $EMBREC_HOME, else the user's data directory (XDG)."""
+    """Return the directory of the embedded database: $EMBREC_HOME, or the user's data directory (XDG)."""
     if value := os.environ.get("EMBREC_HOME"):
         return Path(value).expanduser().absolute()
     return platformdirs.user_data_path("embrec")
 
 
 def home_is_chosen() -> bool:
-    """Whether the user named the home directory, by EMBREC_HOME or XDG_DATA_HOME."""
+    """Return whether EMBREC_HOME or XDG_DATA_HOME names the home directory."""
     return bool(os.environ.get("EMBREC_HOME") or os.environ.get("XDG_DATA_HOME"))
 
 
 def cache_directory() -> Path:
-    """Directory for downloaded data sets: $EMBREC_HOME/cache, else the user's cache directory (XDG)."""
+    """Return the directory of downloaded data sets: $EMBREC_HOME/cache, or the user's cache directory (XDG)."""
     if os.environ.get("EMBREC_HOME"):
         return home_directory() / "cache"
     return platformdirs.user_cache_path("embrec")
 
 
 def server_environment() -> dict[str, str]:
-    """Environment for the embedded server: ours without locale and libpq variables.
+    """Return the environment of the embedded server: ours without locale and libpq variables.
 
-    A LANG that was never generated makes initdb fail, and a stray PG* variable would redirect it.
+    initdb fails if LANG names a locale that is not installed, and a stray PG* variable would redirect it.
     """
     return {
         name: value
@@ -144,5 +145,5 @@ def server_environment() -> dict[str, str]:
 
 
 def quiet_tensorflow() -> None:
-    """Keep TensorFlow's own log off the terminal unless the user has set its level; call before importing it."""
+    """Silence TensorFlow's log on the terminal, unless its level is set; call this before importing it."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")

@@ -1,4 +1,4 @@
-"""Every error embrec raises on purpose.
+"""The errors that embrec raises on purpose.
 
 ::
 
@@ -6,9 +6,9 @@
     ├── ConfigError              a setting cannot be used
     ├── LocalServerError         the embedded PostgreSQL cannot be found, started or stopped
     ├── DatabaseError            a server cannot be reached or used
-    │   ├── UnreachableError     nobody answers, or the connection was lost
+    │   ├── UnreachableError     no server answers, or the connection was lost
     │   ├── ConflictError        another transaction was in the way; trying again helps
-    │   ├── BusyError            somebody else holds a lock
+    │   ├── BusyError            another session holds a lock
     │   ├── RequirementError     PostgreSQL or pgvector is missing or too old
     │   └── SchemaError          the schema is absent, behind, or cannot be migrated
     ├── DataError                the data given cannot be loaded or trained on
@@ -19,20 +19,20 @@
     ├── RunError                 a model run cannot be published, rolled back or deleted
     │   └── WithheldError        a model run is not published, and could be by force
     ├── ExperimentError          an experiment cannot be started or ended
-    └── NotFoundError            what was asked for is not there
+    └── NotFoundError            a movie, user or run is not in the database
         ├── UnknownMovieError
         ├── UnknownUserError
         ├── UnknownRunError
         └── NoPublishedRunError
 
-A message is one or two sentences: what is wrong, then what to do next, with the command where there is one.
+A message is one or two sentences: what is wrong, then what to do next, with the command if there is one.
 """
 
 from __future__ import annotations
 
 
 class EmbrecError(Exception):
-    """Base of all errors that embrec raises on purpose."""
+    """The base class of all errors that embrec raises on purpose."""
 
 
 class ConfigError(EmbrecError):
@@ -48,15 +48,15 @@ class DatabaseError(EmbrecError):
 
 
 class UnreachableError(DatabaseError):
-    """Nobody answers at the database's address, or the connection was lost; trying again may help."""
+    """No server answers at the database's address, or the connection was lost; trying again may help."""
 
 
 class ConflictError(DatabaseError):
-    """Another transaction was in the way, or on a standby what the primary did; nothing was done, try again."""
+    """A conflict with another transaction, or on a standby with the primary's changes; nothing was done, try again."""
 
 
 class BusyError(DatabaseError):
-    """Somebody else holds a lock that was waited for; trying again later may help."""
+    """Another session holds a lock, and waiting for it timed out; trying again later may help."""
 
 
 class RequirementError(DatabaseError):
@@ -76,14 +76,14 @@ class ArgumentError(DataError, ValueError):
 
 
 class BadRowError(DataError):
-    """One row of the input is bad.
+    """One row of the input is invalid.
 
     Args:
         file: The file's name as the user gave it.
         line: Line number in that file, counted from 1, or the row's position in a DataFrame.
         column: The column's name.
-        reason: What is wrong with the value, in a few words.
-        rejectable: Whether such a row can be set aside and the load go on.
+        reason: Description of the error in the value, in a few words.
+        rejectable: True if the load can set such a row aside and go on.
     """
 
     def __init__(self, file: str, line: int, column: str, reason: str, rejectable: bool = False) -> None:
@@ -98,7 +98,7 @@ class BadRowError(DataError):
 
 
 class DownloadError(DataError):
-    """A data set cannot be fetched, or what arrived is not what it should be."""
+    """A data set cannot be downloaded, or the download has a wrong checksum or contents."""
 
 
 class TrainingError(EmbrecError):
@@ -118,7 +118,7 @@ class ExperimentError(EmbrecError):
 
 
 class NotFoundError(EmbrecError):
-    """What was asked for is not in the database."""
+    """A movie, user or model run is not in the database."""
 
 
 class UnknownMovieError(NotFoundError):

@@ -1,4 +1,4 @@
-"""How well a model did: errors of ratings, and the quality of ranked lists and neighbours, in numpy."""
+"""Evaluation metrics in numpy: RMSE, MAE, NDCG@n, recall@n, MAP@n, hit rate@n (HR@n), and quality of neighbours."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from numpy.typing import NDArray
 
 
 def rmse(predicted: NDArray[np.float32], actual: NDArray[np.float32]) -> float:
-    """Root mean squared error of predicted ratings, in the ratings' unit."""
+    """Return the root mean squared error of predicted ratings, in the ratings' unit."""
     return float(np.sqrt(np.mean(np.square(predicted.astype(np.float64) - actual))))
 
 
 def mae(predicted: NDArray[np.float32], actual: NDArray[np.float32]) -> float:
-    """Mean absolute error of predicted ratings, in the ratings' unit."""
+    """Return the mean absolute error of predicted ratings, in the ratings' unit."""
     return float(np.mean(np.abs(predicted.astype(np.float64) - actual)))
 
 
 def liked_from(low: float, high: float) -> float:
-    """The rating from which on it says that the movie was liked: three quarters up the scale, 4 of 1 to 5."""
+    """Return the lowest rating that counts as liked (relevant): three quarters up the scale, or 4 on 1 to 5."""
     return low + 0.75 * (high - low)
 
 
 def top(scores: NDArray[Any], n: int) -> NDArray[np.int64]:
-    """The columns of the n highest scores of each row, highest first; of equal scores the first column."""
+    """Return the columns of each row's n highest scores, highest first; ties go to the first column."""
     if n < scores.shape[1]:
         edge = -np.partition(-scores, n - 1, axis=1)[:, n - 1 : n]
         above, at_edge = scores > edge, scores == edge
@@ -41,15 +41,17 @@ def _hits(scores: NDArray[Any], relevant: NDArray[np.bool_], n: int) -> NDArray[
 
 
 def ndcg(scores: NDArray[Any], relevant: NDArray[np.bool_], n: int) -> NDArray[np.float64]:
-    """Normalised discounted cumulative gain at n of each row, of gains 0 and 1 (Jarvelin, Kekalainen, TOIS 2002).
+    """Return the normalized discounted cumulative gain (NDCG@n) of each row, with gains of 0 and 1.
+
+    The metric is that of Jarvelin and Kekalainen (TOIS 2002).
 
     Args:
-        scores: Shape (rows, columns); what may not be recommended is -inf.
-        relevant: bool of the same shape, at least one in each row.
+        scores: Scores of shape (rows, columns); -inf for a column that must not be recommended.
+        relevant: Relevant columns, bool of the same shape, at least one in each row.
         n: Length of the list.
 
     Returns:
-        float64 of shape (rows,).
+        NDCG@n, float64 of shape (rows,).
     """
     hits = _hits(scores, relevant, n)
     gains = 1 / np.log2(np.arange(2, hits.shape[1] + 2))
@@ -58,28 +60,37 @@ def ndcg(scores: NDArray[Any], relevant: NDArray[np.bool_], n: int) -> NDArray[n
 
 
 def recall(scores: NDArray[Any], relevant: NDArray[np.bool_], n: int) -> NDArray[np.float64]:
-    """Share of each row's relevant columns that are among its n best; arguments as of :func:`ndcg`."""
+    """Return recall@n: the share of each row's relevant columns in its top n; arguments as of :func:`ndcg`."""
     return np.asarray(_hits(scores, relevant, n).sum(axis=1) / relevant.sum(axis=1))
 
 
 def average_precision(scores: NDArray[Any], relevant: NDArray[np.bool_], n: int) -> NDArray[np.float64]:
-    """Mean of the precision at each hit among the n best, over min(n, relevant); arguments as of :func:`ndcg`."""
+    """Return the average precision at n of each row; its mean over rows is MAP@n.
+
+    It is the sum of the precision at each hit in the top n, divided by the lower of n and the number of relevant
+    columns. Arguments are as of :func:`ndcg`.
+    """
     hits = _hits(scores, relevant, n)
     precision = np.cumsum(hits, axis=1) / np.arange(1, hits.shape[1] + 1)
     return np.asarray((precision * hits).sum(axis=1) / np.minimum(relevant.sum(axis=1), n))
 
 
 def hit_rate(scores: NDArray[Any], relevant: NDArray[np.bool_], n: int) -> NDArray[np.float64]:
-    """Whether each row has a hit among its n best, 0 or 1; arguments as of :func:`ndcg`."""
+    """Return 1 for each row with a relevant column in its top n (HR@n), else 0; arguments as of :func:`ndcg`."""
     return np.asarray(_hits(scores, relevant, n).any(axis=1), np.float64)
 
 
 def jaccard(near: NDArray[np.int64], labels: NDArray[np.bool_]) -> float:
-    """Mean Jaccard index of each row's labels and its neighbours': near is (rows, n), labels (rows, label_count)."""
+    """Return the mean Jaccard index between the labels of each row and of its neighbours.
+
+    Args:
+        near: Neighbours of each row, of shape (rows, n).
+        labels: Labels of each row, bool of shape (rows, label_count).
+    """
     own, other = labels[:, np.newaxis], labels[near]
     return float(((own & other).sum(axis=2) / np.maximum((own | other).sum(axis=2), 1)).mean())
 
 
 def overlap(near: NDArray[np.int64], expected: NDArray[np.int64]) -> float:
-    """Mean share of each row's expected neighbours that are among its neighbours; both int64 of shape (rows, n)."""
+    """Return the mean share of each row's expected neighbours found in ``near``; both int64 of shape (rows, n)."""
     return float((near[:, :, np.newaxis] == expected[:, np.newaxis, :]).any(axis=1).mean())

@@ -1,4 +1,4 @@
-"""Ways to split ratings into a part to learn from and a part to test on; all give positions, int64, ascending."""
+"""Train-test splits and cross-validation folds of ratings, as ascending positions (int64)."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ def random_split(count: int, held_out: float, seed: int) -> Split:
     Args:
         count: Number of ratings.
         held_out: Share to hold out, more than 0 and less than 1.
-        seed: The same seed gives the same split.
+        seed: Random seed; the same seed gives the same split.
 
     Returns:
-        Positions to train on and positions held out; neither is empty where there are at least two ratings.
+        Training positions and held-out positions; neither is empty if there are at least two ratings.
     """
     held = min(max(round(count * held_out), 1), count - 1)
     order = np.random.default_rng(seed).permutation(count)
@@ -28,12 +28,12 @@ def random_split(count: int, held_out: float, seed: int) -> Split:
 
 
 def blocks(count: int, folds: int) -> Iterator[Split]:
-    """Consecutive blocks in the order of the file, each held out once: the official folds of MovieLens 100K."""
+    """Yield folds that are consecutive blocks of the file, such as the official folds of MovieLens 100K."""
     yield from _folds(np.arange(count), folds)
 
 
 def random_folds(count: int, folds: int, seed: int) -> Iterator[Split]:
-    """Folds at random, each held out once."""
+    """Yield random folds, each held out once."""
     yield from _folds(np.random.default_rng(seed).permutation(count), folds)
 
 
@@ -44,14 +44,14 @@ def _folds(order: NDArray[np.int64], folds: int) -> Iterator[Split]:
 
 
 def by_time(rated_at: NDArray[np.int64], held_out: float) -> Split:
-    """Hold the newest share out; at the edge, ratings of one time stay together in the held-out part."""
+    """Hold out the newest share; ratings with the same timestamp as the oldest held out are held out too."""
     edge = np.sort(rated_at)[-max(round(held_out * len(rated_at)), 1)]
     held = rated_at >= edge
     return np.flatnonzero(~held), np.flatnonzero(held)
 
 
 def per_user(users: NDArray[np.int32], held_out: float, seed: int) -> Split:
-    """Hold a share of every user's ratings out, rounded, at random."""
+    """Hold out a random share of every user's ratings, rounded to a whole number."""
     order = np.random.default_rng(seed).permutation(len(users))
     order = order[np.argsort(users[order], kind="stable")]
     counts = np.bincount(users)
@@ -62,7 +62,7 @@ def per_user(users: NDArray[np.int32], held_out: float, seed: int) -> Split:
 
 
 def half_of_users(users: NDArray[np.int32], user_count: int, seed: int) -> Split:
-    """The ratings of a random half of the users, and those of the others."""
+    """Split by user: the ratings of a random half of the users, and those of the others."""
     first = np.zeros(user_count, bool)
     first[np.random.default_rng(seed).permutation(user_count)[: user_count // 2]] = True
     return np.flatnonzero(first[users]), np.flatnonzero(~first[users])

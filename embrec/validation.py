@@ -1,4 +1,4 @@
-"""What callers hand over, checked before a statement is made of it, and turned into what the statement takes."""
+"""Validation of callers' arguments, and their conversion to values for SQL statements."""
 
 from __future__ import annotations
 
@@ -17,16 +17,17 @@ import numpy as np
 from embrec.errors import ArgumentError
 
 LONGEST_ID_BYTES = 500
-# PostgreSQL's text has neither; a lone surrogate is what Python makes of a command-line argument that is not UTF-8.
+# PostgreSQL's text type can store neither NUL nor a lone surrogate. Python decodes invalid UTF-8 in a command-line
+# argument to lone surrogates.
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 _LOWEST, _HIGHEST = -(2**31), 2**31 - 1
 
 
 def outside_id(value: Any, name: str) -> str:
-    """An outside id as text.
+    """Return an external id as text.
 
     Raises:
-        ArgumentError: It is neither text nor an integer, or no id can be so.
+        ArgumentError: The value is neither text nor an integer, or is no valid id.
     """
     if _is_whole(value):
         return str(int(value))
@@ -37,7 +38,7 @@ def outside_id(value: Any, name: str) -> str:
 
 
 def text(value: object, name: str, wanted: str = "text") -> str:
-    """Text that PostgreSQL can hold."""
+    """Return text that PostgreSQL can store."""
     if not isinstance(value, str):
         raise ArgumentError(f"{name} is {_shown(value)}; give {wanted}.")
     if _UNSTORABLE.search(value):
@@ -46,28 +47,28 @@ def text(value: object, name: str, wanted: str = "text") -> str:
 
 
 def words(value: object, name: str) -> str:
-    """Text to look for; a character that no stored text has separates words."""
+    """Return text to search for; a character that PostgreSQL cannot store becomes a space."""
     if not isinstance(value, str):
         raise ArgumentError(f"{name} is {_shown(value)}; give text.")
     return _UNSTORABLE.sub(" ", value)
 
 
 def several(values: object, name: str, each: Callable[[object, str], str] = outside_id) -> list[str]:
-    """A list of ids, or of other text."""
+    """Return a list of ids, or of other text."""
     if isinstance(values, str | bytes | Mapping) or not isinstance(values, Iterable):
         raise ArgumentError(f"{name} is {_shown(values)}; give a list.")
     return [each(value, name) for value in values]
 
 
 def integer(value: Any, name: str) -> int:
-    """A whole number as PostgreSQL's integer holds it; beyond its range, the nearest."""
+    """Return a whole number, clipped to the range of PostgreSQL's integer."""
     if not _is_whole(value):
         raise ArgumentError(f"{name} is {_shown(value)}; give a whole number.")
     return min(max(operator.index(value), _LOWEST), _HIGHEST)
 
 
 def count(n: Any, least: int = 0) -> int:
-    """``n``, how many rows to answer."""
+    """Return ``n``, the number of rows to return, as an integer."""
     found = integer(n, "n")
     if found < least:
         raise ArgumentError(f"n is {n}; give {least} or more.")
@@ -75,7 +76,7 @@ def count(n: Any, least: int = 0) -> int:
 
 
 def number(value: Any, name: str) -> float:
-    """A number of any kind, NaN and infinity among them."""
+    """Return any number as a float, including NaN and infinity."""
     if isinstance(value, bool) or not isinstance(value, numbers.Real | Decimal):
         raise ArgumentError(f"{name} is {_shown(value)}; give a number.")
     try:
@@ -85,7 +86,7 @@ def number(value: Any, name: str) -> float:
 
 
 def rating(value: Any) -> float:
-    """A rating: finite, also in single precision."""
+    """Return a rating, which must be finite in single precision as well."""
     found = number(value, "rating")
     with np.errstate(over="ignore"):
         if not np.isfinite(np.float32(found)):
@@ -94,14 +95,14 @@ def rating(value: Any) -> float:
 
 
 def ratings(given: object) -> dict[str, float]:
-    """A visitor's ratings, by movie id."""
+    """Return a visitor's ratings, by movie id."""
     if not isinstance(given, Mapping):
         raise ArgumentError('The ratings are no mapping; give them by movie id, as in {"50": 5}.')
     return {outside_id(movie, "movie_id"): rating(value) for movie, value in given.items()}
 
 
 def diversity(value: Any) -> float:
-    """From 0 to 1."""
+    """Return the weight of diversity, from 0 to 1."""
     found = number(value, "diversity")
     if not 0 <= found <= 1:
         raise ArgumentError(f"diversity is {found}; give 0 for the best movies, up to 1 for the most different.")
@@ -109,14 +110,14 @@ def diversity(value: Any) -> float:
 
 
 def moment(value: object, name: str) -> dt.datetime:
-    """A time; pandas' NaT is none, though it says it is one."""
+    """Return a timestamp; pandas' NaT is refused, although it is an instance of datetime."""
     if not isinstance(value, dt.datetime) or value != value:
         raise ArgumentError(f"{name} is {_shown(value)}; give a datetime.")
     return value
 
 
 def filters(given: Mapping[str, Any]) -> dict[str, Any]:
-    """The filters that are given, by name."""
+    """Return the filters that are given, by name."""
     checks: dict[str, Callable[[Any, str], Any]] = {
         "genres": lambda value, name: several(value, name, text),
         "without_genres": lambda value, name: several(value, name, text),
@@ -134,7 +135,7 @@ def _is_whole(value: object) -> bool:
 
 
 def _shown(value: object) -> str:
-    """A value for a message, whatever it is, in a few words."""
+    """Describe any value in a few words, for a message."""
     if value is None or isinstance(value, str | numbers.Number):
         shown = repr(value)
         return shown if len(shown) <= 40 else shown[:40] + "..."
@@ -142,7 +143,7 @@ def _shown(value: object) -> str:
 
 
 def did_you_mean(given: str, known: Iterable[str]) -> str:
-    """A question that names what is spelt most like what was given, to add to a message; nothing where nothing is."""
+    """Return a suggestion to append to a message: the known name spelt most like the given one, or nothing."""
     names = {name.casefold(): name for name in known}
     alike = difflib.get_close_matches(given.casefold(), names, n=1)
     return f" Did you mean {names[alike[0]]!r}?" if alike else ""

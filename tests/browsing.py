@@ -15,11 +15,11 @@ EXECUTABLES = ("chromium", "chromium-browser", "google-chrome")
 
 @contextlib.contextmanager
 def chromium() -> Iterator[Browser]:
-    """A browser without a window; the test is skipped where the machine has none."""
+    """A headless browser; the test is skipped if the machine has none."""
     found = next(filter(None, map(shutil.which, EXECUTABLES)), None)
     if found is None:
         pytest.skip(f"no browser is installed: {', '.join(EXECUTABLES)}")
-    # As root it runs only without its sandbox.
+    # Chromium's sandbox does not work as root.
     arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=found, args=arguments)

@@ -1,4 +1,4 @@
-"""What a database holds, as text to compare, and psql."""
+"""The catalogue of a database as text to compare, and psql."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from embrec import config
 
-# Everything that is in the database beside PostgreSQL's own, each as a line of text.
+# All objects in the database except PostgreSQL's own, each as a line of text.
 CATALOGUE = """
 WITH mine AS (SELECT oid FROM pg_namespace WHERE nspname !~ '^pg_' AND nspname <> 'information_schema'),
 extension_members AS (SELECT classid, objid FROM pg_depend WHERE deptype = 'e')
@@ -37,7 +37,7 @@ ORDER BY 1
 
 def catalogue(engine: sa.Engine) -> list[str]:
     with engine.connect() as connection:
-        # So that names are written whole, whatever the role's own path is.
+        # So that names have their schema, whatever the role's own search_path is.
         connection.execute(sa.text("SET LOCAL search_path = pg_catalog"))
         return list(connection.scalars(sa.text(CATALOGUE.replace(":", r"\:"))))
 

@@ -1,6 +1,6 @@
 """The PostgreSQL server of a test session, and a database of its own for each test.
 
-The server is EMBREC_TEST_DATABASE_URL, else a container where a Docker engine answers, else the embedded one.
+The server is EMBREC_TEST_DATABASE_URL, or a container if a Docker engine answers, or the embedded one.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from embrec.cli import main
 from embrec.db import schema
 from embrec.db.embedded import LocalServer
 
-# A server for tests need not survive a power cut.
+# Durability is off, because a server for tests need not survive a power cut.
 FAST_SETTINGS = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}
 IMAGE = os.environ.get("EMBREC_TEST_IMAGE", "pgvector/pgvector:pg18")
 TEMPLATE = f"embrec_test_template_{os.getpid()}"  # two processes may share a server
-# What docs/sql.md says that it shows.
+# The number of posterior draws in docs/sql.md's examples.
 MOVIELENS_DRAWS = 20
 
 _numbers = itertools.count()
@@ -49,14 +49,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(autouse=True)
 def no_configured_database(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No test may reach a database that the developer happens to have configured."""
+    """Unset all database variables, so that no test reaches a database that the developer has configured."""
     for name in (config.DIRECT_URL_VARIABLE, *config.URL_VARIABLES, *config.LIBPQ_VARIABLES, "PGUSER", "PGPASSWORD"):
         monkeypatch.delenv(name, raising=False)
 
 
 @pytest.fixture(scope="session")
 def server_url() -> Iterator[str]:
-    """URL of the session's server, with a role that may create databases, roles and extensions."""
+    """The URL of the session's server, with a role that may create databases, roles and extensions."""
     global _server_used
     with contextlib.ExitStack() as stack:
         if url := os.environ.get("EMBREC_TEST_DATABASE_URL"):
@@ -78,7 +78,7 @@ def _container_url(stack: contextlib.ExitStack) -> str | None:
     from testcontainers.community.postgres import PostgresContainer
 
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ResourceWarning)  # docker leaves its socket open where nobody answers
+        warnings.simplefilter("ignore", ResourceWarning)  # docker leaves its socket open if no engine answers
         try:
             client = docker.from_env()
         except docker.errors.DockerException:
@@ -102,7 +102,7 @@ def _container_url(stack: contextlib.ExitStack) -> str | None:
 
 
 def _embedded_url(stack: contextlib.ExitStack) -> str:
-    # Not pytest's tmp_path: as root the server runs as another user, who could not enter it.
+    # Not pytest's tmp_path: as root the server runs as another user, which could not enter it.
     home = stack.enter_context(tempfile.TemporaryDirectory(prefix="embrec-test-"))
     Path(home).chmod(0o711)
     server = LocalServer(Path(home), FAST_SETTINGS)
@@ -138,7 +138,7 @@ def _temporary_database(admin: sa.Engine, server_url: str, template: str) -> Ite
 
 @pytest.fixture
 def empty_url(admin: sa.Engine, server_url: str) -> Iterator[str]:
-    """Connection string of an empty database."""
+    """The connection string of an empty database."""
     with _temporary_database(admin, server_url, "template0") as url:
         yield url
 
@@ -167,7 +167,7 @@ def migrated_template(admin: sa.Engine, server_url: str) -> Iterator[str]:
 
 @pytest.fixture
 def url(admin: sa.Engine, server_url: str, migrated_template: str) -> Iterator[str]:
-    """Connection string of a database with the newest schema and no rows."""
+    """The connection string of a database with the newest schema and no rows."""
     with _temporary_database(admin, server_url, migrated_template) as url:
         yield url
 
@@ -182,7 +182,7 @@ def engine(url: str) -> Iterator[sa.Engine]:
 
 @pytest.fixture(scope="module")
 def shared_engine(admin: sa.Engine, server_url: str, migrated_template: str) -> Iterator[sa.Engine]:
-    """An engine for a database with the newest schema that the tests of a module share, for they leave it as it is."""
+    """An engine for a database with the newest schema, shared by a module's tests, which must not change it."""
     with _temporary_database(admin, server_url, migrated_template) as url:
         engine = db.create_engine(url)
         yield engine
@@ -191,7 +191,7 @@ def shared_engine(admin: sa.Engine, server_url: str, migrated_template: str) -> 
 
 @pytest.fixture(scope="session")
 def ml_100k() -> Path:
-    """The folder of the real MovieLens 100K; the test is skipped where it can be had from nowhere."""
+    """The folder of the real MovieLens 100K; the test is skipped if it cannot be downloaded."""
     from embrec.data.files.movielens import fetch_ml_100k
     from embrec.errors import DownloadError
 
@@ -218,7 +218,7 @@ def movielens_template(admin: sa.Engine, server_url: str, migrated_template: str
 
 @pytest.fixture
 def embrec(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
-    """Runs the command line in this process; returns its exit status, stdout and stderr."""
+    """A function that runs the command line in this process; returns its exit status, stdout and stderr."""
 
     def run(*arguments: str) -> tuple[int, str, str]:
         with pytest.raises(SystemExit) as ended:

@@ -1,4 +1,4 @@
-"""Small made-up ratings for tests."""
+"""Small synthetic ratings for tests."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ FAKE_RUN = NewRun(
     ratings_sha256="",
 )
 MOVIE_PARTS = ("rating", "preference", "profile", "similarity")
-# What a run of two parts says of itself for SQL.
+# The parameters of a two-part run that SQL reads.
 SERVING = {
     "dimensions": 5,
     "serving": "two_part",
@@ -45,7 +45,7 @@ SERVING = {
 
 
 def rating_frame(users: int = 30, movies: int = 20, count: int = 300, seed: int = 0) -> pd.DataFrame:
-    """Ratings of 1 to 5 at random, each user and movie at least once, one rating per pair."""
+    """Make random ratings from 1 to 5, each user and movie at least once, one rating for a pair."""
     random = np.random.default_rng(seed)
     pairs = random.permutation(users * movies)[:count]
     pairs = np.unique(np.concatenate([pairs, np.arange(users) * movies, np.arange(movies)]))
@@ -61,7 +61,7 @@ def rating_frame(users: int = 30, movies: int = 20, count: int = 300, seed: int 
 
 
 def named_movies(count: int = 20) -> list[Movie]:
-    """Movies for :func:`rating_frame`, with titles, genres and years."""
+    """Return movies for :func:`rating_frame`, with titles, genres and years."""
     genres = (["Comedy"], ["Drama"], ["Comedy", "Drama"], ["Sci-Fi"])
     return [
         Movie(str(100 + number), f"Movie {number:02} of {1980 + number}", genres[number % 4], 1980 + number)
@@ -77,7 +77,7 @@ def load_frame(
 
 
 def stored_run(engine: sa.Engine, movie_vectors: np.ndarray, user_vectors: np.ndarray | None = None) -> int:
-    """A run with given vectors for movie and user indexes 0, 1, 2, ..., as if it had been trained."""
+    """Store a run with given vectors for movie and user indexes 0, 1, 2, ..., as if it had been trained."""
     sides = {"movie": movie_vectors, "user": movie_vectors[:1] if user_vectors is None else user_vectors}
     run = records.start(engine, FAKE_RUN)
     with engine.begin() as connection:
@@ -91,7 +91,7 @@ def stored_run(engine: sa.Engine, movie_vectors: np.ndarray, user_vectors: np.nd
 
 
 def two_part_run(engine: sa.Engine, seed: int = 1) -> dict[str, np.ndarray]:
-    """A published run of random vectors in all parts, for all that is rated; returns them by side and part."""
+    """Publish a two-part run of random vectors for all rated movies and users; returns them by side and part."""
     random = np.random.default_rng(seed)
     arrays = extract(engine)
     indexes = {"user": arrays.user_indexes, "movie": arrays.movie_indexes}

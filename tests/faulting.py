@@ -1,4 +1,4 @@
-"""What tests of faults share: processes that die where a test says, servers of a test's own, readers that watch."""
+"""Helpers for fault tests: processes that die at a chosen point, servers of a test's own, readers that check."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ from embrec.runs import publishing
 from embrec.serving import similar
 
 QUICK = "matrix-factorization"
-# A server of processes: it has imported what is slow to import, and forks.
+# A fork server has the slow imports done once, for all processes.
 _processes = multiprocessing.get_context("forkserver")
 _processes.set_forkserver_preload(["embrec.train", "faulting"])
 
-# A place in a process: a function, which of its calls, and whether before or after the call.
+# A point in a process: a function, the number of its call, and "before" or "after".
 Point = tuple[str, int, str]
 
 
@@ -40,7 +40,7 @@ def own_server(settings: Mapping[str, str] | None = None) -> Iterator[LocalServe
     """A running embedded server that a test may stop, kill and fill."""
     home = Path(tempfile.mkdtemp(prefix="embrec-faults-"))
     home.chmod(0o711)
-    # Where it listens has to be the same after a restart.
+    # The address must be the same after a restart.
     sockets = home / "sockets"
     sockets.mkdir()
     if account := server_account.service_account(home / "none"):
@@ -56,7 +56,7 @@ def own_server(settings: Mapping[str, str] | None = None) -> Iterator[LocalServe
 
 @contextlib.contextmanager
 def hooked(point: Point, action: Callable[..., None]) -> Iterator[None]:
-    """Have something done once at a point; it is given the arguments of the call."""
+    """Run an action once at a point, with the arguments of the call."""
     name, number, moment = point
     owner_name, _, attribute = name.rpartition(".")
     owner = pkgutil.resolve_name(owner_name)
@@ -83,14 +83,14 @@ def hooked(point: Point, action: Callable[..., None]) -> Iterator[None]:
 
 
 def load_ratings(url: str, **frame: int) -> None:
-    """Load made-up ratings."""
+    """Load synthetic ratings."""
     engine = db.create_engine(url)
     load_frame(engine, rating_frame(**frame))
     engine.dispose()
 
 
 def train_quickly(url: str, fit: bool = True, **arguments: Any) -> None:
-    """Train and publish a small run, and index it; by vectors at random where not ``fit``, which takes a second."""
+    """Train and publish a small run, and index it; without ``fit``, which takes a second, its vectors are random."""
     from embrec.models.als import model as als
     from embrec.runs import embeddings
     from embrec.training import train
@@ -119,7 +119,7 @@ def _at_random(
 
 
 def command_line(*arguments: str) -> None:
-    """Run the command line, as from a terminal: a shell has what it starts in the background not hear SIGINT."""
+    """Run the command line as from a terminal: a shell makes its background processes ignore SIGINT."""
     from embrec.cli import main
 
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -143,14 +143,14 @@ def started(
     number: int = signal.SIGKILL,
     **named: Any,
 ) -> Any:
-    """A new process that does something, and at a point is sent a signal."""
+    """Start a process that runs an action, and gets a signal at a point."""
     process = _processes.Process(target=_until_the_point, args=(point, number, action, arguments, named))
     process.start()
     return process
 
 
 def ended(process: Any) -> int:
-    """A process's exit status when it has ended, negative for the signal that killed it."""
+    """Wait for a process; returns its exit status, negative for the signal that killed it."""
     process.join(60)
     status = process.exitcode
     process.close()
@@ -168,11 +168,11 @@ def published_run(engine: sa.Engine) -> int:
 
 
 class Watch:
-    """Readers who ask all along; every answer has to be whole, of one run, and always the same for a run.
+    """A set of readers that ask all the time; each answer must be complete, from one run, and the same for that run.
 
     Args:
         url: The database.
-        restarts: Whether the server may be away at times.
+        restarts: True if the server may be down at times.
     """
 
     def __init__(self, url: str, restarts: bool = False) -> None:
@@ -217,7 +217,7 @@ class Watch:
 
 
 def quiet(engine: sa.Engine) -> None:
-    """Wait until the server has noticed that killed processes are gone: nobody but readers is in a transaction."""
+    """Wait until the server noticed that killed processes are gone, and only readers are in a transaction."""
     query = (
         "SELECT count(*) FROM pg_stat_activity AS a JOIN pg_locks AS l USING (pid)"
         " WHERE a.datname = current_database() AND pid <> pg_backend_pid() AND l.locktype = 'transactionid'"
@@ -226,7 +226,7 @@ def quiet(engine: sa.Engine) -> None:
 
 
 def wait_for(condition: Callable[[], bool]) -> None:
-    """Wait until something is so, a minute at most."""
+    """Wait until a condition is true, a minute at most."""
     deadline = time.monotonic() + 60
     while not condition():
         assert time.monotonic() < deadline
@@ -239,7 +239,7 @@ def _scalar(engine: sa.Engine, query: str) -> Any:
 
 
 def orphans(engine: sa.Engine) -> list[str]:
-    """What no trained run accounts for: tables of vectors, matrices, pending detachments, runs that still train."""
+    """List objects that belong to no trained run: vector tables, matrices, pending detachments, running trainings."""
     query = """
         SELECT relname::text FROM pg_class
         WHERE relnamespace = 'embrec'::regnamespace AND relkind IN ('r', 'p') AND relname ~ '_run_[0-9]+'
@@ -254,6 +254,6 @@ def orphans(engine: sa.Engine) -> list[str]:
 
 
 def let_time_pass(engine: sa.Engine) -> None:
-    """Set every heartbeat back, as if minutes had gone by."""
+    """Set every heartbeat back, as if minutes had passed."""
     with engine.begin() as connection:
         connection.execute(sa.text("UPDATE embrec.model_runs SET heartbeat_at = heartbeat_at - interval '3 minutes'"))

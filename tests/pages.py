@@ -1,4 +1,4 @@
-"""The documentation's pages: their snippets, run as a reader would, and what they show."""
+"""The snippets of the documentation's pages, run as a reader would, and their output."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from embrec.db import resources
 from embrec.db.server_binaries import find_binaries
 
 ROOT = Path(resources.__file__).parents[2]
-# A block in a list is indented. One that is not to be run has the reason above it; one of text below shows its output.
+# A block in a list is indented. One that must not be run has the reason above it; a text block below has its output.
 SNIPPET = re.compile(
     r"(?:<!-- not run: (?P<reason>[^>]+) -->\s*)?"
     r"^(?P<indent> *)```(?P<language>bash|sql|python)\n(?P<text>.*?)\n(?P=indent)```$"
@@ -34,8 +34,8 @@ class Snippet:
     Attributes:
         language: ``bash``, ``sql`` or ``python``.
         text: The code.
-        shown: What the page says that it prints, or None.
-        reason: Why it is not run, or None.
+        shown: Output that the page shows, or None.
+        reason: Reason not to run it, or None.
     """
 
     language: str
@@ -45,7 +45,7 @@ class Snippet:
 
 
 def snippets(page: Path) -> list[Snippet]:
-    """The blocks of a page, in their order."""
+    """Return the blocks of a page, in order."""
     found = []
     for block in SNIPPET.finditer(page.read_text(encoding="utf-8")):
         lines = (line.removeprefix(block["indent"]) for line in block["text"].splitlines())
@@ -54,7 +54,7 @@ def snippets(page: Path) -> list[Snippet]:
 
 
 def run(snippet: Snippet, directory: Path, url: str) -> str:
-    """Run a block in a directory, with DATABASE_URL set, and embrec and psql to be found; returns its stdout."""
+    """Run a block in a directory, with DATABASE_URL set, and embrec and psql in PATH; returns its stdout."""
     psql = ["psql", "--no-psqlrc", "--quiet", "--pset=footer=off", "-v", "ON_ERROR_STOP=1", "-f", "-", url]
     command, text = {
         "bash": (["bash", "-e", "-u", "-o", "pipefail", "-c", snippet.text], ""),
@@ -67,18 +67,18 @@ def run(snippet: Snippet, directory: Path, url: str) -> str:
 
 
 def environment(url: str) -> Mapping[str, str]:
-    """The environment of a process that DATABASE_URL is set for."""
+    """Return the environment of a process, with DATABASE_URL set."""
     paths = [str(Path(sys.executable).parent), str(find_binaries()), os.environ["PATH"]]
     return {**config.server_environment(), "DATABASE_URL": url, "PATH": os.pathsep.join(paths)}
 
 
 def printed(url: str, statements: str) -> str:
-    """What psql prints for statements, without the number of rows."""
+    """Return the output of psql for statements, without the number of rows."""
     return run(Snippet("sql", statements, None, None), ROOT, url)
 
 
 def alike(shown: str, found: str) -> bool:
-    """Whether two outputs are the same but for the last digits of numbers, and the widths they take."""
+    """Return whether two outputs are equal, except for the last digits of numbers and column widths."""
     ours, theirs = ([float(number) for number in NUMBER.findall(text)] for text in (shown, found))
     if ours != pytest.approx(theirs, rel=0.03, abs=1e-3):
         return False

@@ -1,4 +1,4 @@
-"""Whether a database is as it was: what a refused call may not have left behind."""
+"""A check that a database is unchanged after a refused call."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SELECT
 
 
 def contents(connection: sa.Connection) -> dict[str, tuple[int, str]]:
-    """Number of rows and a digest of them, for each table of the schema."""
+    """Return the number of rows and a digest of them, for each table of the schema."""
     tables = connection.scalars(sa.text(TABLES)).all()
     assert len(tables) > 8, "or nothing is looked at"
     query = " UNION ALL ".join(
@@ -36,7 +36,7 @@ def contents(connection: sa.Connection) -> dict[str, tuple[int, str]]:
 
 @contextlib.contextmanager
 def unchanged(engine: sa.Engine) -> Iterator[None]:
-    """Check that what is done meanwhile stores nothing, and leaves no connection, transaction or temporary table."""
+    """Check that the body stores nothing, and leaves no connection, transaction or temporary table."""
     with engine.connect() as connection:
         before = contents(connection)
     yield

@@ -16,13 +16,13 @@ from embrec.web.guard import Limits
 from embrec.web.maps import Maps
 from embrec.web.serving import address, listen, server
 
-# No limit that a test could reach.
+# Limits above what a test could reach.
 MANY = Limits(per_second=1e6, burst=1e6)
 
 
 @contextlib.contextmanager
 def running(app: ASGIApp) -> Iterator[str]:
-    """The application's URL."""
+    """Serve the application; the value is its URL."""
     with listen("127.0.0.1", 0) as listening:
         served = server(app, Maps())
         thread = threading.Thread(target=served.run, kwargs={"sockets": [listening]})
@@ -38,7 +38,7 @@ def running(app: ASGIApp) -> Iterator[str]:
 
 
 def two_runs(engine: sa.Engine) -> None:
-    """Ratings of movies that have titles, and two runs: 1 is published, 2 is not."""
+    """Store ratings of movies with titles, and two runs: 1 is published, 2 is not."""
     load_frame(engine, rating_frame(), named_movies())
     two_part_run(engine)
     two_part_run(engine, seed=2)

@@ -14,8 +14,8 @@ from click.exceptions import NoSuchCommand
 
 from embrec.errors import EmbrecError
 
-# Each command is the function of that name in the module of that name, imported when it is called: a mistyped option
-# should not wait for pandas.
+# Each command is the function of that name in the module of that name. It is imported only when it is called, or a
+# mistyped option would wait for pandas.
 COMMANDS = (
     "demo",
     "db",
@@ -49,11 +49,11 @@ class Commands(click.Group):
     """The group of all commands."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """Names of the commands."""
+        """Return the names of the commands."""
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """The command of a name, or None."""
+        """Return the command with this name, or None."""
         if cmd_name not in COMMANDS:
             return None
         module = importlib.import_module(f"embrec.cli.{cmd_name}")
@@ -63,7 +63,7 @@ class Commands(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """The command that is called; click names those like it only where they are loaded already."""
+        """Return the command to call; click itself suggests similar names only among loaded commands."""
         try:
             return super().resolve_command(ctx, args)
         except NoSuchCommand as error:
@@ -82,12 +82,12 @@ def cli(ctx: click.Context, debug: bool) -> None:
     """A movie recommender that lives in PostgreSQL.
 
     \b
-    embrec          # where you are, and what to do next
-    embrec demo     # MovieLens 100K, the whole way
-    embrec status   # how everything is
+    embrec          # the database in use, and the next command to run
+    embrec demo     # load MovieLens 100K, train, and ask for similar movies
+    embrec status   # health, and how to fix problems
 
-    The database is --database-url, EMBREC_DATABASE_URL, DATABASE_URL or libpq's PG* variables; with none of them
-    an embedded PostgreSQL, started when needed.
+    The database is the first that is given: --database-url, EMBREC_DATABASE_URL, DATABASE_URL, libpq's PG* variables.
+    With none of them it is an embedded PostgreSQL, which is started when needed.
     """
     if ctx.invoked_subcommand is None:
         from embrec.cli.status import where_you_are
@@ -96,18 +96,21 @@ def cli(ctx: click.Context, debug: bool) -> None:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run the command line and exit: 0, 1 with one line that says what to do, 2 for usage, 130 or 143 when ended."""
+    """Run the command line and exit.
+
+    The exit status is 0; 1 with one line that says what to do; 2 for wrong usage; 130 by Ctrl-C; 143 by SIGTERM.
+    """
     given = sys.argv[1:] if arguments is None else arguments
     with contextlib.suppress(ValueError):  # not in the main thread
         signal.signal(signal.SIGTERM, _end)
     try:
-        # A command that has failed without an error of ours (doctor) says so by its return value.
+        # A command that fails without raising an error (doctor) returns its exit status.
         sys.exit(cli.main(given, prog_name="embrec", standalone_mode=False))
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
     except (click.Abort, KeyboardInterrupt) as error:
-        ended = isinstance(error, Terminated) or isinstance(error.__cause__, Terminated)  # click makes an Abort of it
+        ended = isinstance(error, Terminated) or isinstance(error.__cause__, Terminated)  # click turns it into an Abort
         click.echo("embrec: ended by SIGTERM" if ended else "embrec: interrupted", err=True)
         sys.exit(143 if ended else 130)
     except BrokenPipeError:  # `embrec find the | head -1`
@@ -121,7 +124,10 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 class Terminated(KeyboardInterrupt):
-    """A SIGTERM ends a command as a Ctrl-C does: statements are cancelled, a training run is recorded as failed."""
+    """A SIGTERM, which ends a command as Ctrl-C does.
+
+    Running statements are cancelled, and a training run is recorded as failed.
+    """
 
 
 def _end(number: int, frame: Any) -> None:

@@ -1,4 +1,4 @@
-"""What the commands share: the options, the database, notes and JSON."""
+"""The parts that commands share: options, the database engine, notes on stderr, and JSON output."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from embrec.models import registry
 from embrec.serving.plain import json_value
 
 database_option = click.option(
-    "--database-url", metavar="URL", help="PostgreSQL to use, before DATABASE_URL and the others."
+    "--database-url", metavar="URL", help="URL of the PostgreSQL database; takes precedence over all variables."
 )
-json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
 model_option = click.option(
     "--model",
     "model",
@@ -32,20 +32,21 @@ model_option = click.option(
     shell_complete=lambda ctx, parameter, incomplete: [
         each for each in registry.names() if each.startswith(incomplete)
     ],
-    help="two-part, matrix-factorization (quick, ratings only), outer-product (the article's), an installed package's, "
-    "or your own as package.module:object.",
+    help="The model: two-part, matrix-factorization (ALS: quick, ratings only), outer-product (the article's), the "
+    "name of an installed package's, or your own as package.module:object.",
 )
 count_option = click.option(
-    "-n", "count", type=click.IntRange(1, 2**31 - 1), default=10, show_default=True, help="How many."
+    "-n", "count", type=click.IntRange(1, 2**31 - 1), default=10, show_default=True, help="Number of rows."
 )
 
 
 def engine(database_url: str | None, direct: bool = False) -> sa.Engine:
-    """The database to work on, given back when the command ends; says so where it is the embedded one.
+    """Open the database, until the command ends; a note on stderr names the embedded one.
 
     Args:
-        database_url: What ``--database-url`` says.
-        direct: Whether the command takes a session, so that EMBREC_DIRECT_URL goes before DATABASE_URL.
+        database_url: The value of ``--database-url``.
+        direct: True if the command needs a session of its own. EMBREC_DIRECT_URL then takes precedence over
+            DATABASE_URL.
     """
     opened = open_engine(database_url, notify=note, direct=direct)
     click.get_current_context().call_on_close(opened.dispose)
@@ -53,7 +54,7 @@ def engine(database_url: str | None, direct: bool = False) -> sa.Engine:
 
 
 def where(database_url: str | None) -> str:
-    """Which database is meant, in words and without a password."""
+    """Return a description of the database, without a password."""
     setting = config.database_setting(database_url)
     if setting is None:
         return f"the embedded database in {local_server().home}"
@@ -61,24 +62,24 @@ def where(database_url: str | None) -> str:
 
 
 def note(message: str) -> None:
-    """Tell the person something that is not data."""
+    """Print a message that is not data, on stderr."""
     click.echo(message, err=True)
 
 
 def print_json(value: Any) -> None:
-    """Print a value as JSON; times become ISO 8601 text, and how long seconds."""
+    """Print a value as JSON; timestamps become ISO 8601 text, durations become seconds."""
     click.echo(json.dumps(value, ensure_ascii=False, indent=2, default=json_value))
 
 
 @contextlib.contextmanager
 def importing_keras() -> Iterator[None]:
-    """Make importing TensorFlow and Keras quick and quiet: they greet at length on stderr.
+    """Import TensorFlow and Keras quickly, and without their messages on stderr.
 
-    Their half a million objects stay to the end, and looking for garbage among them takes as long as all of importing
-    them, some of it when the process ends.
+    Garbage collection is off meanwhile, and their half a million objects are then frozen. Scanning them would take as
+    long as the import itself, part of it when the process ends.
     """
     config.quiet_tensorflow()
-    logging.getLogger("tensorflow").setLevel(logging.ERROR)  # it warns of every model that is built
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)  # it warns about every model that is built
     sys.stderr.flush()
     saved, collecting = os.dup(2), gc.isenabled()
     gc.disable()

@@ -1,4 +1,4 @@
-"""embrec completion, and what is completed by looking into the database."""
+"""embrec completion, and the run numbers that a shell completes from the database."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from embrec import config, db
 from embrec.errors import EmbrecError
 from embrec.runs import records
 
-# Of a connection; libpq waits no shorter.
+# A shell waits at most 2 seconds for a connection: libpq accepts no shorter timeout.
 _PATIENCE_SECONDS = "2"
 
 
@@ -32,7 +32,10 @@ def completion(shell: str) -> None:
 
 
 def run_numbers(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """Numbers of runs with their models; none where no database answers at once, and none is started for it."""
+    """Complete the numbers of runs, with their models.
+
+    There are none if no database answers at once. An embedded server is never started for this.
+    """
     try:
         setting = config.database_setting(ctx.params.get("database_url"))
         if setting is None:

@@ -1,4 +1,4 @@
-"""embrec db: the embedded server, and the schema's revisions."""
+"""embrec db: the embedded server, and schema migrations."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from embrec.db import local_server
 
 @click.group()
 def db() -> None:
-    """The database: the embedded server, and the schema's migrations.
+    """Manage the database: the embedded server, and schema migrations.
 
     \b
     embrec db upgrade
@@ -47,7 +47,9 @@ def stop() -> None:
 @db.command()
 @database_option
 def url(database_url: str | None) -> None:
-    """Print the database's URL, for psql and other clients; the embedded server is started when needed.
+    """Print the database's URL, for psql and other clients.
+
+    The embedded server is started when needed.
 
     \b
     embrec db url  # psql "$(embrec db url)"
@@ -65,7 +67,7 @@ def _conninfo(setting: config.DatabaseSetting) -> str:
 @click.option("--sql", is_flag=True, help="Print the statements for psql instead of running them.")
 @database_option
 def upgrade(revision: str, sql: bool, database_url: str | None) -> None:
-    """Bring the schema to REVISION (default: the newest).
+    """Migrate the schema up to REVISION (default: the newest).
 
     \b
     embrec db upgrade
@@ -90,11 +92,13 @@ def upgrade(revision: str, sql: bool, database_url: str | None) -> None:
 
 @db.command()
 @click.argument("revision")
-@click.option("--sql", is_flag=True, help="Print the statements for psql; REVISION is then FROM:TO.")
+@click.option(
+    "--sql", is_flag=True, help="Print the statements for psql instead of running them; REVISION is then FROM:TO."
+)
 @click.option("--yes", is_flag=True, help="Do not ask before removing tables.")
 @database_option
 def downgrade(revision: str, sql: bool, yes: bool, database_url: str | None) -> int:
-    """Take the schema back to REVISION; `base` removes it, with all ratings and model runs.
+    """Migrate the schema down to REVISION; `base` removes it, with all ratings and model runs.
 
     \b
     embrec db downgrade base --yes
@@ -116,7 +120,7 @@ def downgrade(revision: str, sql: bool, yes: bool, database_url: str | None) -> 
 @db.command()
 @database_option
 def current(database_url: str | None) -> None:
-    """Print the schema's revision in the database.
+    """Print the revision of the schema in the database.
 
     \b
     embrec db current
@@ -143,7 +147,7 @@ def history(as_json: bool) -> None:
 @db.command()
 @database_option
 def check(database_url: str | None) -> int:
-    """Compare the database's schema with this release; exit 1 where they differ.
+    """Compare the database's schema with this release; exit 1 if they differ.
 
     \b
     embrec db check

@@ -1,4 +1,4 @@
-"""embrec demo: the whole way on MovieLens 100K, and what to do next."""
+"""embrec demo: load, train and ask on MovieLens 100K, and commands to try next."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ ARTICLE_OPTIONS = {"dimensions": 32, "hidden_units": 500, "learning_rate": 0.01,
 USERS, MOVIES, RATINGS = 943, 1682, 100_000
 TITLES = ("Star Wars (1977)", "Toy Story (1995)", "Fargo (1996)")
 
-# The article's own check, as SQL over the published vectors.
+# The article's own check of nearest neighbours, as SQL on the published vectors.
 NEAREST_TO_600 = """\
 SELECT near.movie_index, near.title
 FROM embrec.published_movie_embeddings AS near, embrec.published_movie_embeddings AS movie
@@ -39,12 +39,18 @@ LIMIT 1"""
 
 
 @click.command()
-@click.option("--epochs", type=click.IntRange(1), default=50, show_default=True, help="Fewer for a quicker look.")
+@click.option(
+    "--epochs",
+    type=click.IntRange(1),
+    default=50,
+    show_default=True,
+    help="Passes over the ratings; fewer take less time.",
+)
 @database_option
 def demo(epochs: int, database_url: str | None) -> None:
     """Load MovieLens 100K, train the article's model, and ask for similar movies.
 
-    Run again, it reuses what is there.
+    A second call reuses the ratings and the trained run.
 
     \b
     embrec demo
@@ -71,7 +77,7 @@ def demo(epochs: int, database_url: str | None) -> None:
 
 
 class _Stopwatch:
-    """Seconds per step."""
+    """A record of the seconds that each step took."""
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = {}
@@ -107,7 +113,7 @@ def _load(bind: sa.Engine) -> None:
 
 
 def _train(bind: sa.Engine, epochs: int) -> ModelRun:
-    """The newest run trained just so on just these ratings, or a new one; published in either case."""
+    """Publish a run, and return it: the newest with these options and ratings, or a new one."""
     wanted = {**ARTICLE_OPTIONS, "epochs": epochs}
     digest = extract(bind).sha256
     for run in records.list_runs(bind):
@@ -143,14 +149,14 @@ def _show_answers(bind: sa.Engine) -> None:
             near = similar.similar_movies(connection, search.resolve_movie(connection, title), 5)
             click.echo(f"\nMovies like {title}")
             print_frame(near[["rank", "title", "similarity"]], as_json=False)
-        # pgvector's operators are wherever it was installed.
+        # The query names pgvector's operators without their schema, which differs between databases.
         connection.execute(sa.text(f"SET LOCAL search_path = {db.extension_schema(connection)}"))
         index, nearest = connection.execute(sa.text(NEAREST_TO_600)).one()
     click.echo(f"\nThe article's check: of the first 600 movies, nearest to the one at index 600 is {index}, {nearest}")
 
 
 def _show_next_steps(bind: sa.Engine, database_url: str | None) -> None:
-    url = '"$(embrec db url)"' if database_url is None else "with the URL you gave"  # which may hold a password
+    url = '"$(embrec db url)"' if database_url is None else "with the URL you gave"  # it may hold a password
     scripts = Path(sys.executable).parent
     activate = "" if shutil.which("embrec") else f"  . {shlex.quote(str(scripts / 'activate'))}\n"
     click.echo(

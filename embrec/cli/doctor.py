@@ -28,9 +28,9 @@ GROUPS = (
 @click.command()
 @database_option
 def doctor(database_url: str | None) -> int:
-    """Check the installation and the database; exit 1 where something must be mended.
+    """Check the installation, permissions and settings; exit 1 if something must be fixed.
 
-    What is missing comes with the statement that mends it.
+    Each problem is printed with the statement that fixes it.
 
     \b
     embrec doctor
@@ -50,7 +50,7 @@ def doctor(database_url: str | None) -> int:
 
 
 class _Advice(Exception):  # noqa: N818 - nothing has failed
-    """Something that works, and should be otherwise."""
+    """A warning: something works, but should be changed."""
 
 
 def _checks(url: str | None) -> Iterator[tuple[str, Callable[[], object]]]:
@@ -83,7 +83,7 @@ def _requirements(connection: sa.Connection) -> str:
     version = connection.scalar(sa.text("SELECT extversion FROM pg_extension WHERE extname = 'vector'"))
     if version is None:
         return "pgvector can be enabled (embrec db upgrade does it)"
-    # A pgvector built for a newer processor kills the server at its first distance: try one.
+    # Compute one distance: a pgvector built for a newer processor kills the server at its first.
     schema = db.extension_schema(connection)
     statement = sa.text(f"SELECT '[3,4]'::{schema}.vector OPERATOR({schema}.<=>) '[4,3]'::{schema}.vector")
     try:
@@ -157,7 +157,10 @@ def _rights(connection: sa.Connection) -> str:
 
 
 def _strangers(connection: sa.Connection) -> str:
-    """Functions with their owner's rights look names up in pgvector's schema: who may put things there?"""
+    """Check that only the owner can create objects in pgvector's schema.
+
+    Functions that run with their owner's rights (SECURITY DEFINER) look names up there.
+    """
     place = db.extension_schema(connection)
     query = """
     SELECT coalesce(r.rolname, 'PUBLIC')

@@ -28,18 +28,27 @@ TASKS = ("ratings", "top-n", "similar")
 @click.argument("data", metavar="[ml-100k|PATH]", required=False)
 @movies_option
 @users_option
-@click.option("--task", "tasks", multiple=True, type=click.Choice(TASKS), help="All three unless given.")
-@click.option("--model", "models", multiple=True, metavar="NAME", help="The default one unless given.")
-@click.option("--compare", "every_model", is_flag=True, help="Every model, the article's among them (slow).")
+@click.option(
+    "--task", "tasks", multiple=True, type=click.Choice(TASKS), help="Task to evaluate. Repeatable; default: all three."
+)
+@click.option(
+    "--model", "models", multiple=True, metavar="NAME", help="Model to evaluate. Repeatable; default: two-part."
+)
+@click.option("--compare", "every_model", is_flag=True, help="Evaluate every model, including the article's (slow).")
 @click.option(
     "--split",
     type=click.Choice(("official", "random", "time")),
     default="random",
     show_default=True,
-    help="Rating errors: blocks of the file (MovieLens 100K's official folds), random folds, or the newest fifth.",
+    help="Split for rating errors: blocks of the file (MovieLens 100K's official folds), random folds, or by time "
+    "(the newest fifth is held out).",
 )
-@click.option("--seeds", type=click.IntRange(1, 20), default=3, show_default=True, help="Of the other tasks' splits.")
-@click.option("--groups", type=click.Path(path_type=Path), help="CSV of movies that belong together (group, movie_id).")
+@click.option(
+    "--seeds", type=click.IntRange(1, 20), default=3, show_default=True, help="Number of splits for the other tasks."
+)
+@click.option(
+    "--groups", type=click.Path(path_type=Path), help="CSV of movies that should be similar (group, movie_id)."
+)
 @database_option
 @json_option
 def evaluate(
@@ -55,7 +64,7 @@ def evaluate(
     database_url: str | None,
     as_json: bool,
 ) -> None:
-    """Measure models on held-out ratings, beside what most users rated and beside plain averages.
+    """Measure models on held-out ratings, compared with popularity and plain averages.
 
     \b
     embrec evaluate                # the ratings in the database
@@ -63,8 +72,8 @@ def evaluate(
     embrec evaluate ml-latest-small/ --compare
     embrec evaluate ratings.csv --task top-n --seeds 5
 
-    Every figure is a mean over the splits with its deviation; after it, the difference from the first model on the same
-    splits. Nothing is stored.
+    Each metric is the mean over the splits, with its standard deviation. The difference from the first model on the
+    same splits follows. Nothing is stored.
     """
     try:
         with importing_keras():

@@ -14,7 +14,7 @@ from embrec.runs import experiments as model_experiments
 
 @click.group()
 def experiments() -> None:
-    """Two runs at once, each for its share of the users: start, end, list, results.
+    """Compare two runs in an A/B test, each on its share of the users.
 
     \b
     embrec experiments start "new vectors" --control 1 --treatment 2
@@ -24,12 +24,14 @@ def experiments() -> None:
 
 @experiments.command()
 @click.argument("name")
-@run_option("--control", help="The run to compare with.")
-@run_option("--treatment", help="The run that may be better.")
-@click.option("--share", type=float, default=0.5, show_default=True, help="Of the users that get the treatment.")
+@run_option("--control", help="Run to compare with.")
+@run_option("--treatment", help="Run that may be better.")
+@click.option(
+    "--share", type=float, default=0.5, show_default=True, help="Share of users, between 0 and 1, in the treatment."
+)
 @database_option
 def start(name: str, control: int, treatment: int, share: float, database_url: str | None) -> None:
-    """Start the experiment NAME; until it ends, its two runs answer instead of the published one.
+    """Start the experiment NAME; its two runs answer instead of the published one until it ends.
 
     \b
     embrec experiments start "new vectors" --control 1 --treatment 2 --share 0.2
@@ -54,7 +56,7 @@ def end(database_url: str | None) -> None:
 @database_option
 @json_option
 def list_command(database_url: str | None, as_json: bool) -> None:
-    """List the experiments, newest first; the one that has no end is running.
+    """List the experiments, newest first; one without an end is running.
 
     \b
     embrec experiments list
@@ -74,8 +76,8 @@ def list_command(database_url: str | None, as_json: bool) -> None:
 def results(database_url: str | None, as_json: bool) -> None:
     """Compare the variants of each experiment, newest first.
 
-    The outcome is what the application recorded, added up for each user it was shown to; the difference is the
-    treatment's from the control's, with its 95 % interval.
+    The outcome is the sum of the outcomes that the application recorded for a user, averaged over users. The
+    difference is treatment minus control, with its 95 % confidence interval.
 
     \b
     embrec experiments results

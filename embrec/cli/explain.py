@@ -18,7 +18,7 @@ from embrec.serving.search import resolve_movie
 @database_option
 @json_option
 def explain(user: str, movie: str, count: int, database_url: str | None, as_json: bool) -> None:
-    """Which of USER's ratings speak most for MOVIE, or against it.
+    """Explain a recommendation: list the ratings of USER that contribute most for or against MOVIE.
 
     \b
     embrec explain 196 "Fargo (1996)" -n 5

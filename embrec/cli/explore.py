@@ -12,15 +12,21 @@ from embrec.errors import ConfigError
 
 
 @click.command()
-@click.option("--host", default="127.0.0.1", show_default=True, metavar="ADDRESS", help="Where to listen.")
-@click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="0 for any that is free.")
+@click.option("--host", default="127.0.0.1", show_default=True, metavar="ADDRESS", help="Address to listen on.")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=8000,
+    show_default=True,
+    help="Port to listen on; 0 for a free one.",
+)
 @click.option("--open", "opens", is_flag=True, help="Open the page in a browser.")
 @database_option
 def explore(host: str, port: int, opens: bool, database_url: str | None) -> None:
-    """Look at the movies, the runs and what they recommend, in a browser.
+    """Serve a page that shows the movies, the runs and their recommendations in a browser.
 
-    A page and JSON endpoints that only read, until Ctrl-C. It has no logins: beyond this machine, have a reverse proxy
-    ask for them.
+    The page and its JSON endpoints only read, and are served until Ctrl-C. There is no login: to serve beyond this
+    machine, put a reverse proxy with authentication in front.
 
     \b
     embrec explore
@@ -40,6 +46,6 @@ def explore(host: str, port: int, opens: bool, database_url: str | None) -> None
         click.echo(url)
         note("Ctrl-C ends it.")
         if opens:
-            # Not before it serves: some browsers are waited for until the page is there.
+            # Only once it serves: webbrowser.open() waits for some browsers until they have loaded the page.
             threading.Thread(target=webbrowser.open, args=(url,), daemon=True).start()
         serving.serve(bind, listening, host)

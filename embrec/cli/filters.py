@@ -1,4 +1,4 @@
-"""The options that filter movies, which recommend, popular and trending share."""
+"""The options that filter movies, shared by recommend, popular and trending."""
 
 from __future__ import annotations
 
@@ -14,30 +14,38 @@ from embrec.serving import recommend as answers
 from embrec.validation import did_you_mean
 
 _FILTERS = (
-    click.option("--genre", "genres", multiple=True, metavar="GENRE", help="At least one of these. Repeatable."),
-    click.option("--without-genre", "without_genres", multiple=True, metavar="GENRE", help="None of these."),
-    click.option("--from", "released_from", type=int, metavar="YEAR", help="First release year."),
-    click.option("--to", "released_to", type=int, metavar="YEAR", help="Last release year."),
-    click.option("--min-ratings", type=click.IntRange(0), metavar="N", help="Rated at least so often."),
+    click.option(
+        "--genre",
+        "genres",
+        multiple=True,
+        metavar="GENRE",
+        help="Only movies of at least one of these genres. Repeatable.",
+    ),
+    click.option(
+        "--without-genre", "without_genres", multiple=True, metavar="GENRE", help="No movies of this genre. Repeatable."
+    ),
+    click.option("--from", "released_from", type=int, metavar="YEAR", help="Earliest release year."),
+    click.option("--to", "released_to", type=int, metavar="YEAR", help="Latest release year."),
+    click.option("--min-ratings", type=click.IntRange(0), metavar="N", help="Only movies with at least N ratings."),
 )
 
 
 def filter_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """The options that say which movies may be answered."""
+    """Add the options that filter movies to a command."""
     for option in reversed(_FILTERS):
         command = option(command)
     return command
 
 
 def given_filters(filters: dict[str, Any]) -> answers.Filters:
-    """Filters as the library takes them: what was not given lets all through."""
+    """Return the filters as keyword arguments of the library; an option that was not given filters nothing."""
     given = {name: list(value) if isinstance(value, tuple) else value for name, value in filters.items()}
     found: answers.Filters = {name: value for name, value in given.items() if value not in (None, [])}  # type: ignore[assignment]
     return found
 
 
 def check_genres(bind: sa.Engine, filters: dict[str, Any]) -> None:
-    """Refuse a genre that no movie has: it would let none through, or take none away, without a word."""
+    """Refuse a genre that no movie has: it would silently exclude all movies, or none."""
     wanted = [*filters["genres"], *filters["without_genres"]]
     known = sorted(catalogue.known_genres(bind)["genre"]) if wanted else []
     for genre in wanted:

@@ -16,7 +16,7 @@ from embrec.serving import search
 @database_option
 @json_option
 def find(words: tuple[str, ...], count: int, database_url: str | None, as_json: bool) -> None:
-    """Movies whose title has all the WORDS, in any order.
+    """Find movies whose title has all the WORDS, in any order.
 
     \b
     embrec find star wars

@@ -11,10 +11,10 @@ from embrec.errors import UnknownUserError
 
 @click.command()
 @click.argument("user")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--yes", is_flag=True, help="Do not ask before deleting.")
 @database_option
 def forget(user: str, yes: bool, database_url: str | None) -> None:
-    """Take away all that is known of USER: ratings, vectors in every run, what experiments recorded.
+    """Delete all data of USER: ratings, vectors in every run, and recorded outcomes of experiments.
 
     \b
     embrec forget 196

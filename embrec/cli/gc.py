@@ -17,15 +17,14 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.option("--keep", type=click.IntRange(1), metavar="N", help="Delete trained runs beyond the N newest, too.")
-@click.option("--dry-run", is_flag=True, help="Only list what would be done.")
+@click.option("--keep", type=click.IntRange(1), metavar="N", help="Also delete trained runs older than the N newest.")
+@click.option("--dry-run", is_flag=True, help="Only list the actions, without doing them.")
 @database_option
 @json_option
 def gc(keep: int | None, dry_run: bool, database_url: str | None, as_json: bool) -> None:
-    """Clear away what killed processes left, and with --keep old runs.
+    """Delete the leftovers of killed processes, and with --keep old runs.
 
-    Never deleted by --keep: the published run, the one that a rollback would go back to, and the two of a running
-    experiment.
+    --keep never deletes the published run, the one that a rollback would publish, or the two of a running experiment.
 
     \b
     embrec gc

@@ -21,28 +21,28 @@ movies_option = click.option(
     "--movies", type=click.Path(path_type=Path), help="CSV of movies (movie_id, title, genres, release_year)."
 )
 users_option = click.option(
-    "--users", type=click.Path(path_type=Path), help="CSV of users (user_id, and any columns that tell of them)."
+    "--users", type=click.Path(path_type=Path), help="CSV of user features (user_id, and any other columns)."
 )
 
 
 @click.command()
 @click.argument("source", metavar="[ml-100k|PATH]", required=False)
-@click.option("--from-table", metavar="NAME", help="A table or view of this database, such as shop.stars.")
-@click.option("--from-query", metavar="SQL", help="A SELECT in this database.")
-@click.option("--user-column", metavar="NAME", help="What the file, table or query calls user_id.")
-@click.option("--movie-column", metavar="NAME", help="... movie_id.")
-@click.option("--rating-column", metavar="NAME", help="... rating.")
-@click.option("--time-column", metavar="NAME", help="... rated_at.")
+@click.option("--from-table", metavar="NAME", help="Table or view of this database to load, such as shop.stars.")
+@click.option("--from-query", metavar="SQL", help="SELECT in this database to load.")
+@click.option("--user-column", metavar="NAME", help="Name of the column user_id in the file, table or query.")
+@click.option("--movie-column", metavar="NAME", help="Name of the column movie_id.")
+@click.option("--rating-column", metavar="NAME", help="Name of the column rating.")
+@click.option("--time-column", metavar="NAME", help="Name of the column rated_at.")
 @click.option(
     "--watermark",
     metavar="COLUMN",
-    help="Of a table's rows only those newer than at the last load, by this column of times, such as updated_at.",
+    help="Load only rows newer than the last load, by this timestamp column, such as updated_at.",
 )
 @movies_option
 @users_option
 @click.option("--movies-query", metavar="SQL", help="SELECT of movie_id, title and, if known, genres and release_year.")
 @click.option(
-    "--reject-to", type=click.Path(path_type=Path), help="CSV file for bad rows; without it one stops the load."
+    "--reject-to", type=click.Path(path_type=Path), help="CSV file for bad rows; without it a bad row stops the load."
 )
 @database_option
 @json_option
@@ -59,21 +59,21 @@ def load(
     as_json: bool,
     **column_options: str | None,
 ) -> None:
-    """Load ratings: MovieLens 100K, a MovieLens folder, a CSV or a Parquet file, a table of the same database.
+    """Load ratings from MovieLens 100K, a MovieLens folder, a CSV or Parquet file, or a table of the same database.
 
     \b
-    embrec load ml-100k            # fetched, checked and kept
+    embrec load ml-100k            # downloaded, checked and cached
     embrec load ml-latest-small/   # also ml-1m, ml-10m ... ml-32m
     embrec load ratings.csv --movies movies.csv --users users.csv
     embrec load sales.csv --user-column customer --movie-column film
     embrec load --from-table shop.stars --user-column customer --movie-column film --rating-column stars
-    embrec load --from-table shop.stars --watermark updated_at   # only what is new
+    embrec load --from-table shop.stars --watermark updated_at   # only new rows
     embrec load --from-query "SELECT ..." --movies-query "SELECT id AS movie_id, name AS title FROM film"
 
     A CSV has commas, one row a line, and a header with user_id, movie_id, rating and, if known, rated_at (seconds
-    since 1970 or ISO 8601), or what the options say they are called. A table is read inside the database. Loading
-    again changes nothing; a newer rating replaces an older one. What is known of users helps to predict their ratings;
-    it is personal data, and no answer shows it.
+    since 1970 or ISO 8601). The options give other names of these columns. A table is read inside the database.
+    Loading the same ratings again changes nothing; a newer rating replaces an older one. User features (side
+    information) help to predict ratings. They are personal data, and no answer shows them.
     """
     columns = {ours: name for ours, option in COLUMN_OPTIONS.items() if (name := column_options[_parameter(option)])}
     if sum(each is not None for each in (source, from_table, from_query)) != 1:
@@ -108,7 +108,7 @@ def _parameter(option: str) -> str:
 def open_named_source(
     name: str, movies: Path | None = None, columns: dict[str, str] | None = None, users: Path | None = None
 ) -> Source:
-    """The data set called ``name``: ``ml-100k``, fetched where it is not in the cache, or a path."""
+    """Open a data set by its name: ``ml-100k``, downloaded unless it is in the cache, or a path."""
     if name == "ml-100k" and not Path(name).exists():
         from embrec.data.files.movielens import fetch_ml_100k
 

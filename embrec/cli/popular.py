@@ -18,7 +18,7 @@ from embrec.serving import recommend as answers
 @database_option
 @json_option
 def popular(count: int, database_url: str | None, as_json: bool, **filters: Any) -> None:
-    """The most popular movies: well rated, and by many.
+    """List the most popular movies: highly rated, by many users.
 
     \b
     embrec popular

@@ -18,9 +18,9 @@ from embrec.serving.search import resolve_movie
 @database_option
 @json_option
 def predict(user: str, movies: tuple[str, ...], database_url: str | None, as_json: bool) -> None:
-    """The rating that USER would give each of the MOVIES, named by id or title, and how sure that is.
+    """Predict the rating that USER would give each of the MOVIES (ids or titles), and its uncertainty.
 
-    The uncertainty is a standard deviation; a run that does not know it leaves it out.
+    The uncertainty is a standard deviation, in the unit of ratings. It is missing for a run that does not estimate it.
 
     \b
     embrec predict 196 50 "Fargo (1996)"

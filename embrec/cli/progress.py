@@ -1,4 +1,4 @@
-"""Progress on stderr, where that is a terminal: what is done, how fast, and how long it will take."""
+"""Progress bars on stderr, if that is a terminal: the step, its rate, and the time that is left."""
 
 from __future__ import annotations
 
@@ -22,34 +22,34 @@ from rich.text import Text
 
 
 class ProgressBar:
-    """One line that shows the step that is being done."""
+    """A line that shows the current step."""
 
     def __init__(self, progress: Progress, description: str, unit: str) -> None:
         self._progress = progress
         self._task = progress.add_task(description, total=None, unit=unit, remark="")
 
     def step(self, description: str, unit: str = "") -> None:
-        """Begin another step, of which nothing is done yet.
+        """Begin another step, with nothing done yet.
 
         Args:
-            description: What is done now.
-            unit: What is counted in it, in the plural.
+            description: Name of the step.
+            unit: Unit that the step counts, in the plural.
         """
         self._progress.remove_task(self._task)
         self._task = self._progress.add_task(description, total=None, unit=unit, remark="")
 
     def update(self, done: float, total: float, remark: str = "") -> None:
-        """Show how much of the step is done."""
+        """Show the progress of the step."""
         self._progress.update(self._task, completed=done, total=total, remark=remark)
 
 
 @contextlib.contextmanager
 def progress_bar(description: str, unit: str = "") -> Iterator[ProgressBar]:
-    """A progress bar on stderr; nothing is shown where that is no terminal.
+    """Show a progress bar on stderr; nothing is shown if that is no terminal.
 
     Args:
-        description: What is done first.
-        unit: What is counted in it, in the plural; of shares nothing is.
+        description: Name of the first step.
+        unit: Unit that the step counts, in the plural; empty if progress is a share.
     """
     columns = (
         SpinnerColumn(),
@@ -60,13 +60,13 @@ def progress_bar(description: str, unit: str = "") -> Iterator[ProgressBar]:
         _Times(),
         TextColumn("{task.fields[remark]}"),
     )
-    # Not what rich takes for a terminal: FORCE_COLOR asks for colour, and not for a bar in a log.
+    # rich would also draw a bar into a log when FORCE_COLOR is set, which asks only for colour.
     with Progress(*columns, console=Console(stderr=True), disable=not sys.stderr.isatty(), transient=True) as progress:
         yield ProgressBar(progress, description, unit)
 
 
 class _Rate(ProgressColumn):
-    """How many there are a second, or how long one takes."""
+    """A rate per second, or the seconds that one takes."""
 
     def render(self, task: Task) -> Text:
         unit, speed = task.fields["unit"], task.speed
@@ -76,7 +76,7 @@ class _Rate(ProgressColumn):
 
 
 class _Times(ProgressColumn):
-    """The time that is left, or that has passed where nobody knows how much there is to do."""
+    """The time that is left, or the time that has passed if the total is unknown."""
 
     def __init__(self) -> None:
         super().__init__()

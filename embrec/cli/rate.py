@@ -14,12 +14,12 @@ from embrec.serving.search import resolve_movie
 @click.argument("user")
 @click.argument("movie")
 @click.argument("rating", type=float)
-@click.option("--new-movie", is_flag=True, help="Take MOVIE in as a new id, rather than look for it.")
+@click.option("--new-movie", is_flag=True, help="Add MOVIE as a new id instead of looking it up.")
 @database_option
 def rate(user: str, movie: str, rating: float, new_movie: bool, database_url: str | None) -> None:
-    """Record that USER rates MOVIE, named by its id or title, with RATING, in place of an earlier rating.
+    """Record the RATING of USER for MOVIE (an id or title), in place of an earlier rating.
 
-    The next recommendation knows it; a user that is new is taken in.
+    The next recommendation takes it into account. A new user is added.
 
     \b
     embrec rate 196 "Star Wars (1977)" 5

@@ -18,14 +18,20 @@ from embrec.serving.batch import recommend_all
 
 @click.command()
 @click.argument("user", required=False)
-@click.option("--for", "visitor", metavar="JSON", help='A visitor\'s ratings instead of USER: \'{"50": 5, "172": 4}\'.')
+@click.option(
+    "--for", "visitor", metavar="JSON", help='Ratings of a visitor, instead of USER: \'{"50": 5, "172": 4}\'.'
+)
 @filter_options
-@click.option("--movie", "movie_ids", multiple=True, metavar="ID", help="Choose from these alone. Repeatable.")
-@click.option("--include-rated", is_flag=True, help="Also movies that the user rated.")
-@click.option("--all", "everybody", is_flag=True, help="Every user who has ratings, to --output.")
+@click.option("--movie", "movie_ids", multiple=True, metavar="ID", help="Choose only from these movies. Repeatable.")
+@click.option("--include-rated", is_flag=True, help="Include movies that the user rated.")
+@click.option("--all", "everybody", is_flag=True, help="Recommend to every user who has ratings, into --output.")
 @click.option("--output", metavar="FILE|TABLE", help="With --all: a .parquet or .csv file, or a table as schema.table.")
 @click.option(
-    "--diversity", type=click.FloatRange(0, 1), default=0.0, help="0 for the best, up to 1 for different ones."
+    "--diversity",
+    type=click.FloatRange(0, 1),
+    default=0.0,
+    show_default=True,
+    help="Weight of diversity, between 0 (the best movies) and 1 (movies unlike each other).",
 )
 @count_option
 @database_option
@@ -43,7 +49,7 @@ def recommend(
     as_json: bool,
     **filters: Any,
 ) -> None:
-    """The best movies for USER, by the ratings there are now.
+    """Recommend movies to USER, by the ratings that are in the database now.
 
     \b
     embrec recommend 196

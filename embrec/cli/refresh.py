@@ -12,7 +12,7 @@ from embrec.data import ratings
 @click.command()
 @database_option
 def refresh(database_url: str | None) -> None:
-    """Give the published run vectors of movies that came after its training, and count ratings anew.
+    """Add vectors of movies newer than the published run, and recompute the statistics of ratings.
 
     \b
     embrec refresh

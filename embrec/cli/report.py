@@ -18,22 +18,26 @@ from embrec.errors import ConfigError
     type=click.Path(path_type=Path),
     default=Path("report.html"),
     show_default=True,
-    help="The file to write; an earlier one is replaced.",
+    help="File to write; an existing one is replaced.",
 )
 @click.option(
-    "--png", "pictures", metavar="DIR", type=click.Path(path_type=Path), help="The figures as PNG files, too."
+    "--png",
+    "pictures",
+    metavar="DIR",
+    type=click.Path(path_type=Path),
+    help="Also write the figures as PNG files, into DIR.",
 )
 @database_option
 @json_option
 def report(run: int | None, output: Path, pictures: Path | None, database_url: str | None, as_json: bool) -> None:
-    """Write a page that shows what a RUN learned and how good it is; the published run unless another is named.
+    """Write a report on the training and accuracy of RUN (default: the published run).
 
     \b
     embrec report
     embrec report 3 --output run-3.html --png figures
 
-    The page has the training's course, metrics beside baselines and the run before, a map of the movies, calibration,
-    coverage, neighbours and drift. It is one file that works offline. The database is only read.
+    The report has the training history, metrics compared with baselines and the previous run, a map of the movies,
+    calibration, coverage, neighbours and drift. It is one HTML file that works offline. The database is only read.
     """
     try:
         from embrec.report import STEPS, write_report

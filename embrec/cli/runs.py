@@ -18,7 +18,7 @@ from embrec.runs import experiments, publishing, records
 
 @click.group()
 def runs() -> None:
-    """Model runs: list, show, publish, roll back, delete, export, import.
+    """Manage model runs: list, show, publish, roll back, delete, export, import.
 
     \b
     embrec runs list
@@ -27,7 +27,7 @@ def runs() -> None:
 
 
 @runs.command(name="list")
-@click.option("--all", "include_deleted", is_flag=True, help="Deleted runs too.")
+@click.option("--all", "include_deleted", is_flag=True, help="Include deleted runs.")
 @database_option
 @json_option
 def list_command(include_deleted: bool, database_url: str | None, as_json: bool) -> None:
@@ -60,7 +60,7 @@ def _run(run: records.ModelRun) -> dict[str, object]:
 @run_argument
 @database_option
 def show(run: int, database_url: str | None) -> None:
-    """Print everything recorded of a run, as JSON.
+    """Print the record of RUN, as JSON.
 
     \b
     embrec runs show 1
@@ -70,10 +70,10 @@ def show(run: int, database_url: str | None) -> None:
 
 @runs.command()
 @run_argument
-@click.option("--force", is_flag=True, help="Also where its metrics look bad.")
+@click.option("--force", is_flag=True, help="Publish even if its metrics look bad.")
 @database_option
 def publish(run: int, force: bool, database_url: str | None) -> None:
-    """Make RUN the published one.
+    """Publish RUN: from now on it answers.
 
     \b
     embrec runs publish 2
@@ -86,7 +86,7 @@ def publish(run: int, force: bool, database_url: str | None) -> None:
 @runs.command()
 @database_option
 def rollback(database_url: str | None) -> None:
-    """Go back to the run that was published before.
+    """Publish the previously published run again.
 
     \b
     embrec runs rollback
@@ -153,7 +153,7 @@ def _transfer() -> ModuleType:
 @run_argument
 @database_option
 def delete(run: int, database_url: str | None) -> None:
-    """Delete a run's vectors; its record stays.
+    """Delete the vectors of RUN; its record stays.
 
     \b
     embrec runs delete 1

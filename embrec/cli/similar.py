@@ -13,12 +13,12 @@ from embrec.serving.similar import similar_movies, similar_users
 
 @click.command()
 @click.argument("movie", required=False)
-@click.option("--user", metavar="ID", help="Users like this one, instead of movies.")
+@click.option("--user", metavar="ID", help="List users similar to this one, instead of movies.")
 @count_option
 @database_option
 @json_option
 def similar(movie: str | None, user: str | None, count: int, database_url: str | None, as_json: bool) -> None:
-    """Movies like MOVIE, named by its id or title.
+    """List movies similar to MOVIE (an id or title), by cosine similarity.
 
     \b
     embrec similar "Star Wars (1977)"

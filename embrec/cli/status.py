@@ -1,4 +1,4 @@
-"""embrec status, and what embrec says without a command."""
+"""embrec status, and the summary that embrec prints without a command."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from embrec.errors import LocalServerError
 from embrec.monitoring.prometheus import exposition
 from embrec.monitoring.status import Row, Status, StatusWarning, read_status
 
-# Runs that answer are shown all the same.
+# At most 5 runs, so that status fits a screen; runs that answer are shown as well.
 _RUNS_SHOWN = 5
 _NOT_MADE = StatusWarning(
     "no_database", "No database is configured, and the embedded one has not been made yet.", "embrec demo"
@@ -31,14 +31,15 @@ _NOT_MADE = StatusWarning(
 @database_option
 @json_option
 def status(prometheus: bool, database_url: str | None, as_json: bool) -> None:
-    """How everything is at a glance, and what should be seen to, each with the command that mends it.
+    """Show health, and how to fix problems.
 
     \b
     embrec status
     embrec status --json
     embrec status --prometheus > embrec.prom
 
-    For whether the installation, the rights and the settings are right: embrec doctor
+    Each problem is shown with the command that fixes it. To check the installation, permissions and settings, run
+    embrec doctor.
     """
     if prometheus and as_json:
         raise click.UsageError("Take one of --prometheus and --json.")
@@ -53,7 +54,7 @@ def status(prometheus: bool, database_url: str | None, as_json: bool) -> None:
 
 
 def _is_made(database_url: str | None) -> bool:
-    """Whether there is a database to look at; an embedded one is not made just to find it empty."""
+    """Return whether there is a database; an embedded one is not created only to find it empty."""
     return config.database_setting(database_url) is not None or bool(db.local_server().data.exists())
 
 
@@ -131,18 +132,18 @@ def _ago(moment: dt.datetime) -> str:
 
 
 def where_you_are() -> None:
-    """Say which database there is, what is in it, and one command to go on with; starts no server."""
+    """Print the database in use, its contents, and the next command to run; no server is started."""
     click.echo(f"embrec {importlib.metadata.version('embrec')}, a movie recommender that lives in PostgreSQL")
     try:
         next_command = _look()
-    except LocalServerError as error:  # nothing is configured, and nothing embedded is installed
+    except LocalServerError as error:  # no database is configured, and the embedded server is not installed
         click.echo(str(error))
         return
     click.echo(f"Next: {next_command}\nAll commands: embrec --help")
 
 
 def _look() -> str:
-    """Say what there is; returns what to do next."""
+    """Print the contents of the database, and return the next command to run."""
     place = where(None)
     if not _is_made(None):
         click.echo(_NOT_MADE.message)

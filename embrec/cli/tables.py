@@ -1,4 +1,4 @@
-"""Rows as tables on stdout: whole in a pipe, and as wide as the terminal in one."""
+"""Rows as tables on stdout: complete in a pipe, fitted to the width of a terminal."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
 Rows = Sequence[Mapping[str, Any]]
 
-# What is cut where a terminal is too narrow. Of other text words go to the next line; ids and numbers stay whole.
+# Columns that are truncated if the terminal is too narrow. Other text is wrapped; ids and numbers stay whole.
 _CUT = ("title", "genres")
 _SHORTEST_CUT = 8
-# Of a longer word the end goes to the next line too.
+# Words longer than 12 characters are wrapped too, or one of them would make its column too wide.
 _LONGEST_WORD = 12
 _NUMBER = re.compile(r"[\d.,:;%±()+-]*")
 _GAP = 2
@@ -37,7 +37,7 @@ def print_rows(rows: Rows, columns: Sequence[str], as_json: bool = False) -> Non
     stdout = Console(highlight=False, markup=False, emoji=False)
     cells = {column: [_cell(row[column]) for row in rows] for column in columns}
     widths = _widths(cells, stdout.width if sys.stdout.isatty() else None)
-    stdout.width = sum(widths.values()) + _GAP * (len(widths) - 1)  # so that rich leaves them as they are
+    stdout.width = sum(widths.values()) + _GAP * (len(widths) - 1)  # or rich would shrink the columns
     table = Table(box=None, pad_edge=False, header_style="" if stdout.no_color else "bold", padding=(0, _GAP, 0, 0))
     for column, width in widths.items():
         table.add_column(
@@ -52,13 +52,13 @@ def print_rows(rows: Rows, columns: Sequence[str], as_json: bool = False) -> Non
 
 
 def _widths(cells: Mapping[str, Sequence[str]], room: int | None) -> dict[str, int]:
-    """The width of each column: what it takes, or less where there is not so much room."""
+    """Return the width of each column: its widest cell, or less if the terminal is too narrow."""
     widths = {column: max(map(cell_len, [column, *texts])) for column, texts in cells.items()}
     excess = 0 if room is None else sum(widths.values()) + _GAP * (len(widths) - 1) - room
     if excess <= 0:
         return widths
     least = {column: _least(column, texts) for column, texts in cells.items()}
-    # A header of several words takes several lines before anything else gives way.
+    # Wrap headers of several words first, before any cell is wrapped or truncated.
     for column, texts in cells.items():
         narrower = max(map(cell_len, [*column.split("_"), *texts]))
         excess -= widths[column] - narrower
@@ -71,7 +71,7 @@ def _widths(cells: Mapping[str, Sequence[str]], room: int | None) -> dict[str, i
 
 
 def _least(column: str, texts: Sequence[str]) -> int:
-    """The width that a column must have."""
+    """Return the minimum width of a column."""
     if column in _CUT:
         return _SHORTEST_CUT
     if column.endswith("_id"):
@@ -83,18 +83,18 @@ def _least(column: str, texts: Sequence[str]) -> int:
 
 
 def _text(column: str, cell: str) -> Text:
-    # A title of somebody's may hold what a terminal takes for a command.
+    # Replace unprintable characters: a title from a file may hold a terminal's control sequences.
     cell = "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in cell)
     return Text(cell, no_wrap=True, overflow="ellipsis") if column in _CUT else Text(cell)
 
 
 def print_frame(frame: pd.DataFrame, as_json: bool) -> None:
-    """Print a DataFrame as :func:`print_rows` does; what is missing is nothing, or null."""
+    """Print a DataFrame as :func:`print_rows` does; a missing value is empty, or null in JSON."""
     print_rows(records(frame), list(frame.columns), as_json)
 
 
 def figures(metrics: Mapping[str, float | None]) -> str:
-    """A run's metrics in a cell; which epoch was kept is none."""
+    """Format a run's metrics for a cell; the number of the best epoch is no metric."""
     return ", ".join(
         f"{name} none" if value is None else f"{name} {value:.4g}"
         for name, value in metrics.items()

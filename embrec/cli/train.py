@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from embrec.models.base import Epoch
     from embrec.training import TrainResult
 
-# What a step of the training is called, and what is counted in it.
+# Each step of a training: its name on the progress bar, and the unit that it counts.
 _STEPS = {
     "extract": ("Reading ratings",),
     "fit": ("Fitting the ratings", "epochs"),
@@ -25,7 +25,7 @@ _STEPS = {
     "publish": ("Publishing, and counting ratings",),
     "index": ("Indexing vectors",),
 }
-# The part that ranks is fitted beside the other, and may take longer.
+# The ranking model is fitted in parallel with the rating model, and may take longer.
 _FITTED = "Finishing the fit"
 
 
@@ -42,40 +42,66 @@ _FITTED = "Finishing the fit"
 @click.option(
     "--dimensions",
     type=click.IntRange(1, 2000),
-    help="Length of a vector (two-part 64, matrix-factorization 31, article 32).",
+    help="Length of a vector (defaults: two-part 64, matrix-factorization 31, outer-product 32).",
 )
-@click.option("--epochs", type=click.IntRange(1), help="Passes over the ratings (matrix-factorization 8, article 50).")
-@click.option("--draws", type=click.IntRange(0), help="two-part: draws to average (by itself up to 200); 0 is quick.")
+@click.option(
+    "--epochs",
+    type=click.IntRange(1),
+    help="Passes over the ratings (defaults: matrix-factorization 8, outer-product 50).",
+)
+@click.option(
+    "--draws",
+    type=click.IntRange(0),
+    help="two-part: number of posterior draws to average (default: up to 200); 0 is quick.",
+)
 @click.option(
     "--penalty",
     type=click.FloatRange(0, min_open=True),
-    help="Of a user or movie (matrix-factorization 8, two-part: chosen on held-out ratings).",
+    help="L2 regularization (defaults: matrix-factorization 8; two-part: chosen on held-out ratings).",
 )
 @click.option(
-    "--penalty-per-rating", type=click.FloatRange(0), help="matrix-factorization: added for each rating of it (0.05)."
+    "--penalty-per-rating",
+    type=click.FloatRange(0),
+    help="matrix-factorization: regularization added for each rating of a user or movie (default: 0.05).",
 )
-@click.option("--dropout", type=click.FloatRange(0, 1, max_open=True), help="two-part: see embrec tune (0.25).")
-@click.option("--rating-power", type=click.FloatRange(0), help="two-part: how much more high ratings weigh (1.5).")
-@click.option("--hidden-units", type=click.IntRange(1), help="outer-product: width of the dense layer (500).")
-@click.option("--learning-rate", type=click.FloatRange(0, min_open=True), help="outer-product: Adam's (0.01).")
-@click.option("--batch-size", type=click.IntRange(1), help="outer-product: ratings per step (128).")
 @click.option(
-    "--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True, help="Same seed, same vectors."
+    "--dropout",
+    type=click.FloatRange(0, 1, max_open=True),
+    help="two-part: regularization as by dropout of this share of the ranking model's input (default: 0.25).",
+)
+@click.option(
+    "--rating-power",
+    type=click.FloatRange(0),
+    help="two-part: exponent that weighs high ratings more in the ranking model (default: 1.5).",
+)
+@click.option("--hidden-units", type=click.IntRange(1), help="outer-product: width of the dense layer (default: 500).")
+@click.option(
+    "--learning-rate",
+    type=click.FloatRange(0, min_open=True),
+    help="outer-product: learning rate of Adam (default: 0.01).",
+)
+@click.option("--batch-size", type=click.IntRange(1), help="outer-product: ratings per step (default: 128).")
+@click.option(
+    "--seed",
+    type=click.IntRange(0, 2**32 - 1),
+    default=0,
+    show_default=True,
+    help="Random seed; the same seed gives the same vectors.",
 )
 @click.option(
     "--holdout",
     type=click.FloatRange(0, 1, max_open=True),
     default=0.0,
     show_default=True,
-    help="Share of ratings held out to report the error on; one-part models keep their best epoch by it.",
+    help="Share of ratings held out to report the error; other models than two-part keep their best epoch by it.",
 )
 @click.option(
     "--warm-start",
     is_flag=True,
-    help="matrix-factorization: begin with the published run's movies; --epochs 2 is then enough.",
+    help="matrix-factorization: start from the published run's movie vectors; --epochs 2 is then enough.",
 )
 @click.option("--publish/--no-publish", default=True, show_default=True, help="Publish the run when it is trained.")
-@click.option("--force", is_flag=True, help="Publish it also where it looks bad, or another was published meanwhile.")
+@click.option("--force", is_flag=True, help="Publish even if metrics look bad or another run was published meanwhile.")
 @database_option
 @json_option
 def train(

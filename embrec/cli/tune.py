@@ -17,16 +17,20 @@ if TYPE_CHECKING:
 
 @click.command()
 @model_option
-@click.option("--trials", type=click.IntRange(1), default=50, show_default=True, help="In all, with earlier ones.")
-@click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True, help="Of the search.")
+@click.option(
+    "--trials", type=click.IntRange(1), default=50, show_default=True, help="Total number of trials, including earlier."
+)
+@click.option(
+    "--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True, help="Random seed of the search."
+)
 @database_option
 @json_option
 def tune(model: str, trials: int, seed: int, database_url: str | None, as_json: bool) -> None:
-    """Look for better options on ratings that are held out for that, and print how to train with the best.
+    """Search for better options on held-out ratings, and print the command that trains with the best.
 
-    Of two-part the ranking part is tuned; the rating part has nothing to tune.
+    Of two-part the ranking model is tuned; its rating model has no options to tune.
 
-    Every trial is kept in the database; run again, also after an interruption, it goes on from there.
+    Every trial is stored in the database. A later call continues from there, also after an interruption.
 
     \b
     embrec tune --trials 20

@@ -16,7 +16,7 @@ from embrec.serving.search import resolve_movie
 @click.argument("movie")
 @database_option
 def unrate(user: str, movie: str, database_url: str | None) -> None:
-    """Take USER's rating of MOVIE, named by its id or title, back.
+    """Delete the rating of USER for MOVIE (an id or title).
 
     \b
     embrec unrate 196 "Star Wars (1977)"

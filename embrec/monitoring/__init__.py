@@ -1,1 +1,1 @@
-"""Health of a deployment: the status views, and the same for Prometheus."""
+"""The health of a deployment: the status views, and Prometheus metrics made from them."""

@@ -1,4 +1,4 @@
-"""A status as Prometheus reads it: its text exposition format 0.0.4, in base units."""
+"""Prometheus metrics of a status: text exposition format 0.0.4, in base units."""
 
 from __future__ import annotations
 
@@ -9,31 +9,37 @@ from dataclasses import dataclass, field
 
 from embrec.monitoring.status import Status
 
-# Of a column of embrec.status: the metric, and what it means.
+# For each column of embrec.status: the metric's name and help text.
 _STATE = {
     "database_bytes": ("database_size_bytes", "Size of the whole database."),
     "rating_bytes": ("ratings_size_bytes", "Size of the table of ratings, with its indexes."),
     "vector_bytes": ("vectors_size_bytes", "Size of all runs' vectors, with their indexes."),
-    "users": ("users", "Users, forgotten ones too."),
-    "movies": ("movies", "Movies."),
-    "ratings": ("ratings", "Ratings."),
-    "ratings_estimated": ("ratings_estimated", "Whether the number of ratings is an estimate."),
+    "users": ("users", "Number of users, including forgotten ones."),
+    "movies": ("movies", "Number of movies."),
+    "ratings": ("ratings", "Number of ratings."),
+    "ratings_estimated": ("ratings_estimated", "1 if the number of ratings is an estimate, else 0."),
     "newest_rating_at": ("newest_rating_timestamp_seconds", "Time of the newest rating."),
-    "ratings_in_statistics": ("statistics_ratings", "Ratings when the movies' statistics were counted."),
+    "ratings_in_statistics": (
+        "statistics_ratings",
+        "Number of ratings when the movies' statistics were last refreshed.",
+    ),
     "published_run": ("published_run", "Number of the published model run."),
-    "published_at": ("published_timestamp_seconds", "When the published run was published."),
-    "trained_at": ("trained_timestamp_seconds", "When the published run was trained."),
-    "ratings_since_training": ("ratings_since_training", "Ratings beyond those of the published run's training."),
-    "users_since_training": ("users_since_training", "Users who came after the published run's training."),
-    "movies_without_vectors": ("movies_without_vectors", "Movies of which the published run has no vector."),
-    "trainings": ("trainings", "Trainings that go on."),
-    "lost_runs": ("lost_runs", "Trainings whose process is gone."),
+    "published_at": ("published_timestamp_seconds", "Time when the published run was published."),
+    "trained_at": ("trained_timestamp_seconds", "Time when the published run was trained."),
+    "ratings_since_training": (
+        "ratings_since_training",
+        "Number of ratings added since the published run was trained.",
+    ),
+    "users_since_training": ("users_since_training", "Number of users added since the published run was trained."),
+    "movies_without_vectors": ("movies_without_vectors", "Number of movies without a vector in the published run."),
+    "trainings": ("trainings", "Number of training runs in progress."),
+    "lost_runs": ("lost_runs", "Number of training runs whose process was lost."),
 }
-# The same of a column of embrec.run_status, for each run.
+# The same for each column of embrec.run_status; these metrics have a label for the run.
 _RUN = {
-    "started_at": ("run_started_timestamp_seconds", "When the run's training began."),
-    "heartbeat_at": ("run_heartbeat_timestamp_seconds", "When a training last showed that it is alive."),
-    "progress": ("run_progress_ratio", "How much of the fit is done, for a training that goes on."),
+    "started_at": ("run_started_timestamp_seconds", "Time when the run's training began."),
+    "heartbeat_at": ("run_heartbeat_timestamp_seconds", "Time of a training's last heartbeat."),
+    "progress": ("run_progress_ratio", "Share of the fit that is done, from 0 to 1, for a training in progress."),
     "vector_bytes": ("run_vectors_size_bytes", "Size of the run's vectors, with their indexes."),
 }
 
@@ -45,9 +51,9 @@ class _Metric:
 
 
 def exposition(status: Status) -> str:
-    """A status as text for Prometheus, as the textfile collector of its node exporter reads it.
+    """Return a status as text for Prometheus, such as its node exporter's textfile collector.
 
-    Times are seconds since 1970, sizes bytes; what is not known is left out.
+    Times are seconds since 1970, sizes are bytes; unknown values are left out.
     """
     metrics: dict[str, _Metric] = {}
     for name, meaning, labels, value in _samples(status):

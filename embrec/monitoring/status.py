@@ -1,4 +1,4 @@
-"""How everything is, as the views ``status``, ``run_status``, ``run_indexes`` and ``warnings`` say it."""
+"""The health of a deployment, read from the views ``status``, ``run_status``, ``run_indexes`` and ``warnings``."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True)
 class StatusWarning:
-    """Something to see to.
+    """A problem, and how to fix it.
 
     Attributes:
-        code: Which one it is, for programs: ``no_run``, ``many_new_ratings``, ...
-        message: The same for people.
-        command: What mends it: a command for the shell, or an SQL statement, which ends with a semicolon.
+        code: Name of the problem, for programs: ``no_run``, ``many_new_ratings``, ...
+        message: Description of the problem, for people.
+        command: The fix: a shell command, or a SQL statement, which ends with a semicolon.
     """
 
     code: str
@@ -30,14 +30,14 @@ class StatusWarning:
 
 @dataclass(frozen=True)
 class Status:
-    """How everything is.
+    """The health of a deployment.
 
     Attributes:
-        state: The row of ``embrec.status``: counts, sizes in bytes, times as aware datetimes. Without the schema, or
-            with one that is behind, only database_name, server_version, database_bytes and schema_revision.
-        runs: The rows of ``embrec.run_status``, newest first, without those of deleted runs.
+        state: The row of ``embrec.status``: counts, sizes in bytes, times as aware datetimes. If the schema is absent
+            or behind, only database_name, server_version, database_bytes and schema_revision.
+        runs: The rows of ``embrec.run_status``, newest first, except deleted runs.
         indexes: The rows of ``embrec.run_indexes``.
-        warnings: What should be seen to, most important first.
+        warnings: The problems, most important first.
     """
 
     state: Row
@@ -47,7 +47,7 @@ class Status:
 
 
 def read_status(bind: Bind) -> Status:
-    """See how everything is; quick enough to be asked every few seconds.
+    """Read the health of a deployment; quick enough to be called every few seconds.
 
     Raises:
         UnreachableError: The server cannot be reached.

@@ -1,4 +1,4 @@
-"""The files that pages are made of: styles, templates and the movie map's script."""
+"""The files of the web pages: styles, templates, scripts and the movie map."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from pathlib import Path
 
 
 def page_text(name: str) -> str:
-    """Text of a file that pages are made of.
+    """Return the text of a file of the web pages.
 
     Args:
-        name: The file under embrec/pages/, such as ``page.css``.
+        name: Path of the file under embrec/pages/, such as ``page.css``.
     """
     return (pages_directory() / name).read_text(encoding="utf-8")
 
 
 def pages_directory() -> Path:
-    """Directory of the files that pages are made of."""
+    """Return the directory of the files of the web pages."""
     return Path(__file__).resolve().parent

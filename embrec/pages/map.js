@@ -1,17 +1,17 @@
-/* A map of movies: a scatter on a canvas that is searched, filtered, zoomed and walked by keyboard. */
+/* A map of movies: a scatter plot on a canvas, with search, filters, zoom and keyboard navigation. */
 "use strict";
 
 window.embrecMap = (() => {
   const COLOURED_GENRES = 8;
-  const SMALLEST_SHARE = 0.02; // of the movies, for a genre to be worth a colour
+  const SMALLEST_SHARE = 0.02; // a genre needs this share of the movies to get a colour
   const FARTHEST = 24;
   const RESULTS = 8;
-  const NEAR = 14; // pixels within which a movie is meant
+  const NEAR = 14; // a click selects a movie within this many pixels
   const MARGIN = 24;
   const STRETCH = 1.4;
-  const LABEL_CANDIDATES = 5; // for each label that has room: so that obscure titles are not named just because they have room
+  const LABEL_CANDIDATES = 5; // movies tried for each label; with more, obscure titles would get the free room
 
-  /** The coloured genres, and for each movie its place among them: that of its rarest, or the place after the last. */
+  /** Return the coloured genres, and each movie's index among them: its rarest one, or the length if it has none. */
   function colouring(movies) {
     const counts = new Map();
     for (const movie of movies) for (const genre of movie.genres) counts.set(genre, (counts.get(genre) || 0) + 1);
@@ -31,7 +31,7 @@ window.embrecMap = (() => {
     return { genres, places: movies.map(place) };
   }
 
-  /** Points from 0 to 1, in the proportions that they have, with their middle in the middle. */
+  /** Scale the points to 0 to 1, centred, and keep their aspect ratio. */
   function placed(movies) {
     const range = (axis) => {
       const values = movies.map((movie) => movie[axis]);
@@ -62,7 +62,7 @@ window.embrecMap = (() => {
 
   let maps = 0;
 
-  /** The elements of a map, in the element given. */
+  /** Create the elements of a map in an element. */
   function parts(element) {
     const id = `embrec-map-${++maps}`;
     const label = make("label", { className: "visually-hidden", textContent: "Find a movie on the map", htmlFor: `${id}-search` });
@@ -99,12 +99,12 @@ window.embrecMap = (() => {
   }
 
   /**
-   * Draw a map of movies into an element.
+   * Draw a map of movies in an element.
    *
-   * @param {HTMLElement} element Emptied, and filled with the map.
+   * @param {HTMLElement} element The element; its contents are replaced.
    * @param {Array} movies Objects {movie_id, title, genres, release_year, rating_count, x, y}; title may be null.
-   * @param {{onSelect: function}} options Called with the movie that somebody chooses.
-   * @returns {{select: function(string)}} Shows the movie with an id.
+   * @param {{onSelect: function}} options A function called with the movie that the user selects.
+   * @returns {{select: function(string)}} A function that shows the movie with an id.
    */
   return function embrecMap(element, movies, { onSelect = () => {} } = {}) {
     const ui = parts(element);
@@ -114,7 +114,7 @@ window.embrecMap = (() => {
     const radii = movies.map((movie) => 2 + 6 * Math.sqrt(movie.rating_count / most));
     const bySize = movies.map((_, index) => index).sort((a, b) => movies[b].rating_count - movies[a].rating_count);
     const words = movies.map((movie) => plain(titled(movie)));
-    const shown = new Set(); // places of the genres that are picked out; none are all
+    const shown = new Set(); // indexes of the selected genres; empty shows all
     const view = { scale: 1, x: 0, y: 0 };
     const size = { width: 0, height: 0 };
     let matches = null;
@@ -124,7 +124,7 @@ window.embrecMap = (() => {
 
     const ready = () => size.width > 0;
     const room = () => ({ x: size.width - 2 * MARGIN, y: size.height - 2 * MARGIN });
-    /** Width and height of the map in pixels: in proportion, or stretched somewhat to fill the stage. */
+    /** Return width and height of the map in pixels, stretched a little to fill the stage. */
     const extent = () => {
       const { x, y } = room();
       const unit = STRETCH * Math.min(x / span.x, y / span.y);
@@ -182,7 +182,7 @@ window.embrecMap = (() => {
       context.stroke();
     }
 
-    /** Titles of the most rated movies in view that find room, and first of the chosen one. */
+    /** Label the selected movie, then the most rated movies in view that have room for a title. */
     function labels(context, ink, ground, family) {
       const most = Math.round((size.width * size.height) / 18000);
       const taken = [];
@@ -213,7 +213,7 @@ window.embrecMap = (() => {
       }
     }
 
-    /** Keep the map in sight, and redraw it. */
+    /** Keep the map in view, and redraw it. */
     function moved() {
       view.scale = Math.min(Math.max(view.scale, 1), FARTHEST);
       for (const axis of ["x", "y"]) {
@@ -227,7 +227,7 @@ window.embrecMap = (() => {
       redraw();
     }
 
-    /** Zoom by a factor about a point of the stage that stays where it is. */
+    /** Zoom by a factor; a point of the stage stays in place. */
     function zoom(factor, at = { x: size.width / 2, y: size.height / 2 }) {
       const scale = Math.min(Math.max(view.scale * factor, 1), FARTHEST);
       view.x += (at.x - size.width / 2) * (1 / view.scale - 1 / scale);
@@ -248,7 +248,7 @@ window.embrecMap = (() => {
       return best;
     }
 
-    /** Say which movie is pointed at, or chosen. */
+    /** Show the title of the movie under the pointer, or else of the selected one. */
     function tell() {
       const index = hovered >= 0 ? hovered : chosen;
       ui.tip.hidden = index < 0 || !ready();
@@ -271,7 +271,7 @@ window.embrecMap = (() => {
       redraw();
     }
 
-    /** Show a movie, closer where the map is whole, and in the middle where it is out of sight. */
+    /** Show a movie: zoom in if the whole map is shown, and centre the movie if it is out of view. */
     function show(index) {
       chosen = index;
       hovered = -1;
@@ -295,7 +295,7 @@ window.embrecMap = (() => {
       onSelect(movies[index]);
     }
 
-    /** The movie to go to from the chosen one by an arrow key: near, and in that direction. */
+    /** Return the next movie for an arrow key: near the selected one, in that direction. */
     function step(dx, dy) {
       if (chosen < 0) return show(bySize.find(lit) ?? 0);
       const from = screen(chosen);
@@ -363,7 +363,7 @@ window.embrecMap = (() => {
       else forget();
     }
 
-    // Only of who has turned to the map: for everybody else the wheel scrolls the page.
+    // Zoom by wheel only while the map has the focus, or it would keep readers from scrolling the page.
     function wheel(event) {
       if (!event.ctrlKey && document.activeElement !== ui.canvas) return;
       if (event.deltaY > 0 && view.scale <= 1) return;
@@ -445,7 +445,7 @@ window.embrecMap = (() => {
     ui.search.addEventListener("keydown", searchKey);
     ui.search.addEventListener("blur", () => open(false));
     ui.results.addEventListener("pointerdown", (event) => {
-      event.preventDefault(); // the box keeps the focus
+      event.preventDefault(); // keeps the focus in the box
       const option = event.target.closest("li");
       if (option) take(option);
     });

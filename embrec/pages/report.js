@@ -1,5 +1,5 @@
 "use strict";
 
-// The map of a report, of the movies that stand in the page as JSON.
+// Draw the map of a report, from the movies in the page's JSON.
 const movies = document.getElementById("movies");
 if (movies) window.embrecMap(document.getElementById("map-of-movies"), JSON.parse(movies.textContent));

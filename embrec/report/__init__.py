@@ -1,4 +1,4 @@
-"""A report on a model run: what it learned and how good it is, as one page to look at.
+"""A report on a model run: training history, accuracy, a map and neighbours of movies, as one HTML page.
 
 Data goes one way: database -> ``accuracy`` and ``likeness``, gathered in ``findings`` -> ``figures``, ``page`` -> file.
 """
@@ -30,13 +30,13 @@ def write_report(
 
     Args:
         engine: The database.
-        output: The file; what was there is replaced when the report is whole.
+        output: File to write; an existing one is replaced when the report is complete.
         model_run_id: The run, or None for the published one.
-        pictures: A folder for the figures as PNG files, made where there is none; None for no pictures.
-        progress: Told each of ``STEPS`` when it begins.
+        pictures: Folder for the figures as PNG files, created if it does not exist; None for no PNG files.
+        progress: Called with each of ``STEPS`` when it begins.
 
     Raises:
-        ConfigError: The file or the folder cannot be made there.
+        ConfigError: The file or the folder cannot be created there.
         NoPublishedRunError: No run is named, and none published.
         UnknownRunError: There is no such run.
         RunError: The run has no vectors: it failed, was deleted, or is training.
@@ -65,7 +65,7 @@ def write_report(
 
 
 def _replace(path: Path, text: str) -> None:
-    # Beside it, so that renaming is all it takes to replace it.
+    # In the same directory, because only a rename within a file system replaces a file atomically.
     try:
         with tempfile.TemporaryDirectory(prefix=f"{path.name}.", dir=path.parent) as directory:
             unfinished = Path(directory) / path.name

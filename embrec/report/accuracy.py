@@ -1,4 +1,4 @@
-"""How good a run is beside the baselines and the run before: errors of ratings, and lists, on what it has not seen."""
+"""The accuracy of a run on held-out ratings, beside baselines and the previous run: rating errors and top-n lists."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from embrec.report.measures import Lists
 from embrec.runs.records import ModelRun
 from embrec.runs.stored import StoredModel
 
-# Of more, so many are asked for their lists, and so many give pairs to predict.
+# Samples that keep a report quick: users whose lists are made, users whose ratings are predicted, and pairs of those.
 _USERS_ASKED = 1_000
 _USERS_PREDICTED = 5_000
 _PAIRS = 200_000
@@ -26,7 +26,7 @@ _PAIRS = 200_000
 
 @dataclass(frozen=True)
 class MetricLine:
-    """A line of the table of metrics; None where a figure is not known, or would not be honest."""
+    """A line of the table of metrics; None for a metric that is unknown, or not comparable."""
 
     name: str
     ratings: int | None = None
@@ -40,7 +40,7 @@ class MetricLine:
 
 @dataclass(frozen=True)
 class Split:
-    """The ratings that a run learned from, and those that it was tested on where both can be told."""
+    """The training ratings of a run, and its held-out ratings if the split can be reproduced."""
 
     training: Ratings
     held_out: Ratings | None
@@ -48,12 +48,12 @@ class Split:
 
     @property
     def tested(self) -> Ratings:
-        """What predictions are compared with: held-out ratings where there are any."""
+        """The ratings that predictions are compared with: the held-out ones, or else the training ratings."""
         return self.training if self.held_out is None else self.held_out
 
 
 def split_of(run: ModelRun, arrays: RatingArrays) -> Split:
-    """The split as training made it, which the same ratings and the run's seed give again."""
+    """Reproduce the split of a training, from the same ratings and the run's seed."""
     ratings, holdout = arrays.for_models(), float(run.options.get("holdout", 0.0))
     reproduced = arrays.sha256 == run.ratings_sha256
     if not (reproduced and holdout):
@@ -63,7 +63,7 @@ def split_of(run: ModelRun, arrays: RatingArrays) -> Split:
 
 
 def same_split(run: ModelRun, other: ModelRun) -> bool:
-    """Whether two runs held out the same ratings."""
+    """Return whether two runs held out the same ratings."""
     return (run.ratings_sha256, run.seed, run.options.get("holdout")) == (
         other.ratings_sha256,
         other.seed,
@@ -72,7 +72,7 @@ def same_split(run: ModelRun, other: ModelRun) -> bool:
 
 
 def predictions(model: StoredModel, tested: Ratings) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Predicted and actual ratings of pairs that the run knows."""
+    """Return predicted and actual ratings of pairs whose movie has a vector in the run."""
     chosen = np.isin(tested.users, _sample(np.unique(tested.users), _USERS_PREDICTED))
     positions = np.flatnonzero(chosen)
     if len(positions) > _PAIRS:
@@ -85,7 +85,10 @@ def predictions(model: StoredModel, tested: Ratings) -> tuple[NDArray[np.float32
 def lists_of(
     split: Split, model: StoredModel, earlier: StoredModel | None, comparable: bool
 ) -> tuple[dict[str, Lists], int]:
-    """Everybody's lists for the same users. What the earlier run's are worth is told only where it learned the same."""
+    """Return top-n lists for the same users by the run, the earlier run and the baselines.
+
+    Metrics of the earlier run are included only if ``comparable``: both runs have the same split.
+    """
     training = split.training
     users = _sample(np.unique(training.users if split.held_out is None else split.held_out.users), _USERS_ASKED)
     held_out = split.held_out
@@ -101,7 +104,7 @@ def lists_of(
 
 
 def metrics_of(run: ModelRun, before: ModelRun | None, split: Split, lists: dict[str, Lists]) -> list[MetricLine]:
-    """The table of metrics: the run and the one before by their records, then the baselines on the split of the run."""
+    """Return the table of metrics: the run and the previous one from their records, then the baselines on its split."""
     lines = [_recorded("this run", run, lists)]
     if before is not None:
         lines.append(_recorded("run before", before, lists))
@@ -148,5 +151,5 @@ def _of_biases(split: Split, lists: Lists) -> MetricLine:
 
 
 def _sample(users: NDArray[np.int32], most: int) -> NDArray[np.int32]:
-    """Some of the users, always the same, ascending."""
+    """Return a sample of the users, ascending; the same users give the same sample."""
     return np.sort(np.random.default_rng(0).permutation(users)[:most])

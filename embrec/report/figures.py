@@ -1,4 +1,4 @@
-"""A report's figures, drawn once and saved as SVG that takes its page's colours, or as PNG on white."""
+"""The figures of a report, drawn once and saved as SVG in the colours of the page, or as PNG on white."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from embrec.report.colours import SERIES, STAND_INS, Colours, on_white, with_pag
 from embrec.report.findings import Findings
 from embrec.report.likeness import MapPoint
 
-# Inches, at 72 units each; at this width a phone shows the letters in about their size.
+# In inches of 72 units; at this width a phone shows the text at about its nominal size.
 _SIZE = (5.0, 3.4)
 _PIXELS_PER_INCH = 200
 _SMALLEST_SHARE = 0.02
@@ -45,7 +45,7 @@ Draw = Callable[[Figure, Findings, Colours], None]
 
 
 def svg(name: str, findings: Findings) -> str:
-    """A figure as an SVG element whose colours are the page's and whose letters are text."""
+    """Draw a figure as an SVG element in the colours of the page, with its letters as text."""
     buffer = io.StringIO()
     with mpl.rc_context(_style(STAND_INS)):
         figure = _drawn(name, findings, STAND_INS)
@@ -53,7 +53,7 @@ def svg(name: str, findings: Findings) -> str:
     text = buffer.getvalue()
     text = text[text.index("<svg") :]
     text = re.sub(r"<metadata>.*?</metadata>|<style.*?</style>", "", text, flags=re.DOTALL)
-    # Ids would meet those of the other figures on the page, and sizes are the page's.
+    # Make ids unique, because all figures are in one page, and leave the size to the page.
     text = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{name}-", text)
     text = re.sub(r'<svg ([^>]*?)height="[^"]*" ([^>]*?)width="[^"]*"', r'<svg aria-hidden="true" \1\2', text, count=1)
     text = re.sub(r"font: ([\d.]+)px [^;\"]*", r"font-size: \1px", text)
@@ -61,7 +61,7 @@ def svg(name: str, findings: Findings) -> str:
 
 
 def save_png(name: str, findings: Findings, path: Path) -> None:
-    """A figure as PNG on white; letters that no font of matplotlib's has are empty boxes."""
+    """Save a figure as PNG on white; letters that no font of matplotlib has become empty boxes."""
     colours = on_white()
     with mpl.rc_context(_style(colours)), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing from font", UserWarning)
@@ -69,7 +69,7 @@ def save_png(name: str, findings: Findings, path: Path) -> None:
 
 
 def names(findings: Findings) -> Iterator[str]:
-    """The figures that there is something to draw for."""
+    """Yield the names of the figures that there is data for."""
     available = {
         "training": any(epoch["rmse"] is not None for epoch in findings.run.history),
         "ratings": findings.histogram is not None,
@@ -155,7 +155,7 @@ def _coverage(figure: Figure, findings: Findings, colours: Colours) -> None:
     dashes = ("-", "-", "--", ":")
     for number, (label, counts) in enumerate(curves.items()):
         shares = measures.concentration(counts)
-        # A curve of a thousand points looks like one of a million.
+        # At most 400 points: a curve of more looks the same, and makes the page bigger.
         places = np.unique(np.linspace(0, len(counts), 400).round().astype(int))
         axes.plot(
             places / len(counts), shares[places], dashes[number], color=colours.series[number], linewidth=2, label=label
@@ -179,7 +179,7 @@ def _drift(figure: Figure, findings: Findings, colours: Colours) -> None:
 
 
 def colouring(points: list[MapPoint]) -> tuple[list[str], list[int]]:
-    """The coloured genres, and each point's place among them, as the map on the page has it (embrec/pages/map.js)."""
+    """Return the coloured genres, and each point's index among them, as embrec/pages/map.js does."""
     counts = Counter(genre for point in points for genre in point.genres)
 
     def rarest(point: MapPoint, eligible: Callable[[str], bool]) -> str | None:
@@ -217,7 +217,7 @@ def _map(figure: Figure, findings: Findings, colours: Colours) -> None:
 
 
 def _label(figure: Figure, axes: Axes, points: list[MapPoint], colours: Colours) -> None:
-    """Titles of the most rated movies that find room; the points come most rated first."""
+    """Label the most rated movies that have room for a title; the points are sorted, most rated first."""
     figure.draw_without_rendering()
     taken: list[Any] = []
     for point in points[: 4 * _TITLES_ON_MAP]:
@@ -241,7 +241,7 @@ def _label(figure: Figure, axes: Axes, points: list[MapPoint], colours: Colours)
 
 
 def _short(title: str, length: int) -> str:
-    """A title on one line, cut where it is long."""
+    """Return a title on one line, truncated if it is long."""
     text = " ".join(title.split())
     return text if len(text) <= length else f"{text[: length - 1].rstrip()}…"
 
@@ -253,7 +253,7 @@ def _neighbours(figure: Figure, findings: Findings, colours: Colours) -> None:
     for axes, movie in zip(grid, findings.neighbours, strict=False):
         places = np.arange(len(movie.near))
         axes.barh(places + 0.24, [cosine for _, cosine in movie.near], 0.26, color=colours.series[0])
-        # Above its bar a title has room, whatever its letters.
+        # Above its bar a title of any length has room.
         label = {"va": "center", "fontsize": 9.5, "in_layout": False, "parse_math": False}
         for place, (title, cosine) in zip(places, movie.near, strict=True):
             axes.text(0, place - 0.18, _short(title, 48), clip_on=True, **label)

@@ -1,4 +1,4 @@
-"""Gathers what a report shows of a run, from one snapshot of the database; nothing is written."""
+"""The contents of a report on a run, read from one snapshot of the database."""
 
 from __future__ import annotations
 
@@ -25,26 +25,26 @@ STEPS = ("ratings", "vectors", "predictions", "lists", "neighbours", "map")
 
 @dataclass(frozen=True)
 class Findings:
-    """What a report shows.
+    """The contents of a report.
 
     Attributes:
         run: The run.
         previous: The run that it is compared with, or None for the first.
-        made_at: When.
-        ratings_now: Ratings in the database.
-        users_now: Users with ratings in it.
+        made_at: Time of the report.
+        ratings_now: Number of ratings in the database.
+        users_now: Number of users with ratings in the database.
         rating_counts: Number of ratings of each rated movie, int64 of shape (movie_count,).
-        reproduced: Whether the database holds the ratings that the run was trained on.
-        held_out: Whether predictions and lists are measured on ratings that the run has not seen.
-        metrics: The run's line, the previous run's, then the baselines'.
-        histogram: Ratings and predictions.
-        calibration: Predictions against ratings.
-        predicted: Number of pairs that those two are of.
-        lists: Lists of ten by their maker's name.
-        users_asked: Number of users that those are of.
-        points: The map.
-        neighbours: Of the most rated movies.
-        drift: The differences from the previous run, or None.
+        reproduced: True if the database has exactly the ratings that the run was trained on.
+        held_out: True if predictions and lists are measured on held-out ratings.
+        metrics: Lines of the run, the previous run and the baselines, in this order.
+        histogram: Distribution of ratings and of predictions.
+        calibration: Mean rating by mean prediction.
+        predicted: Number of predicted pairs in the histogram and the calibration.
+        lists: Top-10 lists, by the name of the run or baseline.
+        users_asked: Number of users with these lists.
+        points: Points of the map.
+        neighbours: Nearest neighbours of the most rated movies.
+        drift: Differences from the previous run, or None.
     """
 
     run: ModelRun
@@ -69,12 +69,12 @@ class Findings:
 def gather(
     connection: sa.Connection, model_run_id: int | None = None, progress: Callable[[str], None] = lambda step: None
 ) -> Findings:
-    """Gather what a report shows.
+    """Gather the contents of a report.
 
     Args:
-        connection: The transaction to read in; one snapshot for all.
+        connection: The transaction to read in, with one snapshot for all statements.
         model_run_id: The run, or None for the published one.
-        progress: Told each of ``STEPS`` when it begins.
+        progress: Called with each of ``STEPS`` when it begins.
 
     Raises:
         NoPublishedRunError: No run is named, and none published.
@@ -141,9 +141,9 @@ def _named_run(connection: sa.Connection, model_run_id: int | None) -> ModelRun:
 
 
 def _previous(connection: sa.Connection, run: ModelRun) -> ModelRun | None:
-    """What to compare a run with: the published run, or for that one the run published before it.
+    """Return the run to compare with: the published run, or the one published before it if that is the run itself.
 
-    Where there is none of these it is the newest that was trained before.
+    Without either, it is the newest run that was trained before.
     """
     candidates = publishing.published_before(connection) if run.published else records.published_run_id(connection)
     if candidates is not None and candidates != run.model_run_id:

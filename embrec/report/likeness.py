@@ -1,4 +1,4 @@
-"""Which movies a run takes for alike: neighbours, a map, and what changed since another run."""
+"""Similarity of movies in a run: nearest neighbours, a map, and drift since another run."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from embrec.serving import projection
 _WELL_KNOWN = 8
 _NEIGHBOURS_SHOWN = 5
 _CHANGED_SHOWN = 10
-# What changed most is sought among so many of the most rated: of the others, neighbours are mostly chance.
+# The largest changes are sought among the 300 most rated movies: neighbours of rarely rated ones are mostly chance.
 _CHANGED_AMONG = 300
-# Between fewer movies, ten neighbours are nearly all there are.
+# With fewer than 20 movies, ten neighbours are nearly all the others, and drift says nothing.
 _FEWEST_TO_COMPARE = 2 * measures.NEIGHBOURS
 
 
@@ -29,9 +29,9 @@ class Movies:
     """The rated movies, in the order of the extracted ratings.
 
     Attributes:
-        ids: Outside ids.
-        titles: Titles; the id where there is none.
-        genres: Genres.
+        ids: External ids.
+        titles: Titles, or the id of a movie without one.
+        genres: Genres of each movie.
         years: Release years, or None.
         counts: Numbers of ratings, int64 of shape (n,).
     """
@@ -58,7 +58,7 @@ class MapPoint:
 
 @dataclass(frozen=True)
 class Neighbours:
-    """A movie and those nearest to it, with their cosine similarity."""
+    """A movie and its nearest neighbours, with their cosine similarity."""
 
     title: str
     near: list[tuple[str, float]]
@@ -66,7 +66,7 @@ class Neighbours:
 
 @dataclass(frozen=True)
 class Change:
-    """A movie whose neighbours changed: how many of ten are the same, and the first three, before and now."""
+    """A movie whose neighbours changed: the number of ten that stayed, and the nearest three before and now."""
 
     title: str
     kept: int
@@ -76,12 +76,12 @@ class Change:
 
 @dataclass(frozen=True)
 class Drift:
-    """How a run differs from the one before.
+    """The differences in neighbours between a run and the previous one.
 
     Attributes:
-        kept: How many of each compared movie's ten neighbours are the same, int64 of shape (movies,); empty where the
-            runs have too few movies in common.
-        changed: Of the most rated movies those that changed most.
+        kept: Number of each compared movie's ten neighbours that stayed, int64 of shape (movies,); empty if the runs
+            have too few movies in common.
+        changed: The most rated movies whose neighbours changed most.
     """
 
     kept: NDArray[np.int64]
@@ -89,17 +89,17 @@ class Drift:
 
     @property
     def jaccard(self) -> float:
-        """Mean Jaccard index of the neighbours before and now."""
+        """Return the mean Jaccard index of the neighbours before and now."""
         return float(measures.jaccard(self.kept).mean())
 
     @property
     def counts(self) -> list[int]:
-        """Number of movies of which 0, 1, ..., 10 neighbours are the same."""
+        """The number of movies with 0, 1, ..., 10 neighbours that stayed."""
         return [int(count) for count in np.bincount(self.kept, minlength=measures.NEIGHBOURS + 1)]
 
 
 def rated_movies(connection: sa.Connection, arrays: RatingArrays) -> Movies:
-    """What is known of the movies of extracted ratings."""
+    """Return ids, titles, genres and years of the movies of extracted ratings."""
     columns = sa.select(tables.movies.c.movie_index, tables.movies.c.movie_id, tables.movies.c.title)
     known = {row.movie_index: row for row in connection.execute(columns)}
     rows = [known[index] for index in arrays.movie_indexes.tolist()]
@@ -113,7 +113,7 @@ def rated_movies(connection: sa.Connection, arrays: RatingArrays) -> Movies:
 
 
 def neighbours_of(model: StoredModel, movies: Movies) -> list[Neighbours]:
-    """The nearest of the most rated movies."""
+    """Return the nearest neighbours of the most rated movies."""
     known = _most_rated(model, movies, len(movies.ids))
     near, cosines = similarity.nearest_rows(
         model.similarity[known], np.arange(min(_WELL_KNOWN, len(known))), _NEIGHBOURS_SHOWN
@@ -131,7 +131,7 @@ def neighbours_of(model: StoredModel, movies: Movies) -> list[Neighbours]:
 
 
 def drift_between(model: StoredModel, earlier: StoredModel, movies: Movies) -> Drift:
-    """How the neighbours of the most rated movies changed, among the movies that both runs know."""
+    """Compare the neighbours of the most rated movies in two runs, among movies with vectors in both."""
     both = _most_rated(model, movies, len(movies.ids))
     both = both[np.isfinite(earlier.similarity[both]).all(axis=1)]
     if len(both) < _FEWEST_TO_COMPARE:
@@ -145,7 +145,7 @@ def drift_between(model: StoredModel, earlier: StoredModel, movies: Movies) -> D
     def first(near: NDArray[np.int64], row: int) -> list[str]:
         return [movies.titles[both[position]] for position in near[row, :3]]
 
-    # Of those that changed alike, the most rated first: that is their order.
+    # Rows are sorted by number of ratings, and a stable sort keeps the most rated first among equal changes.
     changed = [
         Change(movies.titles[both[row]], int(kept[row]), first(before, row), first(now, row))
         for row in np.argsort(kept[:_CHANGED_AMONG], kind="stable")[:_CHANGED_SHOWN]
@@ -155,7 +155,7 @@ def drift_between(model: StoredModel, earlier: StoredModel, movies: Movies) -> D
 
 
 def map_points(model: StoredModel, movies: Movies) -> list[MapPoint]:
-    """The map, most rated movies first."""
+    """Return the points of the map, most rated movies first."""
     mapped = _most_rated(model, movies, projection.MAP_MOVIES)
     return [
         MapPoint(
@@ -172,6 +172,6 @@ def map_points(model: StoredModel, movies: Movies) -> list[MapPoint]:
 
 
 def _most_rated(model: StoredModel, movies: Movies, most: int) -> NDArray[np.int64]:
-    """Positions of the most rated movies that the run can compare, most rated first."""
+    """Return positions of the most rated movies with a vector in the run, most rated first."""
     order = np.argsort(-movies.counts, kind="stable")
     return order[np.isfinite(model.similarity[order]).all(axis=1)][:most]

@@ -1,4 +1,4 @@
-"""What a report measures, in numpy: predictions, lists, and how alike two runs' neighbours are."""
+"""Measures of a report, in numpy: calibration, coverage, NDCG, Gini coefficient, and overlap of neighbours."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from embrec.models.base import Ratings
 LIST_LENGTH = 10
 NEIGHBOURS = 10
 _CALIBRATION_BINS = 16
-# Of more different ratings, a bar for each says less than a few bins.
+# With more than 12 distinct ratings, equal-width bins are clearer than a bar for each.
 MOST_BARS = 12
 _BINS = 20
 
 
 @dataclass(frozen=True)
 class Histogram:
-    """Shares of ratings and of predictions for the same pairs, bin by bin.
+    """The distributions of ratings and of predictions for the same pairs, by bin.
 
     Attributes:
-        labels: What each bin holds.
-        ratings: float64 of shape (bins,), shares of 1.
-        predictions: The same of the predictions.
+        labels: Label of each bin.
+        ratings: Share of the ratings in each bin, float64 of shape (bins,).
+        predictions: Share of the predictions in each bin, float64 of shape (bins,).
     """
 
     labels: list[str]
@@ -39,15 +39,15 @@ class Histogram:
 
 @dataclass(frozen=True)
 class Calibration:
-    """What was predicted, and what came, bin by bin of the prediction; bins without predictions are left out.
+    """The calibration of predictions: mean rating by bins of the prediction, without empty bins.
 
     Attributes:
         predicted: Mean prediction, float64 of shape (bins,).
         actual: Mean rating, float64 of shape (bins,).
-        errors: Standard error of that mean, float64 of shape (bins,).
-        counts: int64 of shape (bins,).
-        gap: Mean distance of predicted and actual, weighted by counts: the expected calibration error, in the ratings'
-            unit.
+        errors: Standard error of the mean rating, float64 of shape (bins,).
+        counts: Number of predictions, int64 of shape (bins,).
+        gap: Expected calibration error, in the ratings' unit: mean absolute difference of predicted and actual,
+            weighted by counts.
     """
 
     predicted: NDArray[np.float64]
@@ -59,14 +59,14 @@ class Calibration:
 
 @dataclass(frozen=True)
 class Lists:
-    """The best ten movies of some users, and how good they are.
+    """The top-10 lists of some users, and their quality.
 
     Attributes:
-        appearances: In how many lists each movie is, int64 of shape (movie_count,).
-        coverage: Share of the movies that are in any list.
-        popularity: Mean share of all users who rated a recommended movie.
-        ndcg: Normalised discounted cumulative gain at 10 of liked held-out ratings, or None without any.
-        hit_rate: Share of the users with a liked held-out rating among the ten, or None.
+        appearances: Number of lists that each movie is in, int64 of shape (movie_count,).
+        coverage: Catalogue coverage: share of the movies that are in any list.
+        popularity: Share of all users who rated a recommended movie, averaged over recommendations.
+        ndcg: NDCG@10 of liked held-out ratings, or None without any.
+        hit_rate: HR@10: share of the users with a liked held-out rating in their list, or None.
     """
 
     appearances: NDArray[np.int64]
@@ -77,14 +77,14 @@ class Lists:
 
 
 def histogram(ratings: NDArray[np.float32], predictions: NDArray[np.float32]) -> Histogram:
-    """Shares of ratings and predictions; a bin for each rating there is, or twenty where there are many."""
+    """Return the distributions of ratings and predictions, with a bin for each distinct rating, or twenty if many."""
     levels = np.unique(ratings).astype(np.float64)
     if 1 < len(levels) <= MOST_BARS:
         middles = (levels[1:] + levels[:-1]) / 2
         edges = np.concatenate([[-np.inf], middles, [np.inf]])
         labels = [f"{level:g}" for level in levels]
     else:
-        # Of ratings that are all the same, predictions say something by how far they are from it.
+        # At least one unit wide, in case all ratings and predictions are equal.
         low = min(levels[0], float(predictions.min()))
         high = max(levels[-1], float(predictions.max()), low + 1)
         edges = np.linspace(low, high, _BINS + 1)
@@ -98,7 +98,7 @@ def histogram(ratings: NDArray[np.float32], predictions: NDArray[np.float32]) ->
 
 
 def calibrate(predicted: NDArray[np.float32], actual: NDArray[np.float32], low: float, high: float) -> Calibration:
-    """Compare predictions with ratings, in bins of the same width over the scale."""
+    """Compare predictions with ratings, in bins of equal width over the rating scale."""
     edges = np.linspace(low, high, _CALIBRATION_BINS + 1)
     bins = np.digitize(predicted, edges[1:-1])
     counts = np.bincount(bins, minlength=_CALIBRATION_BINS)
@@ -114,13 +114,13 @@ def calibrate(predicted: NDArray[np.float32], actual: NDArray[np.float32], low: 
 
 
 def measure_lists(score: Score, seen: Ratings, held_out: Ratings | None, users: NDArray[np.int32]) -> Lists:
-    """The best ten movies of some users that they have not rated.
+    """Measure the top-10 lists of some users, without movies that they have rated.
 
     Args:
-        score: What ranks all movies for some users.
-        seen: The ratings whose movies are not recommended again.
-        held_out: Ratings to find again, or None.
-        users: int32 of shape (n,).
+        score: Function that scores all movies for some users.
+        seen: Ratings whose movies are excluded from the lists.
+        held_out: Ratings that the lists should find, or None.
+        users: Users to recommend to, int32 of shape (n,).
     """
     seen_by = _matrix(seen, np.ones(len(seen.users), bool))
     liked_by = None
@@ -152,29 +152,37 @@ def measure_lists(score: Score, seen: Ratings, held_out: Ratings | None, users: 
 
 
 def concentration(counts: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Cumulated shares of the movies, the most frequent first: from 0 to 1, float64 of shape (movies + 1,)."""
+    """Return cumulative shares of the movies, most frequent first: from 0 to 1, float64 of shape (movies + 1,)."""
     ordered = np.sort(counts)[::-1].astype(np.float64)
     return np.concatenate([[0.0], np.cumsum(ordered) / max(ordered.sum(), 1.0)])
 
 
 def gini(counts: NDArray[np.int64]) -> float:
-    """The Gini coefficient: 0 where all are alike, near 1 where few have all."""
+    """Return the Gini coefficient: 0 if all counts are equal, near 1 if few movies have all."""
     shares = concentration(counts)
     return float(2 * np.trapezoid(shares, dx=1 / len(counts)) - 1) if counts.sum() else 0.0
 
 
 def in_common(ours: NDArray[np.int64], theirs: NDArray[np.int64]) -> NDArray[np.int64]:
-    """How many of each row's neighbours are the same in two runs, int64 of shape (rows,); both of shape (rows, n)."""
+    """Count the neighbours that two runs have in common.
+
+    Args:
+        ours: Neighbours of each row in one run, int64 of shape (rows, n).
+        theirs: The same in the other run.
+
+    Returns:
+        The number for each row, int64 of shape (rows,).
+    """
     return np.asarray((ours[:, :, np.newaxis] == theirs[:, np.newaxis, :]).any(axis=1).sum(axis=1))
 
 
 def jaccard(common: NDArray[np.int64]) -> NDArray[np.float64]:
-    """The Jaccard index of ten neighbours and ten others, of which some are the same; float64 of the same shape."""
+    """Return the Jaccard index of two sets of ten neighbours, given the number in common; float64 of its shape."""
     return np.asarray(common / (2 * NEIGHBOURS - common))
 
 
 def _matrix(ratings: Ratings, chosen: NDArray[np.bool_]) -> scipy.sparse.csr_array:
-    """Which user rated which movie, bool of shape (users, movies)."""
+    """Return the sparse matrix of rated movies, bool of shape (users, movies)."""
     users, movies = ratings.users[chosen], ratings.movies[chosen]
     shape = (ratings.user_count, ratings.movie_count)
     return scipy.sparse.csr_array((np.ones(len(users), bool), (users, movies)), shape=shape)

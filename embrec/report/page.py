@@ -1,4 +1,4 @@
-"""A report's page: one HTML file that needs nothing else and asks no network for anything."""
+"""The page of a report: one self-contained HTML file that needs no network."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from embrec.report.accuracy import MetricLine
 from embrec.report.findings import Findings
 
 NOTHING = "\N{EN DASH}"
-# These are drawn by the page itself, as a map to search and as lists.
+# Figures that the page shows in HTML: a searchable map, and lists.
 _NATIVE = {"map", "neighbours"}
 
 
 def render(findings: Findings) -> str:
-    """The whole page.
+    """Render the page.
 
-    Everything from the database is escaped. The content security policy lets the page's own script run, and no other.
+    All text from the database is escaped. The content security policy allows only the page's own script.
     """
     environment = jinja2.Environment(
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
@@ -59,34 +59,34 @@ def render(findings: Findings) -> str:
 
 
 def _json(value: Any) -> str:
-    """JSON that may stand in a script element, whatever the titles are."""
+    """Return JSON that is safe in a script element, whatever the titles contain."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
 
 
 def fixed(value: float | None, digits: int = 4) -> str:
-    """A number, or a dash for None."""
+    """Format a number with fixed digits, or a dash for None."""
     return NOTHING if value is None else f"{value:.{digits}f}"
 
 
 def whole(value: int | None) -> str:
-    """A count with its thousands apart."""
+    """Format a count with a separator of thousands."""
     return NOTHING if value is None else f"{value:,}"
 
 
 def percent(share: float | None) -> str:
-    """A share of 1 in per cent, small ones with a digit."""
+    """Format a share as a percentage; a small one has a decimal."""
     if share is None:
         return NOTHING
     return f"{share:.1%}" if 0 < share < 0.1 else f"{share:.0%}"
 
 
 def moment(time: dt.datetime) -> str:
-    """A time, in UTC."""
+    """Format a timestamp, in UTC."""
     return f"{time.astimezone(dt.UTC):%Y-%m-%d %H:%M} UTC"
 
 
 def duration(seconds: float) -> str:
-    """Seconds in words."""
+    """Format a duration in words."""
     if seconds < 90:
         return f"{seconds:.0f} seconds"
     return f"{seconds / 60:.0f} minutes" if seconds < 5400 else f"{seconds / 3600:.1f} hours"
@@ -104,7 +104,7 @@ _METRICS: list[tuple[str, str, Callable[[Any], str]]] = [
 
 
 def _metrics(lines: list[MetricLine]) -> dict[str, Any]:
-    """The table of metrics, without the columns that nobody has a figure for."""
+    """Return the table of metrics, without columns that are empty in every line."""
     columns = [each for each in _METRICS if any(getattr(line, each[1]) is not None for line in lines)]
     return {
         "columns": [label for label, _, _ in columns],
@@ -135,7 +135,7 @@ def _coverage(findings: Findings) -> Iterator[tuple[str, ...]]:
 
 
 def _compared(findings: Findings) -> Iterator[tuple[str, ...]]:
-    """What both runs have recorded, and the difference; a metric only where both have it."""
+    """Yield counts and metrics of both runs, and the difference; a metric only if both runs have it."""
     run, before = findings.run, findings.previous
     if before is None:
         return

@@ -1,1 +1,1 @@
-"""The data-access module: thin callers of the SQL functions that answer."""
+"""The data-access module: typed Python functions that call the SQL functions."""

@@ -1,8 +1,8 @@
-"""Recommends for everybody at once: the best movies of every user by the published run, to a file or a table.
+"""Batch recommendations: the top n movies of every user by the published run, into a file or a table.
 
-Whatever a run ranks by is written as the product of a row for the user and a row for the movie. A block of users at a
-time is multiplied with all movies in single precision, which finds the movies that can be among the best; the order of
-those few comes from double precision, so that movies with the same vector tie exactly.
+Every run's score is written as the dot product of a user vector and a movie vector. A block of users at a time is
+multiplied with all movies in single precision, which finds the candidates for the top n. Only the candidates are
+scored in double precision, so that movies with the same vector tie exactly.
 """
 
 from __future__ import annotations
@@ -28,24 +28,24 @@ from embrec.runs.records import ModelRun
 from embrec.serving import outputs
 from embrec.serving.outputs import open_output
 
-# Scores of a block, 8 MB of them: a processor's cache holds that much, and several times more are slower.
+# At most 2 million scores in a block, 8 MB: they fit a processor's cache, and a block several times as big is slower.
 _BLOCK_SCORES = 1 << 21
-# Of so many scores only the highest is looked at when the best of thousands are sought.
+# Number of scores in a group: the search for candidates among thousands of scores takes only each group's maximum.
 _GROUP = 16
-# Rows that are written at a time, some 10 MB.
+# At most 262,144 rows are written at a time, about 10 MB.
 _PIECE_ROWS = 1 << 18
 
 
 @dataclass(frozen=True)
 class BatchReport:
-    """What a batch wrote.
+    """The counts of a batch of recommendations.
 
     Attributes:
         model_run_id: The run that ranked.
-        users: Users with recommendations.
-        rows: Recommendations.
-        without: Users with ratings who got none: the run knows none of the movies they rated, or they rated all that
-            it knows.
+        users: Number of users with recommendations.
+        rows: Number of recommendations.
+        without: Number of users with ratings but no recommendations. The run has no vector of any movie they rated,
+            or they rated every movie that it has.
     """
 
     model_run_id: int
@@ -55,13 +55,13 @@ class BatchReport:
 
 
 class _Ranking(NamedTuple):
-    """What movies are ranked by.
+    """The vectors whose dot products are the scores.
 
     Attributes:
-        movie_indexes: int32 of shape (movies,), ascending.
-        movies: float32 of shape (movies, width).
-        users: Rows of the users in a slice of the extracted ones, float32 of shape (users, width); NaN where the run
-            knows nothing of a user.
+        movie_indexes: Indexes of the movies, int32 of shape (movies,), ascending.
+        movies: Vectors of the movies, float32 of shape (movies, width).
+        users: Function from a slice of the extracted users to their vectors, float32 of shape (users, width). A user
+            without any rating that the run can use has NaN.
     """
 
     movie_indexes: NDArray[np.int32]
@@ -69,8 +69,11 @@ class _Ranking(NamedTuple):
     users: Callable[[slice], NDArray[np.float32]]
 
 
-class _Best(NamedTuple):
-    """Recommendations in order of user and rank: int32 of shape (n,), of which users and movies are positions."""
+class _Recommendations(NamedTuple):
+    """The recommendations, sorted by user and rank; arrays of shape (n,).
+
+    Users are positions in ``arrays.user_indexes``, movies are positions in ``ranking.movie_indexes``.
+    """
 
     users: NDArray[np.int32]
     ranks: NDArray[np.int32]
@@ -85,23 +88,23 @@ def recommend_all(
     include_rated: bool = False,
     progress: Callable[[int, int], None] = lambda done, of: None,
 ) -> BatchReport:
-    """Write the n best movies of every user who has ratings, by the published run.
+    """Write the top n movies of every user who has ratings, by the published run.
 
-    A run with a preference part answers as the SQL function recommend_movies does, from the ratings as they are now.
-    Matrix factorisation answers by the users' stored vectors, and solves for the users who came after its training.
-    Users of whom the run knows nothing get no rows.
+    A run with a ranking model scores as the SQL function recommend_movies does, from the ratings as they are now.
+    ALS scores by the stored user vectors, and solves for users newer than its training. A user without any rating of a
+    movie that the run has gets no rows.
 
     Args:
         bind: An engine, or a connection whose transaction is the caller's.
         output: A file ending in ``.parquet`` or ``.csv``, with the columns user_id, rank (from 1), movie_id, score and
-            model_run_id; or a table as ``schema.table``, with title besides, which is made where there is none. What
-            was there before is replaced whole at the end, or stays as it was.
-        n: How many; all that there are where it is more.
-        include_rated: Whether to recommend also what a user has rated.
-        progress: Called with how many users are done, and of how many.
+            model_run_id; or a table as ``schema.table``, with title as well, which is created if it does not exist.
+            Earlier contents are replaced as a whole at the end, and kept if writing fails.
+        n: Number of movies for a user; all that qualify if there are fewer.
+        include_rated: True to include movies that the user has rated.
+        progress: Called with the number of users done, and of all users.
 
     Returns:
-        Counts of what was written.
+        The numbers of users and rows written.
 
     Raises:
         ConfigError: Nothing can be written to ``output``.
@@ -117,7 +120,7 @@ def recommend_all(
             run = _published_run(connection)
             arrays = extract(connection)
             ranking = _ranking(connection, run, arrays)
-            # Read last, when every user and movie met so far has a name.
+            # Read the ids last: every user and movie read before has one by then.
             (user_ids,) = _texts(connection, "user", "user_id", arrays.user_indexes)
             movie_ids, titles = _texts(connection, "movie", "movie_id, title", ranking.movie_indexes)
         users = rows = 0
@@ -152,7 +155,10 @@ def _ranking(connection: sa.Connection, run: ModelRun, arrays: RatingArrays) -> 
 
 
 def _by_preference(connection: sa.Connection, run: ModelRun, arrays: RatingArrays) -> _Ranking:
-    """A user's row is the weighted sum of the profiles of the movies rated, as preference_vector has it in SQL."""
+    """Rank by the ranking model: a user vector is the weighted sum of the item profiles of the rated movies.
+
+    The SQL function preference_vector computes the same sum.
+    """
     movies = embeddings.read(connection, run.model_run_id, "movie", "preference")
     profiles = embeddings.read(connection, run.model_run_id, "movie", "profile")
     place = _positions(arrays.movie_indexes, profiles.indexes)
@@ -171,7 +177,10 @@ def _by_preference(connection: sa.Connection, run: ModelRun, arrays: RatingArray
 
 
 def _by_predicted_rating(connection: sa.Connection, run: ModelRun, arrays: RatingArrays) -> _Ranking:
-    """Mean, biases and the product of the vectors, as the product of [vector, mean + bias, 1] and [vector, 1, bias]."""
+    """Rank by predicted ratings: mean, biases and dot product, as one product of longer vectors.
+
+    These are [vector, mean + bias, 1] of a user and [vector, 1, bias] of a movie.
+    """
     movies = embeddings.read(connection, run.model_run_id, "movie")
     users = _user_vectors(connection, run, arrays)
     user_rows = np.insert(users, users.shape[1], 1.0, axis=1)
@@ -181,7 +190,7 @@ def _by_predicted_rating(connection: sa.Connection, run: ModelRun, arrays: Ratin
 
 
 def _user_vectors(connection: sa.Connection, run: ModelRun, arrays: RatingArrays) -> NDArray[np.float32]:
-    """Vectors and mean + bias of the extracted users: what is stored, and solved for users who came later."""
+    """Return [vector, mean + bias] of the extracted users: the stored ones, or solved for users newer than the run."""
     stored = embeddings.read(connection, run.model_run_id, "user")
     place = _positions(arrays.user_indexes, stored.indexes)
     biases = np.zeros(len(stored.indexes), np.float32) if stored.biases is None else stored.biases
@@ -200,19 +209,29 @@ def _user_vectors(connection: sa.Connection, run: ModelRun, arrays: RatingArrays
 
 
 def _positions(wanted: NDArray[np.int32], indexes: NDArray[np.int32]) -> NDArray[np.int64]:
-    """Where each index stands among others, ascending and at least one; int64 of the same shape, -1 where it is not."""
+    """Return the position of each wanted index in ``indexes``, or -1 if it is absent.
+
+    Args:
+        wanted: Indexes to look up, of any shape.
+        indexes: Ascending indexes, at least one.
+
+    Returns:
+        int64 of the shape of ``wanted``.
+    """
     place = np.searchsorted(indexes, wanted).clip(0, len(indexes) - 1)
     return np.where(indexes[place] == wanted, place, -1)
 
 
 def _rated(arrays: RatingArrays, block: slice) -> tuple[slice, NDArray[np.int64]]:
-    """The ratings of a block of users, and where each user's begin in them; every user has some."""
+    """Return the slice of a block's ratings, and the offset of each user's first one; every user has ratings."""
     starts = np.searchsorted(arrays.users, np.arange(block.start, block.stop + 1))
     return slice(int(starts[0]), int(starts[-1])), starts[:-1] - starts[0]
 
 
-def _pieces(arrays: RatingArrays, ranking: _Ranking, n: int, include_rated: bool) -> Iterator[tuple[int, _Best]]:
-    """The best movies of all users, many users at a time, with how many users are done."""
+def _pieces(
+    arrays: RatingArrays, ranking: _Ranking, n: int, include_rated: bool
+) -> Iterator[tuple[int, _Recommendations]]:
+    """Yield the recommendations of many users at a time, with the number of users done."""
     count = len(arrays.user_indexes)
     column = _positions(arrays.movie_indexes, ranking.movie_indexes)
     at_once = max(_PIECE_ROWS // n, 1)
@@ -221,13 +240,13 @@ def _pieces(arrays: RatingArrays, ranking: _Ranking, n: int, include_rated: bool
         end = min(begin + at_once, count)
         blocks = [slice(start, min(start + in_block, end)) for start in range(begin, end, in_block)]
         found = [_best_of(arrays, ranking, block, column, n, include_rated) for block in blocks]
-        yield end, _Best(*(np.concatenate(parts) for parts in zip(*found, strict=True)))
+        yield end, _Recommendations(*(np.concatenate(parts) for parts in zip(*found, strict=True)))
 
 
 def _best_of(
     arrays: RatingArrays, ranking: _Ranking, block: slice, column: NDArray[np.int64], n: int, include_rated: bool
-) -> _Best:
-    """The best movies of a block of users."""
+) -> _Recommendations:
+    """Return the recommendations of a block of users."""
     users, movies = ranking.users(block), ranking.movies
     scores = users @ movies.T
     if not include_rated:
@@ -241,7 +260,7 @@ def _best_of(
     user, movie, exact = user[order], movie[order], exact[order]
     rank = np.arange(len(user)) - np.searchsorted(user, user)
     kept = rank < n
-    return _Best(
+    return _Recommendations(
         (user[kept] + block.start).astype(np.int32),
         (rank[kept] + 1).astype(np.int32),
         movie[kept].astype(np.int32),
@@ -252,26 +271,28 @@ def _best_of(
 def _candidates(
     scores: NDArray[np.float32], n: int, rounding: NDArray[np.float32]
 ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Rows and columns of the scores that can be among a row's n best, given how far rounding may have moved them."""
+    """Return rows and columns of the scores that may be among a row's n highest, allowing for rounding errors."""
     groups = scores.shape[1] // _GROUP
-    # n groups' maxima reach the n-th highest maximum, so n scores do; of many more groups that is hardly too low.
+    # n group maxima reach the n-th highest maximum, so at least n scores do. With many more than n groups that
+    # threshold is hardly lower than the n-th highest score.
     many = groups >= 4 * n
     high = scores[:, : groups * _GROUP].reshape(len(scores), _GROUP, groups).max(axis=1) if many else scores
     last = high.shape[1] - min(n, high.shape[1])
-    bar = np.partition(high, last, axis=1)[:, last] - 2 * rounding
-    # What is left out is -inf; and nothing is as high as NaN, the bar of a user of whom nothing is known.
-    reached = scores >= np.maximum(bar, np.finfo(np.float32).min)[:, np.newaxis]
+    threshold = np.partition(high, last, axis=1)[:, last] - 2 * rounding
+    # Rated movies have -inf and are never candidates. A user without a vector has a threshold of NaN, which no score
+    # reaches.
+    reached = scores >= np.maximum(threshold, np.finfo(np.float32).min)[:, np.newaxis]
     return np.divmod(np.flatnonzero(reached), scores.shape[1])  # much faster than nonzero
 
 
 def _rounding(users: NDArray[np.float32], movies: NDArray[np.float32]) -> NDArray[np.float32]:
-    """A bound of the error of each user's products in single precision, float32 of shape (users,)."""
+    """Return an upper bound of the rounding error of each user's scores, float32 of shape (users,)."""
     longest = np.linalg.norm(movies, axis=1).max()
     return np.asarray(movies.shape[1] * np.finfo(np.float32).eps / 2 * longest * np.linalg.norm(users, axis=1))
 
 
 def _texts(connection: sa.Connection, side: str, columns: str, wanted: NDArray[np.int32]) -> list[pa.StringArray]:
-    """Text columns of the users or movies with some indexes, in their order."""
+    """Return text columns of the users or movies with the wanted indexes, in that order."""
     selected = ", ".join(f"array_agg({column})" for column in columns.split(", "))
     pieces = binary_copy.read_by_blocks(connection, f"embrec.{side}s", f"array_agg({side}_index), {selected}")
     indexes = np.concatenate([piece[0] for piece in pieces])

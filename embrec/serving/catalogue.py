@@ -1,4 +1,4 @@
-"""The data-access module's other answers: what a page shows around recommendations, and which run it asks.
+"""Catalogue queries of the data-access module: movie details, a user's ratings, genres, and vectors for a map.
 
 Every function takes an Engine, or a Connection whose transaction is the caller's. The columns are those of the SQL
 function of the same name.
@@ -16,11 +16,11 @@ from embrec.serving.query import rows
 
 
 def movie_details(bind: Bind, movie_id: str | int) -> pd.DataFrame:
-    """What is known of a movie.
+    """Return the details of a movie.
 
     Returns:
-        One row with columns movie_id, title, genres (list of str), release_year (Int64), rating_count and mean_rating;
-        both as of the last load, training or refresh of the statistics.
+        One row with columns movie_id, title, genres (list of str), release_year (Int64), rating_count and mean_rating.
+        The last two are as of the last load, training or refresh of the statistics.
 
     Raises:
         UnknownMovieError: No movie has this id.
@@ -35,10 +35,10 @@ def movie_details(bind: Bind, movie_id: str | int) -> pd.DataFrame:
 
 
 def user_ratings(bind: Bind, user_id: str | int, n: int = 10) -> pd.DataFrame:
-    """A user's n newest ratings.
+    """Return a user's n newest ratings.
 
     Returns:
-        Columns rank (from 1), movie_id, title, rating and rated_at, the newest first.
+        Columns rank (from 1), movie_id, title, rating and rated_at, newest first.
 
     Raises:
         UnknownUserError: No user has this id.
@@ -54,11 +54,11 @@ def user_ratings(bind: Bind, user_id: str | int, n: int = 10) -> pd.DataFrame:
 
 
 def map_movies(bind: Bind, n: int = 3000) -> pd.DataFrame:
-    """The n movies that are rated most, with the vectors by which the run compares them.
+    """Return the n movies with the most ratings, with the vectors that similarity is computed on.
 
     Returns:
         Columns movie_id, title, genres (list of str), release_year (Int64), rating_count, embedding (list of float)
-        and model_run_id, the most rated first; no rows where no run is published.
+        and model_run_id, the most rated first; no rows if no run is published.
 
     Raises:
         SchemaError: The schema is absent or behind.
@@ -69,10 +69,10 @@ def map_movies(bind: Bind, n: int = 3000) -> pd.DataFrame:
 
 
 def known_genres(bind: Bind) -> pd.DataFrame:
-    """The genres that there are, the most frequent first.
+    """Return all genres, the most frequent first.
 
     Returns:
-        Columns genre, movie_count, and released_from and released_to (Int64), the years of its first and last movie.
+        Columns genre, movie_count, released_from and released_to (Int64), the years of its first and last movie.
 
     Raises:
         SchemaError: The schema is absent or behind.

@@ -1,4 +1,4 @@
-"""Explain a recommendation by the ratings that contributed most to it."""
+"""Explanations of recommendations: the contribution of each rating to a score."""
 
 from __future__ import annotations
 
@@ -15,22 +15,23 @@ from embrec.serving.query import explain_no_pair, explain_nothing, rows
 
 
 def explain_recommendation(bind: Bind, user_id: str | int, movie_id: str | int, n: int | None = 10) -> pd.DataFrame:
-    """The user's ratings that add most to a movie's score, or take most away.
+    """Return the user's ratings with the largest contributions to a movie's score, positive or negative.
 
     Args:
         bind: An engine or a connection.
-        user_id: The user's outside id.
-        movie_id: The movie's outside id; one that the user rated is fine.
-        n: How many; None for all, whose contributions add up to the score.
+        user_id: The user's external id.
+        movie_id: The movie's external id; the user may have rated it.
+        n: Number of ratings; None for all, whose contributions add up to the score.
 
     Returns:
-        Columns rank, movie_id, title, rating, contribution, score and model_run_id, the largest first. Where the run
-        ranks by predicted ratings the first row, without a movie, has what no rating of the user's has a share in.
+        Columns rank, movie_id, title, rating, contribution, score and model_run_id, the largest contribution first. If
+        the run ranks by predicted ratings, the first row has no movie: it is the part of the score that no rating of
+        the user contributes to.
 
     Raises:
         UnknownUserError: No user has this id, or one without ratings.
         UnknownMovieError: No movie has this id, or it has no vector in the run.
-        RunError: The run is of a kind that cannot be taken apart.
+        RunError: The run's scores are no sum over ratings.
         NoPublishedRunError: No run is published.
     """
     user, movie = validation.outside_id(user_id, "user_id"), validation.outside_id(movie_id, "movie_id")
@@ -53,17 +54,17 @@ def explain_for(
     movie_id: str | int,
     n: int | None = 10,
 ) -> pd.DataFrame:
-    """A visitor's ratings that add most to a movie's score, or take most away.
+    """Return a visitor's ratings with the largest contributions to a movie's score, positive or negative.
 
     Args:
         bind: An engine or a connection.
-        ratings: The visitor's ratings by movie id; movies that are not known are passed over.
-        movie_id: The movie's outside id.
-        n: How many; None for all, whose contributions add up to the score.
+        ratings: The visitor's ratings by movie id; unknown movies are ignored.
+        movie_id: The movie's external id.
+        n: Number of ratings; None for all, whose contributions add up to the score.
 
     Returns:
-        Columns as of :func:`explain_recommendation`; no rows where the run knows none of the ratings, or is of a kind
-        that cannot be taken apart.
+        Columns as of :func:`explain_recommendation`. There are no rows if the run has no vector of any rated movie, or
+        if its scores are no sum over ratings.
 
     Raises:
         ArgumentError: A rating is not finite, or the ratings are no mapping.

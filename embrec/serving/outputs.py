@@ -1,4 +1,4 @@
-"""Where recommendations for everybody go: a file or a table, whole or not at all."""
+"""The destination of batch recommendations: a file or a table, replaced as a whole or not at all."""
 
 from __future__ import annotations
 
@@ -45,21 +45,23 @@ def rows(
     scores: NDArray[np.float64],
     model_run_id: int,
 ) -> pa.Table:
-    """Rows to write, of arrays of shape (n,)."""
+    """Return the rows to write, from arrays of shape (n,)."""
     run = np.full(len(ranks), model_run_id, np.int32)
     return pa.table([user_ids, ranks, movie_ids, titles, scores, run], schema=COLUMNS)
 
 
 def open_output(bind: Bind, output: str | Path) -> contextlib.AbstractContextManager[Write]:
-    """A context to write recommendations in: what was there before is replaced when it ends, and kept where it fails.
+    """Open a context in which recommendations are written.
+
+    Earlier contents are replaced when it ends, and kept if it fails.
 
     Args:
-        bind: An engine or a connection; for a table, whose transaction is the context's or the caller's.
-        output: A file ending in ``.parquet`` or ``.csv``, or a table as ``schema.table``, which is made where there is
-            none. Readers of the table see the earlier rows until the transaction ends.
+        bind: An engine, for a transaction of the context's own, or a connection whose transaction is the caller's.
+        output: A file ending in ``.parquet`` or ``.csv``, or a table as ``schema.table``, which is created if it does
+            not exist. Readers of the table see the earlier rows until the transaction ends.
 
     Returns:
-        The context; it gives a function that writes rows with the columns ``COLUMNS``. Files get no titles.
+        The context; its value is a function that writes rows with the columns ``COLUMNS``. Files get no titles.
 
     Raises:
         ConfigError: Nothing can be written there, or the table has other columns.
@@ -76,7 +78,7 @@ def open_output(bind: Bind, output: str | Path) -> contextlib.AbstractContextMan
 def _file(path: Path) -> Iterator[Write]:
     if not path.parent.is_dir() or path.is_dir():
         raise ConfigError(f"The file {path} cannot be made there. Name another.")
-    # Beside it, so that renaming is all it takes to replace it.
+    # In the same directory, because only a rename within a file system replaces a file atomically.
     with tempfile.TemporaryDirectory(prefix=f"{path.name}.", dir=path.parent) as directory:
         unfinished = Path(directory) / path.name
         with _FILE_WRITERS[path.suffix.lower()](unfinished, _FILE_COLUMNS) as writer:
@@ -100,7 +102,7 @@ def _table(bind: Bind, schema: str, name: str) -> Iterator[Write]:
     with db.begin(bind) as connection:
         _make(connection, table)
         quoted = connection.dialect.identifier_preparer.format_table(table)
-        # One batch at a time. Readers are not held up, as TRUNCATE would hold them.
+        # One batch at a time. DELETE, because TRUNCATE would block readers.
         connection.execute(sa.text(f"LOCK TABLE {quoted} IN SHARE ROW EXCLUSIVE MODE"))
         connection.execute(sa.delete(table))
         target = f"{quoted} ({', '.join(COLUMNS.names)})"
@@ -109,7 +111,7 @@ def _table(bind: Bind, schema: str, name: str) -> Iterator[Write]:
 
 
 def _make(connection: sa.Connection, table: sa.Table) -> None:
-    """Make the table, or check that the one there is has its columns."""
+    """Create the table, or check that the existing one has the same columns."""
     inspector = sa.inspect(connection)
     if table.schema == tables.SCHEMA:
         raise ConfigError(f"The schema {tables.SCHEMA} is embrec's own. Name a table in another.")
@@ -130,5 +132,5 @@ def _make(connection: sa.Connection, table: sa.Table) -> None:
 
 
 def _types(connection: sa.Connection, columns: dict[str, Any]) -> dict[str, str]:
-    """Names of columns, and their types in PostgreSQL's words."""
+    """Return PostgreSQL's names of the columns' types."""
     return {name: kind.compile(connection.dialect).lower() for name, kind in columns.items()}

@@ -1,4 +1,4 @@
-"""Answers as plain values, for JSON and tables."""
+"""Conversion of answers to plain values, for JSON and tables."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ if TYPE_CHECKING:
 
 
 def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    """The rows of a DataFrame as objects; what is missing is None."""
+    """Return the rows of a DataFrame as dictionaries; a missing value is None."""
     plain = frame.astype(object).where(frame.notna(), None)
     return [{str(key): value for key, value in row.items()} for row in plain.to_dict("records")]
 
 
 def json_value(value: Any) -> Any:
-    """What JSON has no word for, as json.dumps wants it: ISO 8601 for a time, seconds for a duration, or a number."""
+    """Convert a value for json.dumps: a timestamp to ISO 8601, a duration to seconds, a numpy number to Python's."""
     if isinstance(value, dt.timedelta):
         return value.total_seconds()
-    return value.isoformat() if isinstance(value, dt.datetime) else value.item()  # else a numpy number
+    return value.isoformat() if isinstance(value, dt.datetime) else value.item()  # otherwise a numpy number

@@ -1,4 +1,4 @@
-"""The data-access module's predictions: what a user would rate, and why a movie is recommended.
+"""Predicted ratings and their uncertainty (standard deviation).
 
 Every function takes an Engine, or a Connection whose transaction is the caller's.
 """
@@ -17,7 +17,7 @@ from embrec.serving.query import explain_no_pair, rows
 
 
 def predict_rating(bind: Bind, user_id: str | int, movie_id: str | int) -> float:
-    """The rating that a user would give a movie, from the user's ratings as they are now.
+    """Return the rating that a user would give a movie, from the user's ratings as they are now.
 
     Raises:
         UnknownUserError: No user has this id.
@@ -32,10 +32,10 @@ def predict_rating(bind: Bind, user_id: str | int, movie_id: str | int) -> float
 
 
 def rating_uncertainty(bind: Bind, user_id: str | int, movie_id: str | int) -> float | None:
-    """The standard deviation of the rating around what :func:`predict_rating` says, in the ratings' unit.
+    """Return the uncertainty of :func:`predict_rating`: the standard deviation of the rating, in the ratings' unit.
 
     Returns:
-        None for a run that does not know how sure it is.
+        The standard deviation; None for a run that does not estimate it.
 
     Raises:
         UnknownUserError: No user has this id.
@@ -47,17 +47,17 @@ def rating_uncertainty(bind: Bind, user_id: str | int, movie_id: str | int) -> f
 
 
 def predict_ratings(bind: Bind, user_ids: Sequence[str | int], movie_ids: Sequence[str | int]) -> pd.DataFrame:
-    """The ratings that users would give movies, pair by pair, from the published run's stored vectors.
+    """Return the ratings that users would give movies, pair by pair, from the published run's stored vectors.
 
     Args:
         bind: An engine or a connection.
-        user_ids: The users' outside ids.
-        movie_ids: The movies' outside ids, as many.
+        user_ids: The users' external ids.
+        movie_ids: The movies' external ids, one for each user.
 
     Returns:
-        Columns user_id, movie_id, predicted_rating, uncertainty (the standard deviation of the rating around that;
-        missing for a run that does not know it) and model_run_id, in no order; pairs with an unknown id, or a movie
-        without a vector, are not in it.
+        Columns user_id, movie_id, predicted_rating, uncertainty (the standard deviation of the rating; missing for a
+        run that does not estimate it) and model_run_id, in no order. Pairs with an unknown id, or a movie without a
+        vector, are left out.
 
     Raises:
         ArgumentError: There are not as many movies as users.
@@ -72,7 +72,7 @@ def predict_ratings(bind: Bind, user_ids: Sequence[str | int], movie_ids: Sequen
 
 
 def _of_pair(bind: Bind, function: str, user_id: str | int, movie_id: str | int) -> float | None:
-    """What a function says of a user and a movie; None where it says nothing though both are known to the run."""
+    """Call a function of a user and a movie; returns None if it has no value though the run has vectors of both."""
     user, movie = validation.outside_id(user_id, "user_id"), validation.outside_id(movie_id, "movie_id")
     with db.begin(bind) as connection:
         statement = sa.text(f"SELECT embrec.{function}(CAST(:user AS text), CAST(:movie AS text))")

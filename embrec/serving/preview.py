@@ -1,4 +1,4 @@
-"""Ask another run than the published one, before it is published."""
+"""Preview runs: answers from another run than the published one."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from embrec.serving.query import rows
 
 @contextlib.contextmanager
 def answering_from(connection: sa.Connection, model_run_id: int) -> Iterator[None]:
-    """Have every answer within come from one run, published or not, for this connection's transaction alone.
+    """Answer from one run, published or not, within this context and this connection's transaction.
 
     Args:
-        connection: The transaction to ask in; nothing of it is left set afterwards.
-        model_run_id: A trained run's number.
+        connection: The transaction to ask in; the setting is taken back afterwards.
+        model_run_id: The number of a trained run.
 
     Raises:
         UnknownRunError: No trained run has this number.
@@ -43,7 +43,7 @@ def answering_from(connection: sa.Connection, model_run_id: int) -> Iterator[Non
 
 
 def _takes_statements(connection: sa.Connection) -> bool:
-    """Whether the transaction has not failed; one that has, or lost its connection, takes the setting with it."""
+    """Return whether the transaction is sound; one that failed or lost its connection loses the setting anyway."""
     if connection.invalidated:
         return False
     driver = cast("psycopg.Connection[object]", connection.connection.driver_connection)
@@ -55,11 +55,11 @@ def _ask_run(connection: sa.Connection, value: str) -> None:
 
 
 def trained_runs(bind: Bind) -> pd.DataFrame:
-    """The runs that can answer, newest first.
+    """Return the runs that can answer, newest first.
 
     Returns:
-        Columns model_run_id, architecture, published (bool), finished_at, rating_count (what it was trained on),
-        lowest_rating and highest_rating (the scale of those) and metrics (dict).
+        Columns model_run_id, architecture, published (bool), finished_at, rating_count (of its training data),
+        lowest_rating and highest_rating (their scale) and metrics (dict).
 
     Raises:
         SchemaError: The schema is absent or behind.

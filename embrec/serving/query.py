@@ -1,4 +1,4 @@
-"""What the data-access functions share: asking for rows, and saying why there are none."""
+"""Queries that the data-access functions share, and errors that explain an empty answer."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from embrec.errors import NoPublishedRunError, UnknownMovieError, UnknownUserErr
 def call(
     connection: sa.Connection, beginning: str, n: int, others: Mapping[str, Any], /, **values: Any
 ) -> pd.DataFrame:
-    """The rows of a function.
+    """Call a SQL function, and return its rows.
 
     Args:
         connection: The transaction to ask in.
-        beginning: The call up to its first argument.
-        n: How many rows.
-        others: The other arguments, by name; None for the function's default.
-        **values: What the beginning's parameters are.
+        beginning: The call up to and including its first arguments, as in ``similar_movies(:movie``.
+        n: Maximum number of rows.
+        others: Further arguments, by name; None for the function's default.
+        **values: Values of the parameters in ``beginning``.
     """
     given = {"n": validation.count(n)} | {name: value for name, value in others.items() if value is not None}
     named = ", ".join(f"{name} => :{name}" for name in given)
@@ -31,7 +31,7 @@ def call(
 
 
 def explain_nothing(connection: sa.Connection, side: str, outside_id: str) -> None:
-    """Say why there is no answer; return where there is just nobody else."""
+    """Raise the error that explains an empty answer; return if the answer is just empty."""
     error = UnknownMovieError if side == "movie" else UnknownUserError
     known, published, has_vector = connection.execute(
         sa.text("SELECT known, published, has_vector FROM embrec.known_id(:side, :id)"),
@@ -49,7 +49,7 @@ def explain_nothing(connection: sa.Connection, side: str, outside_id: str) -> No
 
 
 def explain_no_pair(connection: sa.Connection, user: str, movie: str) -> None:
-    """Say why there is no answer for a user and a movie; return where both are known to the run."""
+    """Raise the error that explains why a user and a movie have no answer; return if the run knows both."""
     known = sa.text("SELECT known FROM embrec.known_id('user', :user)")
     if not connection.scalar(known, {"user": user}):
         raise UnknownUserError(f"There is no user with the id {user!r}.")
@@ -57,6 +57,6 @@ def explain_no_pair(connection: sa.Connection, user: str, movie: str) -> None:
 
 
 def rows(connection: sa.Connection, statement: str, /, **values: Any) -> pd.DataFrame:
-    """The rows of a query, with its columns."""
+    """Return the rows of a query, with its columns."""
     result = connection.execute(sa.text(statement), values)
     return pd.DataFrame(result.fetchall(), columns=list(result.keys()))

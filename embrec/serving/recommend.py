@@ -1,4 +1,4 @@
-"""The data-access module: the SQL functions as typed calls that return DataFrames.
+"""Recommendations, popular and trending movies, as DataFrames.
 
 Every function takes an Engine, or a Connection whose transaction is the caller's. The columns are those of the SQL
 function of the same name.
@@ -19,14 +19,14 @@ from embrec.serving.query import call
 
 
 class Filters(TypedDict, total=False):
-    """Which movies may be answered; what is not given, or None, lets all through.
+    """The filters on movies; one that is absent or None filters nothing.
 
     Attributes:
-        genres: At least one of these.
-        without_genres: None of these.
-        released_from: First release year.
-        released_to: Last release year.
-        min_ratings: How often a movie is rated at least.
+        genres: Genres of which a movie has at least one.
+        without_genres: Genres of which a movie has none.
+        released_from: Earliest release year.
+        released_to: Latest release year.
+        min_ratings: Minimum number of ratings of a movie.
     """
 
     genres: Sequence[str] | None
@@ -45,20 +45,20 @@ def recommend_movies(
     diversity: float = 0.0,
     **filters: Unpack[Filters],
 ) -> pd.DataFrame:
-    """The n best movies for a user, from the user's ratings as they are now.
+    """Return the top n movies for a user, from the user's ratings as they are now.
 
     Args:
         bind: An engine or a connection.
-        user_id: The user's outside id. One who has no ratings, or is unknown, gets the most popular movies.
-        n: How many; all that qualify where it is more.
-        movie_ids: The movies to choose from; None for all.
-        include_rated: Whether movies that the user rated may be among them.
-        diversity: 0 for the best ones, up to 1 for movies as different from each other as can be.
-        **filters: As in :class:`Filters`.
+        user_id: The user's external id. A user who is unknown or has no ratings gets the most popular movies.
+        n: Number of movies; all that qualify if there are fewer.
+        movie_ids: Movies to choose from; None for all.
+        include_rated: True to include movies that the user rated.
+        diversity: Weight of diversity: 0 for the best movies, up to 1 for movies as unlike each other as possible.
+        **filters: Filters on movies, as in :class:`Filters`.
 
     Returns:
-        Columns rank (from 1), movie_id, title, score (higher is better, of no unit), basis (``ratings``, or
-        ``popularity`` where the user has none that the model knows) and model_run_id, best first.
+        Columns rank (from 1), movie_id, title, score (higher is better, without a unit), basis (``ratings``, or
+        ``popularity`` if the user rated no movie that the model has) and model_run_id, best first.
 
     Raises:
         ArgumentError: An argument is out of range or of a wrong type.
@@ -79,16 +79,16 @@ def recommend_for(
     diversity: float = 0.0,
     **filters: Unpack[Filters],
 ) -> pd.DataFrame:
-    """The n best movies for a visitor without an account.
+    """Return the top n movies for a visitor without an account, from the ratings given here.
 
     Args:
         bind: An engine or a connection.
-        ratings: The visitor's ratings by movie id; movies that are not known are passed over.
-        n: As in :func:`recommend_movies`, like the rest.
-        movie_ids: The same.
-        include_rated: The same.
-        diversity: The same.
-        **filters: The same.
+        ratings: The visitor's ratings by movie id; unknown movies are ignored.
+        n: Number of movies, as in :func:`recommend_movies`.
+        movie_ids: Movies to choose from; None for all.
+        include_rated: True to include movies in ``ratings``.
+        diversity: Weight of diversity, as in :func:`recommend_movies`.
+        **filters: Filters on movies, as in :class:`Filters`.
 
     Returns:
         Columns as of :func:`recommend_movies`.
@@ -104,11 +104,11 @@ def recommend_for(
 
 
 def popular_movies(bind: Bind, n: int = 10, **filters: Unpack[Filters]) -> pd.DataFrame:
-    """The n most popular movies, as of the last load, training or refresh of the statistics.
+    """Return the n most popular movies, as of the last load, training or refresh of the statistics.
 
     Returns:
-        Columns rank, movie_id, title, popularity (a mean rating, drawn to that of all movies where a movie has few),
-        mean_rating and rating_count.
+        Columns rank, movie_id, title, popularity (the mean rating, shrunk to the mean of all movies if a movie has few
+        ratings), mean_rating and rating_count.
     """
     others = validation.filters(filters)
     with db.begin(bind) as connection:
@@ -116,7 +116,7 @@ def popular_movies(bind: Bind, n: int = 10, **filters: Unpack[Filters]) -> pd.Da
 
 
 def trending_movies(bind: Bind, since: dt.datetime, n: int = 10, **filters: Unpack[Filters]) -> pd.DataFrame:
-    """The n movies that are rated much more since a time than their ratings before let expect.
+    """Return the n movies with many more ratings since a time than their earlier ratings let expect.
 
     Returns:
         Columns rank, movie_id, title, trend (the excess, in standard deviations), recent_count and rating_count.
@@ -128,7 +128,7 @@ def trending_movies(bind: Bind, since: dt.datetime, n: int = 10, **filters: Unpa
 
 
 def _ranking(movie_ids: object, include_rated: object, diversity: object, filters: Filters) -> dict[str, object]:
-    """What the functions that rank take beside the ratings and n."""
+    """Return the arguments of the ranking functions other than the ratings and n."""
     candidates = {} if movie_ids is None else {"movie_ids": validation.several(movie_ids, "movie_ids")}
     own = {"include_rated": bool(include_rated), "diversity": validation.diversity(diversity)}
     return {**validation.filters(filters), **candidates, **own}

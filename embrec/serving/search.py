@@ -1,4 +1,4 @@
-"""Find movies by their titles."""
+"""Search for movies by title."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from embrec.serving.query import rows
 
 
 def find_movies(bind: Bind, query: str, n: int = 10) -> pd.DataFrame:
-    """Movies whose title has every word of the query, in any order, case and accents aside.
+    """Find movies whose title has every word of the query, in any order, ignoring case and accents.
 
     Returns:
-        Columns rank, movie_id, title, genres (list of str) and release_year (Int64); no rows where none fits.
+        Columns rank, movie_id, title, genres (list of str) and release_year (Int64); no rows if none matches.
 
     Raises:
         SchemaError: The schema is absent or behind.
@@ -24,10 +24,10 @@ def find_movies(bind: Bind, query: str, n: int = 10) -> pd.DataFrame:
 
 
 def suggest_movies(bind: Bind, query: str, n: int = 3) -> pd.DataFrame:
-    """Movies whose title is spelt much like a query, for who mistyped one.
+    """Suggest movies whose title is spelt like a mistyped query (fuzzy search).
 
     Returns:
-        Columns as of :func:`find_movies`, the title most alike first; no rows where none is.
+        Columns as of :func:`find_movies`, the most similar title first; no rows if none is similar.
 
     Raises:
         SchemaError: The schema is absent or behind.
@@ -43,10 +43,10 @@ def _titled(bind: Bind, function: str, query: str, n: int) -> pd.DataFrame:
 
 
 def resolve_movie(bind: Bind, movie: str) -> str:
-    """The id of the movie a person means: by its id, else by its title, else by the only title with those words.
+    """Return the id of the movie that a text names: by its id, its title, or the only title with those words.
 
     Raises:
-        UnknownMovieError: None fits, or several do; the message lists the nearest titles.
+        UnknownMovieError: No movie matches, or several do; the message lists the nearest titles.
     """
     wanted = validation.words(movie, "movie")
     with db.begin(bind) as connection:

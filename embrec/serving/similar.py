@@ -10,12 +10,12 @@ from embrec.serving.query import explain_nothing, rows
 
 
 def similar_movies(bind: Bind, movie_id: str | int, n: int = 10) -> pd.DataFrame:
-    """The n movies nearest to one movie by cosine similarity, in the published run.
+    """Return the n movies nearest to a movie by cosine similarity, in the published run.
 
     Args:
         bind: An engine or a connection.
-        movie_id: The movie's outside id.
-        n: How many; all that there are where it is more.
+        movie_id: The movie's external id.
+        n: Number of movies; all that there are if there are fewer.
 
     Returns:
         Columns rank (from 1), movie_id, title, similarity (1 is near, -1 far) and model_run_id, nearest first.
@@ -29,12 +29,12 @@ def similar_movies(bind: Bind, movie_id: str | int, n: int = 10) -> pd.DataFrame
 
 
 def similar_users(bind: Bind, user_id: str | int, n: int = 10) -> pd.DataFrame:
-    """The n users nearest to one user by cosine similarity, in the published run.
+    """Return the n users nearest to a user by cosine similarity, in the published run.
 
     Args:
         bind: An engine or a connection.
-        user_id: The user's outside id.
-        n: How many; all that there are where it is more.
+        user_id: The user's external id.
+        n: Number of users; all that there are if there are fewer.
 
     Returns:
         Columns rank (from 1), user_id, similarity (1 is near, -1 far) and model_run_id, nearest first.

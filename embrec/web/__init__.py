@@ -1,4 +1,4 @@
-"""The page and the JSON endpoints over the functions that answer; they only read."""
+"""The web server: the explore page, and JSON endpoints on the SQL functions; both only read."""
 
 from embrec.web.app import create_app
 

@@ -1,4 +1,4 @@
-"""What each endpoint answers, as plain values for JSON. The names are those of the SQL functions."""
+"""The answer of each endpoint, as plain values for JSON, under the names of the SQL functions' columns."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from embrec.web.asking import Asking
 from embrec.web.maps import Drawing
 
 Row = dict[str, Any]
-# How many of somebody's ratings are given as reasons for a movie.
+# Each recommended movie is explained by at most three ratings.
 REASONS = 3
 
 
 def health(asking: Asking) -> Row:
-    """Whether there is something to ask, and the command that mends it where there is not."""
+    """Return the state of the database, and the command to run next if no run is published."""
     with asking.connection() as connection:
         run = _answering_run(connection)
         has_movies = not recommend.popular_movies(connection, 1).empty
@@ -39,31 +39,31 @@ def health(asking: Asking) -> Row:
 
 
 def runs(asking: Asking) -> Row:
-    """The runs that can be asked."""
+    """List the runs that can answer."""
     with asking.connection() as connection:
         return {"runs": records(preview.trained_runs(connection))}
 
 
 def genres(asking: Asking) -> Row:
-    """The genres that there are."""
+    """List all genres."""
     with asking.connection() as connection:
         return {"genres": records(catalogue.known_genres(connection))}
 
 
 def find(asking: Asking, query: str, n: int) -> Row:
-    """Movies by words of their titles."""
+    """Find movies by words of their titles."""
     with asking.connection() as connection:
         return {"movies": records(search.find_movies(connection, query, n))}
 
 
 def movie(asking: Asking, movie_id: str) -> Row:
-    """What is known of a movie."""
+    """Return the details of a movie."""
     with asking.connection() as connection:
         return records(catalogue.movie_details(connection, movie_id))[0]
 
 
 def details(asking: Asking, movie_ids: Sequence[str]) -> Row:
-    """What is known of several movies; those that are not known are left out."""
+    """Return the details of several movies, without unknown ones."""
     statement = (
         "SELECT known.* FROM unnest(CAST(:movies AS text[])) AS asked (movie_id)"
         " CROSS JOIN LATERAL embrec.movie_details(asked.movie_id) AS known"
@@ -74,19 +74,19 @@ def details(asking: Asking, movie_ids: Sequence[str]) -> Row:
 
 
 def similar(asking: Asking, movie_id: str, n: int) -> Row:
-    """The movies nearest to one."""
+    """List the movies most similar to one."""
     with asking.connection() as connection:
         return _with_run(similar_movies(connection, movie_id, n))
 
 
 def popular(asking: Asking, n: int, **filters: Any) -> Row:
-    """The most popular movies."""
+    """List the most popular movies."""
     with asking.connection() as connection:
         return {"movies": records(recommend.popular_movies(connection, n, **filters))}
 
 
 def recommendations(asking: Asking, ratings: Mapping[str, float], n: int, **others: Any) -> Row:
-    """The best movies for a visitor, with reasons."""
+    """Recommend movies to a visitor, with explanations."""
     with asking.connection() as connection:
         found = recommend.recommend_for(connection, ratings, n, **others)
         call = "explain_for(CAST(:who AS jsonb), asked.movie_id"
@@ -94,7 +94,7 @@ def recommendations(asking: Asking, ratings: Mapping[str, float], n: int, **othe
 
 
 def user(asking: Asking, user_id: str, n: int, **others: Any) -> Row:
-    """A user's newest ratings, and the best movies for the user, with reasons and predicted ratings."""
+    """Return a user's newest ratings, and recommendations with explanations and predicted ratings."""
     with asking.connection() as connection:
         rated = catalogue.user_ratings(connection, user_id, n)
         found = recommend.recommend_movies(connection, user_id, n, **others)
@@ -114,7 +114,7 @@ def compare(
     user_id: str | None = None,
     ratings: Mapping[str, float] | None = None,
 ) -> Row:
-    """The same question to two runs."""
+    """Ask two runs the same question."""
     if [movie_id, user_id, ratings].count(None) != 2:
         raise ArgumentError("Give one of movie_id, user_id and ratings: what to compare the two runs by.")
 
@@ -135,19 +135,19 @@ def compare(
 
 
 def movie_map(asking: Asking) -> Drawing:
-    """Places for the most rated movies, such that similar ones are near each other; to be drawn by Maps."""
+    """Return the drawing of a map of the most rated movies, with similar movies near each other, for Maps."""
     with asking.connection() as connection:
         run = _answering_run(connection)
     if run is None:
         raise NoPublishedRunError()
-    # Of this run, whatever is published meanwhile.
+    # Fix the run now, or a run published meanwhile would be drawn under this one's number.
     return Drawing(run, functools.partial(_drawn_map, dataclasses.replace(asking, run=run)))
 
 
 def _drawn_map(asking: Asking) -> Row:
     with asking.connection() as connection:
         found = catalogue.map_movies(connection, projection.MAP_MOVIES)
-    # No connection is held while places are found.
+    # The connection is back in the pool here, because the projection takes seconds.
     places = projection.project(np.array(found.pop("embedding").tolist(), dtype=np.float32))
     return _with_run(found.assign(x=places[:, 0].round(3), y=places[:, 1].round(3)))
 
@@ -158,11 +158,11 @@ def _answering_run(connection: sa.Connection) -> int | None:
 
 
 def _with_reasons(connection: sa.Connection, found: pd.DataFrame, call: str, who: str) -> Row:
-    """A list with the ratings that speak most for each movie: none where it is the popular ones."""
+    """Return recommendations with the ratings that contribute most to each; popular movies have none."""
     statement = (
         "SELECT asked.movie_id AS recommended, e.movie_id, e.title, e.rating, e.contribution"
         " FROM unnest(CAST(:movies AS text[])) AS asked (movie_id) CROSS JOIN LATERAL ("
-        # Of all, for what takes most away comes before what adds less.
+        # Ask for all contributions (NULL): the first few may be negative, as they are sorted by absolute value.
         f" SELECT * FROM embrec.{call}, NULL) AS part WHERE part.movie_id IS NOT NULL AND part.contribution > 0"
         f" ORDER BY part.contribution DESC, part.rank LIMIT {REASONS}"
         ") AS e ORDER BY asked.movie_id, e.contribution DESC, e.rank"
@@ -178,7 +178,7 @@ def _with_reasons(connection: sa.Connection, found: pd.DataFrame, call: str, who
 
 
 def _predicted(connection: sa.Connection, user_id: str, movie_ids: list[str]) -> dict[str, float | None]:
-    """The user's predicted ratings of movies, by the run and the ratings that recommend them; None for none."""
+    """Predict the user's ratings of movies, from the same run and ratings as the recommendations."""
     statement = (
         "SELECT asked.movie_id, embrec.predict_rating(CAST(:user AS text), asked.movie_id) AS rating"
         " FROM unnest(CAST(:movies AS text[])) AS asked (movie_id)"
@@ -188,6 +188,6 @@ def _predicted(connection: sa.Connection, user_id: str, movie_ids: list[str]) ->
 
 
 def _with_run(found: pd.DataFrame) -> Row:
-    """Rows, with the run that they all come from said once."""
+    """Return the rows, with their common run once instead of in each."""
     run = found.pop("model_run_id")
     return {"model_run_id": run.iloc[0] if len(run) and pd.notna(run.iloc[0]) else None, "movies": records(found)}

@@ -1,4 +1,4 @@
-"""The web application: the endpoints as JSON, their OpenAPI document, and the page's files."""
+"""The web application (ASGI): JSON endpoints, their OpenAPI document, and the page's files."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ from embrec.web.guard import Guard, Limits, Places, client_of
 from embrec.web.maps import Drawing, Maps
 
 LOCAL_NAMES = ("localhost",)
-# As many connections as the engine's pool keeps.
+# As many threads as connections in the engine's pool: more would only wait for a connection.
 THREADS = 5
 
-# What Starlette says, and what to do.
+# Messages for Starlette's own errors that say what to do next.
 _PLAINER = {
     "Not Found": "There is nothing at this address; see /docs.",
     "Method Not Allowed": "This address takes another method; see /docs.",
@@ -45,16 +45,16 @@ _log = logging.getLogger(__name__)
 def create_app(
     engine: sa.Engine, hosts: Collection[str] = LOCAL_NAMES, limits: Limits | None = None, maps: Maps | None = None
 ) -> ASGIApp:
-    """Make the application, to be run by any ASGI server on asyncio.
+    """Create the application, for any ASGI server on asyncio.
 
     Args:
-        engine: The database. It is only read, as embrec_api where the login may become that.
-        hosts: The names under which the application is reached; an address is always one.
-        limits: How much is answered.
-        maps: The maps of movies, for a server to end what is drawn when it ends.
+        engine: The database. It is only read, as the role embrec_api if the login may assume it.
+        hosts: Host names that requests may use; any IP address is accepted.
+        limits: Rate and concurrency limits.
+        maps: Maps of movies; a server that ends them cancels those in progress.
 
     Returns:
-        An ASGI application. It has no users of its own: whoever reaches it may ask all it answers.
+        An ASGI application without authentication: every client may call every endpoint.
     """
     limits = limits or Limits()
     answering = _Answering(Asking(engine), Places(limits), maps or Maps())
@@ -68,12 +68,12 @@ def create_app(
     ]
     handlers = {HTTPException: _refused, ClientDisconnect: _gone, Exception: _failed}
     app = Starlette(routes=routes, exception_handlers=handlers)
-    # Around all of it, so that an answer to an unforeseen error has the headers too.
+    # The guard is outermost, or the answer to an unexpected error would lack its headers.
     return Guard(app, hosts, limits)
 
 
 class _Answering:
-    """What all endpoints are answered with."""
+    """The state that endpoints share: the database, the concurrency limit, maps and threads."""
 
     def __init__(self, asking: Asking, places: Places, maps: Maps) -> None:
         self._asking = asking
@@ -86,7 +86,7 @@ class _Answering:
         given = await values.read(endpoint, request)
         asked = dataclasses.replace(self._asking, run=given.pop("run", None))
         try:
-            # Whoever sends a body slowly, or waits for a map, is in nobody's way.
+            # Take a place only for the query, or clients that send slowly or wait for a map would use them up.
             with self._places.taken(client_of(request.scope)):
                 ask = functools.partial(endpoint.answer, asked, **given)
                 found = await run_sync(ask, limiter=self._threads)
@@ -98,20 +98,20 @@ class _Answering:
 
 
 def _route(endpoint: Endpoint, answering: _Answering) -> Route:
-    # An id may have slashes.
+    # Type "path", because an id may contain slashes.
     path = endpoint.path.replace("_id}", "_id:path}")
     return Route(path, functools.partial(answering.answer, endpoint), methods=[endpoint.method])
 
 
 class _Json(JSONResponse):
-    """JSON of plain values, times and numpy's numbers."""
+    """A JSON response of plain values, timestamps and numpy numbers."""
 
     def render(self, content: Any) -> bytes:
         return json.dumps(content, ensure_ascii=False, allow_nan=False, default=json_value).encode()
 
 
 def _as_refusal(error: EmbrecError) -> HTTPException:
-    """What to tell a client: what it can mend, and of the server's own troubles no more than it needs to know."""
+    """Convert an error to an HTTP error: in full if the client can fix it, else without the server's details."""
     if isinstance(error, NotFoundError):
         return HTTPException(404, str(error))
     if isinstance(error, ArgumentError):
@@ -128,12 +128,12 @@ def _as_refusal(error: EmbrecError) -> HTTPException:
 
 
 async def _refused(request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)  # noqa: S101 - what this handles
+    assert isinstance(error, HTTPException)  # noqa: S101 - the only type it handles
     return JSONResponse({"error": _PLAINER.get(error.detail, error.detail)}, error.status_code, error.headers)
 
 
 async def _gone(request: Request, error: Exception) -> Response:
-    return Response()  # to nobody
+    return Response()  # nobody receives it
 
 
 async def _failed(request: Request, error: Exception) -> Response:

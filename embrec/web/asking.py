@@ -1,4 +1,4 @@
-"""How the web server asks the database: in transactions that can read, and do nothing beyond what embrec_api may."""
+"""Database access of the web server: read-only transactions with the permissions of embrec_api."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from embrec import db
 from embrec.serving import preview
 
 TIMEOUT_SECONDS = 15
-# All of it ends with the transaction, so that it also holds behind a pooler. Who may become embrec_api does, who may
-# not keeps the rights of the login. From PostgreSQL 16 on a member need not be allowed to.
+# All settings end with the transaction, so that they work behind a connection pooler. A login that may assume
+# embrec_api does so, and another keeps its own permissions. From PostgreSQL 16 on, membership alone does not allow it.
 _BOUNDS = sa.text(
     "SELECT set_config('transaction_read_only', 'on', true), set_config('statement_timeout', :timeout, true),"
     " CASE WHEN pg_has_role(CAST(to_regrole('embrec_api') AS oid),"
@@ -24,11 +24,11 @@ _BOUNDS = sa.text(
 
 @dataclass(frozen=True)
 class Asking:
-    """What an endpoint is answered from.
+    """The source of an endpoint's answer.
 
     Attributes:
         engine: The database.
-        run: The run that is to answer; None for the published one.
+        run: The run that answers; None for the published one.
     """
 
     engine: sa.Engine
@@ -36,7 +36,7 @@ class Asking:
 
     @contextlib.contextmanager
     def connection(self) -> Iterator[sa.Connection]:
-        """A transaction to ask in.
+        """Open a read-only transaction.
 
         Raises:
             UnknownRunError: No trained run has the number.

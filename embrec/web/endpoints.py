@@ -1,4 +1,4 @@
-"""The table of endpoints: the routes, the checks of what is asked and the OpenAPI document are all made of it."""
+"""The table of endpoints, from which routes, validation and the OpenAPI document are made."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ from embrec.web.shapes import (
 
 @dataclass(frozen=True)
 class Parameter:
-    """One value that an endpoint takes; it is of the path where the path names it.
+    """A parameter of an endpoint; a path parameter if the path names it.
 
     Attributes:
-        name: As in SQL.
-        shape: What it must be.
-        description: What it says.
-        required: Whether it must be given.
-        example: A value to try.
+        name: Name, as in SQL.
+        shape: JSON Schema of its values.
+        description: Description in the OpenAPI document.
+        required: True if a request must have it.
+        example: Example of a value.
     """
 
     name: str
@@ -53,15 +53,15 @@ class Parameter:
 
 @dataclass(frozen=True)
 class Endpoint:
-    """One address.
+    """An endpoint.
 
     Attributes:
-        path: With the parameters of the path in braces.
-        summary: What it answers, in a line.
-        answer: Called with an Asking and the values.
-        shape: What comes back.
-        parameters: Of the path and the query.
-        body: What a POST takes as JSON, each of them a value too; with none it is a GET.
+        path: Path, with path parameters in braces.
+        summary: Summary in the OpenAPI document, in a line.
+        answer: Function that answers, called with an Asking and the parameters' values.
+        shape: JSON Schema of the answer.
+        parameters: Parameters in the path and the query.
+        body: Parameters in the JSON body of a POST; an endpoint without any is a GET.
     """
 
     path: str
@@ -73,22 +73,22 @@ class Endpoint:
 
     @property
     def method(self) -> str:
-        """The HTTP method."""
+        """Return the HTTP method."""
         return "POST" if self.body else "GET"
 
 
-HOW_MANY = Parameter("n", COUNT, "How many.")
-ASKED_RUN = Parameter("run", RUN_NUMBER, "The run that is to answer, published or not; without it the published one.")
+HOW_MANY = Parameter("n", COUNT, "Number of rows.")
+ASKED_RUN = Parameter("run", RUN_NUMBER, "The run that answers, published or not; default: the published one.")
 MOVIE = Parameter("movie_id", ID, "The movie's id.", required=True, example="50")
 USER = Parameter("user_id", ID, "The user's id.", required=True, example="196")
 FILTERS = (
-    Parameter("genres", GENRES, "Movies of at least one of these."),
-    Parameter("without_genres", GENRES, "Movies of none of these."),
-    Parameter("released_from", YEAR, "The first release year."),
-    Parameter("released_to", YEAR, "The last release year."),
-    Parameter("min_ratings", {"type": "integer", "minimum": 0, "maximum": 2**31 - 1}, "Rated at least so often."),
+    Parameter("genres", GENRES, "Only movies of at least one of these genres."),
+    Parameter("without_genres", GENRES, "Only movies of none of these genres."),
+    Parameter("released_from", YEAR, "The earliest release year."),
+    Parameter("released_to", YEAR, "The latest release year."),
+    Parameter("min_ratings", {"type": "integer", "minimum": 0, "maximum": 2**31 - 1}, "The minimum number of ratings."),
 )
-DIVERSITY = Parameter("diversity", SHARE, "0 for the best movies, up to 1 for the most different.")
+DIVERSITY = Parameter("diversity", SHARE, "Weight of diversity: 0 for the best movies, up to 1 for the most diverse.")
 VISITOR = Parameter("ratings", RATINGS, "A visitor's ratings by movie id.", required=True, example={"50": 5, "172": 4})
 EITHER_RUN = "The number of a trained run."
 FACTS = {"movie_id": TEXT, **KNOWN_OF_MOVIE, "rating_count": WHOLE, "mean_rating": nullable(NUMBER)}
@@ -97,7 +97,7 @@ COMPARED = record(model_run_id=WHOLE, movies=rows(**RANKED, score=NUMBER))
 ENDPOINTS = (
     Endpoint(
         "/api/health",
-        "Whether there is a run to ask, and the command to run where there is none.",
+        "The state of the database, and the command to run next if no run is published.",
         answers.health,
         record(
             state={"enum": ["ready", "unpublished", "empty"]},
@@ -122,21 +122,21 @@ ENDPOINTS = (
     ),
     Endpoint(
         "/api/movies/{movie_id}",
-        "What is known of a movie.",
+        "The details of a movie.",
         answers.movie,
         record(**FACTS),
         (MOVIE,),
     ),
     Endpoint(
         "/api/details",
-        "What is known of several movies; those that are not known are left out.",
+        "The details of several movies, without unknown ones.",
         answers.details,
         record(movies=rows(**FACTS)),
         body=(Parameter("movie_ids", IDS, "The movies' ids.", required=True, example=["50", "172"]),),
     ),
     Endpoint(
         "/api/recommendations",
-        "The best movies for a visitor, from a few ratings, with reasons. Nothing is stored.",
+        "Recommendations for a visitor, from a few ratings, with explanations. Nothing is stored.",
         answers.recommendations,
         record(basis=nullable(TEXT), model_run_id=RUN, movies=rows(**RECOMMENDED)),
         (ASKED_RUN,),
@@ -144,14 +144,14 @@ ENDPOINTS = (
     ),
     Endpoint(
         "/api/popular",
-        "The most popular movies: well rated, and by many.",
+        "The most popular movies: highly rated, by many users.",
         answers.popular,
         record(movies=rows(**RANKED, popularity=NUMBER, mean_rating=NUMBER, rating_count=WHOLE)),
         (HOW_MANY, *FILTERS),
     ),
     Endpoint(
         "/api/users/{user_id}",
-        "A user's newest ratings, and the best movies for the user, with reasons and predicted ratings.",
+        "A user's newest ratings, and recommendations with explanations and predicted ratings.",
         answers.user,
         record(
             user_id=TEXT,
@@ -164,7 +164,7 @@ ENDPOINTS = (
     ),
     Endpoint(
         "/api/runs",
-        "The runs that can be asked.",
+        "The runs that can answer.",
         answers.runs,
         record(
             runs=rows(
@@ -181,7 +181,7 @@ ENDPOINTS = (
     ),
     Endpoint(
         "/api/compare",
-        "The same question to two runs: similar movies, or a list for a user or a visitor. Give one of the three.",
+        "The answers of two runs: similar movies, or recommendations for a user or a visitor. Give one of the three.",
         answers.compare,
         record(runs={"type": "array", "items": COMPARED}, shared=WHOLE),
         (
@@ -195,14 +195,14 @@ ENDPOINTS = (
     ),
     Endpoint(
         "/api/map",
-        "Places in the plane for the most rated movies, similar ones near each other. The first call takes a while.",
+        "A map of the most rated movies, with similar ones near each other (t-SNE). The first call takes seconds.",
         answers.movie_map,
         record(model_run_id=RUN, movies=rows(movie_id=TEXT, **KNOWN_OF_MOVIE, rating_count=WHOLE, x=NUMBER, y=NUMBER)),
         (ASKED_RUN,),
     ),
     Endpoint(
         "/api/genres",
-        "The genres that there are, the most frequent first.",
+        "All genres, the most frequent first.",
         answers.genres,
         record(genres=rows(genre=TEXT, movie_count=WHOLE, released_from=nullable(WHOLE), released_to=nullable(WHOLE))),
     ),

@@ -1,4 +1,4 @@
-"""What stands before every request: whose it may be, how many there may be, and the headers of every answer."""
+"""The guard before every request: host check, rate limit, concurrency limit, and security headers."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ HEADERS = {
 
 @dataclass(frozen=True)
 class Limits:
-    """How much is answered.
+    """The rate and concurrency limits of the endpoints.
 
     Attributes:
-        at_once: Requests to the endpoints that are answered at the same time, of all clients; one has half of them.
-        per_second: Requests of one client to the endpoints, in the long run.
-        burst: How many of them at once.
+        at_once: Maximum number of concurrent requests of all clients; one client gets at most half.
+        per_second: Sustained rate of one client, in requests per second.
+        burst: Maximum number of requests of one client at once.
     """
 
     at_once: int = 32
@@ -42,7 +42,7 @@ class Limits:
 
 
 class Guard:
-    """Refuses what comes under another host's name or too often, and sets the headers of what is answered."""
+    """A middleware that refuses requests for another host or above the rate limit, and sets security headers."""
 
     def __init__(self, app: ASGIApp, hosts: Collection[str], limits: Limits) -> None:
         self._app = app
@@ -56,7 +56,7 @@ class Guard:
             return await self._app(scope, receive, send)
         asks = (
             scope["path"].removeprefix(scope.get("root_path", "")).startswith("/api/")
-        )  # it may be mounted below a path
+        )  # without root_path: the application may be mounted below a path
         send = _with_headers(send, "no-store" if asks else "no-cache")
         refusal = self._refusal(scope, asks)
         if refusal is not None:
@@ -73,9 +73,10 @@ class Guard:
         return None
 
     def _is_us(self, header: str) -> bool:
-        """Whether a Host header is ours: a page elsewhere that has its own name point here must not be answered.
+        """Return whether a Host header names this server, to prevent DNS rebinding.
 
-        An address is nobody's name, so any will do.
+        That is a page on another site whose name resolves to this address. Any IP address is accepted, because no
+        name resolved to it.
         """
         name = (
             header.partition("]")[0].removeprefix("[")
@@ -90,7 +91,7 @@ class Guard:
 
 
 class Places:
-    """The places for requests that are answered at the same time, of which no client has more than half."""
+    """The limit on concurrent requests, of which one client gets at most half."""
 
     def __init__(self, limits: Limits) -> None:
         self._most = limits.at_once
@@ -98,10 +99,10 @@ class Places:
 
     @contextlib.contextmanager
     def taken(self, client: str) -> Iterator[None]:
-        """Hold a place.
+        """Hold a place during a request.
 
         Raises:
-            HTTPException: 503 where none is free, or the client has its half.
+            HTTPException: 503 if no place is free, or the client already has its half.
         """
         if self._taken.total() >= self._most or self._taken[client] >= max(self._most // 2, 1):
             raise HTTPException(503, "Too many requests are in progress; try again in a moment.", {"Retry-After": "1"})
@@ -115,7 +116,7 @@ class Places:
 
 
 class _Clients:
-    """How many requests each client has left, as water in a bucket that fills all the time."""
+    """The rate limit of each client, as a token bucket."""
 
     MOST = 10_000
 
@@ -125,7 +126,7 @@ class _Clients:
         self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
     def wait(self, client: str) -> float:
-        """Seconds until the client may ask; 0 where it may now, which is counted."""
+        """Return the seconds until the client may send a request; 0 counts one now."""
         now = self._clock()
         left, since = self._buckets.pop(client, (self._limits.burst, now))
         left = min(left + (now - since) * self._limits.per_second, self._limits.burst)
@@ -137,7 +138,7 @@ class _Clients:
 
 
 def client_of(scope: Scope) -> str:
-    """The address of who asks."""
+    """Return the client's address."""
     return scope["client"][0] if scope.get("client") else ""
 
 

@@ -1,4 +1,4 @@
-"""Maps of the movies, drawn once a run: finding places for them takes seconds."""
+"""A cache of maps of movies, one for each run, because t-SNE takes seconds."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ MOST_MAPS = 8
 
 @dataclass(frozen=True)
 class Drawing:
-    """A map that somebody asks for.
+    """A request for a map.
 
     Attributes:
-        run: The run that it is of.
-        draw: Draws it, which takes seconds.
+        run: The run whose movies are mapped.
+        draw: Function that draws the map, which takes seconds.
     """
 
     run: int
@@ -29,9 +29,10 @@ class Drawing:
 
 
 class Maps:
-    """The maps drawn last, by run. A run's vectors do not change; movies that refresh() adds appear after a restart.
+    """The most recently used maps, by run.
 
-    All of it is for the event loop's thread; one map is drawn at a time, in a thread that nobody's end waits for.
+    A run's vectors do not change; movies that refresh() adds appear after a restart. Call the methods only in the event
+    loop's thread. One map is drawn at a time, in a daemon thread, so that the server can end without waiting for it.
     """
 
     def __init__(self) -> None:
@@ -40,11 +41,11 @@ class Maps:
         self._ended = False
 
     async def get(self, asked: Drawing) -> Any:
-        """A run's map; all who ask for it while it is drawn wait for the same drawing.
+        """Return a run's map; concurrent requests for it wait for the same drawing.
 
         Raises:
-            HTTPException: 503 where another run's map is being drawn, or the server ends.
-            EmbrecError: From the drawing.
+            HTTPException: 503 if another run's map is being drawn, or the server ends.
+            EmbrecError: The drawing failed.
         """
         if asked.run in self._drawn:
             self._drawn.move_to_end(asked.run)
@@ -57,11 +58,11 @@ class Maps:
                     503, "Another run's map is being drawn; try again in a moment.", {"Retry-After": "5"}
                 )
             self._start(asked)
-        # One who goes away does not take it from the others.
+        # Shielded, or one client that disconnects would cancel the drawing for the others.
         return await asyncio.shield(self._in_work[asked.run])
 
     def end(self) -> None:
-        """Tell those who wait that no map will come."""
+        """Fail all requests that wait for a map."""
         self._ended = True
         for future in self._in_work.values():
             future.set_exception(_ending())
@@ -77,14 +78,14 @@ class Maps:
                 found = asked.draw()
             except Exception as raised:
                 error = raised
-            with contextlib.suppress(RuntimeError):  # the loop is closed: the server has ended meanwhile
+            with contextlib.suppress(RuntimeError):  # the loop is closed, because the server ended meanwhile
                 loop.call_soon_threadsafe(self._finish, asked.run, found, error)
 
         threading.Thread(target=work, name="map", daemon=True).start()
 
     def _finish(self, run: int, found: Any, error: Exception | None) -> None:
         future = self._in_work.pop(run, None)
-        if future is None:  # it was ended
+        if future is None:  # end() failed it already
             return
         if error is not None:
             future.set_exception(error)

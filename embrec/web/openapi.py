@@ -9,7 +9,7 @@ from embrec.web.endpoints import ENDPOINTS, Endpoint, Parameter
 from embrec.web.shapes import ERROR
 
 REFUSALS = {
-    "400": "The Host header names somebody else.",
+    "400": "The Host header names another server.",
     "404": "There is no such movie, user or run.",
     "422": "A value is missing, of a wrong type, or out of range.",
     "429": "Too many requests of one client; Retry-After says when to come back.",
@@ -23,7 +23,7 @@ BODY_REFUSALS = {
 
 
 def document() -> dict[str, Any]:
-    """The whole document, as values for JSON."""
+    """Return the document, as plain values for JSON."""
     paths: dict[str, Any] = {}
     for endpoint in ENDPOINTS:
         paths.setdefault(endpoint.path, {})[endpoint.method.lower()] = _operation(endpoint)
@@ -34,7 +34,7 @@ def document() -> dict[str, Any]:
             "version": importlib.metadata.version("embrec"),
             "description": "A movie recommender that lives in PostgreSQL. Everything here only reads.",
         },
-        # Beside this document, below whatever path a proxy has it.
+        # Relative to this document, so that it holds below any path of a proxy.
         "servers": [{"url": "."}],
         "paths": paths,
         "components": {"schemas": {"Error": ERROR}},
@@ -68,7 +68,7 @@ def _operation(endpoint: Endpoint) -> dict[str, Any]:
 def _parameter(endpoint: Endpoint, parameter: Parameter) -> dict[str, Any]:
     of_path = f"{{{parameter.name}}}" in endpoint.path
     shape: dict[str, Any] = {"schema": parameter.shape}
-    if parameter.shape["type"] == "object":  # as JSON
+    if parameter.shape["type"] == "object":  # a query parameter holds it as JSON
         shape = {"content": {"application/json": shape}}
     example = {} if parameter.example is None else {"example": parameter.example}
     return {

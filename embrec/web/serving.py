@@ -1,4 +1,4 @@
-"""Runs the web application on an address of this machine."""
+"""The server that runs the web application on an address of this machine."""
 
 from __future__ import annotations
 
@@ -15,27 +15,27 @@ from embrec.web.maps import Maps
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A socket that listens.
+    """Open a listening socket.
 
     Args:
-        host: A name or an address of this machine.
-        port: 0 for any that is free.
+        host: Host name or address of this machine.
+        port: Port, or 0 for a free one.
 
     Raises:
-        ConfigError: The address is not this machine's, or somebody else listens there.
+        ConfigError: The address is not this machine's, or another process listens there.
     """
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
         return socket.create_server(address[:2], family=family)
     except OSError as error:
-        reason = (error.strerror or str(error)).partition(" (while")[0]  # which would say the address again
+        reason = (error.strerror or str(error)).partition(" (while")[0]  # the rest repeats the address
         raise ConfigError(
             f"Cannot listen on {host}, port {port}: {reason}. Take another by --port, or 0 for any."
         ) from error
 
 
 def address(listening: socket.socket) -> str:
-    """The URL under which a listening socket is reached from this machine."""
+    """Return the URL of a listening socket, for clients on this machine."""
     host, port = listening.getsockname()[:2]
     found = ipaddress.ip_address(host)
     if found.is_unspecified:
@@ -44,17 +44,17 @@ def address(listening: socket.socket) -> str:
 
 
 def is_loopback(listening: socket.socket) -> bool:
-    """Whether only this machine reaches a listening socket."""
+    """Return whether a listening socket is reachable only from this machine."""
     return ipaddress.ip_address(listening.getsockname()[0]).is_loopback
 
 
 def serve(engine: sa.Engine, listening: socket.socket, host: str) -> None:
-    """Serve until a signal ends it.
+    """Serve until a signal ends the server.
 
     Args:
         engine: The database.
-        listening: From :func:`listen`.
-        host: The name that it listens under.
+        listening: Socket from :func:`listen`.
+        host: Host name that was given to :func:`listen`.
     """
     hosts = {*LOCAL_NAMES, host}
     if not is_loopback(listening):
@@ -64,20 +64,20 @@ def serve(engine: sa.Engine, listening: socket.socket, host: str) -> None:
 
 
 class _Server(uvicorn.Server):
-    """A server that does not wait for maps when it ends."""
+    """A server that ends without waiting for maps."""
 
     def __init__(self, config: uvicorn.Config, maps: Maps) -> None:
         super().__init__(config)
         self._maps = maps
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """End: nothing new is taken in, and what is in progress is answered."""
+        """End gracefully: refuse new requests, and answer those in progress."""
         self._maps.end()
         await super().shutdown(sockets)
 
 
 def server(app: ASGIApp, maps: Maps) -> uvicorn.Server:
-    """A server for the application and its maps; its log has what went wrong, not who asked."""
+    """Create a server for the application and its maps; its log has errors, but no requests or addresses."""
     config = uvicorn.Config(
         app,
         access_log=False,
@@ -85,7 +85,7 @@ def server(app: ASGIApp, maps: Maps) -> uvicorn.Server:
         server_header=False,
         ws="none",
         lifespan="off",
-        forwarded_allow_ips=["127.0.0.1", "::1"],  # a proxy on this machine says who its clients are
+        forwarded_allow_ips=["127.0.0.1", "::1"],  # trust a proxy on this machine to name its clients
         limit_concurrency=200,
         timeout_graceful_shutdown=5,
     )

@@ -1,4 +1,4 @@
-"""JSON Schemas of what the endpoints take and answer: requests are checked by them, the document is made of them."""
+"""JSON Schemas of requests and answers, for validation and for the OpenAPI document."""
 
 from __future__ import annotations
 
@@ -32,17 +32,17 @@ RATINGS: Schema = {
 
 
 def nullable(shape: Schema) -> Schema:
-    """The same, or null."""
+    """Return a schema that also allows null."""
     return {**shape, "type": [shape["type"], "null"]}
 
 
 def rows(**columns: Schema) -> Schema:
-    """An array of objects that have exactly these."""
+    """Return the schema of an array of objects with exactly these properties."""
     return {"type": "array", "items": record(**columns)}
 
 
 def record(**columns: Schema) -> Schema:
-    """An object that has exactly these."""
+    """Return the schema of an object with exactly these properties."""
     return {"type": "object", "properties": columns, "required": list(columns), "additionalProperties": False}
 
 

@@ -1,4 +1,4 @@
-"""What a request asks, read and checked by the shapes that the OpenAPI document shows."""
+"""The parameters of a request, parsed and validated by the JSON Schemas of the OpenAPI document."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ SLOWEST_BODY_SECONDS = 10
 
 
 async def read(endpoint: Endpoint, request: Request) -> dict[str, Any]:
-    """The values of a request, by name; ``run`` is among them where it is given.
+    """Return the values of a request, by name, including ``run`` if it is given.
 
     Raises:
-        HTTPException: 408, 413, 415 or 422, with a line that says what to give.
+        HTTPException: 408, 413, 415 or 422, with a message that says what to give.
     """
     known = {each.name for each in endpoint.parameters}
     if unknown := sorted(set(request.query_params) - known):
@@ -44,7 +44,7 @@ async def read(endpoint: Endpoint, request: Request) -> dict[str, Any]:
 
 
 def _given(parameter: Parameter, request: Request) -> Any:
-    """The value as JSON has it; text that is none of its type stays text, which the check refuses."""
+    """Convert a parameter's text to its JSON type; text that cannot be converted stays, and fails validation."""
     if parameter.name in request.path_params:
         return request.path_params[parameter.name]
     texts = request.query_params.getlist(parameter.name)

@@ -1,9 +1,8 @@
-"""Measures accuracy on MovieLens 100K beside other libraries and writes docs/accuracy.md: ``python accuracy.py``.
+"""Measure accuracy on MovieLens 100K beside other libraries and write docs/accuracy.md: ``python accuracy.py``.
 
-``python accuracy.py ratings``, ``top-n``, ``similar`` or ``uncertainty`` make one table anew; results are kept in
-docs/accuracy.json.
-A CSV file of movies that belong together (group, movie_id) may follow, for the table of similar movies, and
-``--only=NAME`` to add or renew the rows of contenders with that in their name.
+``python accuracy.py ratings``, ``top-n``, ``similar`` or ``uncertainty`` measures one table again; results are kept in
+docs/accuracy.json. A CSV file of movies that should be similar (group, movie_id) may follow, for the table of similar
+movies. ``--only=NAME`` adds or renews only the rows of contenders with NAME in their name.
 """
 
 from __future__ import annotations
@@ -39,14 +38,14 @@ SEEDS = (0, 1, 2)
 
 
 def inner(data: EvaluationData, kept: np.ndarray, seed: int) -> EvaluationData:
-    """A training part as data of its own, to choose options on."""
+    """Return a training part as data of its own, to choose options on."""
     return replace(data, ratings=data.ratings.part(kept), rated_at=data.rated_at[kept])
 
 
 def best(
     make: Callable[..., Contender], options: Sequence[tuple[Any, ...]], quality: Callable[[Contender], float]
 ) -> tuple[Any, ...]:
-    """The options of the highest quality."""
+    """Return the options of the highest quality."""
     if len(options) == 1:
         return options[0]
     found = {each: quality(make(*each)) for each in options}
@@ -55,7 +54,7 @@ def best(
 
 
 def tuned(data: EvaluationData, only: str) -> tuple[list[Contender], list[Contender], dict[str, str]]:
-    """Peers that rank and peers that rate, each with the options that were best on the first training part's split."""
+    """Tune the peers on a split of the first training part; returns ranking peers, rating peers and their options."""
     kept, _ = splits.per_user(data.ratings.users, 0.2, SEEDS[0])
     ranking = inner(data, kept, 0)
     kept, _ = rating_splits(data, "official")[0]
@@ -89,7 +88,7 @@ def tuned(data: EvaluationData, only: str) -> tuple[list[Contender], list[Conten
 
 
 def told(contender: Contender, name: str, **known: None) -> Contender:
-    """A contender under another name that is not told what is known of movies or users: ``movie_features=None``."""
+    """Return a contender under another name, without side information of movies or users: ``movie_features=None``."""
     rate, compare = contender.rate, contender.compare
     assert rate is not None
     assert compare is not None
@@ -105,7 +104,7 @@ def told(contender: Contender, name: str, **known: None) -> Contender:
 
 
 def closed_form_of(most: int) -> Contender:
-    """The default model whose closed form is of so many movies, the most rated, and the others folded in."""
+    """Return the default model with EASE on the ``most`` most rated movies, and the others folded in."""
 
     def rank(training: Ratings, seed: int) -> Score:
         with mock.patch.object(ease, "_MOST_MOVIES", most):
@@ -160,7 +159,7 @@ def measure(tasks: Sequence[str], groups: dict[str, str], only: str) -> dict[str
 
 
 def table(task: str, rows: dict[str, Any]) -> list[str]:
-    """A task's table: means, deviations over the splits, and paired differences from the first row."""
+    """Write a task's table: means and standard deviations over splits, and paired differences from the first row."""
     summary = list(evaluate.summary([Outcome(task, name, values) for name, values in rows.items()]))
     columns = [key for key in summary[0] if key not in ("task", "model")]
     lines = ["| model | " + " | ".join(columns) + " |", "|---" * (len(columns) + 1) + "|"]
@@ -178,7 +177,7 @@ def table(task: str, rows: dict[str, Any]) -> list[str]:
 
 
 def targets(results: dict[str, Any]) -> list[str]:
-    """What was aimed at and what is reached: a figure that is enough, and one that was hoped for."""
+    """Write the table of targets: the figure that is enough, the one that was hoped for, and the one measured."""
     ratings, lists, similar = (results[task] for task in ("ratings", "top-n", "similar"))
     untold, default = "embrec", "embrec with movies and users"
     rows = [
@@ -224,7 +223,7 @@ def write(results: dict[str, Any]) -> None:
 
 
 def main() -> None:
-    """Measure, keep, write."""
+    """Measure, save the results, and write the document."""
     tasks = [each for each in sys.argv[1:] if not each.endswith(".csv") and not each.startswith("--")] or [
         "ratings",
         "top-n",

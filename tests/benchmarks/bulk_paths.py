@@ -1,4 +1,4 @@
-"""Times load, extract, fit, publish and the first answer on a server of its own, beside raw COPY of the same rows."""
+"""Time load, extract, fit, publish and the first answer on a server of its own, beside raw COPY of the same rows."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from embrec.training import train
 
 
 def write_csv(path: Path, size: str, seed: int) -> int:
-    """Ratings as a CSV file in random order, with times; returns how many."""
+    """Write ratings as a CSV file in random order, with timestamps; returns their number."""
     users, movies, values = make_up(SIZES[size], seed)
     order = np.random.default_rng(seed).permutation(len(users))
     times = np.random.default_rng(seed + 1).integers(1_000_000_000, 1_100_000_000, len(users))
@@ -52,15 +52,15 @@ class Server:
         self.engine = db.create_engine(self.url)
 
     def psql(self, command: str, stdin: Any = subprocess.DEVNULL, stdout: Any = subprocess.DEVNULL) -> None:
-        """Run psql, which adds nothing to COPY."""
+        """Run psql, which adds no overhead to COPY."""
         psql = [str(find_binaries() / "psql"), "--no-psqlrc", "-q", "-v", "ON_ERROR_STOP=1", "-c", command, self.url]
         subprocess.run(psql, stdin=stdin, stdout=stdout, check=True, env=config.server_environment())
 
     def cpu_seconds(self) -> float:
-        """Processor time of the server's processes, those that have ended among them."""
+        """Return the processor time of the server's processes, including those that ended."""
         postmaster = psutil.Process(int((self.local.data / "postmaster.pid").read_text().split()[0]))
         while True:
-            with suppress(psutil.NoSuchProcess):  # one has ended meanwhile; then its parent has its time
+            with suppress(psutil.NoSuchProcess):  # it ended meanwhile, and its parent has its time
                 times = [process.cpu_times() for process in (postmaster, *postmaster.children())]
                 own = sum(each.user + each.system for each in times)
                 return own + times[0].children_user + times[0].children_system
@@ -68,7 +68,7 @@ class Server:
 
 @contextmanager
 def server(settings: Mapping[str, str] | None = None) -> Iterator[Server]:
-    """A server for one measurement after another."""
+    """A server for consecutive measurements."""
     with tempfile.TemporaryDirectory(prefix="embrec-bench-") as directory:
         running = Server(directory, settings or {})
         try:
@@ -79,28 +79,28 @@ def server(settings: Mapping[str, str] | None = None) -> Iterator[Server]:
 
 
 def timed(action: Callable[[], Any]) -> float:
-    """Seconds of an action."""
+    """Return the seconds of an action."""
     begin = time.perf_counter()
     action()
     return time.perf_counter() - begin
 
 
 class Peaks:
-    """Peak memory of this process in each step, in MB."""
+    """The peak memory of this process in each step, in MB."""
 
     def __init__(self) -> None:
         self.of: dict[str, float] = {}
 
     @contextmanager
     def step(self, name: str) -> Iterator[None]:
-        """Take the peak within."""
+        """Measure the peak within the context."""
         Path("/proc/self/clear_refs").write_text("5")  # forget the peak so far
         yield
         self.of[name] = peak_megabytes()
 
 
 def measure(size: str, seed: int = 0) -> dict[str, Any]:
-    """All steps from a CSV file to the first answer, then raw COPY of the same rows."""
+    """Time all steps from a CSV file to the first answer, then raw COPY of the same rows."""
     found: dict[str, Any] = {}
     peaks = Peaks()
     with server() as postgres, tempfile.TemporaryDirectory(prefix="embrec-bench-") as directory:
@@ -150,7 +150,7 @@ def copy_vectors(postgres: Server, model: FittedModel) -> float:
 
 
 def load_parquet(csv_file: Path) -> float:
-    """Seconds of a load of the same rows from Parquet, on a server of its own."""
+    """Return the seconds of a load of the same rows from Parquet, on a server of its own."""
     path = csv_file.with_suffix(".parquet")
     pa.parquet.write_table(pa.csv.read_csv(csv_file), path)
     with server() as postgres:
@@ -159,7 +159,7 @@ def load_parquet(csv_file: Path) -> float:
 
 
 def raw_copy(postgres: Server, directory: Path, csv_file: Path, vectors: np.ndarray) -> dict[str, float]:
-    """Raw COPY in (with the primary key added), out, and of the users' vectors, by psql with binary files."""
+    """Time raw COPY in (and adding the primary key), out, and of the user vectors, by psql with binary files."""
     found = {}
     table = pa.csv.read_csv(csv_file)
     columns = [table[name].to_numpy() for name in ("user_id", "movie_id", "rating", "rated_at")]

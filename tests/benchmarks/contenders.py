@@ -1,7 +1,7 @@
-"""Fits one contender in a process of its own: ``python contenders.py NAME PARTS.npz '{"options": ...}'`` prints JSON.
+"""Fit one contender in a process of its own: ``python contenders.py NAME PARTS.npz '{"options": ...}'`` prints JSON.
 
-Each takes training ratings and options, and returns a function that predicts. What is timed is the fit, from arrays in
-memory; imports are not, and for embrec and the article's script the tracing of the Keras functions is.
+Each takes training ratings and options, and returns a function that predicts. Only the fit is timed, from arrays in
+memory. Imports are not part of it; for embrec and the article's script the tracing of the Keras functions is.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def libmf(
         quiet=True,
     )
     model.fit(np.stack([users, movies, ratings], axis=1).astype(np.float32))
-    # From the vectors: the package's own predict() disagrees with the error that the library reports while it fits.
+    # Predict from the vectors: the package's own predict() disagrees with the error that it reports during the fit.
     fitted = model.model
     vectors = [
         np.ctypeslib.as_array(pointer, (count, fitted.k))
@@ -102,7 +102,7 @@ def surprise(
 def implicit(
     users: np.ndarray, movies: np.ndarray, ratings: np.ndarray, shape: tuple[int, int], options: dict[str, Any]
 ) -> Predict:
-    """For speed only: it fits preferences, not ratings."""
+    """Fit implicit's ALS, for speed only: it models preferences, not ratings."""
     import scipy.sparse
     from implicit.als import AlternatingLeastSquares
 
@@ -116,7 +116,7 @@ def implicit(
 def article(
     users: np.ndarray, movies: np.ndarray, ratings: np.ndarray, shape: tuple[int, int], options: dict[str, Any]
 ) -> Predict:
-    """The article's script, plainly: pandas and Keras."""
+    """Fit the article's model as its script does, with pandas and Keras."""
     import keras
     import pandas as pd
 
@@ -143,7 +143,7 @@ IMPORTS = {
 
 
 def peak_megabytes() -> float:
-    """Peak memory of this process (getrusage would count what the parent had when it started us)."""
+    """Return the peak memory of this process; getrusage would include the parent's memory before it was started."""
     with open("/proc/self/status") as status:
         return next(int(line.split()[1]) / 1024 for line in status if line.startswith("VmHWM"))
 
@@ -156,7 +156,7 @@ def main() -> None:
         test = [parts[f"test_{column}"] for column in ("users", "movies", "ratings")]
     shape = tuple(int(max(training[side].max(), test[side].max())) + 1 for side in (0, 1))
     printed = os.dup(1)
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # libmf greets on stdout
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # libmf prints a message to stdout
     __import__(IMPORTS[name])
     begin = time.perf_counter()
     predict = globals()[name](*training, shape, options)

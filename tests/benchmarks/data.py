@@ -1,4 +1,4 @@
-"""Ratings to measure with: made up from a seed, or MovieLens 100K's official first fold."""
+"""The benchmarks' ratings: synthetic ones from a seed, or MovieLens 100K's official first fold."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ NOISE = 0.75
 
 @dataclass(frozen=True)
 class Size:
-    """How many users, movies and ratings to make up."""
+    """The number of synthetic users, movies and ratings."""
 
     users: int
     movies: int
@@ -33,10 +33,13 @@ Columns = tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.float32]]
 
 
 def make_up(size: Size, seed: int) -> Columns:
-    """Ratings of low rank with biases and noise, in half stars; users log-normal, movies by Zipf's law.
+    """Make ratings of low rank with biases and noise, in half stars.
+
+    Ratings per user are log-normal, and movies follow Zipf's law.
 
     Returns:
-        Users, movies and ratings, sorted by user, then movie; somewhat fewer than asked, for no pair is there twice.
+        Users, movies and ratings, sorted by user, then movie; a little fewer than ``size`` says, because duplicate
+        pairs are dropped.
     """
     random = np.random.default_rng(seed)
     activity = random.lognormal(0, 1, size.users)
@@ -62,7 +65,7 @@ def make_up(size: Size, seed: int) -> Columns:
 
 
 def movielens_fold_u1() -> tuple[Columns, Columns]:
-    """Training and test part of MovieLens 100K's fold u1: the first 20,000 lines of u.data are the test part."""
+    """Return training and test part of MovieLens 100K's fold u1; the test part is the first 20,000 lines of u.data."""
     from embrec.data.files.movielens import fetch_ml_100k
 
     table = np.loadtxt(fetch_ml_100k() / "u.data", dtype=np.int32)
@@ -80,6 +83,6 @@ def save_parts(path: Path, training: Columns, test: Columns) -> None:
 
 
 def split(columns: Columns, share: float, seed: int) -> tuple[Columns, Columns]:
-    """Hold a random share out."""
+    """Hold out a random share."""
     held = np.random.default_rng(seed).random(len(columns[0])) < share
     return tuple(column[~held] for column in columns), tuple(column[held] for column in columns)  # type: ignore[return-value]

@@ -1,4 +1,4 @@
-"""Times the default training: as a command on MovieLens 100K, and step by step on made-up ratings."""
+"""Time the default training: as a command on MovieLens 100K, and step by step on synthetic ratings."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ REPEATS = 5
 
 
 def command() -> dict[str, Any]:
-    """Seconds of ``embrec train`` on MovieLens 100K, from the shell's prompt to the next, beside the quick model's."""
+    """Time ``embrec train`` on MovieLens 100K as a whole process, for the default and the quick model."""
     embrec = [str(Path(sys.executable).with_name("embrec")), "train"]
     with server() as postgres:
         schema.upgrade(postgres.engine)
@@ -36,7 +36,7 @@ def command() -> dict[str, Any]:
             def run() -> None:
                 subprocess.run([*embrec, *options], env=environment, check=True, capture_output=True)
 
-            run()  # what is read from disk is in memory then
+            run()  # warm up: files are in memory afterwards
             return [timed(run) for _ in range(REPEATS)]
 
         found = {
@@ -49,7 +49,7 @@ def command() -> dict[str, Any]:
 
 
 def steps(size: str, seed: int = 0) -> dict[str, Any]:
-    """Seconds of each step of the default training of made-up ratings, its peak memory, and its error on a tenth."""
+    """Time each step of the default training on synthetic ratings, with peak memory and the error on a tenth."""
     ratings = make_up(SIZES[size], seed)
     peaks = Peaks()
     with server() as postgres, tempfile.TemporaryDirectory(prefix="embrec-bench-") as directory:
@@ -68,7 +68,7 @@ def steps(size: str, seed: int = 0) -> dict[str, Any]:
 
 
 def measure(sizes: list[str]) -> dict[str, Any]:
-    """The sections of the page."""
+    """Measure the sections of the page."""
     return {
         "default model, MovieLens 100K": command(),
         **{f"default model, {size}": steps(size) for size in sizes},

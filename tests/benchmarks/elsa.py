@@ -1,8 +1,8 @@
-"""ELSA, a linear autoencoder of two narrow factors by gradient descent, as a contender.
+"""ELSA, a linear autoencoder with a low-rank factor, trained by gradient descent, as a contender.
 
-Vančura et al., Scalable linear shallow autoencoder for collaborative filtering, RecSys 2022: scores are x A A' - x
-with unit rows of A, and what is made small is the distance of scores and x, both of length 1. It needs no matrix of
-movies by movies, so it is what a catalogue too big for the closed form might be given instead of folding its tail in.
+Vančura et al., Scalable linear shallow autoencoder for collaborative filtering, RecSys 2022. Scores are x A A' - x
+with unit rows of A; the loss is the distance of scores and x, both normalized to length 1. It needs no matrix of
+movies by movies, so it is an alternative to EASE with a folded-in tail for a big catalogue.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class Elsa(keras.Model):  # type: ignore[misc]  # keras has no types
 
 
 def elsa(epochs: int, kept: float, of_ratings: bool) -> Contender:
-    """ELSA of 64 dimensions, of which input share ``kept`` is shown, of rows of ratings' weights or of ones."""
+    """Return ELSA of 64 dimensions with dropout that keeps share ``kept`` of the input, which is weights or ones."""
 
     def fit(training: Ratings, seed: int) -> tuple[np.ndarray, np.ndarray]:
         keras.utils.set_random_seed(seed)

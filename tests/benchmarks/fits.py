@@ -1,4 +1,4 @@
-"""Times the fit beside other libraries, each fit in its own process on the same cores; and tunes all of them alike."""
+"""Time the fit beside other libraries, each fit in its own process on the same cores; and tune all of them alike."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from typing import Any
 from data import SIZES, Columns, make_up, movielens_fold_u1, save_parts, split
 
 CONTENDERS = Path(__file__).with_name("contenders.py")
-# What tuning found: options and the number of tries, by size and contender.
+# The result of tuning: options and the number of tries, by size and contender.
 CHOSEN = Path(__file__).with_name("options.json")
 
 
 def grid(**values: tuple[Any, ...]) -> list[dict[str, Any]]:
-    """All combinations."""
+    """Return all combinations of the values."""
     return [dict(zip(values, chosen, strict=True)) for chosen in product(*values.values())]
 
 
-# The same number of tries for each. cmfrec's penalty is a sum's, or, scaled, of each rating's.
+# The same number of tries for each. cmfrec's regularization is per user or movie, or per rating if scaled.
 GRIDS: dict[str, list[dict[str, Any]]] = {
     "embrec": grid(dimensions=(15, 31), penalty=(3.0, 8.0), penalty_per_rating=(0.02, 0.04, 0.06, 0.1), epochs=(8,)),
     "libmf": grid(k=(16, 32), penalty=(0.03, 0.06, 0.1, 0.15), iterations=(20, 40)),
@@ -41,7 +41,7 @@ SCALE_GRIDS: dict[str, list[dict[str, Any]]] = {
     "cmfrec": grid(k=(16,), penalty=(8.0, 16.0, 32.0, 64.0), scaled=(False,), iterations=(6,))
     + grid(k=(16,), penalty=(0.05, 0.1, 0.2, 0.4), scaled=(True,), iterations=(6,)),
 }
-# Not tuned: implicit does not predict ratings, and the article gives its own.
+# Options that are not tuned: implicit does not predict ratings, and the article gives its own.
 GIVEN = {"implicit": {"k": 32, "iterations": 10}, "article": {"iterations": 2}}
 LENGTHS = {
     "embrec": ("epochs", (1, 2, 3, 4, 6, 8)),
@@ -52,7 +52,7 @@ LENGTHS = {
 
 
 def run(name: str, parts: Path, options: dict[str, Any], cores: str) -> dict[str, Any]:
-    """One fit, on the given cores."""
+    """Run one fit, on the given cores."""
     threads = str(len(cores.split(",")))
     environment = {name: value for name, value in os.environ.items() if not name.startswith("OPENBLAS")}
     environment |= {"OMP_NUM_THREADS": threads, "OPENBLAS_NUM_THREADS": threads, "TF_CPP_MIN_LOG_LEVEL": "3"}
@@ -64,13 +64,13 @@ def run(name: str, parts: Path, options: dict[str, Any], cores: str) -> dict[str
 
 
 def parts_of(size: str, seed: int) -> tuple[Columns, Columns]:
-    """Training and test part: MovieLens 100K's fold u1, or made-up ratings of which a tenth is the test part."""
+    """Return training and test part: MovieLens 100K's fold u1, or synthetic ratings with a tenth held out."""
     return movielens_fold_u1() if size == "u1" else split(make_up(SIZES[size], seed), 0.1, seed=seed + 1)
 
 
 @contextmanager
 def saved(training: Columns, test: Columns) -> Iterator[Path]:
-    """The parts in a file for the contenders."""
+    """Save the parts in a file for the contenders."""
     with tempfile.TemporaryDirectory() as directory:
         path = Path(directory) / "parts.npz"
         save_parts(path, training, test)
@@ -98,15 +98,15 @@ def measure(
     curves: bool = False,
     options_of: str | None = None,
 ) -> dict[str, Any]:
-    """Fit each contender on each seed's ratings; medians of the seeds.
+    """Fit each contender on each seed's ratings; returns medians over the seeds.
 
     Args:
-        size: A key of SIZES, or u1, where the seeds only repeat the fit.
-        names: The contenders.
+        size: A key of SIZES, or u1, for which the seeds only repeat the fit.
+        names: Names of the contenders.
         seeds: Seeds of the ratings.
-        cores: The processor cores for all of them, as taskset takes them.
-        curves: Whether to fit several lengths of the first seed as well.
-        options_of: The size whose tuned options to take; by default its own.
+        cores: Processor cores, in taskset's syntax.
+        curves: True to fit the first seed with several numbers of iterations as well.
+        options_of: Size whose tuned options to take; its own by default.
     """
     chosen = json.loads(CHOSEN.read_text()).get(options_of or size, {})
     results: dict[str, Any] = {}

@@ -1,4 +1,4 @@
-"""Times loading a table of the same database beside the server's own INSERT ... SELECT of the same rows."""
+"""Time loading a table of the same database beside the server's own INSERT ... SELECT of the same rows."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ NEW_ROWS = 10_000
 
 
 def run(postgres: Server, *statements: str) -> float:
-    """Seconds of statements in one transaction."""
+    """Return the seconds of statements in one transaction."""
 
     def act() -> None:
         with postgres.engine.begin() as connection:
@@ -34,7 +34,7 @@ def run(postgres: Server, *statements: str) -> float:
 
 
 def make_table(postgres: Server, size: str, seed: int) -> int:
-    """Somebody's table, its rows in the order they were bought; returns how many."""
+    """Create an application's table, with rows in the order of purchase; returns their number."""
     users, movies, values = make_up(SIZES[size], seed)
     order = np.random.default_rng(seed).permutation(len(users))
     times = np.sort(np.random.default_rng(seed + 1).integers(10**9, 11 * 10**8, len(users))) * 1_000_000
@@ -47,7 +47,7 @@ def make_table(postgres: Server, size: str, seed: int) -> int:
 
 
 def copy(postgres: Server, key: str = "") -> float:
-    """Seconds of INSERT ... SELECT into a table with the columns of embrec.ratings, and a key or none."""
+    """Return the seconds of INSERT ... SELECT into a table like embrec.ratings, with a key or without."""
     run(postgres, f"CREATE TABLE public.copy (u integer, m integer, r real, t timestamptz {key})")
     seconds = run(postgres, "INSERT INTO public.copy SELECT customer, film, stars, bought_at FROM public.stars")
     run(postgres, "DROP TABLE public.copy")
@@ -55,14 +55,14 @@ def copy(postgres: Server, key: str = "") -> float:
 
 
 def load(postgres: Server) -> float:
-    """Seconds of the first load, into empty tables."""
+    """Return the seconds of the first load, into empty tables."""
     schema.downgrade(postgres.engine, "base")
     schema.upgrade(postgres.engine)
     return timed(lambda: load_from_table(postgres.engine, SOURCE))
 
 
 def load_what_is_new(postgres: Server) -> float:
-    """Seconds to take in a few new rows, by a watermark with an index."""
+    """Return the seconds to load a few new rows, by a watermark with an index."""
     source = TableSource("public.stars", columns=COLUMNS, watermark="bought_at")
     run(postgres, "CREATE INDEX ON public.stars (bought_at)")
     run(
@@ -78,7 +78,7 @@ def load_what_is_new(postgres: Server) -> float:
 
 
 def measure(size: str, seed: int = 0) -> dict[str, Any]:
-    """Medians of each, one after the other in turn."""
+    """Measure each in turn; returns the medians."""
     with server() as postgres:
         found: dict[str, Any] = {"ratings": make_table(postgres, size, seed)}
         steps = {

@@ -1,4 +1,4 @@
-"""Times implicit's answers in this process's memory, from threads, as serving.py times a server's."""
+"""Time implicit's answers in this process's memory, from threads, as serving.py times a server's."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ import scipy.sparse
 from data import Columns
 from implicit.als import AlternatingLeastSquares
 
-WARM = 0.2  # of the time: what is asked then is not counted
+WARM = 0.2  # share of the time that warms up, and is not counted
 FACTORS = 64
-# Of those that implicit can search with, the first that is installed.
+# Libraries that implicit can search with; the first installed one is used.
 ANN_LIBRARIES = {"annoy": "AnnoyModel", "nmslib": "NMSLibModel", "faiss": "FaissModel"}
 
 
 def measure(columns: Columns, users: range, clients: Sequence[int], seconds: float) -> list[dict[str, Any]]:
-    """Recommendations and similar movies by implicit, exactly and by an ANN library where one is installed."""
+    """Time recommendations and similar movies by implicit, exact and with an ANN library if one is installed."""
     seen = scipy.sparse.csr_matrix((columns[2], columns[:2]))
-    # Two iterations: answers take as long after more.
+    # Two iterations are enough, because the time of answers does not depend on them.
     model = AlternatingLeastSquares(factors=FACTORS, iterations=2, random_state=0)
     model.fit(seen, show_progress=False)
     model.num_threads = 1  # a request is answered by one thread, as the server does
@@ -57,12 +57,12 @@ def measure(columns: Columns, users: range, clients: Sequence[int], seconds: flo
 
 
 def ann_library() -> str | None:
-    """The library for approximate search that is installed."""
+    """Return the installed library for approximate nearest neighbours, or None."""
     return next((name for name in ANN_LIBRARIES if importlib.util.find_spec(name)), None)
 
 
 def ask(answer: Callable[[], Any], clients: int, seconds: float) -> dict[str, float]:
-    """Ask from some threads at once."""
+    """Ask from several threads at once."""
     deadline, taken = time.perf_counter() + seconds, []
 
     def client() -> None:
@@ -81,10 +81,10 @@ def ask(answer: Callable[[], Any], clients: int, seconds: float) -> dict[str, fl
 
 
 def figures(latencies: np.ndarray, ends: np.ndarray, cpu: float) -> dict[str, float]:
-    """Percentiles and rates of answers, by seconds that each took, when each was there, and CPU seconds of all."""
+    """Return percentiles and rates, from each answer's latency and end in seconds, and the total CPU seconds."""
     first, last = (ends - latencies).min(), ends.max()
     counted = ends - latencies >= first + WARM * (last - first)
-    if not counted.any():  # they take as long as that
+    if not counted.any():  # each takes longer than the warm-up
         counted[:] = True
     found = dict(zip(("p50", "p95", "p99"), np.percentile(latencies[counted] * 1e3, (50, 95, 99)), strict=True))
     return {**found, "rate": len(ends) / (last - first), "cpu": cpu / len(ends) * 1e3, "count": len(ends)}

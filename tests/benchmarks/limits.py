@@ -1,4 +1,4 @@
-"""What one core of this machine can do at most: ``python limits.py`` prints JSON. Run it pinned, with one thread."""
+"""The peak performance of one core of this machine: ``python limits.py`` prints JSON. Pin it, with one thread."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 
 
 def best(action: Callable[[], object], tries: int = 5) -> float:
-    """Seconds of the quickest of several."""
+    """Return the seconds of the quickest of several tries."""
     seconds = []
     for _ in range(tries):
         begin = time.perf_counter()

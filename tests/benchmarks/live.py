@@ -1,4 +1,4 @@
-"""How good the answers are that SQL gives from ratings as they are, on MovieLens 100K, through the database."""
+"""The accuracy of SQL's answers from current ratings (fold-in), on MovieLens 100K, through the database."""
 
 from __future__ import annotations
 
@@ -53,19 +53,19 @@ def everything() -> tuple[pd.DataFrame, list[Any], EvaluationData]:
 
 
 def error(engine: sa.Engine, test: pd.DataFrame, predicted: Callable[[sa.Engine, pd.DataFrame], pd.Series]) -> float:
-    """RMSE of the pairs that have a prediction; a movie of no vector has none."""
+    """Return the RMSE of pairs with a prediction; a movie without a vector has none."""
     joined = test.merge(predicted(engine, test).rename("predicted"), on=["user_id", "movie_id"])
     return metrics.rmse(joined.predicted.to_numpy(np.float32), joined.rating.to_numpy(np.float32))
 
 
 def stored(engine: sa.Engine, test: pd.DataFrame) -> pd.Series:
-    """Predictions from the vectors that the training stored."""
+    """Predict from the vectors that the training stored."""
     found = predict.predict_ratings(engine, test.user_id, test.movie_id)
     return found.set_index(["user_id", "movie_id"]).predicted_rating
 
 
 def live(engine: sa.Engine, test: pd.DataFrame) -> pd.Series:
-    """Predictions from vectors solved for: the runs' users are made to look changed."""
+    """Predict from vectors that SQL solves for, by making all users of the run look changed."""
     with engine.begin() as connection:
         connection.execute(sa.text("UPDATE embrec.user_embeddings SET fingerprint = 0"))
         rows = [
@@ -77,14 +77,14 @@ def live(engine: sa.Engine, test: pd.DataFrame) -> pd.Series:
 
 
 def known_movies(connection: sa.Connection, test: pd.DataFrame) -> pd.Series:
-    """Which of the movies have a vector."""
+    """Return whether each movie has a vector."""
     return test.movie_id.isin(
         list(connection.scalars(sa.text("SELECT movie_id FROM embrec.published_movie_embeddings")))
     )
 
 
 def live_vectors(progress: Callable[[str], None]) -> Table:
-    """Errors of stored and of live vectors on the official folds."""
+    """Measure the errors of stored and of live vectors on the official folds."""
     frame, movies, data = everything()
     found: Table = {"stored": {"RMSE": []}, "live": {"RMSE": []}}
     for number, (kept, held) in enumerate(rating_splits(data, "official")):
@@ -97,9 +97,10 @@ def live_vectors(progress: Callable[[str], None]) -> Table:
 
 
 def newcomers(side: str, progress: Callable[[str], None]) -> Table:
-    """Errors for a tenth of the users, or of the movies, of whom nothing was known at training.
+    """Measure errors for new users or movies (cold start): a tenth of them is unknown to the training.
 
-    Half of their ratings come after it, and the other half is predicted; beside it a training with that half.
+    Half of their ratings are added after it, and the other half is predicted. A training with the first half is
+    beside it.
     """
     frame, movies, _ = everything()
     found: Table = {}
@@ -124,12 +125,12 @@ def newcomers(side: str, progress: Callable[[str], None]) -> Table:
 
 
 def add(found: Table, name: str, value: float) -> None:
-    """Take note of an error."""
+    """Record an error."""
     found.setdefault(name, {"RMSE": []})["RMSE"].append(value)
 
 
 def diversity(progress: Callable[[str], None]) -> Table:
-    """Quality of lists, and how alike the movies in them are, for each diversity."""
+    """Measure the quality of lists and the similarity of the movies in them, for each weight of diversity."""
     frame, movies, data = everything()
     found: Table = {}
     for seed in SEEDS:
@@ -155,7 +156,7 @@ def diversity(progress: Callable[[str], None]) -> Table:
 def quality(
     lists: list[list[str]], liked: list[set[str]], vectors: dict[str, np.ndarray], movie_count: int
 ) -> dict[str, float]:
-    """NDCG@10, mean cosine of a list's movies, and the share of movies that are in any list."""
+    """Return NDCG@10, the mean cosine similarity of a list's movies, and catalogue coverage."""
     gains = 1 / np.log2(np.arange(2, 12))
     scores, similarities = [], []
     for mine, wanted in zip(lists, liked, strict=True):

@@ -1,4 +1,4 @@
-"""A database to ask: made-up ratings, movies with genres and years, and a published run of the default model."""
+"""A database to ask: synthetic ratings, movies with genres and years, and a published run of the default model."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from embrec.db import schema
 
 
 def by_activity(columns: Columns) -> Columns:
-    """Users numbered from those with the fewest ratings to those with the most, so that users alike are a range."""
+    """Number users by their number of ratings, fewest first, so that a range has users with similar activity."""
     users, movies, ratings = columns
     order = np.argsort(np.bincount(users), kind="stable")
     number = np.empty(len(order), np.int32)
@@ -32,7 +32,7 @@ def by_activity(columns: Columns) -> Columns:
 
 
 def load(engine: sa.Engine, size: str, columns: Columns, seed: int) -> None:
-    """Make the schema and load ratings and movies as a user would."""
+    """Create the schema and load ratings and movies as a user would."""
     random = np.random.default_rng(seed)
     users, movies, ratings = columns
     genres = [random.choice(ML_100K_GENRES[1:], random.integers(1, 4), False) for _ in range(SIZES[size].movies)]
@@ -56,17 +56,19 @@ def load(engine: sa.Engine, size: str, columns: Columns, seed: int) -> None:
 
 
 def train(engine: sa.Engine) -> None:
-    """The default model; of its rating part few draws, for answers take as long whatever the vectors are."""
+    """Train the default model with few posterior draws, because the time of answers does not depend on vectors."""
     training.train(engine, options={"draws": 20})
 
 
 @contextmanager
 def database(size: str, shared_buffers: str, seed: int = 0) -> Iterator[tuple[Server, Columns]]:
-    """A server with ratings of a size and a published run; and the ratings."""
+    """A server with ratings of a size and a published run, and the ratings."""
     columns = by_activity(make_up(SIZES[size], seed))
     with server({"shared_buffers": shared_buffers}) as postgres:
         load(postgres.engine, size, columns, seed)
         train(postgres.engine)
         with postgres.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-            connection.execute(sa.text("VACUUM (ANALYZE)"))  # as autovacuum would in a minute, amid the measurements
+            connection.execute(
+                sa.text("VACUUM (ANALYZE)")
+            )  # or autovacuum would run in a minute, during the measurements
         yield postgres, columns

@@ -1,4 +1,4 @@
-"""Writes docs/benchmarks.md and its plots from the results."""
+"""Write docs/benchmarks.md and its plots from the results."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ MARKS = {"embrec": "o", "libmf": "s", "cmfrec": "^", "surprise": "D", "article":
 
 
 def write(results: dict[str, Any]) -> None:
-    """Write the document from all results there are, and a plot for each size that has curves."""
+    """Write the document from all results, and a plot for each size that has curves."""
     lines = [Path(__file__).with_name("preface.md").read_text().rstrip(), "", "## Targets", "", *targets(results)]
     for title in (title for title in ORDER if title in results):
         result = results[title]
@@ -52,12 +52,12 @@ def write(results: dict[str, Any]) -> None:
 
 
 def targets(results: dict[str, Any]) -> list[str]:
-    """The targets, and what was measured."""
+    """Write the table of targets and measurements."""
     return ["| what | target | measured | met |", "|---|---|---|---|", *target_rows(results)]
 
 
 def target_rows(results: dict[str, Any]) -> Iterator[str]:
-    """One row for each target whose size has been measured."""
+    """Yield a row for each target whose size has been measured."""
 
     def row(what: str, target: str, measured: str, met: bool) -> str:
         return f"| {what} | {target} | {measured} | {'yes' if met else 'no'} |"
@@ -135,7 +135,7 @@ def target_rows(results: dict[str, Any]) -> Iterator[str]:
 
 
 def from_table(result: dict[str, Any]) -> list[str]:
-    """A table of the same database, beside INSERT ... SELECT."""
+    """Write the table of loads from the same database, beside INSERT ... SELECT."""
     count = result["ratings"]
     steps = {
         "`embrec load --from-table`: ids, newest of each pair, three keys, statistics": result["load"],
@@ -153,7 +153,7 @@ def from_table(result: dict[str, Any]) -> list[str]:
 
 
 def serving_targets(result: dict[str, Any]) -> Iterator[tuple[str, str, str, bool]]:
-    """What is asked, the target, what was measured with one client, and whether that meets it."""
+    """Yield each question with its target, the measurement with one client, and whether it meets the target."""
     for asked in result["rows"]:
         if asked["target"] is not None:
             median, recall = asked["clients"]["1"]["p50"], asked["recall"]
@@ -174,18 +174,18 @@ def serving_targets(result: dict[str, Any]) -> Iterator[tuple[str, str, str, boo
 
 
 def at_its_best(contender: dict[str, Any]) -> tuple[float, float]:
-    """Seconds and error of the fit with the least error."""
+    """Return the seconds and error of the fit with the lowest error."""
     return min([(contender["seconds"], contender["rmse"]), *map(tuple, contender["curve"])], key=lambda fit: fit[1])
 
 
 def reaching(contender: dict[str, Any], rmse: float) -> float:
-    """Seconds of the quickest fit with at most this error; infinite where there is none."""
+    """Return the seconds of the quickest fit with at most this error; infinite if there is none."""
     fits = [(contender["seconds"], contender["rmse"]), *contender["curve"]]
     return min((seconds for seconds, error in fits if error <= rmse), default=float("inf"))
 
 
 def fit_table(result: dict[str, Any]) -> list[str]:
-    """A size's contenders, one a row."""
+    """Write the table of a size's contenders, one a row."""
     first = next(iter(result["contenders"].values()))["seconds"]
     lines = [
         "| contender | seconds | relative to the first | test RMSE | peak MB | options (chosen from) |",
@@ -203,7 +203,7 @@ def fit_table(result: dict[str, Any]) -> list[str]:
 
 
 def curves(result: dict[str, Any]) -> list[str]:
-    """Fits of several lengths."""
+    """Write the table of fits with several numbers of iterations."""
     lines = []
     for name, each in result["contenders"].items():
         if each["curve"]:
@@ -213,8 +213,8 @@ def curves(result: dict[str, Any]) -> list[str]:
 
 
 def plot(title: str, result: dict[str, Any], path: Path) -> None:
-    """Time to accuracy: test error against seconds."""
-    mpl.rcParams["svg.hashsalt"] = "embrec"  # the same results, the same file
+    """Plot time to accuracy: test error against seconds."""
+    mpl.rcParams["svg.hashsalt"] = "embrec"  # so that the same results give the same file
     figure = Figure(figsize=(7, 4), layout="constrained")
     axes = figure.add_subplot()
     for name, each in result["contenders"].items():
@@ -230,7 +230,7 @@ def plot(title: str, result: dict[str, Any], path: Path) -> None:
 
 
 def bulk_table(result: dict[str, Any]) -> list[str]:
-    """The bulk paths beside raw COPY."""
+    """Write the table of the bulk paths beside raw COPY."""
     count, vectors, peaks = result["ratings"], result["vectors"], result["peak_mb"]
     raw_in = result["raw_copy_in"] + result["raw_primary_key"]
 
@@ -262,7 +262,7 @@ def bulk_table(result: dict[str, Any]) -> list[str]:
 
 
 def default_table(results: dict[str, Any]) -> list[str]:
-    """The command on MovieLens 100K, and the steps of a training on more."""
+    """Write the table of the command on MovieLens 100K, and of the steps of bigger trainings."""
     lines = []
     if command := results.get("default model, MovieLens 100K"):
         lines += ["| command on MovieLens 100K | seconds in all, median | least | most |", "|---|---|---|---|"]
@@ -283,7 +283,7 @@ def default_table(results: dict[str, Any]) -> list[str]:
 
 
 def serving_table(result: dict[str, Any]) -> list[str]:
-    """Answers by numbers of clients, and what was timed once."""
+    """Write the table of answers by number of clients, and of single measurements."""
     lines = [
         f"{result['ratings']:,} ratings; each for {result['seconds']} s; shared_buffers {result['shared_buffers']}.",
         "",
@@ -306,7 +306,7 @@ def serving_table(result: dict[str, Any]) -> list[str]:
 
 
 def limits(results: dict[str, Any]) -> list[str]:
-    """What a core can do at most, and what a fit needs of it at least."""
+    """Write the peak performance of a core, and the least that a fit needs."""
     machine = results["machine"]
     lines = [
         "",
@@ -316,7 +316,7 @@ def limits(results: dict[str, Any]) -> list[str]:
     if "20m" in results:
         ours = results["20m"]["contenders"]["embrec"]
         width, ratings = ours["options"]["dimensions"] + 1, results["20m"]["ratings"]
-        # The warm-up makes 9 half sweeps of a fifth of the ratings, then comes one of all.
+        # The warm-up is 9 half sweeps over a fifth of the ratings, then one over all.
         visits = ratings * (9 * 0.2 + 1)
         flops, gigabytes = visits * 2 * width**2 / 1e9, visits * 4 * (width + 2) / 1e9
         lines[-1] += (

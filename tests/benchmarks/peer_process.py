@@ -1,4 +1,4 @@
-"""Fits a peer in its library's own environment: ``python peer_process.py IN.npz OUT.npy LIBRARY NAME OPTIONS``."""
+"""Fit a peer in its library's own environment: ``python peer_process.py IN.npz OUT.npy LIBRARY NAME OPTIONS``."""
 
 import json
 import sys
@@ -12,7 +12,7 @@ warnings.simplefilter("ignore")
 
 
 def lenskit(parts: Mapping[str, np.ndarray], name: str, options: dict[str, Any]) -> np.ndarray:
-    """Ratings of the pairs to predict where there are some, else every user's scores: of the best 100, by rank."""
+    """Return predicted ratings if there are pairs to predict, or every user's scores: of the top 100, by rank."""
     import pandas as pd
     from lenskit import batch
     from lenskit.als import BiasedMFConfig, BiasedMFScorer, ImplicitMFConfig, ImplicitMFScorer
@@ -45,7 +45,7 @@ def lenskit(parts: Mapping[str, np.ndarray], name: str, options: dict[str, Any])
 
 
 def lightfm(parts: Mapping[str, np.ndarray], name: str, options: dict[str, Any]) -> np.ndarray:
-    """The vectors of users, then of movies, with the movies' biases last; all ratings given are positive."""
+    """Return vectors of users, then of movies, with the movies' biases last; all given ratings are positives."""
     import scipy.sparse
     from lightfm import LightFM
 
@@ -53,13 +53,13 @@ def lightfm(parts: Mapping[str, np.ndarray], name: str, options: dict[str, Any])
     positives = (np.ones(len(parts["users"]), np.float32), (parts["users"], parts["movies"]))
     model = LightFM(loss=name, **options)
     model.fit(scipy.sparse.coo_matrix(positives, shape=tuple(parts["shape"])), epochs=epochs, num_threads=1)
-    # What a movie's bias adds to a score is the same for all users; a user's own changes no list.
+    # A movie's bias adds the same for all users; a user's own bias changes no ranking, and is left out.
     users = np.column_stack([model.user_embeddings, np.ones(len(model.user_embeddings))])
     return np.vstack([users, np.column_stack([model.item_embeddings, model.item_biases])])
 
 
 def main() -> None:
-    """Fit and write."""
+    """Fit the peer, and write its result."""
     fit = {"lenskit": lenskit, "lightfm": lightfm}[sys.argv[3]]
     with np.load(sys.argv[1]) as parts:
         np.save(sys.argv[2], fit(parts, sys.argv[4], json.loads(sys.argv[5])))

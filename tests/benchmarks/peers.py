@@ -19,19 +19,19 @@ from embrec.evaluation.contenders import by_cosine
 from embrec.metrics import liked_from
 from embrec.models.base import Ratings
 
-# Libraries that live apart, in environments of their own, by the distributions they come in.
+# Libraries that need environments of their own, with the names of their distributions.
 APART = {"lenskit": "lenskit", "lightfm": "rectools-lightfm"}
 PROCESS = Path(__file__).with_name("peer_process.py")
 Options = tuple[tuple[str, Any], ...]
 
 
 def python_of(library: str) -> Path:
-    """The interpreter of a library that lives apart; absent where its environment has not been made."""
+    """Return the interpreter of a library's own environment; it is absent if that has not been made."""
     return Path(__file__).resolve().parents[2] / f".venv-{library}" / "bin" / "python"
 
 
 def versions() -> dict[str, str]:
-    """The peers' versions, by distribution."""
+    """Return the peers' versions, by distribution."""
     found = {name: version(name) for name in ("implicit", "scikit-surprise", "cmfrec", "myfm")}
     ask = "import sys; from importlib.metadata import version; print(version(sys.argv[1]), end='')"
     for library, name in APART.items():
@@ -42,7 +42,7 @@ def versions() -> dict[str, str]:
 
 
 def apart(library: str, name: str, options: Options, training: Ratings, **test: np.ndarray) -> np.ndarray:
-    """What a library in an environment of its own finds from ratings; peer_process.py says what that is."""
+    """Fit a peer in its own environment; peer_process.py describes the result."""
     with tempfile.TemporaryDirectory() as directory:
         given, found = Path(directory) / "given.npz", Path(directory) / "found.npy"
         shape = (training.user_count, training.movie_count)
@@ -55,14 +55,14 @@ def apart(library: str, name: str, options: Options, training: Ratings, **test: 
 
 
 def matrix(training: Ratings, values: np.ndarray | None = None) -> scipy.sparse.csr_matrix:
-    """Ratings, or other values, of users by movies."""
+    """Return the sparse matrix of ratings, or of other values, of users by movies."""
     shape = (training.user_count, training.movie_count)
     entries = training.ratings if values is None else values
     return scipy.sparse.csr_matrix((entries.astype(np.float64), (training.users, training.movies)), shape=shape)
 
 
 def ease(penalty: float, of_ratings: bool) -> Contender:
-    """EASE (Steck, WWW 2019), in numpy: of ratings, or of what was rated at all."""
+    """Return EASE (Steck, WWW 2019), in numpy, on ratings or on binary events."""
 
     def weights(training: Ratings) -> np.ndarray:
         return matrix(training, training.ratings / 5 if of_ratings else np.ones(len(training.users))).toarray()
@@ -86,7 +86,7 @@ def ease(penalty: float, of_ratings: bool) -> Contender:
 
 
 def item_knn(neighbours: int, shrinkage: float) -> Contender:
-    """Item-based neighbours (Sarwar et al., WWW 2001) by the cosine of ratings, in numpy."""
+    """Return item-based k nearest neighbours (Sarwar et al., WWW 2001) by cosine similarity of ratings, in numpy."""
 
     def similarity(training: Ratings) -> np.ndarray:
         rows = matrix(training, training.ratings / 5).toarray()
@@ -109,7 +109,7 @@ def item_knn(neighbours: int, shrinkage: float) -> Contender:
 
 
 def implicit_als(factors: int, regularization: float, alpha: float) -> Contender:
-    """implicit's alternating least squares."""
+    """Return implicit's alternating least squares (ALS)."""
 
     def fit(training: Ratings, seed: int) -> Any:
         from implicit.als import AlternatingLeastSquares
@@ -128,7 +128,7 @@ def implicit_als(factors: int, regularization: float, alpha: float) -> Contender
 
 
 def surprise_svd(factors: int, epochs: int, rate: float, penalty: float) -> Contender:
-    """Surprise's SVD."""
+    """Return Surprise's SVD."""
 
     def fit(training: Ratings, seed: int) -> Any:
         import pandas as pd
@@ -158,7 +158,7 @@ def surprise_svd(factors: int, epochs: int, rate: float, penalty: float) -> Cont
 
 
 def cmfrec(factors: int, penalty: float) -> Contender:
-    """cmfrec's collective matrix factorisation, of ratings alone."""
+    """Return cmfrec's collective matrix factorization, on ratings alone."""
 
     def predict(training: Ratings, seed: int) -> Predict:
         from cmfrec import CMF
@@ -171,7 +171,7 @@ def cmfrec(factors: int, penalty: float) -> Contender:
 
 
 def my_fm(rank: int, draws: int, with_movies: bool = False) -> Contender:
-    """myFM's Bayesian factorisation machine, with who rated what on both sides (as SVD++)."""
+    """Return myFM's Bayesian factorization machine, with implicit features of users and movies (as SVD++)."""
 
     def predict(training: Ratings, seed: int) -> Predict:
         import myfm
@@ -213,7 +213,7 @@ def my_fm(rank: int, draws: int, with_movies: bool = False) -> Contender:
 
 
 def lenskit_rank(name: str, options: Options) -> Contender:
-    """A LensKit model that ranks."""
+    """Return a LensKit model that ranks."""
 
     def rank(training: Ratings, seed: int) -> Score:
         scores = apart("lenskit", name, options, training)
@@ -223,7 +223,7 @@ def lenskit_rank(name: str, options: Options) -> Contender:
 
 
 def lenskit_rate(name: str, options: Options) -> Contender:
-    """A LensKit model that predicts ratings."""
+    """Return a LensKit model that predicts ratings."""
 
     def rate(training: Ratings, seed: int) -> Predict:
         return lambda users, movies: apart("lenskit", name, options, training, test_users=users, test_movies=movies)
@@ -232,12 +232,12 @@ def lenskit_rate(name: str, options: Options) -> Contender:
 
 
 def lenskit_grid(name: str, **values: tuple[Any, ...]) -> list[tuple[Any, ...]]:
-    """All combinations of options of a LensKit model."""
+    """Return all combinations of options of a LensKit model."""
     return [(name, tuple(zip(values, chosen, strict=True))) for chosen in product(*values.values())]
 
 
 def light_fm(components: int, penalty: float, of_likes: bool) -> Contender:
-    """LightFM with its WARP loss, without features: its positives are the ratings of liked movies, or all."""
+    """Return LightFM with WARP loss, without side information; positives are ratings of liked movies, or all."""
 
     def vectors(training: Ratings, seed: int) -> tuple[np.ndarray, np.ndarray]:
         if of_likes:
@@ -257,7 +257,7 @@ def light_fm(components: int, penalty: float, of_likes: bool) -> Contender:
     return Contender("LightFM", None, rank, compare)
 
 
-# For each peer that ranks, what is tried on a validation split.
+# For each peer that ranks, the options that are tried on a validation split.
 RANKING_OPTIONS: dict[Any, list[tuple[Any, ...]]] = {
     ease: [(penalty, of_ratings) for penalty in (100.0, 200.0, 400.0, 800.0) for of_ratings in (True, False)],
     item_knn: [(neighbours, shrinkage) for neighbours in (20, 50, 100, 300) for shrinkage in (0.0, 2.0)],
@@ -266,7 +266,7 @@ RANKING_OPTIONS: dict[Any, list[tuple[Any, ...]]] = {
     ],
     elsa: list(product((30, 60), (0.5, 0.8), (True, False))),
 }
-# For each that rates, on the same validation split; myFM's are those of its own example for this data set.
+# The same for each peer that predicts ratings; myFM's options are those of its own example for this data set.
 RATING_OPTIONS: dict[Any, list[tuple[Any, ...]]] = {
     surprise_svd: [
         (100, epochs, rate, penalty) for epochs in (50, 80) for rate in (0.005, 0.01) for penalty in (0.08, 0.1, 0.12)
@@ -274,7 +274,7 @@ RATING_OPTIONS: dict[Any, list[tuple[Any, ...]]] = {
     cmfrec: [(factors, penalty) for factors in (8, 16, 32) for penalty in (8.0, 14.0, 20.0)],
     my_fm: [(10, 300)],
 }
-# LensKit's models, where its environment has been made.
+# LensKit's models, if its environment has been made.
 LENSKIT_RANKING = [
     lenskit_grid("implicit ALS", embedding_size=(32, 64), weight=(1.0, 5.0, 40.0)),
     lenskit_grid("item-kNN of likes", max_nbrs=(20, 50, 100, 300)),
@@ -283,6 +283,6 @@ LENSKIT_RATING = [
     lenskit_grid("item-kNN", max_nbrs=(20, 40), min_sim=(1e-6, 0.05)),
     lenskit_grid("ALS", embedding_size=(16, 32), regularization=(0.1, 0.3, 1.0)),
 ]
-# LightFM, where its environment has been made; its defaults overfit here, and these are around the best that was seen
-# on the same split among other numbers of components and epochs, penalties, rates and losses.
+# LightFM, if its environment has been made. Its defaults overfit here. These options are near the best on the same
+# split, among other numbers of components and epochs, regularizations, learning rates and losses.
 LIGHTFM_RANKING = list(product((64, 128), (0.001, 0.002), (True, False)))

@@ -1,8 +1,8 @@
-"""Runs the benchmarks and writes docs/benchmarks.md: ``python run.py small``, ``scale``, ``tables``, ``serving``,
+"""Run the benchmarks and write docs/benchmarks.md: ``python run.py small``, ``scale``, ``tables``, ``serving``,
 ``default`` or ``tune``.
 
-Results are kept in a JSON file beside the document, so that each can be run apart. Tuning takes half an hour, and what
-it chose is in options.json, so that measuring does not wait for it.
+Results are kept in a JSON file beside the document, so that each can be run alone. Tuning takes half an hour, and its
+result is in options.json, so that measuring does not wait for it.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ RESULTS = page.DOCS / "benchmarks.json"
 
 
 def small() -> dict[str, Any]:
-    """Under five minutes: MovieLens 100K's fold u1, a million made-up ratings, and the bulk paths at a million."""
+    """Measure MovieLens 100K's fold u1, a million synthetic ratings, and the bulk paths at a million: five minutes."""
     seeds = (0, 1, 2)
     return {
         "u1": fits.measure("u1", ["embrec", "libmf", "cmfrec", "surprise"], seeds, curves=True),
@@ -41,7 +41,7 @@ def small() -> dict[str, Any]:
 
 
 def scale() -> dict[str, Any]:
-    """A million users: fits of 20 and 100 million ratings and the bulk paths; and the article's script in full."""
+    """Measure a million users: fits of 20 and 100 million ratings, the bulk paths, and the article's whole script."""
     return {
         "20m": fits.measure("20m", ["embrec", "libmf", "cmfrec"], curves=True),
         "20m, two cores": fits.measure("20m", ["embrec", "libmf"], cores="0,1"),
@@ -52,12 +52,12 @@ def scale() -> dict[str, Any]:
 
 
 def tables() -> dict[str, Any]:
-    """A quarter of an hour: a table of 20 million ratings in the same database."""
+    """Measure loads from a table of 20 million ratings in the same database; takes a quarter of an hour."""
     return {"from table 20m": from_tables.measure("20m")}
 
 
 def serving() -> dict[str, Any]:
-    """Half an hour: answers from a million ratings and from twenty million, and from a hundred thousand movies."""
+    """Measure answers from one and twenty million ratings, and from 100,000 movies; takes half an hour."""
     return {
         "serving 1m": answers.measure("1m", seconds=1),
         "serving 20m": answers.measure("20m", seconds=5, shared_buffers="2GB"),
@@ -66,12 +66,12 @@ def serving() -> dict[str, Any]:
 
 
 def default() -> dict[str, Any]:
-    """A quarter of an hour: the default training, of MovieLens 100K and of one and twenty million ratings."""
+    """Measure the default training of MovieLens 100K and one and 20 million ratings; takes a quarter of an hour."""
     return default_model.measure(["1m", "20m"])
 
 
 def tune() -> None:
-    """Choose all options anew."""
+    """Choose all options again."""
     chosen = {
         "u1": fits.tune("u1", ["embrec", "libmf", "cmfrec", "surprise"], fits.GRIDS),
         "1m": fits.tune("1m", ["embrec", "libmf", "cmfrec"], fits.GRIDS),
@@ -81,7 +81,7 @@ def tune() -> None:
 
 
 def machine() -> dict[str, Any]:
-    """The machine, the versions, and what one core can do at most."""
+    """Return the machine, the versions, and the peak performance of one core."""
     model = next(
         line.split(":")[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line
     )

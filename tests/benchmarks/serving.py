@@ -1,6 +1,6 @@
-"""Times answers as an application asks for them: pgbench's connections with random ids, from 1, 4 and 16 clients.
+"""Time answers as an application asks for them: pgbench's connections with random ids, from 1, 4 and 16 clients.
 
-Beside embrec, on the same server, what pgvector's README shows; in memory, implicit; and as the limit, SELECT 1.
+Compared with plain pgvector on the same server, as its README shows it; implicit in memory; and SELECT 1 as the limit.
 """
 
 from __future__ import annotations
@@ -29,23 +29,23 @@ from embrec.runs.embeddings import INDEXED_FROM
 from embrec.serving.batch import recommend_all
 
 CLIENTS = (1, 4, 16)
-RATED = 100  # ratings of the users whom movies are recommended to
+RATED = 100  # number of ratings of the users in the questions
 FILTERS = "genres => '{Comedy,Drama}', released_from => 1990, min_ratings => 50"
 PLAIN_FILTERS = "genres && '{Comedy,Drama}' AND release_year >= 1990 AND rating_count >= 50"
 
 
 @dataclass(frozen=True)
 class Question:
-    """What is asked again and again.
+    """A question that is asked repeatedly.
 
     Attributes:
-        who: Who answers.
-        what: What is asked for.
-        statement: SQL, with variables as :user.
-        ids: Each variable's range, the end not in it.
-        target: Milliseconds that half of the answers may take, or None.
-        before: SQL to do first.
-        exact: SQL whose first column is the right answer's, to count how much of it is found.
+        who: Name of the contender.
+        what: Description of the question.
+        statement: SQL, with variables such as :user.
+        ids: Range of each variable's values, without its end.
+        target: Maximum median latency in milliseconds, or None.
+        before: SQL to run first.
+        exact: SQL with the exact answer in its first column, to compute recall.
     """
 
     who: str
@@ -58,9 +58,11 @@ class Question:
 
 
 def questions(size: str, columns: Columns) -> Iterator[Question]:
-    """All questions to the server, in the order to ask them: some of those before change what the next ask about."""
+    """Yield all questions to the server, in the order to ask them: some change the data of the next."""
     movies, count = range(SIZES[size].movies), SIZES[size].users
-    active = range(count // 2, count)  # who rated one movie or two has equals, and which are nearest is no question
+    active = range(
+        count // 2, count
+    )  # users with one or two ratings have ties, so that their nearest users are not unique
     middle, around = int(np.searchsorted(np.bincount(columns[0]), RATED)), count // 50
     trained, changed = range(middle - around, middle), range(middle, middle + around)
     recommend = f"SELECT * FROM embrec.recommend_movies(CAST(:user AS text), {FILTERS})"
@@ -82,7 +84,7 @@ def questions(size: str, columns: Columns) -> Iterator[Question]:
     yield from plain_pgvector(movies, trained)
     yield Question("embrec", "similar users", near_users, {"user": active}, 3, exact=plain)
     yield Question("plain pgvector", "similar users", plain, {"user": active})
-    if count < INDEXED_FROM:  # else embrec has made the same index, which takes many minutes
+    if count < INDEXED_FROM:  # otherwise embrec has made the same index, which takes many minutes
         yield Question("plain pgvector", "similar users, HNSW", plain, {"user": active}, before=index, exact=plain)
     pair = {"user": changed, "movie": movies}
     yield Question("embrec", "predict a rating, user's ratings changed", predict, pair, 0.5, before=add_to_each)
@@ -91,9 +93,9 @@ def questions(size: str, columns: Columns) -> Iterator[Question]:
 
 
 def questions_of_many_movies(columns: Columns) -> Iterator[Question]:
-    """What goes by an approximate index where there are very many movies; the same without it comes last."""
+    """Yield the questions that use an approximate index with very many movies; the same without it come last."""
     users = range(int(columns[0].max()) + 1)
-    every_movie = "movie_ids => (SELECT array_agg(movie_id) FROM embrec.movies)"  # candidates are all compared
+    every_movie = "movie_ids => (SELECT array_agg(movie_id) FROM embrec.movies)"  # all named candidates are compared
     for what, filters in (("recommend, seen left out", ""), ("recommend, filters, seen left out", f", {FILTERS}")):
         statement = f"SELECT * FROM embrec.recommend_movies(CAST(:user AS text){filters})"
         exact = f"SELECT * FROM embrec.recommend_movies(CAST(:user AS text){filters}, {every_movie})"
@@ -103,7 +105,7 @@ def questions_of_many_movies(columns: Columns) -> Iterator[Question]:
     yield Question("embrec", "recommend, seen left out, no index", statement, {"user": users}, before=drop)
 
 
-# As pgvector's README has it. In public: for a role called embrec, our own schema would come first.
+# The query of pgvector's README. Tables are in public, because a role called embrec would see our own schema first.
 PLAIN = """SELECT id FROM {table} WHERE {where}
 ORDER BY embedding {distance} (SELECT embedding FROM {other} WHERE id = :{index}) LIMIT 10"""
 PLAIN_TABLES = """
@@ -126,7 +128,7 @@ ANALYZE items, people"""
 
 
 def plain_pgvector(movies: range, users: range) -> Iterator[Question]:
-    """What one writes after reading pgvector's README: filters by WHERE, and nothing that leaves out what was seen."""
+    """Yield questions to plain pgvector, as in its README: filters by WHERE, and rated movies are not excluded."""
     similar = PLAIN.format(table="items", index="movie", other="items", distance="<=>", where="id <> :movie")
     recommend = PLAIN.format(table="items", index="user", other="people", distance="<#>", where=PLAIN_FILTERS)
     yield Question("plain pgvector", "similar movies", similar, {"movie": movies}, before=PLAIN_TABLES)
@@ -140,9 +142,9 @@ def plain_pgvector(movies: range, users: range) -> Iterator[Question]:
 
 
 def ask(postgres: Server, question: Question, clients: int, seconds: float, protocol: str = "prepared") -> Any:
-    """Ask from some connections at once; milliseconds, answers a second, and the server's CPU milliseconds for one."""
+    """Ask from several connections; returns latencies, answers a second, and the server's CPU time for one."""
     chosen = [f"\\set {name} random({ids[0]}, {ids[-1]})" for name, ids in question.ids.items()]
-    # The last line has pgbench look at its clock again; an answer that is there at once would seem to take no time.
+    # The last line makes pgbench read its clock again, or an immediate answer would seem to take no time.
     script = "\n".join([*chosen, question.statement + ";", "\\set answered 1\n"])
     with tempfile.TemporaryDirectory(prefix="embrec-bench-") as directory:
         (Path(directory) / "script").write_text(script)
@@ -150,14 +152,14 @@ def ask(postgres: Server, question: Question, clients: int, seconds: float, prot
         command += ["-T", str(seconds), "--exit-on-abort", "-l", "-f", "script", postgres.url]
         before = postgres.cpu_seconds()
         subprocess.run(command, cwd=directory, env=config.server_environment(), check=True, capture_output=True)
-        time.sleep(0.2)  # its last processes end
+        time.sleep(0.2)  # until its last processes end
         cpu = postgres.cpu_seconds() - before
         log = np.concatenate([np.loadtxt(path, ndmin=2) for path in Path(directory).glob("pgbench_log*")])
     return in_memory.figures(log[:, 2] / 1e6, log[:, 4] + log[:, 5] / 1e6, cpu)
 
 
 def answers(postgres: Server, question: Question, seconds: float) -> dict[str, Any]:
-    """A row of results: one question, from different numbers of clients."""
+    """Measure a row of results: one question, from different numbers of clients."""
     with postgres.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         preparing = 0.0
         if question.before:
@@ -172,7 +174,7 @@ def answers(postgres: Server, question: Question, seconds: float) -> dict[str, A
 
 
 def recall(connection: sa.Connection, question: Question, times: int) -> float:
-    """How much of the right answer is found, on average."""
+    """Return the mean recall: the share of the exact answer that is found."""
     random, shares = np.random.default_rng(0), []
     for _ in range(times):
         values = {name: str(random.choice(ids)) for name, ids in question.ids.items()}
@@ -188,7 +190,7 @@ def recall(connection: sa.Connection, question: Question, times: int) -> float:
 
 
 def exactly(connection: sa.Connection, statement: str, values: dict[str, str]) -> Any:
-    """The rows of a statement without the help of an index that may miss some."""
+    """Return the rows of a statement, without approximate indexes."""
     connection.execute(sa.text("SET enable_indexscan = off"))
     rows = connection.execute(sa.text(statement), values).all()
     connection.execute(sa.text("RESET enable_indexscan"))
@@ -196,7 +198,7 @@ def exactly(connection: sa.Connection, statement: str, values: dict[str, str]) -
 
 
 def a_million_predictions(postgres: Server, size: str, seed: int = 0) -> float:
-    """Seconds of one statement that predicts a million ratings of random pairs, to its last row, median of three."""
+    """Return the seconds of one statement that predicts a million ratings of random pairs, the median of three."""
     random = np.random.default_rng(seed)
     pairs = [
         [str(each) for each in random.integers(0, count, 1_000_000)]
@@ -208,13 +210,13 @@ def a_million_predictions(postgres: Server, size: str, seed: int = 0) -> float:
 
 
 def all_lists(postgres: Server) -> float:
-    """Seconds of every user's ten best movies, to a Parquet file."""
+    """Return the seconds of writing every user's top 10 to a Parquet file."""
     with tempfile.TemporaryDirectory(prefix="embrec-bench-") as directory:
         return timed(lambda: recommend_all(postgres.engine, Path(directory) / "best.parquet"))
 
 
 def measure(size: str, seconds: int, shared_buffers: str = "256MB") -> dict[str, Any]:
-    """All questions, each for some seconds from each number of clients."""
+    """Measure all questions, each for some seconds from each number of clients."""
     with made_up.database(size, shared_buffers) as (postgres, columns):
         found: dict[str, Any] = {"ratings": len(columns[0]), "seconds": seconds, "shared_buffers": shared_buffers}
         asked = list(questions(size, columns))
@@ -227,7 +229,7 @@ def measure(size: str, seconds: int, shared_buffers: str = "256MB") -> dict[str,
 
 
 def measure_many_movies(seconds: int) -> dict[str, Any]:
-    """Recommendations from so many movies that they are ranked by an approximate index."""
+    """Measure recommendations from so many movies that an approximate index ranks them."""
     with made_up.database("100k movies", "2GB") as (postgres, columns):
         rows = [answers(postgres, question, seconds) for question in questions_of_many_movies(columns)]
     return {"ratings": len(columns[0]), "seconds": seconds, "shared_buffers": "2GB", "rows": rows}

@@ -1,4 +1,4 @@
-"""How well the default model knows how wrong its predictions are."""
+"""The calibration of the default model's uncertainty (standard deviation of a rating)."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ BINS = 10
 
 
 def measure(data: EvaluationData, progress: evaluate.Progress) -> dict[str, list[Any]]:
-    """How well the default model knows how wrong it is, on the official folds.
+    """Measure the calibration of the default model's uncertainty, on the official folds.
 
     Returns:
-        For each fold: the share of ratings within each central interval of a normal distribution, in percent; how
-        much less the negative log likelihood of a rating is than with the best deviation that is one for all; and
-        for each tenth of the ratings, by claimed deviation, the claimed one and the error.
+        For each fold: the share of ratings within each central interval of a normal distribution, in percent; the
+        decrease in negative log likelihood of a rating, compared with the best single standard deviation for all; and
+        for each tenth of the ratings, by predicted standard deviation, that deviation and the RMSE.
     """
     found: dict[str, list[Any]] = {}
     folds = rating_splits(data, "official")
@@ -49,7 +49,7 @@ def measure(data: EvaluationData, progress: evaluate.Progress) -> dict[str, list
 
 
 def table(values: dict[str, list[Any]]) -> list[str]:
-    """Means over the folds: the intervals and the gain, and below, tenth by tenth, claimed deviations and errors."""
+    """Write means over the folds: intervals and gain, then predicted deviations and errors by tenth."""
     means = {name: np.mean(each, axis=0) for name, each in values.items()}
     single = [name for name, mean in means.items() if not mean.ndim]
     lines = ["| " + " | ".join(single) + " |", "|---" * len(single) + "|"]

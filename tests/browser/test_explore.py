@@ -1,4 +1,4 @@
-"""The explore page in a real browser: what it is for, by mouse, by keyboard, on a phone, and for everybody."""
+"""The explore page in a real browser: its tasks by mouse, by keyboard, on a phone, and its accessibility."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def url(engine: sa.Engine) -> Iterator[str]:
 
 @pytest.fixture
 def page(browser: Browser) -> Iterator[Page]:
-    """A page that fails the test where its script or the policy for it does."""
+    """A page that fails the test if its script fails or violates the content security policy."""
     page = browser.new_page(viewport=DESK)
     page.set_default_timeout(5000)
     errors: list[str] = []
@@ -70,7 +70,7 @@ def settled(page: Page) -> None:
 
 
 def titles(page: Page) -> list[str]:
-    """The movies of the ranking shown, once it is complete."""
+    """Return the movies of the ranking on the page, once it is complete."""
     settled(page)
     return page.locator(".ranking .title").all_inner_texts()
 
@@ -104,7 +104,7 @@ def test_what_is_liked_is_answered_at_once_with_reasons_and_filters(page: Page, 
     page.get_by_label("Diversity").fill("0.5")
     expected = recommend.recommend_for(engine, given, 15, genres=["Sci-Fi"], released_from=1986, diversity=0.5)
     expect(page.locator(".ranking .title")).to_have_text(expected["title"].tolist())
-    # The address has all of it.
+    # The address has the whole state.
     address = page.url
     page.goto("about:blank")
     page.goto(address)
@@ -121,7 +121,7 @@ def test_what_is_liked_stays_as_it_is_whatever_becomes_of_the_titles(page: Page,
     settled(page)
     expect(page.locator(".liked .title")).to_have_text(["100", "101", "nowhere"])
     page.unroute("**/api/details")
-    # Somebody goes on while the titles come.
+    # The user leaves the view while titles are loading.
     held: list[Route] = []
     page.route("**/api/details", lambda route: held.append(route))
     page.goto("about:blank")

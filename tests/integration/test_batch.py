@@ -1,4 +1,4 @@
-"""Recommendations for everybody, against the SQL function that answers for one."""
+"""Batch recommendations, against the SQL function that answers for one user."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ TITLES = [None, "", 'Says "yes", twice', "Back\\slash", "Les Misérables"]
 
 @pytest.fixture
 def published(engine: sa.Engine) -> int:
-    """A published run with a preference part that knows 18 of 20 movies, four of which have one vector."""
+    """A published run with a ranking model of 18 of 20 movies, four of which have the same vector."""
     load_frame(engine, rating_frame(), [Movie(str(100 + number), TITLES[number % 5]) for number in range(20)])
     random = np.random.default_rng(1)
     vectors = {part: random.normal(size=(18, 5)).astype(np.float32) for part in ("preference", "profile", "rating")}
@@ -44,7 +44,7 @@ def published(engine: sa.Engine) -> int:
 
 
 def in_sql(engine: sa.Engine, n: int, include_rated: bool = False) -> pd.DataFrame:
-    """What recommend_movies answers for each user from the user's ratings."""
+    """Return the answers of recommend_movies for each user."""
     query = """
         SELECT u.user_id, r.rank, r.movie_id, r.title, r.score, r.model_run_id
         FROM embrec.users AS u, embrec.recommend_movies(u.user_id, :n, include_rated => :include_rated) AS r
@@ -88,7 +88,7 @@ def test_a_trained_model_answers_as_in_sql_also_for_users_who_came_later(engine:
     found = in_table(engine)
     assert_same(found, in_sql(engine, 5))
     assert "later" in set(found["user_id"])
-    assert (report.users, report.without) == (30, 1)  # u0 has rated all there is
+    assert (report.users, report.without) == (30, 1)  # u0 has rated all movies
 
 
 def test_a_preference_follows_the_ratings_as_they_are_now(engine: sa.Engine, published: int) -> None:
@@ -111,7 +111,7 @@ def test_users_with_nothing_to_go_by_or_nothing_left_are_not_in_it(engine: sa.En
     report = recommend_all(engine, TABLE)
     users = set(in_table(engine)["user_id"])
     assert not users & {"fickle", "ahead", "seen it all"}
-    assert (report.users, report.without) == (len(users), 3) == (29, 3)  # u0 too has rated all there is
+    assert (report.users, report.without) == (len(users), 3) == (29, 3)  # u0 too has rated all movies
 
 
 @pytest.mark.parametrize("n", [1, 2, 4])

@@ -1,4 +1,4 @@
-"""Asking a run before it is published, reasons for visitors, and what a page of movies shows."""
+"""The preview of a run before it is published, explanations for visitors, and the catalogue queries."""
 
 from __future__ import annotations
 

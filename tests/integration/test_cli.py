@@ -1,4 +1,4 @@
-"""The command line: what it prints where, and how it ends."""
+"""The command line: its output on stdout and stderr, and its exit status."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def files(tmp_path: Path) -> tuple[str, str]:
 
 @pytest.fixture
 def at(url: str) -> list[str]:
-    """Arguments that name the test's database."""
+    """The arguments that name the test's database."""
     return ["--database-url", url]
 
 

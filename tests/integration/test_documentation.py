@@ -20,7 +20,7 @@ BLOCKS = re.compile(r"```sql\n(.*?)```\n(?:```\n(.*?)```\n)?", re.DOTALL)
 
 @pytest.fixture(scope="module")
 def page_url(admin: sa.Engine, server_url: str, movielens_template: str) -> Iterator[str]:
-    """MovieLens 100K, the default model, and another run to compare it with."""
+    """A database with MovieLens 100K, the default model, and another run to compare it with."""
     with _temporary_database(admin, server_url, movielens_template) as url:
         engine = db.create_engine(url)
         train(engine, "matrix-factorization", publish=False)

@@ -1,4 +1,4 @@
-"""Evaluating: on the real MovieLens 100K, from a file and from the database, and the command."""
+"""The evaluation: on the real MovieLens 100K, from a file and from the database, and the command."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def test_the_database_gives_the_same_data_as_the_file(engine: sa.Engine) -> None
     assert dict(zip(found.movie_ids, found.genres, strict=True)) == known
     for way in ("random", "time"):
         errors = [evaluate.rate(data, [contenders.biases()], way)[0].values["RMSE"] for data in (found, expected)]
-        if way == "time":  # the same split whatever the order of the ratings
+        if way == "time":  # the split does not depend on the order of the ratings
             assert errors[0] == pytest.approx(errors[1])
         assert len(errors[0]) == (1 if way == "time" else 5)
 

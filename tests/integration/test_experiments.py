@@ -1,4 +1,4 @@
-"""Experiments: who is on which side, what answers them, what is recorded, and the comparison against numpy."""
+"""The experiments (A/B tests): assignment, serving, exposures, outcomes, and the comparison against numpy."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ USERS = [f"u{number}" for number in range(30)]
 
 
 def rating_run(engine: sa.Engine, seed: int) -> int:
-    """A run over the movies and users of ``rating_frame()`` that predicts ratings and solves for users."""
+    """Store a run for ``rating_frame()`` that predicts ratings and solves for users."""
     random = np.random.default_rng(seed)
     run = records.start(engine, replace(FAKE_RUN, architecture="matrix-factorization"))
     with engine.begin() as connection:
@@ -59,7 +59,7 @@ def two_runs(engine: sa.Engine) -> tuple[int, int]:
 
 @pytest.fixture
 def plain_runs(engine: sa.Engine) -> tuple[int, int]:
-    """Two runs without ratings, for what is not about answers."""
+    """Two runs without ratings, for tests that ask nothing."""
     return stored_run(engine, VECTORS), stored_run(engine, VECTORS)
 
 
@@ -69,14 +69,14 @@ def column(engine: sa.Engine, query: str) -> list[object]:
 
 
 def sides(engine: sa.Engine, count: int = 10_000) -> np.ndarray:
-    """Of the users 1 to count, whether each gets the treatment."""
+    """Return whether each of the users 1 to ``count`` gets the treatment."""
     found = column(engine, f"SELECT embrec.assign_variant(i) FROM generate_series(1, {count}) AS i ORDER BY i")
     assert set(found) == {"control", "treatment"}
     return np.array([variant == "treatment" for variant in found])
 
 
 def answers(engine: sa.Engine) -> dict[str, tuple[list[tuple[object, ...]], ...]]:
-    """What each user is recommended, predicted and told why."""
+    """Return each user's recommendations, predictions and explanations."""
     asked = ("recommend_movies(:user, 5)", "predict_rating(:user, '103')", "explain_recommendation(:user, '103', 3)")
     with engine.connect() as connection:
         return {
@@ -118,7 +118,7 @@ def test_assignment_is_near_the_share_stable_and_independent_between_experiments
 
 
 def test_assignment_is_the_same_on_every_server(engine: sa.Engine, plain_runs: tuple[int, int]) -> None:
-    """Written down, so that a PostgreSQL that hashes differently is noticed."""
+    """The expected values are literals, so that a PostgreSQL with another hash function is noticed."""
     experiments.start(engine, "one", *plain_runs)
     assert "".join("ct"[side] for side in sides(engine, 20).astype(int)) == "cttctctctcctctcttccc"
     with engine.connect() as connection:

@@ -1,4 +1,4 @@
-"""The JSON endpoints: what their document says, what they refuse, and that they can do nothing but read."""
+"""The JSON endpoints: their OpenAPI document, the requests that they refuse, and read-only access."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ from embrec.web.serving import listen
 
 DOCUMENT = openapi.document()
 OPERATIONS = [(path, method) for path, methods in DOCUMENT["paths"].items() for method in methods]
-# In place of the document's examples, which are of MovieLens.
+# Values instead of the document's examples, which are MovieLens ids.
 VALUES = {"movie_id": "100", "user_id": "u1", "query": "movie", "first": 1, "second": 2}
 BODIES = {
     "/api/recommendations": {"ratings": {"100": 5, "101": 2}},
@@ -106,7 +106,7 @@ def test_the_document_is_openapi(client: httpx.Client) -> None:
         assert in_path == set(re.findall(r"{(\w+)}", path))
         for each in operation["parameters"]:
             assert each["required"] or each["in"] == "query"
-            # One of the two, never both.
+            # A parameter has one of the two, never both.
             (shape,) = [each[name] for name in ("schema", "content") if name in each]
             Draft202012Validator.check_schema(shape.get("application/json", {}).get("schema", shape))
         for status, response in operation["responses"].items():
@@ -318,7 +318,7 @@ def test_the_application_may_read_no_table_and_write_nothing(engine: sa.Engine) 
     with Asking(engine).connection() as connection:
         assert connection.scalar(sa.text("SELECT current_user")) == "embrec_api"
     with engine.connect() as connection:
-        # Nothing is left of it on a pooled connection.
+        # The role is reset on a pooled connection.
         assert connection.scalar(sa.text("SELECT current_user")) != "embrec_api"
         assert connection.scalar(sa.text("SHOW transaction_read_only")) == "off"
 
@@ -519,7 +519,7 @@ def test_without_the_extra_it_is_named(url: str, embrec, monkeypatch: pytest.Mon
     assert err.endswith("needs uvicorn, which is not installed. Run: pip install 'embrec[web]'\n")
 
 
-# It is waited for until it has the page, as the browsers of a terminal are.
+# A fake browser that blocks until it has the page, as text browsers do.
 BROWSER = """
 import sys, urllib.request
 try:

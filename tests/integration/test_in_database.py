@@ -34,7 +34,7 @@ def do(engine: sa.Engine, *statements: str) -> None:
 
 
 def make_table(engine: sa.Engine, frame: pd.DataFrame | None = None, types: str = "text, bigint, numeric") -> None:
-    """The table shop.stars, with the ratings of a frame."""
+    """Create the table shop.stars, with the ratings of a frame."""
     user, movie, rating = types.split(", ")
     do(
         engine,
@@ -56,7 +56,7 @@ def make_table(engine: sa.Engine, frame: pd.DataFrame | None = None, types: str 
 
 
 def stored(engine: sa.Engine) -> list[Row]:
-    """All ratings, by outside ids; times as seconds since 1970."""
+    """Return all ratings, by external ids; times as seconds since 1970."""
     with engine.connect() as connection:
         rows = connection.execute(
             sa.text(
@@ -278,7 +278,7 @@ def test_only_what_is_new_is_read_from_the_watermark_on(engine: sa.Engine) -> No
         " ('later', 1, 3, '2020-01-01', '2999-01-01')",
     )
     assert load_from_table(engine, source) == LoadReport(4, 4, 0, 0, 0, 4, 1)
-    # What is to come does not hide what comes before it.
+    # A time in the future does not hide rows before it.
     do(
         engine,
         "DELETE FROM shop.stars WHERE customer = 'later'",
@@ -286,7 +286,7 @@ def test_only_what_is_new_is_read_from_the_watermark_on(engine: sa.Engine) -> No
     )
     do(
         engine,
-        "UPDATE shop.stars SET stars = 5 WHERE customer = 'old'",  # and not updated_at: it is not seen
+        "UPDATE shop.stars SET stars = 5 WHERE customer = 'old'",  # the load does not see it without updated_at
         "UPDATE shop.stars SET stars = 4, updated_at = '2020-02-29 23:30+00' WHERE customer = 'new'",
         "INSERT INTO shop.stars VALUES ('newer', 2, 1, '2020-01-01', '2020-03-02')",
     )
@@ -298,7 +298,7 @@ def test_only_what_is_new_is_read_from_the_watermark_on(engine: sa.Engine) -> No
     ]
     do(engine, "DELETE FROM shop.stars")
     assert load_from_table(engine, source) == LoadReport(0, 0, 0, 0, 0, 0, 0)
-    # Where the ratings are gone, so is what the watermark says of them.
+    # Without ratings the stored watermark is ignored.
     do(engine, "TRUNCATE embrec.ratings", "INSERT INTO shop.stars VALUES ('old', 1, 3, '2020-01-01', '2019-01-01')")
     assert load_from_table(engine, source).inserted == 1
     with engine.connect() as connection:
@@ -331,7 +331,7 @@ def test_others_write_before_a_load_or_after_it(engine: sa.Engine, monkeypatch: 
     monkeypatch.setattr(table_loading, "LOCK_SECONDS", 1)
     make_table(engine, rating_frame())
     ratings.add_rating(engine, "first", 1, 5)
-    ratings.remove_rating(engine, "first", 1)  # ids are known, and there are no ratings: the keys will be dropped
+    ratings.remove_rating(engine, "first", 1)  # ids exist but no ratings, so that the load drops the keys
     waited = threading.Event()
 
     def rate() -> None:
@@ -377,7 +377,7 @@ def test_a_followed_table_and_the_ratings_are_in_step(engine: sa.Engine) -> None
     do(engine, "UPDATE shop.stars SET film = film + 1")
     expected = {(f"u{n}", str(n % 3 + 1), float(n % 5)) for n in range(1, 101)}
     assert set(pairs(engine)) == expected
-    # What a load makes of the table is what is there.
+    # A load of the table finds nothing to change.
     assert load_from_table(engine, STARS) == LoadReport(100, 0, 0, 100, 0, 0, 0)
 
 

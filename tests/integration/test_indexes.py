@@ -1,4 +1,4 @@
-"""Approximate indexes: nearly all that comparing finds, never a short list, and exact where they give out."""
+"""The approximate indexes (HNSW): high recall, never a short list, and an exact search if they find too few."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from embrec.runs import embeddings, publishing
 from embrec.serving import recommend, similar
 
 GENRES = ("Comedy", "Drama", "War")
-# One in a hundred.
+# Every hundredth movie.
 MOVIES = [
     Movie(str(number), f"Movie {number}", ["Rare"] if number % 100 == 0 else [GENRES[number % 3]], 1950 + number % 70)
     for number in range(100, 2_100)
@@ -22,7 +22,7 @@ MOVIES = [
 
 
 def no_sorting(engine: sa.Engine) -> None:
-    """So few are compared and sorted as quickly as they are found by an index."""
+    """Forbid sorting, or the planner would not use an index for so few rows."""
     with engine.begin() as connection:
         name = connection.scalar(sa.text("SELECT current_database()"))
         for setting in ("enable_seqscan", "enable_sort"):
@@ -118,7 +118,7 @@ def scans(connection: sa.Connection, index: str) -> int:
 
 @pytest.fixture
 def ranked(engine: sa.Engine, monkeypatch: pytest.MonkeyPatch) -> dict[str, np.ndarray]:
-    """A published run of two parts over 2,000 movies, with an index for ranking; returns its vectors."""
+    """A published two-part run over 2,000 movies, with an index for ranking; returns its vectors."""
     monkeypatch.setattr(embeddings, "INDEXED_FROM", 2_000)
     load_frame(engine, rating_frame(40, 2_000, 3_000), MOVIES)
     vectors = two_part_run(engine)
@@ -128,7 +128,7 @@ def ranked(engine: sa.Engine, monkeypatch: pytest.MonkeyPatch) -> dict[str, np.n
 
 
 def best(engine: sa.Engine, user: str, n: int, **filters) -> pd.DataFrame:
-    """What comparing all movies gives: as if every movie were named as a candidate."""
+    """Return the exact answer, by naming every movie as a candidate."""
     return recommend.recommend_movies(engine, user, n, movie_ids=[str(each.movie_id) for each in MOVIES], **filters)
 
 

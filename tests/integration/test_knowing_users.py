@@ -1,4 +1,4 @@
-"""What is known of users, in a real database: loaded, loaded again, extracted, told to the models."""
+"""The user features (side information) in a real database: loaded, loaded again, extracted, given to the models."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def test_a_bad_user_stores_nothing(engine: sa.Engine) -> None:
 
 
 def named(features: UserFeatures | None, user_ids: list[str]) -> list[list[str]]:
-    """For each feature the ids of those who have it."""
+    """Return the ids of the users with each feature."""
     assert features is not None
     return [
         [user_ids[user] for user in features.users[begin:end]]

@@ -1,4 +1,4 @@
-"""Loading into a real database, and extracting again."""
+"""The load into a real database, and the extraction."""
 
 from __future__ import annotations
 
@@ -309,7 +309,7 @@ def test_ids_are_stored_as_they_are_whatever_the_client_speaks(
         "7",
         "ünïcødé",
     ]
-    for _ in range(2):  # into an empty table, then beside what is there
+    for _ in range(2):  # into an empty table, then into one with rows
         load_frame(engine, pd.DataFrame({"user_id": ids, "movie_id": ids[::-1], "rating": 3.0}))
         with engine.connect() as connection:
             users = connection.scalars(sa.text("SELECT user_id FROM embrec.users ORDER BY user_index")).all()

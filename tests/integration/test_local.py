@@ -1,4 +1,4 @@
-"""The embedded server: shared, robust against kills, and indifferent to its surroundings."""
+"""The embedded server: shared, robust against kills, and independent of its environment."""
 
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ def test_an_old_pid_that_another_process_has_now_is_no_obstacle(home: Path) -> N
     account = server_account.service_account(server.data)
     bystander = subprocess.Popen(["sleep", "60"], **server_account.run_as(account))
     try:
-        time.sleep(0.5)  # let the killed server's own children end
+        time.sleep(0.5)  # until the killed server's own children end
         file.write_text("\n".join([str(bystander.pid), *lines[1:]]) + "\n")
         assert answers(server.start())
         assert bystander.poll() is None
@@ -208,7 +208,7 @@ def test_as_root_a_home_that_the_other_user_cannot_enter_is_refused_and_its_pare
 
 @as_root
 def test_root_leaves_an_ordinary_users_database_to_its_owner(home: Path) -> None:
-    """As after `docker exec`: root uses the cluster as it is and changes no owner."""
+    """The case of `docker exec`: root uses the cluster as it is and changes no owner."""
     nobody = pwd.getpwnam("nobody")
     home.mkdir()
     (home / "postgresql-18").mkdir(mode=0o700)

@@ -1,4 +1,4 @@
-"""The real MovieLens 100K through the whole way."""
+"""The real MovieLens 100K: load, extract, train, publish and ask."""
 
 from __future__ import annotations
 
@@ -175,7 +175,7 @@ def test_all_users_live_vectors_are_numpys(ml_engine: sa.Engine, two_parts: Trai
 
 
 def test_live_predictions_are_about_as_good_as_stored_ones(ml_100k: Path) -> None:
-    """On the official fold u1, with few draws: within one per cent."""
+    """The errors on the official fold u1, with few draws, are within one per cent."""
     table = np.loadtxt(ml_100k / "u.data", dtype=np.int32)
     users, movies = table[:, 0] - 1, table[:, 1] - 1
     training, test = (

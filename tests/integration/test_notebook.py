@@ -1,4 +1,4 @@
-"""The notebook runs from its first cell to its last, and draws what it shows."""
+"""The notebook runs from its first cell to its last, and draws its figures."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.movielens
 
 
 def pictures(notebook: nbformat.NotebookNode) -> list[int]:
-    """How many pictures each cell of code has made."""
+    """Return the number of pictures of each code cell."""
     outputs = [cell.outputs for cell in notebook.cells if cell.cell_type == "code"]
     return [sum("image/png" in output.get("data", {}) for output in each) for each in outputs]
 

@@ -71,7 +71,7 @@ def test_neighbours_are_those_listed_and_those_that_came_later(engine: sa.Engine
     names = ids(engine, "movie")
     similarity = cosines(vectors, 7)
     order = [names[other] for other in np.argsort(-similarity, kind="stable") if other != 7]
-    for n in (1, 10, 50, 51, 129):  # a hundred are listed, of which fifty answer
+    for n in (1, 10, 50, 51, 129):  # a hundred neighbours are listed, and at most fifty of them answer
         assert similar.similar_movies(engine, names[7], n).movie_id.tolist() == order[:n]
     for number in range(20):
         ratings.add_rating(engine, f"u{number}", "later", 1 + number % 5)
@@ -84,7 +84,7 @@ def test_neighbours_are_those_listed_and_those_that_came_later(engine: sa.Engine
     place = every.movie_id.tolist().index("later")
     close = similar.similar_movies(engine, "later", 10)
     assert close.similarity[0] >= every.similarity[place] - 1e-9
-    with engine.begin() as connection:  # so many came later that all are compared
+    with engine.begin() as connection:  # so many newer movies that all are compared
         connection.execute(
             sa.text(
                 "INSERT INTO embrec.movie_neighbours (model_run_id, movie_index)"
@@ -153,7 +153,7 @@ def test_answers_do_not_depend_on_the_search_path(engine: sa.Engine, published) 
 
 
 def test_a_reader_needs_only_its_group(admin: sa.Engine, engine: sa.Engine, url: str, published) -> None:
-    """As docs/deploy.md says."""
+    """The grants are those of docs/deploy.md."""
     role = f"embrec_reader_{os.getpid()}"
     with engine.begin() as connection:
         connection.execute(sa.text(f"CREATE ROLE {role} LOGIN PASSWORD 'p' IN ROLE embrec_reader"))

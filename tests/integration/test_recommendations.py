@@ -31,19 +31,19 @@ MOVIES = [
     Movie(str(number), f"Movie {number}", ["Comedy", "Drama", "War"][: number % 4] or ["Horror"], 1980 + number % 7)
     for number in range(100, 120)
 ]
-# An id that only strings compare: ids are text.
+# Ids that are no numbers, because ids are text.
 NEW_USER, NEW_MOVIE = "signed up a second ago", "unheard of"
 
 
 @pytest.fixture
 def vectors(engine: sa.Engine) -> dict[str, np.ndarray]:
-    """Ratings of 30 users of 20 movies, and a published run of two parts with random vectors."""
+    """Ratings of 30 users of 20 movies, and a published two-part run with random vectors."""
     load_frame(engine, rating_frame(), MOVIES)
     return two_part_run(engine)
 
 
 def tables(engine: sa.Engine) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The ratings, and the movies by their index."""
+    """Return the ratings, and the movies by their index."""
     with engine.connect() as connection:
         query = (
             "SELECT * FROM embrec.ratings JOIN embrec.users USING (user_index) JOIN embrec.movies USING (movie_index)"
@@ -59,13 +59,13 @@ def weights(values: np.ndarray) -> np.ndarray:
 
 
 def preference_scores(vectors: dict[str, np.ndarray], own: pd.DataFrame) -> np.ndarray:
-    """Scores of all movies for somebody with these ratings."""
+    """Return the scores of all movies for a user with these ratings, by the ranking model."""
     profiles = vectors["movie profile"].astype(np.float64)[own.movie_index]
     return vectors["movie preference"].astype(np.float64) @ (weights(own.rating.to_numpy()) @ profiles)
 
 
 def ridge(vectors: dict[str, np.ndarray], own: pd.DataFrame, run: dict[str, float] = SERVING) -> np.ndarray:
-    """Somebody's rating vector with the bias over the bias feature appended."""
+    """Return the rating vector of a user with these ratings; its last element is the bias over the bias feature."""
     movies = own.movie_index.to_numpy()
     features = np.column_stack(
         [vectors["movie rating"].astype(np.float64), np.full(len(vectors["movie rating"]), run["bias_feature"])]
@@ -277,7 +277,7 @@ def test_a_visitor_gets_what_a_user_with_the_same_ratings_gets(engine: sa.Engine
 
 
 def greedy(scores: np.ndarray, similarity: np.ndarray, n: int, diversity: float) -> list[int]:
-    """Maximal marginal relevance among the ten times n best."""
+    """Rerank the top 10 * n by maximal marginal relevance (MMR)."""
     best = np.argsort(-scores, kind="stable")[: 10 * n]
     relevance = (scores[best] - scores[best].min()) / (scores[best].max() - scores[best].min())
     chosen: list[int] = []
@@ -445,7 +445,7 @@ def test_a_refresh_gives_new_movies_vectors(engine: sa.Engine, vectors) -> None:
     assert sorted(after[after.folded_in].part) == sorted([*MOVIE_PARTS] * 2)
     rated, movies = tables(engine)
     numbers = movies.reset_index().set_index("movie_id").movie_index
-    # The rating part: the ridge solution, drawn to the mean of movies of like genres and years.
+    # The rating model: the ridge solution, shrunk to the mean of movies of similar genres and years.
     trained = np.column_stack([vectors["movie rating"], vectors["movie bias"]]).astype(np.float64)
     with engine.connect() as connection:
         query = sa.text("SELECT near_index, weight FROM embrec.movies_like(1, :movie)")
@@ -467,7 +467,7 @@ def test_a_refresh_gives_new_movies_vectors(engine: sa.Engine, vectors) -> None:
     expected = prior + np.linalg.solve(features.T @ features + penalty, features.T @ unexplained)
     found = after[(after.movie_index == numbers[NEW_MOVIE]) & (after.part == "rating")].iloc[0]
     assert np.allclose(np.append(np.array(json.loads(found.embedding)), found.bias), expected, atol=1e-4)
-    # And every function knows the movie.
+    # All functions answer about the movie.
     assert similar.similar_movies(engine, NEW_MOVIE, 5)["rank"].tolist() == [1, 2, 3, 4, 5]
     assert NEW_MOVIE in set(recommend.recommend_movies(engine, "u5", 100).movie_id)
     assert 1 <= predict.predict_rating(engine, "u5", "like 101") <= 5
@@ -476,13 +476,13 @@ def test_a_refresh_gives_new_movies_vectors(engine: sa.Engine, vectors) -> None:
 def test_a_refresh_passes_over_raters_whom_the_run_knows_nothing_of(engine: sa.Engine, vectors) -> None:
     ratings.add_rating(engine, "u1", "newer", 4)
     alone = ratings.refresh(engine), recommend.recommend_movies(engine, "u2", 1, movie_ids=["newer"]).score.tolist()
-    ratings.add_rating(engine, NEW_USER, "newer", 5)  # who rated nothing else
+    ratings.add_rating(engine, NEW_USER, "newer", 5)  # the user rated nothing else
     again = ratings.refresh(engine), recommend.recommend_movies(engine, "u2", 1, movie_ids=["newer"]).score.tolist()
     assert alone == again
 
 
 def test_a_refresh_of_matrix_factorisation_is_its_own_sweep(engine: sa.Engine) -> None:
-    """Folding a trained movie in gives about what the next sweep would."""
+    """A fold-in of a trained movie gives nearly the vector of the next ALS sweep."""
     frame = rating_frame(60, 20, 800)
     load_frame(engine, frame, MOVIES)
     result = train(engine, "matrix-factorization", {"dimensions": 5, "epochs": 30})
@@ -551,7 +551,7 @@ def test_answers_do_not_depend_on_the_search_path(engine: sa.Engine, vectors) ->
 
 @pytest.fixture
 def role(admin: sa.Engine, engine: sa.Engine) -> Callable[..., str]:
-    """Makes a role with some grants, gone after the test."""
+    """A function that creates a role with some grants; the role is dropped after the test."""
     name = f"embrec_app_{os.getpid()}"
 
     def make(*grants: str) -> str:
@@ -571,7 +571,7 @@ READS = ("embrec_reader",)
 
 
 def test_a_reader_is_served_and_changes_nothing(engine: sa.Engine, url: str, vectors, role) -> None:
-    """As docs/deploy.md says."""
+    """The grants are those of docs/deploy.md."""
     reader = db.create_engine(make_conninfo(url, user=role(*READS), password="p"))
     assert len(recommend.recommend_movies(reader, "u1", 3, genres=["Comedy"], min_ratings=2, diversity=0.3)) == 3
     assert len(recommend.recommend_for(reader, {"100": 5.0})) == 10

@@ -1,4 +1,4 @@
-"""The reference names what a database has: functions with their parameters, all rows with their columns."""
+"""The reference has all objects of the database: functions with their parameters, tables with their columns."""
 
 from __future__ import annotations
 

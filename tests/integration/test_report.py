@@ -1,4 +1,4 @@
-"""embrec report: what it shows of a run, and the page it writes."""
+"""The command embrec report: its findings about a run, and the page that it writes."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from embrec.training import train
 Run = Callable[..., tuple[int, str, str]]
 ATTACK = "</script><img src=x onerror=alert(1)>"
 SECTIONS = ("metrics", "map", "training", "calibration", "ratings", "coverage", "neighbours", "drift", "record")
-# Letters that the pictures' font has not, a formula, a word without an end.
+# Titles with letters that the figures' font lacks, with a formula, and with a very long word.
 TITLES = ("\N{CJK UNIFIED IDEOGRAPH-4E03} {}", "$x_{}$, \n\t été", "W" * 300 + " {}")
 GENRES = ("Drama", "Comedy", "Sci-Fi")
 QUICK: dict[str, dict[str, Any]] = {
@@ -43,7 +43,7 @@ QUICK: dict[str, dict[str, Any]] = {
 
 
 def titled_movies(count: int = 40) -> list[Movie]:
-    """Movies for ids from 100 on; the first has a title that wants to break out of the page."""
+    """Return movies with ids from 100 on; the title of the first tries to break out of the page."""
     names = [ATTACK, "Star Wars (1977)", *(TITLES[number % 3].format(number) for number in range(2, count))]
     return [Movie(str(100 + number), name, [GENRES[number % 3]], 1950 + number) for number, name in enumerate(names)]
 
@@ -55,7 +55,7 @@ def found(engine: sa.Engine, run: int | None = None) -> Findings:
 
 @pytest.fixture(scope="module")
 def two_runs(shared_engine: sa.Engine) -> sa.Engine:
-    """A database with two runs of two parts, the second published, of forty movies with titles and genres."""
+    """A database with two two-part runs, the second published, of forty movies with titles and genres."""
     load_frame(shared_engine, rating_frame(users=30, movies=40, count=600), titled_movies())
     two_part_run(shared_engine, seed=1)
     two_part_run(shared_engine, seed=2)
@@ -128,7 +128,7 @@ def test_the_first_run_says_so_and_how_to_measure_it(engine: sa.Engine, tmp_path
     assert "This is the first run" in text
     assert "embrec train --holdout 0.1" in text
     assert "NDCG@10 of its lists" not in text
-    assert "the ratings of today" in text  # the made-up run does not name the ratings that it was trained on
+    assert "the ratings of today" in text  # the synthetic run has no digest of its training ratings
 
 
 def test_a_run_is_compared_with_the_one_published_before_and_a_candidate_with_the_published(
@@ -164,7 +164,7 @@ def test_ratings_that_came_after_the_training_are_told_apart(engine: sa.Engine) 
     assert report.ratings_now == report.run.rating_count + 2
     assert report.metrics[0].held_out_rmse is not None
     assert report.metrics[0].ndcg is None
-    assert report.predicted == report.run.rating_count  # what the run does not know, it does not predict
+    assert report.predicted == report.run.rating_count  # pairs without vectors are not predicted
 
 
 @pytest.mark.parametrize("movies", [2, 12])
@@ -215,7 +215,7 @@ def test_the_database_is_only_read(two_runs: sa.Engine, tmp_path: Path) -> None:
 
 
 class Parts(HTMLParser):
-    """Elements of a page, by tag."""
+    """The elements of a page, by tag."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -230,7 +230,7 @@ def test_the_page_is_whole_and_needs_nothing_else(page_file: Path) -> None:
     text = page_file.read_text()
     parts = Parts(text).found
     assert [section["id"] for section in parts["section"]] == list(SECTIONS)
-    assert text.count("What good looks like") == len(SECTIONS) - 1  # not of the record
+    assert text.count("What good looks like") == len(SECTIONS) - 1  # all sections but the record
     policy = parts["meta"][1]["content"] or ""
     assert policy.startswith("default-src 'none'")
     assert "script-src 'sha256-" in policy
@@ -323,7 +323,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def page(browser: Browser, page_file: Path) -> Iterator[Page]:
-    """The report in a browser, which must neither complain nor ask for anything."""
+    """The report in a browser, which must log no error and send no request."""
     complaints: list[str] = []
     page = browser.new_page()
     page.on("console", lambda message: complaints.append(message.text))
@@ -377,7 +377,7 @@ def test_a_title_cannot_break_out_of_the_page(page: Page) -> None:
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_the_page_is_accessible_and_fits_a_phone(page: Page, scheme: Any) -> None:
     page.set_viewport_size({"width": 390, "height": 800})
-    page.emulate_media(color_scheme=scheme, reduced_motion="reduce")  # colours that are on their way have none
+    page.emulate_media(color_scheme=scheme, reduced_motion="reduce")  # axe cannot read colours during a transition
     violations = Axe().run(page).response["violations"]
     assert [(each["id"], each["nodes"][0]["html"]) for each in violations] == []
     assert page.evaluate("document.documentElement.scrollWidth") <= 390

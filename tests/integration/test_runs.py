@@ -1,4 +1,4 @@
-"""Training small runs, storing vectors, publishing, rolling back, deleting."""
+"""The life of small runs: training, storing vectors, publishing, rolling back, deleting."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_training_records_the_run_and_publishes_its_vectors_bit_for_bit(engine: 
 
 
 def test_matrix_factorisation_stores_what_a_prediction_takes(engine: sa.Engine) -> None:
-    """mean + user bias + movie bias + the vectors' product, from the database alone."""
+    """The prediction is mean + user bias + movie bias + dot product, from the database alone."""
     load_frame(engine, rating_frame())
     result = train(engine, QUICK)
     arrays = extract(engine)
@@ -189,14 +189,14 @@ def test_no_connection_is_open_while_fitting(engine: sa.Engine, admin: sa.Engine
 
 
 def test_a_connection_lost_while_fitting_is_made_again(engine: sa.Engine, admin: sa.Engine) -> None:
-    """With an engine of the caller's own making, which tests no pooled connection before use."""
+    """The engine is the caller's own, which does not test pooled connections before use."""
     load_frame(engine, rating_frame())
     own = sa.create_engine("postgresql+psycopg://", creator=engine.pool._creator)
     with own.connect() as connection:
         name = connection.scalar(sa.text("SELECT current_database()"))
 
     def kill(epoch: object) -> None:
-        with own.connect():  # a pooled connection there is, by whatever else the caller does
+        with own.connect():  # leaves a connection in the pool
             pass
         with admin.connect() as connection:
             connection.execute(

@@ -25,7 +25,7 @@ GUIDES = [
 
 
 def follow(page: Path, directory: Path, url: str) -> None:
-    """Run a page's snippets in their order, and compare what they print with what the page shows."""
+    """Run a page's snippets in order, and compare their output with the page."""
     for snippet in snippets(page):
         if snippet.reason is None:
             found = run(snippet, directory, url)
@@ -53,7 +53,7 @@ def test_systemd_takes_the_units_of_the_schedule(tmp_path: Path) -> None:
     units = re.findall(r"`/etc/systemd/system/([\w@.-]+)`.*?```ini\n(.*?)```", text, re.DOTALL)
     assert len(units) == 3
     for name, unit in units:
-        # What is not on this machine: the script and its user.
+        # Create the script and its user, which this machine does not have.
         (tmp_path / name).write_text(
             unit.replace("/usr/local/bin/embrec-nightly", "/bin/true").replace("User=embrec\n", "")
         )

@@ -1,4 +1,4 @@
-"""How everything is: the views, embrec status, and what Prometheus reads."""
+"""The health of a deployment: the views, embrec status, and the Prometheus metrics."""
 
 from __future__ import annotations
 
@@ -211,7 +211,7 @@ SAMPLE = re.compile(rf"({NAME})({LABELS})? (-?\d+(?:\.\d+)?(?:e[+-]?\d+)?|NaN|[+
 
 
 def parsed(text: str) -> dict[tuple[str, str], float]:
-    """Samples of the text format 0.0.4, read strictly: each metric's help and type first, and no twins."""
+    """Parse the text format 0.0.4 strictly: each metric's help and type come first, and no sample is duplicated."""
     assert text.endswith("\n")
     found: dict[tuple[str, str], float] = {}
     described: list[str] = []

@@ -46,7 +46,7 @@ class Terminal(io.StringIO):
 
 
 def commands(group: click.Group, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], click.Command]]:
-    """Every command with its name's words."""
+    """Yield every command with the words of its name."""
     for name in group.list_commands(click.Context(group)):
         command = group.get_command(click.Context(group), name)
         assert command is not None
@@ -56,7 +56,7 @@ def commands(group: click.Group, path: tuple[str, ...] = ()) -> Iterator[tuple[t
 
 
 def called(words: list[str]) -> tuple[click.Command, list[str]]:
-    """The command that words call, and its arguments."""
+    """Return the command that words call, and its arguments."""
     command: click.Command = cli
     while isinstance(command, click.Group) and words:
         found = command.get_command(click.Context(command), words[0])
@@ -120,7 +120,7 @@ def test_a_pipe_gets_everything_and_no_escapes(
 def test_colour_is_as_the_environment_wants_it(monkeypatch: pytest.MonkeyPatch, variable: str, escapes: bool) -> None:
     monkeypatch.setenv("COLUMNS", "80")
     monkeypatch.setenv(variable, "1")
-    stream = io.StringIO() if escapes else Terminal()  # against what it would be without
+    stream = io.StringIO() if escapes else Terminal()  # to override the default for this stream
     monkeypatch.setattr(sys, "stdout", stream)
     print_rows(ROWS, list(ROWS[0]))
     assert (ESCAPE in stream.getvalue()) == escapes
@@ -147,7 +147,7 @@ def test_progress_tells_the_rate_and_the_time_left_on_a_terminal_alone(monkeypat
 
 
 def on_a_terminal(arguments: list[str], **environment: str) -> str:
-    """What a command shows on a terminal of 100 columns, escapes left out."""
+    """Return the output of a command on a terminal of 100 columns, without escape sequences."""
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 100, 0, 0))
     variables = {**os.environ, "TERM": "xterm-256color", **environment}
@@ -190,7 +190,7 @@ def test_training_says_nothing_that_is_not_embrecs_own(engine: sa.Engine, url: s
 
 @pytest.fixture
 def served(engine: sa.Engine, url: str) -> list[str]:
-    """Movies with titles, and a published run; returns the arguments that name the database."""
+    """A database with titled movies and a published run; returns the arguments that name it."""
     titles = [
         Movie("100", "Star Wars (1977)", ["Science-Fiction"], 1977),
         Movie("101", "Godfather, The (1972)", ["Crime"], 1972),

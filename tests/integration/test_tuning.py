@@ -1,4 +1,4 @@
-"""Searching for better options: kept in the database, gone on with, and never of other ratings."""
+"""The search for better options: stored in the database, continued, and never mixed with trials on other ratings."""
 
 from __future__ import annotations
 

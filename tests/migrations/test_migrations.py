@@ -1,4 +1,4 @@
-"""Every revision up, down and up again, online and offline, alone and in company."""
+"""The migrations: every revision up, down and up again, online and offline, alone and concurrently."""
 
 from __future__ import annotations
 
@@ -286,7 +286,7 @@ def test_a_database_that_is_not_utf8_is_refused(admin: sa.Engine, server_url: st
     ],
 )
 def test_a_server_that_is_too_old_is_named_with_what_to_do(answers: dict[str, str | None], message: str) -> None:
-    """The one place where a server is played: servers that old are to be had in few environments."""
+    """The only fake server of the tests, because few environments have servers that old."""
     facts = {"server_version_num": "170005", "installed": "0.8.0", "available": "0.8.0", **answers}
 
     class OldServer:

@@ -1,4 +1,4 @@
-"""The wheel carries what an installed embrec needs, and works far from a checkout."""
+"""The wheel has all files that an installed embrec needs, and works without a checkout."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A small catalogue with a published run, and every answer that embrec gives about it."""
+"""A small catalogue with a published run, and all answers that embrec gives about it."""
 
 from __future__ import annotations
 
@@ -39,19 +39,19 @@ READS: dict[str, Callable[[Bind], pd.DataFrame | float | str | None]] = {
 
 
 def catalogue(engine: sa.Engine, seed: int = 1) -> int:
-    """Load 30 users and 20 movies, and publish a run of two parts; returns its number."""
+    """Load 30 users and 20 movies, and publish a two-part run; returns its number."""
     load_frame(engine, rating_frame(), MOVIES)
     return another_run(engine, seed)
 
 
 def another_run(engine: sa.Engine, seed: int) -> int:
-    """Publish one more run of two parts, with other vectors."""
+    """Publish another two-part run, with other vectors."""
     two_part_run(engine, seed)
     return records.list_runs(engine)[0].model_run_id
 
 
 def indexed(engine: sa.Engine, run: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Give a run the indexes that one of very many movies and users has."""
+    """Create the indexes that a run of very many movies and users has."""
     with monkeypatch.context() as few:
         few.setattr(embeddings, "INDEXED_FROM", 1)
         assert embeddings.index(engine, run, "movie", "similarity")
@@ -59,18 +59,18 @@ def indexed(engine: sa.Engine, run: int, monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def analyze(engine: sa.Engine) -> None:
-    """Let the planner know the tables: sums are made in the order of its plan, which their last digit shows."""
+    """Analyze the tables, because the last digit of a sum depends on the planner's order of rows."""
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.execute(sa.text("VACUUM ANALYZE"))
 
 
 def answers(bind: Bind) -> dict[str, str]:
-    """What every reading function answers, to the last digit."""
+    """Return the answers of all reading functions, to the last digit."""
     return {name: text(read(bind)) for name, read in READS.items()}
 
 
 def text(answer: pd.DataFrame | float | str | None) -> str:
-    """An answer as text that differs where any bit of it does."""
+    """Return an answer as text that differs if any bit does."""
     if isinstance(answer, pd.DataFrame):
         if "rank" not in answer:  # in no order
             answer = answer.sort_values(list(answer.columns))

@@ -1,8 +1,8 @@
-"""Sixteen clients at once against one database, while runs come and go: every answer is held against numpy.
+"""A soak test: sixteen concurrent clients of one database while runs change; every answer is compared with numpy.
 
     python tests/reliability/soak.py [MINUTES]
 
-Prints a table, and ends with 1 where an answer was wrong, an error was none that may be tried again, or memory or the
+Prints a table. The exit status is 1 if an answer was wrong, an error was not one to try again, or memory or the
 database grew without end.
 """
 
@@ -38,15 +38,15 @@ from embrec.runs import embeddings, publishing, records
 CLIENTS = 16
 USERS, MOVIES, RATINGS = 200, 100, 4000
 KEPT_RUNS = 4  # in the database
-REMEMBERED = 40  # here: a reader may hold the answer of a run that is deleted meanwhile
-BATCHES = 20  # loaded again and again, so that the data does not grow
+REMEMBERED = 40  # in this process: a reader may have an answer of a run that is deleted meanwhile
+BATCHES = 20  # loaded repeatedly, so that the data does not grow
 TOLERANCE = 2e-4
 MEGABYTE = 1 << 20
 
 
 @dataclass
 class Publication:
-    """A time in which a run may have been the published one: until the next was there for certain."""
+    """An interval in which a run may have been published: it ends when the next one was published for certain."""
 
     run: int
     since: float
@@ -54,7 +54,7 @@ class Publication:
 
 
 class Truth:
-    """What is right: each run's vectors, and when it was published."""
+    """The expected answers: each run's vectors, and the time when it was published."""
 
     def __init__(self, frame: pd.DataFrame) -> None:
         self.ratings = frame.set_index(["user_id", "movie_id"]).rating
@@ -63,7 +63,7 @@ class Truth:
         self._changed = threading.Condition()
 
     def published(self, run: int, since: float, vectors: dict[str, np.ndarray] | None = None) -> None:
-        """Take note that a run is published now, by something that began at ``since``."""
+        """Record that a run is published now, by a call that began at ``since``."""
         with self._changed:
             if self.publications:
                 self.publications[-1].until = time.monotonic()
@@ -76,27 +76,27 @@ class Truth:
             self._changed.notify_all()
 
     def of(self, answered: pd.DataFrame, began: float) -> dict[str, np.ndarray]:
-        """The vectors of the run that an answer is of, which was published at some time since the question."""
+        """Return the vectors of an answer's run, after a check that it was published since the question."""
         (run,) = set(answered.model_run_id)
         ended = time.monotonic()
 
         def then() -> bool:
             return any(p.run == run and p.since <= ended and p.until >= began for p in self.publications)
 
-        with self._changed:  # who publishes takes note of it a moment later
+        with self._changed:  # the trainer records a publication a moment later
             assert self._changed.wait_for(then, 10), f"an answer of run {run}, which was not published"
             return self.vectors[run]
 
 
 def best(values: np.ndarray, kept: np.ndarray, n: int) -> tuple[dict[str, float], list[float]]:
-    """Movies' values, and the n highest."""
+    """Return the movies' values, and the n highest."""
     return {str(100 + movie): float(values[movie]) for movie in np.flatnonzero(kept)}, sorted(values[kept])[
         : -n - 1 : -1
     ]
 
 
 def check(ids: pd.Series, values: pd.Series, right: tuple[Mapping[str, float], list[float]]) -> None:
-    """Hold an answer against what each id's value is, and the highest ones."""
+    """Compare an answer with the value of each id, and with the highest values."""
     by_id, highest = right
     assert len(set(ids)) == len(ids) == len(highest)
     np.testing.assert_allclose(values, [by_id[each] for each in ids], atol=TOLERANCE, rtol=TOLERANCE)
@@ -104,13 +104,13 @@ def check(ids: pd.Series, values: pd.Series, right: tuple[Mapping[str, float], l
 
 
 def cosines(vectors: np.ndarray, own: int) -> np.ndarray:
-    """Of one with all."""
+    """Return the cosine similarity of one row with all."""
     wide = vectors.astype(np.float64)
     return wide @ wide[own] / np.linalg.norm(wide, axis=1) / np.linalg.norm(wide[own])
 
 
 def scores(vectors: Mapping[str, np.ndarray], own: Mapping[int, float]) -> np.ndarray:
-    """All movies' for somebody with these ratings."""
+    """Return the scores of all movies for a user with these ratings."""
     place = (np.array(list(own.values())) - 1) / 4
     profiles = vectors["movie profile"].astype(np.float64)[[movie - 100 for movie in own]]
     return vectors["movie preference"].astype(np.float64) @ ((0.2 + 0.8 * place) ** 1.5 @ profiles)
@@ -118,7 +118,7 @@ def scores(vectors: Mapping[str, np.ndarray], own: Mapping[int, float]) -> np.nd
 
 @dataclass
 class Result:
-    """What came of it all, by kind of work."""
+    """The results, by kind of work."""
 
     seconds: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
     retries: Counter[str] = field(default_factory=Counter)
@@ -128,17 +128,17 @@ class Result:
 
     @property
     def answered(self) -> int:
-        """How much was done and held against what is right."""
+        """The number of calls that were made and compared."""
         return sum(map(len, self.seconds.values()))
 
     def growth(self, name: str) -> float:
-        """How much more there is in the last third than there was in the second, in megabytes; the first warms up."""
+        """Return the growth from the second third to the last, in megabytes; the first third warms up."""
         third = len(self.sizes) // 3
         earlier, later = self.sizes[third : 2 * third], self.sizes[2 * third :]
         return float(np.median([each[name] for each in later]) - np.median([each[name] for each in earlier]))
 
     def table(self) -> str:
-        """For people."""
+        """Return the results as a table."""
         lines = [f"{'work':20}{'count':>9}{'again':>7}{'p50 ms':>9}{'p99 ms':>9}"]
         for name, seconds in sorted(self.seconds.items()):
             p50, p99 = np.percentile(seconds, [50, 99]) * 1000
@@ -175,7 +175,7 @@ class Client:
         }
 
     def go_on(self, until: float) -> None:
-        """Ask until then; what may be tried again is, and counted."""
+        """Ask until a time; errors that may be tried again are counted, and tried again."""
         while time.monotonic() < until:
             (step,) = self.random.choices(list(self.work), list(self.work.values()))
             began = time.monotonic()
@@ -192,21 +192,21 @@ class Client:
         self.engine.dispose()
 
     def similar_movies(self) -> None:
-        """Against cosines."""
+        """Compare similar movies with cosine similarities."""
         own, began = self.random.randrange(MOVIES), time.monotonic()
         answer = embrec.similar_movies(self.engine, 100 + own)
         right = cosines(self.truth.of(answer, began)["movie similarity"], own)
         check(answer.movie_id, answer.similarity, best(right, np.arange(MOVIES) != own, 10))
 
     def similar_users(self) -> None:
-        """Against cosines with the users there were when the run was trained."""
+        """Compare similar users with cosine similarities of the users in the training."""
         own, began = self.random.randrange(USERS), time.monotonic()
         answer = embrec.similar_users(self.engine, f"u{own}")
         right = cosines(self.truth.of(answer, began)["user preference"], own)
         np.testing.assert_allclose(answer.similarity, np.sort(right)[-2:-12:-1], atol=TOLERANCE)
 
     def recommend_movies(self) -> None:
-        """For one of those whose ratings stay."""
+        """Compare recommendations for a user whose ratings do not change."""
         user = f"u{self.random.randrange(1, USERS)}"  # the first has rated all
         self._recommended(user, {int(movie): rating for movie, rating in self.truth.ratings[user].items()})
 
@@ -219,7 +219,7 @@ class Client:
         check(answer.movie_id, answer.score, best(scores(self.truth.of(answer, began), rated), kept, 10))
 
     def predict_rating(self) -> None:
-        """By the run's mean, biases and vectors."""
+        """Compare a prediction with the run's mean, biases and vectors."""
         user, movie, began = self.random.randrange(USERS), self.random.randrange(MOVIES), time.monotonic()
         answer = embrec.predict_ratings(self.engine, [f"u{user}"], [100 + movie])
         vectors = self.truth.of(answer, began)
@@ -229,32 +229,32 @@ class Client:
         assert 1 <= embrec.predict_rating(self.engine, f"u{user}", 100 + movie) <= 5
 
     def popular_movies(self) -> None:
-        """Ratings come and go, so no figures but an order."""
+        """Check only the order of popular movies, because their ratings change."""
         answer = embrec.popular_movies(self.engine, 20)
         assert len(set(answer.movie_id)) == 20
         assert answer.popularity.is_monotonic_decreasing
         assert answer.mean_rating.between(1, 5).all()
 
     def add_rating(self) -> None:
-        """The next answer knows it."""
+        """Add a rating, and check that the next answer uses it."""
         movie, rating = 100 + self.random.randrange(MOVIES // 2), float(self.random.randrange(1, 6))
         embrec.add_rating(self.engine, self.user, movie, rating)
         self.own[movie] = rating
         self._recommended(self.user, self.own)
 
     def remove_rating(self) -> None:
-        """The next answer knows that too."""
+        """Remove a rating, and check that the next answer ignores it."""
         movie = self.random.choice(list(self.own) or [100])
         assert embrec.remove_rating(self.engine, self.user, movie) == (self.own.pop(movie, None) is not None)
         if self.own:
             self._recommended(self.user, self.own)
 
     def refresh_statistics(self) -> None:
-        """Anew, while others read them."""
+        """Refresh the statistics while others read them."""
         assert embrec.refresh_statistics(self.engine)
 
     def load(self) -> None:
-        """A batch of users of its own, whose ratings change each time."""
+        """Load a batch of users of the client's own, whose ratings change each time."""
         batch = self.random.randrange(BATCHES)
         frame = rating_frame(users=10, movies=MOVIES, count=150, seed=batch)
         frame["user_id"] = f"batch {batch} " + frame.user_id
@@ -265,7 +265,7 @@ class Client:
 
 
 class Trainer:
-    """Stores and publishes runs, indexes some, rolls back and deletes, as one who trains does."""
+    """A trainer that stores and publishes runs, indexes some, rolls back and deletes."""
 
     def __init__(self, engine: sa.Engine, truth: Truth, result: Result) -> None:
         self.engine, self.truth, self.result = engine, truth, result
@@ -273,7 +273,7 @@ class Trainer:
         self.seed = 0
 
     def go_on(self, until: float) -> None:
-        """Change what is published, again and again, until then."""
+        """Change the published run repeatedly, until a time."""
         while time.monotonic() < until:
             step = self.random.choice([self.publish, self.publish, self.rollback])
             began = time.monotonic()
@@ -289,7 +289,7 @@ class Trainer:
             time.sleep(0.2)
 
     def publish(self) -> None:
-        """A new run; every other one gets an index, as those of very many movies do."""
+        """Publish a new run; every other one gets indexes, as runs of very many movies do."""
         self.seed, began = self.seed + 1, time.monotonic()
         vectors = two_part_run(self.engine, self.seed)
         run = records.list_runs(self.engine)[0].model_run_id
@@ -298,13 +298,13 @@ class Trainer:
             embeddings.index(self.engine, run, "movie", "similarity")
 
     def rollback(self) -> None:
-        """To the run before, where there is one."""
+        """Roll back to the previous run, if there is one."""
         if len(records.list_runs(self.engine)) > 1:
             began = time.monotonic()
             self.truth.published(publishing.rollback(self.engine), began)
 
     def delete(self) -> None:
-        """The oldest runs; and those that were rolled back from."""
+        """Delete the oldest runs, and those that were rolled back."""
         found = records.list_runs(self.engine)
         published = next(run.model_run_id for run in found if run.published)
         later = [run.model_run_id for run in found if run.model_run_id > published]
@@ -314,7 +314,7 @@ class Trainer:
 
 
 def _sizes(engine: sa.Engine) -> dict[str, float]:
-    """Megabytes of the database, of its sessions' processes, and of this one."""
+    """Return the megabytes of the database, of its sessions' processes, and of this process."""
     query = (
         "SELECT pg_database_size(current_database()), array_agg(pid) FROM pg_stat_activity"
         " WHERE datname = current_database() AND backend_type = 'client backend'"
@@ -332,7 +332,7 @@ def _sizes(engine: sa.Engine) -> dict[str, float]:
 
 @contextlib.contextmanager
 def _all_indexed() -> Iterator[None]:
-    """Indexes are for many vectors; here for few."""
+    """Lower the number of vectors from which runs get indexes."""
     before, embeddings.INDEXED_FROM = embeddings.INDEXED_FROM, 1
     try:
         yield
@@ -341,7 +341,7 @@ def _all_indexed() -> Iterator[None]:
 
 
 def soak(url: str, seconds: float) -> Result:
-    """Let all of them loose on a database with the newest schema and no rows."""
+    """Run all clients and the trainer on a database with the newest schema and no rows."""
     frame = rating_frame(USERS, MOVIES, RATINGS)
     number = frame.user_id.str[1:].astype(int)
     # The first user has rated all movies, so that users and movies are numbered in their order.
@@ -367,7 +367,7 @@ def soak(url: str, seconds: float) -> Result:
 
 
 def main() -> int:
-    """Soak an embedded server of its own."""
+    """Run the soak test on an embedded server of its own."""
     minutes = float(sys.argv[1]) if len(sys.argv) > 1 else 10.0
     with tempfile.TemporaryDirectory(prefix="embrec-soak-") as home:
         Path(home).chmod(0o711)  # as root the server runs as another user
@@ -385,7 +385,7 @@ def main() -> int:
 
 
 def grows(result: Result) -> list[str]:
-    """What grew more than it may, however long it took: sessions' caches, catalogue and dead rows level off."""
+    """List the sizes that grew more than they may; caches of sessions, the catalogue and dead rows level off."""
     allowed = {"database": 24, "sessions": 4 * CLIENTS, "clients": 32}
     return [name for name, most in allowed.items() if result.growth(name) > most]
 

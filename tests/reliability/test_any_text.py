@@ -1,4 +1,4 @@
-"""Whatever text people have in ids, titles and questions: it is stored as it is, found again, and never an error."""
+"""Any text in ids, titles and questions is stored unchanged, found again, and never an error."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ def test_titles_that_a_csv_writer_quotes_are_read_as_they_were(tmp_path: Path, r
 
 @pytest.fixture(scope="module")
 def catalogue(shared_engine: sa.Engine) -> list[Movie]:
-    """Movies of all genres and years, in the database, rated, with a published run."""
+    """A database with rated movies of all genres and years, and a published run."""
     random = np.random.default_rng(5)
     listed = [
         Movie(str(100 + number), UGLY[number], [*random.choice(GENRES, number % 4, replace=False)], year)

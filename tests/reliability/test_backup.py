@@ -1,4 +1,4 @@
-"""A backup made by pg_dump, restored into an empty database, answers as the original did, and goes on working."""
+"""A pg_dump backup, restored into an empty database, answers as the original did, and keeps working."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def original(engine: sa.Engine, monkeypatch: pytest.MonkeyPatch) -> sa.Engine:
 
 @pytest.fixture
 def second_url(admin: sa.Engine, server_url: str) -> Iterator[str]:
-    """Connection string of one more empty database."""
+    """The connection string of another empty database."""
     with admin.connect() as connection:
         connection.execute(sa.text("CREATE DATABASE embrec_test_restored TEMPLATE template0"))
     yield with_database(server_url, "embrec_test_restored")
@@ -68,7 +68,7 @@ def second_url(admin: sa.Engine, server_url: str) -> Iterator[str]:
 
 
 def inventory(engine: sa.Engine) -> list[tuple[str, ...]]:
-    """Every object in the schema, and the rows of every table, as one digest each."""
+    """Return every object in the schema, and a digest of each table's rows."""
     with engine.connect() as connection:
         kinds = (
             "SELECT c.relname, c.relkind::text, coalesce(pg_get_viewdef(c.oid), pg_get_indexdef(c.oid), '')"
@@ -106,7 +106,7 @@ def test_a_restored_dump_answers_byte_for_byte_and_goes_on_working(
 
 
 def _goes_on(restored: sa.Engine) -> None:
-    """All that is done to a database in its life: numbers go on where they were, what was there can be taken away."""
+    """Use a restored database: sequences continue, and restored rows can be changed and deleted."""
     control, treatment = sorted(run.model_run_id for run in records.list_runs(restored))
     assert experiments.end(restored).name == "which is better"
     assert publishing.rollback(restored) == control
@@ -149,7 +149,7 @@ def test_a_dump_restores_where_pgvector_is_in_a_schema_of_its_own(
 def test_a_dump_of_the_schema_alone_leaves_the_rest_of_the_database_out(
     original: sa.Engine, url: str, second_url: str, tmp_path: Path
 ) -> None:
-    # --schema=embrec has no extension in it: it is restored where there is one.
+    # --schema=embrec has no extension in it, so that the target needs one before.
     with original.begin() as connection:
         connection.execute(sa.text("CREATE TABLE public.films_of_the_host (title text)"))
     before = answers(original)

@@ -1,4 +1,4 @@
-"""Calls that make no sense: each is refused with a sentence that says what to give, and changes nothing."""
+"""Invalid calls: each is refused with a message that says what to give, and changes nothing."""
 
 from __future__ import annotations
 
@@ -130,7 +130,7 @@ UNKNOWN: list[tuple[str, Call, str]] = [
     ("a run to delete", lambda engine: publishing.delete(engine, 99), "no model run 99. The newest are: 1. See"),
     ("a run to look at", lambda engine: records.get_run(engine, 99), "no model run 99. The newest are: 1. See"),
 ]  # fmt: skip
-# Through SQL: the call, and the error's code.
+# Calls through SQL, and the error's code.
 SQL: list[tuple[str, str]] = [
     ("recommend_for('[1, 2]')", "22023"),
     ("recommend_for('5')", "22023"),

@@ -1,4 +1,4 @@
-"""Parquet files and DataFrames whose columns are of the wrong kind: refused, or read right; never read wrong."""
+"""Parquet files and DataFrames with columns of wrong types: refused or read correctly, never misread."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ CORPUS = len(PARQUET) + len(FRAMES) + len(MOVIES)
 
 @pytest.fixture(scope="module")
 def kept(shared_engine: sa.Engine) -> sa.Engine:
-    """A database that has something to lose."""
+    """A database with data that a refused load must not change."""
     load_frame(shared_engine, rating_frame(users=5, movies=4, count=12), [Movie("100", "One hundred", ["X"], 1990)])
     return shared_engine
 

@@ -1,4 +1,4 @@
-"""Files that are no good: each is refused with a sentence that says why and what to do, and nothing is stored."""
+"""Invalid files: each is refused with a message that says why and what to do, and nothing is stored."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ NO_TIME = rf"line 2, column rated_at: neither seconds since 1970 nor an ISO 8601
 NO_RATINGS = r"has no ratings\. Nothing was stored; name a file that has rows"
 NO_COLUMN = r"has no column {}; its header is: .*--{}-column NAME"
 
-# Name of the case, of the file, its bytes, and what is said of it.
+# The case, the file's name, its bytes, and the error message.
 FILES: list[tuple[str, str, bytes, str]] = [
     # Headers.
     ("no header line", "r.csv", b"1,2,3\n4,5,6\n", NO_COLUMN.format("user_id", "user")),
@@ -47,7 +47,7 @@ FILES: list[tuple[str, str, bytes, str]] = [
     ("a header of 100 KB", "r.csv", b"x" * 100_000 + b"\n1\n", "longer than 64 KiB. Is it a CSV file"),
     ("a header of control characters", "r.csv", b"\x1b[2J,\x07\n1,2\n", r"header is: \\x1b\[2J, \\x07\. Put its name"),
     ("lines end as on an old Macintosh", "r.csv", GOOD.replace(b"\n", b"\r"), "carriage return alone. Rewrite it"),
-    # What is no text.
+    # Bytes that are no text.
     ("an empty file", "r.csv", b"", "is empty. A CSV file needs a header such as"),
     ("only line ends", "r.csv", b"\n\n\n", "is empty. A CSV file needs a header such as"),
     ("header alone", "r.csv", H, NO_RATINGS),
@@ -104,7 +104,7 @@ FILES: list[tuple[str, str, bytes, str]] = [
       for text in ("2200-01-01", "0001-01-01", "-9000000000")),
     ("time 20240131", "r.csv", TIMED + b"a,b,3,20240131\n", rf"eight digits; write a date as 2024-01-31\. {MEND}"),
 ]  # fmt: skip
-# Of a folder: its files, and what is said.
+# Folders: the case, the files, and the error message.
 FOLDERS: list[tuple[str, dict[str, bytes], str]] = [
     ("nothing", {}, "no MovieLens data set. Name a file of ratings instead, CSV or Parquet"),
     ("100K without its movies", {"u.data": b"1\t2\t3\t4\n"}, "The file .*u.item cannot be read.*Check the path"),
@@ -137,7 +137,7 @@ FOLDERS: list[tuple[str, dict[str, bytes], str]] = [
     ("latest, movies ragged", {"ratings.csv": GOOD, "movies.csv": b"movie_id,title\n1\n"}, "1 columns where 2"),
     ("latest, movies by two names", {"ratings.csv": GOOD, "movies.csv": b"movieId,movie_id,title\n1,2,x\n"}, "several"),
 ]
-# By the command line too: one line on stderr, and no traceback.
+# Cases that are loaded by the command line too: one line on stderr, and no traceback.
 BY_COMMAND = ("no header line", "semicolons", "an empty file", "UTF-16", "gzip without its name", "a row too short",
               "a header of control characters", "a header of 100 KB", "rating 'nan'", "an id of 501 bytes",
               "a quote that does not end", "time yesterday")  # fmt: skip
@@ -145,13 +145,13 @@ BY_COMMAND = ("no header line", "semicolons", "an empty file", "UTF-16", "gzip w
 
 @pytest.fixture(scope="module")
 def kept(shared_engine: sa.Engine) -> sa.Engine:
-    """A database that has something to lose."""
+    """A database with data that a refused load must not change."""
     load_frame(shared_engine, rating_frame(users=5, movies=4, count=12), [Movie("100", "One hundred", ["X"], 1990)])
     return shared_engine
 
 
 def refused(engine: sa.Engine, source: Callable[[], sources.Source], message: str) -> None:
-    """A load is refused in one line that a person can read, and leaves nothing."""
+    """Check that a load is refused in one readable line, and leaves nothing."""
     with unchanged(engine), pytest.raises(DataError, match=message) as caught:
         loading.load(engine, source())
     said = str(caught.value)

@@ -1,4 +1,4 @@
-"""Files that are far too big, or bombs: memory follows the ratings that are read, not the bytes of the file."""
+"""Very big files and compression bombs: memory grows with the ratings that are read, not with the file's bytes."""
 
 from __future__ import annotations
 
@@ -40,13 +40,13 @@ for path in sys.argv[1:]:
         said = error
     print(peak() - before, said)
 """
-# The blocks in flight, as bytes, as columns of text and as bad rows, whatever the file is. Blank lines take the most,
-# for every byte of a block is a row.
+# Memory of the blocks in flight, as bytes, text columns and bad rows, for any file. Blank lines take the most, because
+# every byte of a block is a row.
 BLOCKS_MB, BLANK_BLOCKS_MB = 400, 1200
-# Of each rating twice, before and after joining: ids waiting as text or integers, their numbers, rating and time.
+# Memory of a rating, twice for before and after joining: ids as text or integers, their indexes, rating and time.
 BYTES_PER_RATING = 2 * (2 * 16 + 2 * 4 + 4 + 8)
 ROWS = b"".join(b"%d,%d,3,not for us: %s\n" % (row % 1000, row % 777, b"x" * 200) for row in range(10_000))
-# In an order in which the bounds grow: what is measured is the highest so far. Name, content, bound, what is said.
+# Sorted by bound, because the measured peak is the highest so far. Name, content, bound, error message.
 FILES: list[tuple[str, Callable[[], Iterable[bytes]], int, str]] = [
     ("line.csv", lambda: [HEADER, *[b"x" * MB] * 40], BLOCKS_MB, "a line longer than 8 MiB"),
     ("header.csv", lambda: [b"x" * MB] * 40, BLOCKS_MB, "header .* longer than 64 KiB"),

@@ -1,4 +1,4 @@
-"""What the doctor says of a database that should be otherwise, and that its statements mend it."""
+"""The problems that embrec doctor finds in a database, and the statements that fix them."""
 
 from __future__ import annotations
 

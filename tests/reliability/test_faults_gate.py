@@ -1,4 +1,4 @@
-"""What shows that a training is alive, what becomes of those that are not, and what is withheld from publishing."""
+"""The heartbeat of a training, the cleanup of lost runs, and the checks that withhold a run from publishing."""
 
 from __future__ import annotations
 
@@ -218,7 +218,7 @@ def test_a_run_that_is_worse_on_held_out_ratings_is_withheld(engine: sa.Engine) 
     error = first.metrics["held_out_rmse"]
 
     def pretend(share: float) -> None:
-        """Have the published run be better than it was."""
+        """Improve the recorded metrics of the published run."""
         with engine.begin() as connection:
             query = "UPDATE embrec.model_runs SET metrics = metrics || jsonb_build_object('held_out_rmse', :error)"
             typed = sa.text(query.replace(":error", "CAST(:error AS float8)") + " WHERE model_run_id = :run")

@@ -1,4 +1,4 @@
-"""Processes that are killed outright, at points that were chosen and at any time, and that are told to end."""
+"""Processes that are killed, at chosen points and at any time, or get SIGTERM."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ OF_A_LOAD = [
     ("embrec.data.loading.merge_ratings", 1, "after"),
     ("embrec.data.loading.refresh_statistics", 1, "after"),
 ]
-# Of each, whether the run that is published afterwards is the new one.
+# Each point of a training, with True if the new run is published afterwards.
 OF_A_TRAINING = {
     ("embrec.training.extract", 1, "before"): False,
     ("embrec.runs.records.start", 1, "after"): False,
@@ -60,7 +60,7 @@ OF_A_TRAINING = {
 
 
 def counts(engine: sa.Engine) -> tuple[int, ...]:
-    """Users, movies, ratings, movies with statistics."""
+    """Return the numbers of users, movies, ratings, and movies with statistics."""
     tables = ("users", "movies", "ratings", "movie_statistics")
     with engine.connect() as connection:
         return tuple(connection.scalar(sa.text(f"SELECT count(*) FROM embrec.{table}")) or 0 for table in tables)

@@ -1,4 +1,4 @@
-"""Limits of the server that are set low: embrec says which one it ran into, and stores nothing."""
+"""Low limits of the server: embrec names the limit that it reached, and stores nothing."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from embrec.training import train
 
 @pytest.fixture
 def limit(engine: sa.Engine, admin: sa.Engine) -> Callable[..., None]:
-    """Sets a limit for all new sessions of the test's database."""
+    """A function that sets a limit for all new sessions of the test's database."""
     with engine.connect() as connection:
         name = connection.scalar(sa.text("SELECT current_database()"))
 
@@ -33,7 +33,7 @@ def limit(engine: sa.Engine, admin: sa.Engine) -> Callable[..., None]:
 
 @pytest.fixture
 def locked(url: str) -> Iterator[Callable[[str], None]]:
-    """Locks a table against embrec's writing until the test ends."""
+    """A function that locks a table against embrec's writes until the test ends."""
     with psycopg.connect(url) as holder:
         yield lambda table: holder.execute(f"LOCK TABLE embrec.{table} IN SHARE ROW EXCLUSIVE MODE") and None
 

@@ -1,4 +1,4 @@
-"""Several who train, publish, roll back, delete and read at once."""
+"""Races: concurrent training, publishing, rollback, deletion and reading."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from embrec.training import train
 
 
 def like_the_first(engine: sa.Engine, seed: int) -> int:
-    """Another run of random vectors for the same movies and users."""
+    """Store another run of random vectors for the same movies and users."""
     random = np.random.default_rng(seed)
     return stored_run(engine, random.normal(size=(20, 4)), random.normal(size=(30, 4)))
 
 
 def at_once(*actions: Callable[[], Any]) -> None:
-    """Do several things in threads that begin together."""
+    """Run several actions in threads that begin together."""
     barrier = threading.Barrier(len(actions))
 
     def wait_and_do(action: Callable[[], Any]) -> None:
@@ -126,7 +126,7 @@ def test_a_delete_waits_for_a_reader_and_goes_on_when_it_ends(
         deleting.start()
         query = sa.text("SELECT count(*) FROM pg_inherits WHERE inhdetachpending")
         wait_for(lambda: (other.scalar(query), other.commit())[0] == 1)
-        like_the_first(engine, 2)  # who stores gets a turn
+        like_the_first(engine, 2)  # lets the storing thread take a turn
         assert deleting.is_alive()
         reader.rollback()
         deleting.join()

@@ -76,8 +76,8 @@ def ratings(engine: sa.Engine) -> int:
 
 
 def kills(connection: psycopg.Connection[Any], pid: int) -> None:
-    """Kill a backend outright, by which the whole server starts anew."""
-    with contextlib.suppress(ProcessLookupError):  # the server, starting anew for another one, was quicker
+    """Kill a backend, which makes the whole server restart."""
+    with contextlib.suppress(ProcessLookupError):  # the server has already ended it, restarting for another one
         os.kill(pid, signal.SIGKILL)
 
 
@@ -91,7 +91,7 @@ faults = pytest.mark.parametrize("fault", [kills, hang_ups])
 
 
 def to_all_sessions(fault: Fault, server: LocalServer) -> Callable[..., None]:
-    """Does something to every session of embrec's; there has to be one."""
+    """Return a function that applies a fault to every session of embrec; there must be one."""
 
     def act(*_: Any, **__: Any) -> None:
         with psycopg.connect(str(server.url()), autocommit=True) as connection:
@@ -203,7 +203,7 @@ def test_a_server_that_recovers_from_a_crash_can_be_stopped(
 
 @pytest.fixture
 def small_disk(server: LocalServer, own: sa.Engine) -> Iterator[Path]:
-    """A disk of 40 MB where the server keeps embrec's tables; what else is put on it is not the server's."""
+    """A 40 MB disk with the server's files of embrec's tables; a test can fill it up."""
     disk = server.home / "disk"
     disk.mkdir()
     if os.geteuid() != 0 or subprocess.run(["mount", "-t", "tmpfs", "-o", "size=40m", "tmpfs", disk]).returncode:

@@ -1,4 +1,4 @@
-"""A user who is forgotten is in no table, no run and no answer any more, whatever goes on at that moment."""
+"""A forgotten user is in no table, run or answer any more, whatever runs concurrently."""
 
 from __future__ import annotations
 

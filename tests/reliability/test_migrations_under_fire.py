@@ -1,4 +1,4 @@
-"""Migrations that are killed, that meet locks, and that stand beside traffic."""
+"""Migrations that are killed, that wait for locks, and that run during traffic."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def upgrade_killed_at(url: str, statement: int) -> subprocess.CompletedProcess[s
 def test_an_upgrade_killed_at_any_point_goes_on_when_run_again(
     empty_url: str, empty_engine: sa.Engine, engine: sa.Engine, start: int
 ) -> None:
-    """One after the other in the same database: each gets further than the one before."""
+    """The upgrades run one after the other in the same database, and each gets further than the one before."""
     step, killed = 4 * 4, 0
     for statement in range(8 + start * 4, 400, step):
         done = upgrade_killed_at(empty_url, statement)
@@ -56,7 +56,7 @@ def test_an_upgrade_killed_at_any_point_goes_on_when_run_again(
             break
         assert done.returncode == -signal.SIGKILL, done.stderr
         killed += 1
-        with empty_engine.connect() as connection:  # what is there is whole: a revision, or nothing
+        with empty_engine.connect() as connection:  # the schema is a whole revision, or absent
             db.current_revision(connection)
     assert killed >= 2
     assert schema.upgrade(empty_engine) == db.SCHEMA_REVISION
@@ -100,7 +100,7 @@ def test_an_upgrade_waits_for_a_long_transaction_and_holds_nobody_up(behind: sa.
         upgrading.start()
         deadline = time.monotonic() + 6
         while time.monotonic() < deadline:
-            other.execute(sa.text("SET LOCAL statement_timeout = '5s'"))  # lock_timeout and to spare
+            other.execute(sa.text("SET LOCAL statement_timeout = '5s'"))  # longer than lock_timeout
             began = time.monotonic()
             other.execute(sa.text("SELECT count(*) FROM embrec.users"))
             longest = max(longest, time.monotonic() - began)

@@ -1,4 +1,4 @@
-"""Behind PgBouncer in transaction mode everything works that is one transaction, and what takes a session says so."""
+"""PgBouncer in transaction mode: all calls of one transaction work, and those that need a session say so."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from embrec.training import train
 
 POOL = 3  # sessions of the server for all clients
 THREADS = 12
-# What PgBouncer itself carries from one session to the other for each client.
+# Settings that PgBouncer itself restores for each client.
 KEPT_BY_POOLER = {"application_name", "client_encoding", "DateStyle", "TimeZone", "standard_conforming_strings"}
 
 
@@ -41,7 +41,7 @@ def _free_port() -> int:
 
 
 def _configuration(server: dict[str, str], directory: Path, port: int) -> str:
-    """PgBouncer's configuration: every database of the server, its sessions handed out for one transaction each."""
+    """Return PgBouncer's configuration: all databases of the server, in transaction mode."""
     kept = ("host", "port", "user", "password")
     to_server = " ".join(f"{name}={server[name]}" for name in kept if name in server)
     return f"""
@@ -62,7 +62,7 @@ pidfile = {directory}/pid
 
 @contextlib.contextmanager
 def _pgbouncer(server_url: str, directory: Path) -> Iterator[tuple[str, int]]:
-    """Run PgBouncer before the server; gives its host and port."""
+    """Run PgBouncer before the server; the value is its host and port."""
     program = shutil.which("pgbouncer", path=f"{os.environ['PATH']}{os.pathsep}/usr/sbin")
     if program is None:
         pytest.skip("pgbouncer is not installed")
@@ -91,8 +91,8 @@ def _pgbouncer(server_url: str, directory: Path) -> Iterator[tuple[str, int]]:
 
 @pytest.fixture(scope="module")
 def pooler(server_url: str) -> Iterator[tuple[str, int]]:
-    """Host and port of a PgBouncer before the session's server."""
-    # Not pytest's tmp_path: as root PgBouncer runs as another user, who could not enter it.
+    """The host and port of a PgBouncer before the session's server."""
+    # Not pytest's tmp_path: as root PgBouncer runs as another user, which could not enter it.
     with tempfile.TemporaryDirectory(prefix="embrec-pgbouncer-") as directory:
         Path(directory).chmod(0o711)
         with _pgbouncer(server_url, Path(directory)) as address:
@@ -101,13 +101,13 @@ def pooler(server_url: str) -> Iterator[tuple[str, int]]:
 
 @pytest.fixture
 def pooled_url(pooler: tuple[str, int], url: str) -> str:
-    """Connection string of the test's database through PgBouncer."""
+    """The connection string of the test's database through PgBouncer."""
     return with_database(url, str(conninfo_to_dict(url)["dbname"]), host=pooler[0], port=str(pooler[1]))
 
 
 @pytest.fixture
 def pooled(pooled_url: str, pooler: tuple[str, int]) -> Iterator[sa.Engine]:
-    """An engine for the test's database through PgBouncer; nothing may be left in the sessions it used."""
+    """An engine for the test's database through PgBouncer; it must leave nothing in the sessions."""
     engine = db.create_engine(pooled_url)
     yield engine
     assert _left_behind(engine) == []
@@ -115,7 +115,7 @@ def pooled(pooled_url: str, pooler: tuple[str, int]) -> Iterator[sa.Engine]:
 
 
 def _left_behind(engine: sa.Engine) -> list[tuple[str, str]]:
-    """What earlier transactions left in the server's sessions that the next client would meet."""
+    """List settings and objects that earlier transactions left in the server's sessions for the next client."""
     query = (
         "SELECT 'setting', name FROM pg_settings WHERE source = 'session' AND name <> ALL (:kept)"
         "  AND name NOT LIKE 'transaction_%'"  # the transaction's own
@@ -126,7 +126,7 @@ def _left_behind(engine: sa.Engine) -> list[tuple[str, str]]:
         " UNION ALL SELECT 'cursor', name FROM pg_cursors WHERE name <> ''"
     )
     found, sessions = set(), set()
-    with contextlib.ExitStack() as stack:  # as many at once as there are: each is another session
+    with contextlib.ExitStack() as stack:  # all at once, so that each is another session
         for _ in range(POOL):
             connection = stack.enter_context(engine.connect())
             sessions.add(connection.scalar(sa.text("SELECT pg_backend_pid()")))
@@ -136,7 +136,7 @@ def _left_behind(engine: sa.Engine) -> list[tuple[str, str]]:
 
 
 def _in_threads(work: Callable[[int], None]) -> None:
-    """Do the work in many threads at once; the first error is the test's."""
+    """Do the work in many threads at once; raises the first error."""
     together = threading.Barrier(THREADS)
 
     def one(number: int) -> None:
@@ -166,7 +166,7 @@ def test_every_answer_through_the_pooler_is_that_of_the_server(
 
 
 def _sessions(engine: sa.Engine) -> int:
-    """How many sessions of the server others have in the database."""
+    """Return the number of other sessions in the database."""
     query = (
         "SELECT count(*) FROM pg_stat_activity"
         " WHERE datname = current_database() AND backend_type = 'client backend' AND pid <> pg_backend_pid()"
@@ -251,7 +251,7 @@ def test_the_command_line_goes_past_the_pooler_by_the_direct_url(
     monkeypatch.setenv(config.DIRECT_URL_VARIABLE, url)
     assert embrec("db", "upgrade")[0] == 0
     assert embrec("runs", "delete", str(old))[0] == 0
-    assert embrec("runs", "delete", str(old), "--database-url", pooled_url)[0] == 1  # what is said goes first
+    assert embrec("runs", "delete", str(old), "--database-url", pooled_url)[0] == 1  # --database-url takes precedence
     assert records.get_run(engine, old).status == "deleted"
     assert embrec("similar", "100")[0] == 0
 

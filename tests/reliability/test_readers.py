@@ -1,4 +1,4 @@
-"""A run is not taken away from those who began to read before it was."""
+"""A deleted run stays readable for transactions that began before."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A standby answers everything, each answer whole from one run, while the primary publishes, rolls back and deletes."""
+"""A standby answers all questions, each from one whole run, while the primary publishes, rolls back and deletes."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ REPLICATED = {
     "max_wal_senders": "4",
     "shared_buffers": "64MB",
 }
-# Queries in the way of what the primary did are ended at once, not after half a minute.
+# Queries that conflict with the primary's changes are cancelled at once, not after half a minute.
 STANDBY = {**REPLICATED, "max_standby_streaming_delay": "0", "hot_standby": "on"}
 
 
 @contextlib.contextmanager
 def _home() -> Iterator[Path]:
-    # Not pytest's tmp_path: as root the server runs as another user, who could not enter it.
+    # Not pytest's tmp_path: as root the server runs as another user, which could not enter it.
     with tempfile.TemporaryDirectory(prefix="embrec-test-") as directory:
         Path(directory).chmod(0o711)
         yield Path(directory)
@@ -50,7 +50,7 @@ def _home() -> Iterator[Path]:
 
 @pytest.fixture(scope="module")
 def servers() -> Iterator[tuple[str, str]]:
-    """URLs of a primary and of its standby."""
+    """The URLs of a primary and of its standby."""
     with contextlib.ExitStack() as stack:
         homes = [stack.enter_context(_home()) for _ in range(2)]
         primary, standby = embedded.LocalServer(homes[0], REPLICATED), embedded.LocalServer(homes[1], STANDBY)
@@ -62,7 +62,7 @@ def servers() -> Iterator[tuple[str, str]]:
 
 
 def _copy(primary: embedded.LocalServer, url: str, standby: embedded.LocalServer) -> None:
-    """Make the standby's cluster: a base backup that goes on to follow the primary."""
+    """Create the standby's cluster: a base backup that follows the primary."""
     parameters = parse_database_url(url, "the test").parameters
     source = " ".join(f"{name}={value}" for name, value in parameters.items() if name != "dbname")
     standby.data.parent.mkdir(parents=True)
@@ -77,7 +77,7 @@ def _copy(primary: embedded.LocalServer, url: str, standby: embedded.LocalServer
 
 @pytest.fixture
 def both(servers: tuple[str, str]) -> Iterator[tuple[sa.Engine, sa.Engine]]:
-    """Engines for the primary, with the newest schema and no rows, and for its standby."""
+    """The engines for the primary, with the newest schema and no rows, and for its standby."""
     primary, standby = (db.create_engine(url) for url in servers)
     _connect(standby)
     schema.upgrade(primary)
@@ -89,7 +89,7 @@ def both(servers: tuple[str, str]) -> Iterator[tuple[sa.Engine, sa.Engine]]:
 
 
 def _connect(standby: sa.Engine) -> None:
-    """Have the engine's first connection, in whose questions to the server the earlier test's end may come."""
+    """Make the engine's first connection, whose initial queries the end of the earlier test may cancel."""
     for _ in range(100):
         with contextlib.suppress(sa.exc.DBAPIError), standby.connect():
             return
@@ -107,7 +107,7 @@ def _catch_up(primary: sa.Engine, standby: sa.Engine) -> None:
     behind = sa.text("SELECT pg_last_wal_replay_lsn() < CAST(:written AS pg_lsn)")
     deadline = time.monotonic() + 30
     while True:
-        # What it catches up with may be in the way of the question.
+        # The changes that it applies may cancel the query.
         with contextlib.suppress(ConflictError):
             if not db.retrying(lambda: _scalar(standby, behind, written=written)):
                 return
@@ -175,7 +175,10 @@ def test_every_answer_of_a_standby_is_whole_while_runs_come_and_go(both) -> None
             for name in kept:
                 try:
                     answer = text(READS[name](standby))
-                except (ConflictError, UnreachableError) as error:  # the query was ended, or the connection with it
+                except (
+                    ConflictError,
+                    UnreachableError,
+                ) as error:  # the query was cancelled, or the connection was closed
                     conflicts.append(error)
                     continue
                 seen.append((name, answer))
@@ -200,7 +203,7 @@ def test_every_answer_of_a_standby_is_whole_while_runs_come_and_go(both) -> None
         done.set()
         for reader in readers:
             reader.join(30)
-    assert len(seen) > max(100, len(conflicts))  # a standby that ends queries at once ends many
+    assert len(seen) > max(100, len(conflicts))  # a standby that cancels queries at once cancels many
     assert {name for name, answer in seen if answer not in right[name]} == set()
     assert len({answer for name, answer in seen if name == "similar_movies"}) > 2
     assert answers(standby) == answers(primary)

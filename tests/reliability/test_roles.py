@@ -1,4 +1,4 @@
-"""Least privilege: every operation under every role, nothing for everybody, and no way in by names of one's own."""
+"""Least privilege: every operation under every role, no grants to PUBLIC, and no attack through search_path."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def train(connection: sa.Connection) -> None:
 
 
 def ask_unpublished(connection: sa.Connection) -> None:
-    """Ask the run that is not published."""
+    """Preview the run that is not published."""
     with preview.answering_from(connection, 2):
         assert similar.similar_movies(connection, 100)["model_run_id"].eq(2).all()
 
@@ -132,7 +132,7 @@ OPERATIONS: dict[str, tuple[Operation, str]] = {
 
 @pytest.fixture
 def served(engine: sa.Engine) -> sa.Engine:
-    """Ratings, and two published runs."""
+    """A database with ratings and two published runs."""
     load_frame(engine, rating_frame())
     two_part_run(engine)
     two_part_run(engine, seed=2)
@@ -146,7 +146,7 @@ def served(engine: sa.Engine) -> sa.Engine:
 
 @pytest.fixture
 def login(admin: sa.Engine, url: str) -> Iterator[Callable[[str], sa.Engine]]:
-    """An engine of a role that logs in and is in one group."""
+    """A function that returns an engine of a login role in one group."""
     engines = []
     with contextlib.ExitStack() as stack:
 
@@ -292,7 +292,7 @@ def test_temporary_things_and_a_path_of_ones_own_change_no_answer(served: sa.Eng
                 connection.execute(sa.text(hijack.replace(":", "\\:")))
                 savepoint.commit()
             except sa.exc.DBAPIError:
-                savepoint.rollback()  # the role may not even do that
+                savepoint.rollback()  # the operation is forbidden to the role
         assert [ask(connection).to_dict() for ask in asked] == expected
         ratings.add_rating(connection, "u1", 100, 4.5)
         assert connection.scalar(sa.text("SELECT count(*) FROM pg_temp.ratings")) == 0
@@ -303,7 +303,7 @@ def test_temporary_things_and_a_path_of_ones_own_change_no_answer(served: sa.Eng
 def test_a_role_that_may_not_create_roles_is_told_what_to_ask_for(
     admin: sa.Engine, empty_engine: sa.Engine, empty_url: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The roles belong to the server, so this plays a server without them under another name."""
+    """Roles belong to the server, so the test runs the scripts with other names of them."""
     from embrec.db.resources import sql_text
 
     name = f"embrec_plain_{os.getpid()}"

@@ -1,4 +1,4 @@
-"""Passwords, ratings and what is known of users are in no message, no log and no record of a run."""
+"""Passwords, ratings and user features are in no message, no log and no record of a run."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ LABEL = "canary-label-4711"
 
 @pytest.fixture
 def server() -> Iterator[LocalServer]:
-    """A server of the test's own, whose log can be read."""
+    """A server of the test's own, with a log that the test can read."""
     with tempfile.TemporaryDirectory(prefix="embrec-secret-") as home:
         Path(home).chmod(0o711)
         own = LocalServer(Path(home))
@@ -44,7 +44,7 @@ def server() -> Iterator[LocalServer]:
 
 @pytest.fixture
 def secret_url(server: LocalServer) -> str:
-    """A role that logs in by a password."""
+    """The URL of a role with a password."""
     url = server.start()
     engine = db.create_engine(url)
     schema.upgrade(engine)
@@ -55,7 +55,7 @@ def secret_url(server: LocalServer) -> str:
 
 
 def run(url: str, *arguments: str) -> str:
-    """What a command says on both streams, with its traceback, which ends with the message."""
+    """Return a command's output on both streams, with its traceback, which ends with the message."""
     done = subprocess.run(
         [sys.executable, "-c", "from embrec.cli import main; main()", "--debug", *arguments],
         env={**os.environ, "EMBREC_DATABASE_URL": url},

@@ -1,4 +1,4 @@
-"""Whatever a session's settings are, what is loaded and what is answered is the same."""
+"""Loads and answers do not depend on a session's settings."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from embrec.errors import DatabaseError
 from embrec.runs import experiments, publishing, records
 from embrec.training import train
 
-# What embrec's statements name, in a schema that goes before those that they mean.
+# Objects with the names in embrec's statements, in a schema that comes first in search_path.
 HOSTILE = """
 CREATE EXTENSION vector SCHEMA public;
 CREATE SCHEMA hostile;
@@ -63,7 +63,7 @@ SETTINGS = {
     "no search path, serializable": {"search_path": "''", "default_transaction_isolation": "serializable"},
     "a hostile search path": {"search_path": "hostile, public"},
 }
-# As a file says them; two are the same time, and one is summer time in St John's and not in UTC.
+# Timestamps in several formats; two are the same time, and one is in St John's daylight saving time, but not in UTC's.
 RATINGS = """user_id,movie_id,rating,rated_at
 anna,100,5,1998-04-05T05:29:59Z
 anna,101,3.5,1998-04-05T07:30:00+05:30
@@ -75,7 +75,7 @@ o'neil\\,100,0.1,1969-12-31T23:59:59.999999Z
 
 
 def _life(engine: sa.Engine, file: Path) -> tuple[object, ...]:
-    """Migrate, load, train, publish, compare, ask: what is stored then and what is answered."""
+    """Migrate, load, train, publish, compare, ask; returns all that is stored and answered."""
     schema.upgrade(engine)
     embrec.load(engine, sources.open_source(file))
     load_frame(engine, rating_frame(), MOVIES)
@@ -93,7 +93,7 @@ def _life(engine: sa.Engine, file: Path) -> tuple[object, ...]:
 
 
 def _digest(engine: sa.Engine, side: str) -> str:
-    """Of all vectors' binary form, which no setting changes."""
+    """Return a digest of all vectors in binary form, which no setting changes."""
     columns = f"model_run_id, CAST(part AS text), {side}_index, bias, spread, CAST(embedding AS real[])"
     rows = f"SELECT record_send(ROW({columns})) AS bits FROM embrec.{side}_embeddings"
     with engine.connect() as connection:
@@ -101,7 +101,7 @@ def _digest(engine: sa.Engine, side: str) -> str:
 
 
 def _stored(engine: sa.Engine) -> list[tuple[str, ...]]:
-    """Every rating bit for bit, its time in seconds."""
+    """Return every rating exactly, with its time in seconds."""
     query = (
         "SELECT user_id, movie_id, encode(float4send(rating), 'hex'), extract(epoch FROM rated_at)"
         " FROM embrec.ratings JOIN embrec.users USING (user_index) JOIN embrec.movies USING (movie_index)"
@@ -113,7 +113,7 @@ def _stored(engine: sa.Engine) -> list[tuple[str, ...]]:
 
 @contextlib.contextmanager
 def _empty_database(admin: sa.Engine, server_url: str, settings: dict[str, str]) -> Iterator[sa.Engine]:
-    """An empty database with these settings for whoever connects."""
+    """An empty database with these settings for all sessions."""
     with admin.connect() as connection:
         connection.execute(sa.text("CREATE DATABASE embrec_test_settings TEMPLATE template0"))
     url = with_database(server_url, "embrec_test_settings")
@@ -140,7 +140,7 @@ def _set(admin: sa.Engine, settings: dict[str, str]) -> None:
 
 @pytest.fixture(scope="module")
 def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A file of ratings whose times are said in every way."""
+    """A file of ratings with timestamps in all formats."""
     path = tmp_path_factory.mktemp("sessions") / "ratings.csv"
     path.write_text(RATINGS, encoding="utf-8")
     return path
@@ -148,7 +148,7 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def usual(admin: sa.Engine, server_url: str, file: Path) -> tuple[object, ...]:
-    """What is stored and answered with the server's own settings."""
+    """The stored rows and the answers with the server's own settings."""
     with _empty_database(admin, server_url, {}) as engine:
         return _life(engine, file)
 

@@ -1,4 +1,4 @@
-"""Data that is good but hardly data: one user, one movie, one rating for all."""
+"""The smallest valid data: one user, one movie, or the same rating for all."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sixteen clients at once while runs come and go: the soak test, for a minute."""
+"""The soak test for a minute: sixteen concurrent clients while runs change."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The preference part: its Gram matrix and solution against numpy, and the vectors that come out."""
+"""The ranking model (EASE): its Gram matrix and solution against numpy, and the vectors made from it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from embrec.models.ease.users import user_similarity
 
 
 def two_camps(users: int = 200, movies: int = 40, seed: int = 0) -> Ratings:
-    """Even users rate even movies, mostly, and odd users odd ones."""
+    """Make ratings in two groups: even users mostly rate even movies, and odd users odd ones."""
     random = np.random.default_rng(seed)
     likes = (np.arange(users)[:, np.newaxis] + np.arange(movies)) % 2 == 0
     rated = random.random((users, movies)) < np.where(likes, 0.4, 0.04)
@@ -41,7 +41,7 @@ def test_the_solution_is_the_closed_form() -> None:
     inverse = np.linalg.inv(gram + np.diag(2.0 + np.diag(gram) * 0.25 / 0.75))
     encoder = np.eye(12) - inverse / np.diag(inverse)
     np.fill_diagonal(encoder, 0)
-    # With all directions kept, the profiles and the basis give back every score.
+    # With all singular vectors kept, item profiles and basis reproduce every score.
     assert np.allclose(rows @ solution.profiles @ solution.basis.T, rows @ encoder, atol=1e-4)
     assert np.allclose(solution.sizes, np.linalg.svd(rows @ encoder, compute_uv=False), atol=1e-3)
 

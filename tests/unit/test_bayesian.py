@@ -1,4 +1,4 @@
-"""Bayesian matrix factorisation: draws against float64 numpy, the prior, the compressed mean, and what it learns."""
+"""Bayesian matrix factorization: posterior draws against float64 numpy, the prior, the averaged factors, accuracy."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from embrec.models.fold_in import with_fold_in
 
 
 def sums_by_hand(explained: Explained, rated: np.ndarray, ratings: np.ndarray) -> Sums:
-    """The sums of one row's ratings, in float64."""
+    """Return the sums of one row's ratings, in float64."""
     x, y = explained.features[rated].astype(np.float64), (ratings - explained.offsets[rated]).astype(np.float64)
     weighted = x * explained.weights[rated][:, np.newaxis]
     return Sums((weighted.T @ x)[np.tril_indices(x.shape[1])], weighted.T @ y, y @ (explained.weights[rated] * y))
@@ -75,7 +75,7 @@ def test_draws_have_the_posteriors_mean_and_covariance(count: int) -> None:
     explained = explaining(20, width, random)
     rated, ratings = np.arange(count), random.normal(size=count).astype(np.float32)
     prior_mean, precision = random.normal(size=width), np.cov(random.normal(size=(width, 30)))
-    # Every row has the same ratings and the same prior, so that the rows' draws are draws from one posterior.
+    # All rows have the same ratings and prior, so that their draws come from one posterior.
     one = sums_by_hand(explained, rated, ratings)
     sums = Sums(*(np.repeat(np.float32(each)[np.newaxis], rows, axis=0) for each in one))
     priors = np.repeat(np.float32(prior_mean)[np.newaxis], rows, axis=0)

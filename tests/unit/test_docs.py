@@ -18,7 +18,7 @@ from embrec.db import resources
 ROOT = Path(resources.__file__).parents[2]
 DOCS = ROOT / "docs"
 PAGES = [ROOT / "README.md", *sorted(DOCS.rglob("*.md"))]
-# Fences that are run (tests/integration/test_snippets.py), and those that are not; "sh" would be forgotten.
+# Languages that are run (tests/integration/test_snippets.py) or known not to be; a block of "sh" would never run.
 FENCES = {"bash", "sql", "python", "text", "ini", "nginx", "yaml", "", "{toctree}", "{eval-rst}", "{sql-functions}"}
 
 by_name = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
@@ -70,7 +70,7 @@ def test_the_readme_stays_short() -> None:
 
 
 def cells(text: str) -> list[list[str]]:
-    """The rows of the tables in a text, without their headings."""
+    """Return the rows of the tables in a text, without their headings."""
     rows = [[cell.strip() for cell in line.strip("| ").split("|")] for line in text.splitlines() if line[:1] == "|"]
     return [row for row in rows if row[0].startswith("`")]
 
@@ -93,7 +93,7 @@ def test_every_variable_that_is_read_is_documented_and_nothing_else() -> None:
     read = set(re.findall(r'"([A-Z][A-Z_]{3,})"', Path(config.__file__).read_text()))
     rows = cells((DOCS / "reference" / "settings.md").read_text())
     listed = {name for row in rows for name in re.findall(r"`(\w+)`", row[0])}
-    assert listed == read - {"LANG", "LANGUAGE"}  # which the embedded server is started without
+    assert listed == read - {"LANG", "LANGUAGE"}  # the embedded server is started without them
 
 
 def test_every_public_name_is_documented_with_its_module_and_nothing_else() -> None:

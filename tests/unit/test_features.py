@@ -1,4 +1,4 @@
-"""What is known of movies and users, as numbers."""
+"""The side information of movies and users, as feature matrices."""
 
 from __future__ import annotations
 

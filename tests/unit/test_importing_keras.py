@@ -1,4 +1,4 @@
-"""What importing Keras leaves of Python's garbage collection."""
+"""The state of Python's garbage collector after importing Keras."""
 
 from __future__ import annotations
 

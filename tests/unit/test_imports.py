@@ -16,7 +16,7 @@ import embrec
 PACKAGE = Path(embrec.__file__).parent
 ROOT = PACKAGE.parent
 
-# Lowest first: a room imports only from lower levels. `models` and `db` share one, so they never know each other.
+# Lowest first: a room imports only from lower levels. `models` and `db` share a level, so neither imports the other.
 LEVELS = [
     {"errors"},
     {"config", "metrics", "pages", "splits", "validation"},
@@ -33,7 +33,7 @@ HEAVY = {"tensorflow", "keras"}
 
 
 def modules() -> Iterator[tuple[str, Path]]:
-    """Each module of the package with the name of its level."""
+    """Yield each module of the package with the name of its level."""
     for path in sorted(PACKAGE.rglob("*.py")):
         top = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
         if top != "__init__" and not top.startswith("_"):
@@ -44,7 +44,7 @@ MODULES = list(modules())
 
 
 def imported(path: Path) -> Iterator[str]:
-    """Every module that a file imports, also inside functions."""
+    """Yield every module that a file imports, including imports inside functions."""
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)

@@ -30,7 +30,7 @@ def as_model(factors: RatingFactors) -> FittedModel:
 
 
 def made_up(users: int, movies: int, count: int, rank: int = 2, noise: float = 0.3, seed: int = 0) -> Ratings:
-    """Ratings of low rank with biases and noise, in no order; some users and movies may have none."""
+    """Make ratings of low rank with biases and noise, in no order; some users and movies may have none."""
     random = np.random.default_rng(seed)
     pairs = np.unique(random.integers(0, users * movies, count))
     random.shuffle(pairs)
@@ -42,7 +42,7 @@ def made_up(users: int, movies: int, count: int, rank: int = 2, noise: float = 0
 
 
 def one_row(features: np.ndarray, biases: np.ndarray, ratings: np.ndarray, mean: float, penalty: float) -> np.ndarray:
-    """The ridge solution of one row in float64: vector, then bias, whose penalty is a quarter."""
+    """Return the ridge solution of one row in float64: vector, then bias, with a quarter of the regularization."""
     x = np.column_stack([features, np.ones(len(ratings))]).astype(np.float64)
     weights = np.full(x.shape[1], penalty)
     weights[-1] /= 4

@@ -1,4 +1,4 @@
-"""Metrics against what a plain loop gives, and by hand."""
+"""The metrics, against plain loops and values computed by hand."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from embrec import metrics, similarity
 
 
 def plain(scores: np.ndarray, relevant: np.ndarray, n: int) -> dict[str, float]:
-    """One row, by the definitions."""
+    """Compute the metrics of one row by their definitions."""
     ranked = sorted(range(len(scores)), key=lambda movie: (-scores[movie], movie))[:n]
     hits = [bool(relevant[movie]) for movie in ranked]
     ideal = min(int(relevant.sum()), len(ranked))

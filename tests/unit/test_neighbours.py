@@ -1,4 +1,4 @@
-"""Each movie's nearest, against comparing all."""
+"""The nearest neighbours of each movie, against an exhaustive search."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from embrec import similarity
 from embrec.runs import neighbours
 
 
-@pytest.mark.parametrize("count", [2, 100, 101, 102, 700])  # 700: more than are compared at once
+@pytest.mark.parametrize("count", [2, 100, 101, 102, 700])  # 700 is more than a block
 def test_they_are_those_of_comparing_all(count: int) -> None:
     vectors = np.random.default_rng(count).normal(size=(count, 7)).astype(np.float32)
     found = neighbours.nearest(vectors)

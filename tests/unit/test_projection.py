@@ -1,4 +1,4 @@
-"""Vectors on a plane."""
+"""The projection of vectors onto a plane."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from embrec.serving.projection import project
 
 
 def directions(groups: int, each: int, dimensions: int = 8) -> np.ndarray:
-    """Vectors of some groups that point nearly the same way, of very different lengths."""
+    """Make groups of vectors with nearly the same direction in a group, and very different lengths."""
     random = np.random.default_rng(0)
     centres = np.repeat(random.normal(size=(groups, dimensions)), each, axis=0)
     vectors = (centres + random.normal(size=centres.shape) * 0.05) * random.uniform(0.1, 10, (len(centres), 1))

@@ -1,4 +1,4 @@
-"""What a report measures."""
+"""The measures of a report."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_calibration_compares_a_bin_with_its_ratings() -> None:
 
 
 def test_lists_leave_out_what_is_seen_and_count_what_is_found_again() -> None:
-    # Three users, thirty movies; everybody has seen movie 29, which scores best.
+    # Three users, thirty movies; all users have rated movie 29, which has the highest score.
     users = np.arange(3, dtype=np.int32)
     seen = Ratings(users, np.full(3, 29, np.int32), np.array([1, 3, 5], np.float32), 3, 30)
     liked = Ratings(users, np.array([28, 0, 27], np.int32), np.array([5, 5, 2], np.float32), 3, 30)
@@ -47,7 +47,7 @@ def test_lists_leave_out_what_is_seen_and_count_what_is_found_again() -> None:
     assert found.appearances.tolist() == [0] * 19 + [3] * 10 + [0]
     assert found.coverage == pytest.approx(10 / 30)
     assert found.popularity == 0
-    # User 0's is first of the list, user 1's is not in it, user 2 did not like what was held out.
+    # User 0's held-out movie is first in the list, user 1's is not in it, and user 2 did not like theirs.
     assert (found.ndcg, found.hit_rate) == (pytest.approx(0.5), pytest.approx(0.5))
 
 
@@ -55,7 +55,7 @@ def test_lists_are_of_no_known_worth_without_held_out_ratings() -> None:
     one = np.zeros(1, np.int32)
     seen = Ratings(one, one, np.ones(1, np.float32), 1, 3)
     found = measures.measure_lists(lambda asked: np.array([[3.0, -np.inf, 1.0]]), seen, None, one)
-    assert found.appearances.tolist() == [0, 0, 1]  # not what was seen, nor what cannot be scored
+    assert found.appearances.tolist() == [0, 0, 1]  # neither rated movies nor those without a score
     assert (found.ndcg, found.hit_rate) == (None, None)
 
 

@@ -1,4 +1,4 @@
-"""Checking columns of text, against a plain reading of one row at a time."""
+"""The check of text columns, against a plain reading of one row at a time."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from embrec.data.files.validate import NO_TIME, RawRows, check_ratings
 
 
 def check(*rows: tuple[bytes | str, ...]) -> tuple[list[tuple[object, ...]], list[tuple[int, str, str]]]:
-    """Good rows as tuples, and (line, column, reason) of the bad ones."""
+    """Return good rows as tuples, and (line, column, reason) of the bad ones."""
     names = ("user_id", "movie_id", "rating", "rated_at")[: len(rows[0])]
     values = [
         [value.encode() if isinstance(value, str) else value for value in column] for column in zip(*rows, strict=True)
@@ -99,7 +99,7 @@ texts = st.one_of(
 
 
 def is_rating(text: str) -> bool:
-    """A plain reading of what a rating may look like."""
+    """Return whether a text is a rating, by a plain reading of the rules."""
     text = text.strip()
     if not NUMBER.fullmatch(text):
         return False

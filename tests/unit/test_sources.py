@@ -1,4 +1,4 @@
-"""Reading data sets from files."""
+"""The reading of data sets from files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The noise of users and movies: scales against what they were made with, and spreads against ratings not seen."""
+"""The noise of users and movies: scales against the true ones, and standard deviations against held-out ratings."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ OPTIONS = gibbs.Options(dimensions=16, draw_dimensions=3, draws=40)
 
 
 def uneven(of_users: np.ndarray, of_movies: np.ndarray, count: int = 12_000) -> Ratings:
-    """Ratings whose noise is 0.5 * the user's scale * the movie's."""
+    """Make ratings whose noise is 0.5 * the user's scale * the movie's."""
     quiet = made_up(len(of_users), len(of_movies), count, noise=0.0)
     noise = np.random.default_rng(1).normal(0, 0.5, len(quiet.ratings))
     noise *= of_users[quiet.users] * of_movies[quiet.movies]
@@ -26,7 +26,7 @@ def uneven(of_users: np.ndarray, of_movies: np.ndarray, count: int = 12_000) -> 
 
 
 def errors(fitted: FittedModel, held_out: Ratings) -> tuple[np.ndarray, np.ndarray]:
-    """What was wrong with predictions, and the standard deviations that were claimed for it."""
+    """Return the errors of predictions, and their predicted standard deviations."""
     wrong = held_out.ratings - fitted.predict(held_out.users, held_out.movies)
     assert fitted.user_spreads is not None
     assert fitted.movie_spreads is not None
@@ -67,7 +67,7 @@ def test_spreads_tell_how_wrong_predictions_are() -> None:
         assert np.sqrt(np.mean(wrong[part] ** 2)) == pytest.approx(np.sqrt(np.mean(claimed[part] ** 2)), rel=0.15)
     truth = 0.5 * of_users[held_out.users] * of_movies[held_out.movies]
     assert np.corrcoef(np.log(claimed), np.log(truth))[0, 1] > 0.9
-    # The least certain fifth is wrong several times as much, so one deviation for all would not pass the above.
+    # The most uncertain fifth has errors several times as large, so one deviation for all would fail the check above.
     assert np.std(wrong[order[-len(order) // 5 :]]) > 3 * np.std(wrong[order[: len(order) // 5]])
 
 
@@ -79,7 +79,7 @@ def test_even_noise_is_found_to_be_even() -> None:
 
 
 def test_uneven_noise_is_weighed() -> None:
-    """A third of the users rates almost at random; the others' ratings are still predicted well."""
+    """A third of the users rate almost at random; the others' ratings are still predicted well."""
     of_users = np.where(np.arange(150) % 3 == 0, 8.0, 0.5)
     everything = uneven(of_users, np.ones(100))
     training, held_out = (everything.part(each) for each in splits.random_split(len(everything.ratings), 0.3, 0))
@@ -91,7 +91,7 @@ def test_uneven_noise_is_weighed() -> None:
 
 
 def test_few_ratings_make_a_prediction_uncertain() -> None:
-    """The noise is even; what differs is how well the movies are known."""
+    """The noise is the same for all; only the number of ratings of a movie differs."""
     everything = made_up(200, 100, 9000, noise=0.3)
     rare = np.flatnonzero((everything.movies >= 20) | (np.random.default_rng(0).random(len(everything.movies)) < 0.05))
     fitted = as_model(gibbs.factorize(everything.part(rare), None, OPTIONS, seed=0))
@@ -121,10 +121,10 @@ def test_the_variance_of_draws_is_added_to_the_noises() -> None:
     for users, movies in draws:
         drawn = movies + random.normal(size=movies.shape).astype(np.float32)
         spreads.add(users, drawn, movies, 0.7, scales)
-    mean = np.zeros((6, 3), np.float32), np.zeros((4, 3), np.float32)  # nothing but noise is left of the mean
+    mean = np.zeros((6, 3), np.float32), np.zeros((4, 3), np.float32)  # the posterior mean is zero
     of_users, of_movies = spreads.values(*mean)
     predicted = np.array([u[:, :2] @ m[:, :2].T + u[:, 2:] + m[:, 2] for u, m in draws])
-    # What the draws of the movies add is as large as a user's vector and 1 for the bias: E |u|^2 + 1 = 3.
+    # The draws of a movie add the squared length of a user's vector, and 1 for the bias: E |u|^2 + 1 = 3.
     added = np.array([(u[:, :2] ** 2).sum(axis=1) + 1 for u, _ in draws])
     expected = 0.7**2 + np.mean(predicted**2) + added.mean()
     assert np.outer(of_users, of_movies) ** 2 == pytest.approx(np.full((6, 4), expected), rel=0.15)

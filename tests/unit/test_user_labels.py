@@ -1,4 +1,4 @@
-"""What is known of users: labels of columns, and the files that have them."""
+"""The user features (side information): labels from columns, and the files that have them."""
 
 from __future__ import annotations
 

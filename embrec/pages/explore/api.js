@@ -1,22 +1,22 @@
-/* Asks the JSON endpoints. */
+/* The client of the JSON endpoints. */
 
 import { here } from "./route.js";
 
-/** What an endpoint answers to a GET. Lists become repeated parameters; what is null or "" is left out. */
+/** Send a GET request. Lists become repeated parameters; null and "" are left out. */
 export function get(path, parameters = {}, signal = undefined) {
   return ask(path, parameters, { signal });
 }
 
-/** What an endpoint that takes a body answers. */
+/** Send a POST request with a JSON body. */
 export function post(path, parameters, body, signal = undefined) {
   const headers = { "Content-Type": "application/json" };
   return ask(path, parameters, { method: "POST", headers, body: JSON.stringify(body), signal });
 }
 
-/** An id as part of a path. */
+/** Encode an id as part of a path. */
 export const part = (id) => encodeURIComponent(id);
 
-/** The parameter that names the run to ask, where it is not the published one. */
+/** Return the parameter that names the run to ask, unless it is the published one. */
 export function runAsked() {
   const run = here().run;
   return run ? { run } : {};

@@ -1,4 +1,4 @@
-/* The same question to two runs, side by side. */
+/* The compare view: answers of two runs to the same question, side by side. */
 
 import { get, part } from "./api.js";
 import { announce, counted, h, loading, problem, ranking, titled } from "./dom.js";
@@ -41,7 +41,7 @@ export async function compareView(root, place, signal) {
   }
 }
 
-/** The ways to ask: by a movie, by a user, by what is liked. */
+/** The kinds of question: by a movie, by a user, by liked movies. */
 function questions(asked) {
   const input = h("input", { id: "compared-user", type: "text", required: true, maxLength: 500, autocomplete: "off" });
   const form = h(

@@ -1,10 +1,10 @@
-/* The endpoints, as their OpenAPI document has them. */
+/* The documentation of the endpoints, from their OpenAPI document. */
 
 import { h, problem } from "./dom.js";
 
 const root = document.getElementById("main");
 
-/** A shape in a few words. */
+/** Describe a JSON Schema in a few words. */
 function said(shape) {
   if (shape.enum) return shape.enum.join(", ");
   const bounds = [
@@ -16,7 +16,7 @@ function said(shape) {
   return [[shape.type].flat().join(" or "), ...bounds].filter(Boolean).join(", ");
 }
 
-/** The columns of an answer, nested ones in brackets. */
+/** Return the columns of an answer, nested ones in brackets. */
 function columns(shape) {
   if (shape.type === "array") return shape.items.properties ? `[${columns(shape.items)}]` : "";
   if (!shape.properties) return "";
@@ -32,7 +32,7 @@ function values(operation) {
   return [...others, ...ofBody];
 }
 
-/** The address of an example: what is required, as it is to be tried. */
+/** Return the address of an example, with all required parameters. */
 function example(path, operation) {
   const given = operation.parameters.filter((each) => each.example !== undefined);
   const text = (each) => (typeof each.example === "object" ? JSON.stringify(each.example) : String(each.example));

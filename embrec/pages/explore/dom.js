@@ -1,8 +1,8 @@
-/* Elements, and the few pieces that all views are made of. */
+/* Helpers that create elements, and components shared by all views. */
 
 import { link } from "./route.js";
 
-/** An element: properties by name, attributes where the name has a hyphen or is role or for, then what is in it. */
+/** Create an element, with properties (or attributes, if the name is role or for or has a hyphen) and children. */
 export function h(tag, properties = {}, ...children) {
   const made = document.createElement(tag);
   for (const [name, value] of Object.entries(properties)) {
@@ -14,7 +14,7 @@ export function h(tag, properties = {}, ...children) {
   return made;
 }
 
-/** Tell somebody who listens instead of looking. */
+/** Announce a message to screen readers. */
 export function announce(text) {
   document.getElementById("live").textContent = text;
 }
@@ -23,12 +23,12 @@ export const counted = (count, thing) => `${count.toLocaleString("en")} ${thing}
 export const titled = (movie) => movie.title || movie.movie_id;
 export const movieLink = (movie) => h("a", { href: link("movie", movie.movie_id) }, titled(movie));
 
-/** A number as a bar, which who listens is spared: the number stands beside it. */
+/** Create a bar for a number; it is hidden from screen readers, because the number is beside it. */
 export function bar(value, most) {
   return h("meter", { min: 0, max: most || 1, value: Math.max(value, 0), "aria-hidden": "true" });
 }
 
-/** Movies in order: for each its title, a bar with a number, and what is to be said below. */
+/** Create an ordered list of movies: for each its title, a bar with a number, and details below. */
 export function ranking(movies, { value, most, shown = (each) => each.toFixed(2), below = () => null, name }) {
   const top = most ?? Math.max(...movies.map(value), 0);
   return h(
@@ -48,7 +48,7 @@ export function ranking(movies, { value, most, shown = (each) => each.toFixed(2)
   );
 }
 
-/** Why a movie is in the list: the ratings that speak for it. */
+/** Create the explanation of a recommendation: the ratings that contributed most. */
 export function reasons(ratings, whose, middle) {
   if (!ratings.length) return null;
   const verb = ratings.every((each) => each.rating >= middle) ? "liked" : "rated";
@@ -56,19 +56,19 @@ export function reasons(ratings, whose, middle) {
   return h("p", { className: "reasons" }, `Because ${whose} ${verb} `, titles.flat());
 }
 
-/** Say that something is on its way. */
+/** Show that an answer is loading. */
 export function loading(element, text = "Loading …") {
   element.replaceChildren(h("p", { className: "soft loading" }, text));
 }
 
-/** Say what went wrong, and offer to try again. */
+/** Show an error, and a button to try again. */
 export function problem(element, error, again) {
-  if (error.name === "AbortError") return; // somebody has gone on
+  if (error.name === "AbortError") return; // the user went to another view
   const button = again && h("button", { type: "button", onclick: again }, "Try again");
   element.replaceChildren(h("div", { className: "card problem", role: "alert" }, h("p", {}, error.message), button));
 }
 
-/** A function that is called when nothing was asked of it for a moment. */
+/** Debounce a function: call it once no call came for a moment. */
 export function patient(action, milliseconds = 200) {
   let timer = 0;
   return (...given) => {

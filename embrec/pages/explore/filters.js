@@ -1,11 +1,11 @@
-/* Which movies may be recommended: genres, years, and how different they are to be. */
+/* The filters on recommendations: genres, years, and diversity. */
 
 import { get } from "./api.js";
 import { h, patient } from "./dom.js";
 
 const NAMES = ["released_from", "released_to"];
 
-/** The filters that an address has, as the endpoints take them. */
+/** Return the filters in an address, as parameters of the endpoints. */
 export function chosenFilters(parameters) {
   const year = (name) => (/^\d{1,4}$/.test(parameters.get(name) ?? "") ? Number(parameters.get(name)) : undefined);
   const diversity = Number(parameters.get("diversity"));
@@ -15,12 +15,12 @@ export function chosenFilters(parameters) {
   return found;
 }
 
-/** Filters as parameters of an address. */
+/** Return filters as parameters of an address. */
 export function filterParameters({ genres = [], diversity, ...years }) {
   return [...genres.map((genre) => ["genres", genre]), ...Object.entries(years), ...(diversity ? [["diversity", diversity]] : [])];
 }
 
-/** Controls of filters; onChange is called when they have changed what is in ``chosen``. */
+/** Create the filter controls; onChange is called after they change ``chosen``. */
 export function filterControls(chosen, onChange) {
   const changed = patient(onChange, 150);
   const genres = h("div", { className: "chips", role: "group", "aria-label": "Genres" });
@@ -80,6 +80,6 @@ export function filterControls(chosen, onChange) {
     const bound = (name, choose) => answer.genres.map((each) => each[name]).filter(Boolean).reduce((a, b) => choose(a, b), undefined);
     years[0].placeholder = bound("released_from", (a, b) => Math.min(a ?? b, b)) ?? "any";
     years[1].placeholder = bound("released_to", (a, b) => Math.max(a ?? b, b)) ?? "any";
-  }, () => {}); // the list below tells what is wrong
+  }, () => {}); // the list below shows the error
   return fields;
 }

@@ -1,10 +1,10 @@
-/* The movies that a visitor likes: kept while the page is open, and in the address, never on the server. */
+/* The ratings of a visitor: kept while the page is open, and in the address, never on the server. */
 
 const PREFIX = "like.";
-/** Movie ids to {movie, stars}. */
+/** A map from movie id to {movie, stars}. */
 export const liked = new Map();
 
-/** Take over what an address says; titles are learned later. */
+/** Take over the ratings in an address; titles are loaded later. */
 export function readLiked(parameters) {
   const found = [...parameters].filter(([name]) => name.startsWith(PREFIX));
   if (!found.length) return;
@@ -17,10 +17,10 @@ export function readLiked(parameters) {
   }
 }
 
-/** What to put into an address. */
+/** Return the ratings as parameters of an address. */
 export const likedParameters = () => Object.fromEntries([...liked].map(([id, { stars }]) => [PREFIX + id, stars]));
 
-/** As ratings of a run's scale. */
+/** Convert the stars to ratings on a run's scale. */
 export function likedRatings(run) {
   const low = run?.lowest_rating ?? 1;
   const high = run?.highest_rating ?? 5;

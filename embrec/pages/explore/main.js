@@ -1,4 +1,4 @@
-/* Starts the page: shows the view that the address names, and again whenever it changes. */
+/* The entry point: shows the view that the address names, now and whenever it changes. */
 
 import { get, runAsked } from "./api.js";
 import { compareView } from "./compare.js";
@@ -39,14 +39,14 @@ async function show(arrived) {
   }
 }
 
-/** What to do where the address names a run that is not there, or no longer. */
+/** Show how to go on if the run in the address does not exist, or was deleted. */
 function noSuchRun(error, { view, id, parameters }) {
   parameters.delete("run");
   problem(root, error);
   root.append(h("p", {}, h("a", { className: "button", href: address(view, id, parameters) }, "Ask the published run")));
 }
 
-/** What to do where there is no run to ask. */
+/** Show how to go on if there is no run to ask. */
 function nothingYet({ state, next_step: command }) {
   const empty = state === "empty";
   const unpublished = allRuns().map((run) => h("li", {}, h("a", { href: link("movie", "", { run: run.model_run_id }) }, named(run))));
@@ -73,7 +73,7 @@ function showNavigation(place) {
   }
 }
 
-// The hash is the view's, so this link cannot be one to an anchor.
+// This link cannot point to an anchor, because the hash names the view.
 document.querySelector(".skip").addEventListener("click", (event) => {
   event.preventDefault();
   root.focus();

@@ -1,4 +1,4 @@
-/* The map of movies. */
+/* The map view. */
 
 import { get, runAsked } from "./api.js";
 import { h, loading } from "./dom.js";

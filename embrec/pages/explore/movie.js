@@ -1,4 +1,4 @@
-/* Find a movie; a movie and those that are similar to it. */
+/* The movie views: search, and a movie with similar ones. */
 
 import { get, part, runAsked } from "./api.js";
 import { announce, counted, h, loading, movieLink, problem, ranking, titled } from "./dom.js";
@@ -67,7 +67,7 @@ async function oneMovie(root, id, signal) {
   }
 }
 
-/** What is known of a movie, in a line. */
+/** Describe a movie in a line. */
 function known(movie) {
   const mean = movie.mean_rating !== null && `${movie.mean_rating.toFixed(2)} ★ on average`;
   return [movie.genres.join(", "), movie.release_year, counted(movie.rating_count, "rating"), mean].filter(Boolean).join(" · ");

@@ -1,6 +1,6 @@
-/* Where one is: the hash says it, #/VIEW/ID?parameters, so that every state has a link. */
+/* The routing by the URL's hash, #/VIEW/ID?parameters, so that every state has a link. */
 
-/** The place that the address names: {view, id, parameters, run}. */
+/** Parse the address into a place: {view, id, parameters, run}. */
 export function here() {
   const [path, query = ""] = location.hash.replace(/^#\/?/, "").split("?", 2);
   const [view, ...rest] = path.split("/");
@@ -12,17 +12,17 @@ function decoded(text) {
   try {
     return decodeURIComponent(text);
   } catch {
-    return text; // somebody's typing
+    return text; // typed by hand, not percent-encoded
   }
 }
 
-/** The address of a place. */
+/** Return the address of a place. */
 export function address(view, id, parameters) {
   const text = new URLSearchParams(parameters).toString();
   return `#/${view}${id === "" ? "" : `/${encodeURIComponent(id)}`}${text ? `?${text}` : ""}`;
 }
 
-/** The address of a place where the same run is asked as here. */
+/** Return the address of a place, with the same run as here. */
 export function link(view, id = "", parameters = {}) {
   const query = new URLSearchParams(parameters);
   const run = here().run;
@@ -35,7 +35,7 @@ export function go(...place) {
   location.hash = link(...place);
 }
 
-/** Say the state of this place anew without leaving it. */
+/** Replace the address of this place without leaving it. */
 export function keep(parameters) {
   const { view, id } = here();
   history.replaceState(null, "", link(view, id, parameters));

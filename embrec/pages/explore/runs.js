@@ -1,4 +1,4 @@
-/* The runs that can be asked, and which one is. */
+/* The runs that can answer, and the selected one. */
 
 import { get } from "./api.js";
 import { h } from "./dom.js";
@@ -8,7 +8,7 @@ let found = [];
 
 export const allRuns = () => found;
 
-/** The run that answers: the one that the address names, or the published one. */
+/** Return the run that answers: the one in the address, or the published one. */
 export function answeringRun() {
   const number = Number(here().run);
   return found.find((run) => (number ? run.model_run_id === number : run.published));
@@ -16,31 +16,31 @@ export function answeringRun() {
 
 export const named = (run) => `run ${run.model_run_id} · ${run.architecture}${run.published ? " · published" : ""}`;
 
-/** The middle of the scale of the run that answers. */
+/** Return the middle of the rating scale of the run that answers. */
 export function middle() {
   const run = answeringRun();
   return ((run?.lowest_rating ?? 1) + (run?.highest_rating ?? 5)) / 2;
 }
 
-/** Learn which runs there are, and fill the box that chooses among them. */
+/** Load the runs, and fill the box that selects one. */
 export async function loadRuns(signal) {
   found = (await get("runs", {}, signal)).runs;
 }
 
-/** Options for choosing a run. */
+/** Create the options of a box that selects a run. */
 export const runOptions = (chosen) =>
   found.map((run) => h("option", { value: run.model_run_id, selected: run.model_run_id === chosen }, named(run)));
 
-/** Show which run answers. */
+/** Show the run that answers. */
 export function showRun() {
   const select = document.getElementById("run");
   select.closest("label").hidden = !found.length;
   const run = answeringRun();
   select.replaceChildren(...runOptions(run?.model_run_id));
-  if (!run) select.selectedIndex = -1; // else it would name the first
+  if (!run) select.selectedIndex = -1; // or it would show the first run
 }
 
-/** Have another run answer when somebody chooses it. */
+/** Let the box change the run that answers. */
 export function listenForRun() {
   document.getElementById("run").addEventListener("change", (event) => {
     const run = found.find((each) => each.model_run_id === Number(event.target.value));

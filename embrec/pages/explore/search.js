@@ -1,4 +1,4 @@
-/* A box that finds movies by title and offers them as a list (the ARIA combobox pattern). */
+/* A search box that lists movies by title (the ARIA combobox pattern). */
 
 import { get } from "./api.js";
 import { announce, counted, h, patient, titled } from "./dom.js";
@@ -7,8 +7,8 @@ const NONE = "No title has all these words.";
 let boxes = 0;
 
 /**
- * @param {string} label What the box is for.
- * @param {function} onPick Called with the movie chosen.
+ * @param {string} label The label of the box.
+ * @param {function} onPick A function called with the selected movie.
  * @returns {HTMLElement}
  */
 export function movieSearch(label, onPick) {
@@ -28,7 +28,7 @@ export function movieSearch(label, onPick) {
   let current = -1;
   let asked = new AbortController();
   let waiting = false;
-  let entered = false; // while it was waited for an answer
+  let entered = false; // Enter was pressed while an answer was loading
 
   function open(whether) {
     list.hidden = !whether;
@@ -59,7 +59,7 @@ export function movieSearch(label, onPick) {
       h("small", {}, movie.genres.join(", ")),
     );
 
-  /** What was found is of other words. */
+  /** Discard the results of the earlier words, and search again. */
   function changed() {
     asked.abort();
     movies = [];
@@ -102,6 +102,6 @@ export function movieSearch(label, onPick) {
   input.addEventListener("input", changed);
   input.addEventListener("keydown", key);
   input.addEventListener("blur", () => open(false));
-  list.addEventListener("pointerdown", (event) => event.preventDefault()); // the box keeps the focus
+  list.addEventListener("pointerdown", (event) => event.preventDefault()); // keeps the focus in the box
   return h("div", { className: "search" }, h("label", { for: id }, label), input, list);
 }

@@ -1,10 +1,10 @@
-/* Stars for a movie: five radio buttons, so that arrow keys give them too. */
+/* A star rating: five radio buttons, so that arrow keys work too. */
 
 import { h, titled } from "./dom.js";
 
 let groups = 0;
 
-/** A group of stars; onChange is called with 1 to 5. */
+/** Create a star rating; onChange is called with 1 to 5. */
 export function stars(movie, given, onChange) {
   const name = `stars-${++groups}`;
   const star = (value) =>

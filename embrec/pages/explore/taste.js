@@ -1,4 +1,4 @@
-/* Say what you like, and get recommendations with reasons at once. */
+/* The taste view: rate a few movies, and get recommendations with explanations at once. */
 
 import { get, post, runAsked } from "./api.js";
 import { announce, counted, h, loading, problem, ranking, reasons, titled } from "./dom.js";
@@ -11,7 +11,7 @@ import { stars } from "./stars.js";
 
 const WANTED = 5;
 const SHOWN = 15;
-/** Of the stars, from which on somebody likes a movie. */
+/** A movie with at least this many stars is liked. */
 const MIDDLE = 3;
 
 export async function tasteView(root, place, signal) {
@@ -92,7 +92,7 @@ export async function tasteView(root, place, signal) {
     announce(`${counted(movies.length, "recommendation")}${movies.length ? `, first ${titled(movies[0])}` : ""}`);
   }
 
-  /** A reason with the stars that the visitor gave, which on the run's scale are another number. */
+  /** Return an explanation with the visitor's stars, because its rating is on the run's scale. */
   const inStars = (reason) => ({ ...reason, rating: liked.get(reason.movie_id).stars });
 
   const box = movieSearch("Add a movie", (movie) => add(movie));
@@ -109,17 +109,17 @@ export async function tasteView(root, place, signal) {
   loading(list);
   changed();
   offer(ideas, add, signal).then(hideTaken);
-  if (await learnTitles(signal)) showOwn(); // only then, for somebody may be at the stars already
+  if (await learnTitles(signal)) showOwn(); // only if titles are new, because a redraw disturbs a visitor who is giving stars
 }
 
-/** Popular movies as buttons: nobody has to think of a title. */
+/** Offer popular movies as buttons, so that visitors need not think of a title. */
 async function offer(element, add, signal) {
   const { movies } = await get("popular", { n: 12, min_ratings: 1 }, signal).catch(() => ({ movies: [] }));
   element.replaceChildren(
     ...movies.map((movie) => {
       const take = () => {
         add(movie);
-        [...element.children].find((each) => !each.hidden)?.focus(); // this one is gone
+        [...element.children].find((each) => !each.hidden)?.focus(); // the focused button is hidden now
       };
       const button = h("button", { type: "button", className: "chip", onclick: take }, `+ ${titled(movie)}`);
       button.dataset.movie = movie.movie_id;
@@ -128,20 +128,20 @@ async function offer(element, add, signal) {
   );
 }
 
-/** The titles of movies that came with the address, those that are not there are let go; whether there were any. */
+/** Load the titles of movies from the address, and drop unknown movies. Returns whether any title was missing. */
 async function learnTitles(signal) {
   const unknown = [...liked.values()].filter(({ movie }) => movie.title === undefined);
   if (!unknown.length) return false;
   const ids = unknown.map(({ movie }) => movie.movie_id);
   const answer = await post("details", {}, { movie_ids: ids }, signal).catch(() => null);
-  if (!answer) return false; // their ids have to do, and the list tells what is wrong
+  if (!answer) return false; // show ids instead; the list shows the error
   const found = new Map(answer.movies.map((movie) => [movie.movie_id, movie]));
   for (const id of ids) {
     if (!found.has(id)) liked.delete(id);
-    else if (liked.has(id)) liked.get(id).movie = found.get(id); // its stars may be others by now
+    else if (liked.has(id)) liked.get(id).movie = found.get(id); // keep the entry: its stars may have changed meanwhile
   }
   return true;
 }
 
-/** Where the list for what is liked is. */
+/** Return the address of the recommendations for the liked movies. */
 export const tasteLink = () => link("liked", "", likedParameters());

@@ -1,4 +1,4 @@
-/* A user's history, and the list that the model has for the user. */
+/* The user view: a user's ratings, and recommendations. */
 
 import { get, part, runAsked } from "./api.js";
 import { announce, counted, h, loading, movieLink, problem, ranking, reasons, titled } from "./dom.js";
@@ -81,7 +81,7 @@ function recommended({ basis, model_run_id: run, movies }) {
     "div",
     {},
     popular && h("p", { className: "soft" }, "Popular movies: the run knows no movie that the user rated."),
-    run !== null && h("p", { className: "soft small" }, `From run ${run}.`), // in an experiment, that of the user's variant
+    run !== null && h("p", { className: "soft small" }, `From run ${run}.`), // during an experiment, the run of the user's variant
     ranking(movies, { value: (movie) => movie.score, shown: (score) => score.toFixed(popular ? 2 : 3), below, name: "score" }),
   );
 }
