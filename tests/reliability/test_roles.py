@@ -37,7 +37,7 @@ def sql(statement: str) -> Operation:
 
 
 def train(connection: sa.Connection) -> None:
-    """What training does in the database."""
+    """Do what a training does in the database."""
     run = records.start(connection, FAKE_RUN)
     vectors = Vectors(np.arange(5, dtype=np.int32), np.eye(5, dtype=np.float32))
     for side in ("user", "movie"):
