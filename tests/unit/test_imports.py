@@ -68,9 +68,9 @@ def test_imports_point_down(name: str, path: Path) -> None:
 
 
 @pytest.mark.parametrize(("name", "path"), MODULES, ids=lambda value: str(value).split("embrec/")[-1])
-def test_only_the_models_and_training_load_keras(name: str, path: Path) -> None:
+def test_only_the_models_load_keras(name: str, path: Path) -> None:
     heavy = {target.split(".")[0] for target in imported(path)} & HEAVY
-    assert not heavy or name in ("models", "training")
+    assert not heavy or name == "models"
 
 
 @pytest.mark.parametrize(("name", "path"), MODULES, ids=lambda value: str(value).split("embrec/")[-1])
