@@ -30,7 +30,7 @@ def load_from_table(
     reject_to: str | Path | None = None,
     progress: Callable[[float], None] = lambda share: None,
 ) -> LoadReport:
-    """Load ratings from a table or a query of the same database: everything, or nothing where something is wrong.
+    """Load ratings from a table or a query of the same database: everything, or nothing if something is wrong.
 
     What holds for :func:`embrec.data.loading.load` holds here, but that new users and movies get their indexes in the
     order of their ids. All is read from one snapshot, and whoever else writes ratings waits until it is done; so do

@@ -1,4 +1,4 @@
-"""Which column of somebody's file is which of ours."""
+"""The mapping from a file's column names to embrec's."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ALIASES = {
 }
 
 
-# What a command is told a column of ratings by.
+# The command-line option that names each column of ratings.
 COLUMN_OPTIONS = {
     "user_id": "--user-column",
     "movie_id": "--movie-column",
@@ -54,7 +54,7 @@ def match_columns(
 
     Args:
         header: The file's names.
-        columns: What the user says the file calls a column, by our names.
+        columns: The file's column names as the user gave them, by our names.
         wanted: Our names.
         path: The file or table, for messages.
 

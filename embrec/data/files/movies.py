@@ -1,4 +1,4 @@
-"""What is known of movies beside their ratings, and the files that say it."""
+"""Titles, genres and years of movies, and the files that have them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ML_100K_GENRES = (
 
 
 class Movie(NamedTuple):
-    """A movie; None is what is not known, and leaves what the database has."""
+    """A movie; a field that is None is unknown, and leaves the database's value as it is."""
 
     movie_id: str
     title: str | None = None
