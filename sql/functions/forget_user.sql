@@ -1,6 +1,6 @@
--- Take away all that is known of a user: labels, ratings, vectors in every run, what experiments recorded. Of the row in users
--- only the index stays, under an id that says nothing: an index is never given out twice, and a rating that comes at the
--- same moment is nobody's. Returns whether there was such a user.
+-- Delete all data of a user: labels, ratings, vectors in every run, records of experiments. The row in users keeps only
+-- the index, under a meaningless id: an index is never given out twice, and a rating that arrives at the same moment
+-- belongs to no user. Returns true if the user existed.
 CREATE OR REPLACE FUNCTION embrec.forget_user(user_id text)
 RETURNS boolean
 LANGUAGE plpgsql
