@@ -38,7 +38,7 @@ class RatingArrays:
         user_labels: The users with each label: int32 of shape (n,), 0 .. user_count - 1, ascending.
         newest_rating_at: Time of the newest rating, or None where no rating has a time.
         sha256: Digest of the ratings and their indexes.
-        rated_at: int64 of shape (n,), microseconds since 1970, ``NO_TIME`` where there is none; empty unless asked for.
+        rated_at: int64 of shape (n,), microseconds since 1970, ``NO_TIME`` if there is none; empty unless asked for.
     """
 
     users: NDArray[np.int32]

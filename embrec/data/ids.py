@@ -125,7 +125,7 @@ def _send(connection: sa.Connection, target: str, ids: pa.StringArray) -> None:
 
 
 def key_order(users: NDArray[np.int32], movies: NDArray[np.int32]) -> NDArray[np.int64] | slice:
-    """Positions in the order of user, then movie; everything as it is where it is in that order already."""
+    """Return positions in the order of user, then movie; a slice if the ratings are in that order already."""
     key = (users.astype(np.int64) << 32) | movies
     if (key[1:] > key[:-1]).all():
         return slice(None)

@@ -42,7 +42,7 @@ def lock_indexes(connection: sa.Connection) -> None:
 
 
 def lock_ratings(connection: sa.Connection) -> None:
-    """Let nobody else write ratings; readers go on."""
+    """Lock out other writers of ratings; readers go on."""
     connection.execute(sa.text("LOCK TABLE embrec.ratings IN SHARE ROW EXCLUSIVE MODE"))
 
 

@@ -30,7 +30,7 @@ class RatingRows:
         users: Each rating's user, int32 of shape (n,).
         movies: Each rating's movie, int32 of shape (n,).
         ratings: float32 of shape (n,).
-        rated_at: int64 of shape (n,), microseconds since 1970, ``NO_TIME`` where there is none.
+        rated_at: int64 of shape (n,), microseconds since 1970, ``NO_TIME`` if there is none.
     """
 
     user_ids: pa.StringArray

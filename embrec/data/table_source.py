@@ -55,7 +55,7 @@ class TableSource:
     watermark: str | None = None
 
     def __post_init__(self) -> None:
-        """Raise ArgumentError where there is not one table or one query."""
+        """Raise ArgumentError unless there is exactly one of table and query."""
         if (self.table is None) == (self.query is None):
             raise ArgumentError("Give a table of ratings or a query for them, one of the two.")
 

@@ -116,7 +116,7 @@ class LocalServer:
         deadline = time.monotonic() + START_SECONDS
         while self.recovers() and time.monotonic() < deadline:
             time.sleep(0.02)
-        # Fast: sessions are ended, data is flushed. Then, where it hangs, at once: the next start recovers all.
+        # Fast: sessions are ended, data is flushed. Then, if it hangs, at once: the next start recovers all.
         if not (_ended(process, signal.SIGINT) or _ended(process, signal.SIGQUIT)):
             raise LocalServerError(
                 f"The embedded server (process {process.pid}) did not stop in {2 * STOP_SECONDS:.0f} s. "

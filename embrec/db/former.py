@@ -102,7 +102,7 @@ def take_over(connection: sa.Connection) -> None:
 def differences(connection: sa.Connection) -> list[str]:
     """Return what a schema at the last revision before the baseline lacks, and has too much, a line each.
 
-    Indexes, functions and whole tables that are not embrec's are nobody's business here.
+    Indexes, functions and whole tables that are not embrec's are ignored here.
     """
     text = (resources.migrations_directory() / f"{LAST}.txt").read_text(encoding="utf-8")
     expected = set(text.splitlines())

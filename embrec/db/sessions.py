@@ -44,7 +44,7 @@ def poll_lock(connection: sa.Connection, key: int, transaction: bool = False, se
         seconds: Seconds to go on asking.
 
     Raises:
-        BusyError: Somebody else held it all the time.
+        BusyError: Another session held it all the time.
         RequirementError: The lock is to be the session's, and a connection pooler is between.
     """
     if not transaction:

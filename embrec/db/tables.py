@@ -158,7 +158,7 @@ tuning_trials = sa.Table(
 
 # One partition per model run, in it one per part, written once and never updated. The column has no dimension of
 # its own, so runs of different dimensions stand side by side; each partition checks its own. In the part 'rating', a
-# user's spread times a movie's is the standard deviation of the rating around its prediction.
+# user's uncertainty (spread) times a movie's is the standard deviation of the rating around its prediction.
 movie_embeddings = sa.Table(
     "movie_embeddings",
     metadata,
@@ -204,7 +204,7 @@ movie_neighbours = sa.Table(
     metadata,
     sa.Column("model_run_id", sa.Integer, sa.ForeignKey(model_runs.c.model_run_id), primary_key=True),
     sa.Column("movie_index", sa.Integer, primary_key=True),
-    sa.Column("neighbours", ARRAY(sa.Integer)),  # NULL: came after the training, so it is in nobody's list
+    sa.Column("neighbours", ARRAY(sa.Integer)),  # NULL: came after the training, so it is no movie's neighbour
 )
 sa.Index(
     "movie_neighbours_later_idx",

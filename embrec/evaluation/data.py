@@ -32,7 +32,7 @@ class EvaluationData:
     Attributes:
         name: The data set's name.
         ratings: All of them.
-        rated_at: int64 of shape (n,), microseconds since 1970, ``NO_TIME`` where there is none.
+        rated_at: int64 of shape (n,), microseconds since 1970, ``NO_TIME`` if there is none.
         movie_ids: The movies' external ids.
         genres: Each movie's genres.
         digest: Digest of the ratings if they are the database's, as in the records of runs.

@@ -52,7 +52,7 @@ READERS_SECONDS = 5.0
 def store(connection: sa.Connection, model_run_id: int, side: Side, parts: Mapping[Part, Vectors]) -> None:
     """Write one side's vectors into partitions of their own, bit for bit.
 
-    They are filled as tables by themselves and then attached, so nobody who reads other runs is held up.
+    They are filled as tables by themselves and then attached, so readers of other runs are not held up.
 
     Args:
         connection: The transaction to write in.
@@ -168,7 +168,7 @@ def digest(connection: sa.Connection, model_run_id: int) -> str:
 def drop(engine: sa.Engine, model_run_id: int) -> None:
     """Drop what a run has learned without holding up readers of other runs; what is gone already is no error.
 
-    Transactions that have read vectors are waited for, again and again, so that who stores gets a turn in between.
+    Transactions that have read vectors are waited for, again and again, so that writers get a turn in between.
 
     Raises:
         BusyError: One of them stays open.

@@ -136,7 +136,7 @@ def delete(engine: sa.Engine, model_run_id: int) -> None:
         UnknownRunError: There is no such run.
         RunError: The run is published, answers in a running experiment, or is training.
         RequirementError: The engine goes through a connection pooler.
-        BusyError: Somebody's long transaction kept the vectors in use; what is left is for
+        BusyError: A long transaction kept the vectors in use; what is left is for
             :func:`embrec.runs.cleanup.collect_garbage`.
     """
     with db.begin(engine) as connection:

@@ -123,7 +123,7 @@ class TrainedRun:
         parameters: Parameters of each layer, in the layers' order.
         metrics: Metrics by name; None for one that is not finite.
         history: The epochs.
-        vectors_sha256: Digest of the stored vectors, or None where it is not on record.
+        vectors_sha256: Digest of the stored vectors, or None if it is not on record.
     """
 
     dimensions: int

@@ -29,7 +29,7 @@ class StoredModel:
         user_biases: float32 of shape (user_count,).
         movie_biases: float32 of shape (movie_count,).
         head: The dense layers of an outer product, or none.
-        preference: Users' and movies' vectors to rank by, where it is not by predicted ratings.
+        preference: Users' and movies' vectors to rank by, unless predicted ratings rank.
         similarity: Vectors to compare movies by, float32 of shape (movie_count, any).
     """
 
@@ -128,7 +128,7 @@ def read(connection: sa.Connection, run: ModelRun, arrays: RatingArrays) -> Stor
 
 
 def _aligned(found: Vectors, wanted: NDArray[np.int32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Vectors and biases in the order of the indexes wanted; NaN where there are none."""
+    """Vectors and biases in the order of the indexes wanted; NaN if there are none."""
     vectors = np.full((len(wanted), found.vectors.shape[1]), np.nan, np.float32)
     biases = np.zeros(len(wanted), np.float32)
     _, here, there = np.intersect1d(wanted, found.indexes, assume_unique=True, return_indices=True)

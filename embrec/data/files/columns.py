@@ -32,7 +32,7 @@ COLUMN_OPTIONS = {
 
 
 def rating_columns(header: Sequence[str], columns: Mapping[str, str], path: Path | str) -> dict[str, str]:
-    """The header's names of user_id, movie_id, rating and, where there is one, rated_at.
+    """Return the header's names of user_id, movie_id, rating and, if there is one, rated_at.
 
     Raises:
         DataError: As :func:`match_columns`, or one that is needed is missing.

@@ -69,7 +69,7 @@ def read_ml_1m_movies(path: Path) -> list[Movie]:
 
 
 def read_csv_movies(path: Path) -> list[Movie]:
-    """Movies of a CSV file with a header: movie_id, title and, where there are, genres (A|B) and release_year."""
+    """Movies of a CSV file with a header: movie_id, title and, if there are any, genres (A|B) and release_year."""
     rows = csv_rows(path)
     _, header = next(rows)
     names = match_columns(header, {}, ("movie_id", "title", "genres", "release_year"), path)

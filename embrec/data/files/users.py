@@ -83,7 +83,7 @@ def label_users(
 
     Args:
         ids: The users' external ids.
-        columns: By its name, each column's values of all users, trimmed; empty where it is not known.
+        columns: By its name, each column's values of all users, trimmed; empty if it is not known.
         file: A name for messages.
         lines: The users' line numbers, for messages.
 
