@@ -47,13 +47,13 @@ def migration_lock(engine: sa.Engine) -> Iterator[None]:
 
 
 def told(step: MigrationInfo, **others: object) -> None:
-    """Tell who started the migration which revision is reached."""
+    """Tell the caller of the migration which revision is reached."""
     if step.is_upgrade and (tell := context.config.attributes.get("on_revision")):
         tell(step.up_revision_id)
 
 
 def refuse_newer(connection: sa.Connection) -> None:
-    """Keep an older release from putting its functions in the place of a newer one's.
+    """Keep an older release from replacing the functions of a newer one.
 
     Raises:
         SchemaError: A newer release has installed its functions.
@@ -67,7 +67,7 @@ def refuse_newer(connection: sa.Connection) -> None:
 
 
 def view_differs(connection: sa.Connection, name: str) -> bool:
-    """Make a view a second time, compare the two, and take the second away again."""
+    """Create a view a second time, compare the two, and drop the second again."""
     view, other = name.removeprefix("views/"), f"{name.removeprefix('views/')}_as_installed"
     head, text = f"CREATE OR REPLACE VIEW embrec.{view} ", resources.sql_text(name)
     with connection.begin_nested() as savepoint:
@@ -78,15 +78,15 @@ def view_differs(connection: sa.Connection, name: str) -> bool:
 
 
 def comment() -> sa.TextClause:
-    """Return the statement that says in the schema's comment which functions are installed."""
+    """Return the statement that records the installed functions' version and digest in the schema's comment."""
     return resources.statement(f"COMMENT ON SCHEMA {SCHEMA} IS '{db.sql_comment()}'")
 
 
 def install(connection: sa.Connection) -> None:
     """Create or replace every function and view, in the transaction that then gives the rights on them.
 
-    Replacing a view waits for every transaction that has read it, and whoever reads it next waits behind that. So a
-    view that is as it should be is left alone.
+    Replacing a view waits for every transaction that has read it, and later readers wait behind that. So a view that
+    has not changed is left alone.
     """
     for name in resources.installed():
         if not name.startswith("views/") or view_differs(connection, name):

@@ -1,11 +1,10 @@
--- Every function and view in its one current text, in an order in which each finds what it is made of. Running it again
--- changes nothing. `embrec db upgrade` reads the names, and runs the files in one transaction with schema/rights.sql, or
+-- Every function and view in its current text, in order of dependency. Running it again changes nothing. `embrec db upgrade` reads the names, and runs the files in one transaction with schema/rights.sql, or
 -- callers would meet functions without their owner's rights. By hand, on the tables of the newest revision:
 --
 --     psql -v ON_ERROR_STOP=1 -1 -f sql/schema/prepare.sql -f sql/install.sql -f sql/schema/rights.sql
 --
 -- which leaves the digest in the schema's comment as it was; embrec then asks for an upgrade. To change a function, edit
--- its file. Where its parameters or its result change, a revision drops it first. A new one is a line here, and one in
+-- its file. If its parameters or its result change, a revision drops it first. A new one is a line here, and one in
 -- schema/rights.sql if others than readers and trainers may call it.
 \ir views/published_run.sql
 \ir functions/trained_runs.sql

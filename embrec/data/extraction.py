@@ -19,7 +19,7 @@ from embrec.errors import DataError
 from embrec.models.base import Ratings
 from embrec.models.features import movie_features, user_features
 
-# Fingerprinted at a time: a few hundred megabytes of their ratings, at most.
+# Fingerprints are computed for 50,000 users at a time: their ratings need a few hundred megabytes at most.
 _FINGERPRINTED_USERS = 50_000
 
 
@@ -35,10 +35,10 @@ class RatingArrays:
         movie_indexes: int32 of shape (movie_count,), the database's movie_index of each movie.
         movie_genres: Each movie's genres.
         movie_years: Each movie's release year, or None.
-        user_labels: For each label who has it: int32 of shape (n,), 0 .. user_count - 1, ascending.
+        user_labels: The users with each label: int32 of shape (n,), 0 .. user_count - 1, ascending.
         newest_rating_at: Time of the newest rating, or None where no rating has a time.
         sha256: Digest of the ratings and their indexes.
-        rated_at: int64 of shape (n,), microseconds since 1970, ``NO_TIME`` where there is none; empty unless asked for.
+        rated_at: int64 of shape (n,), microseconds since 1970, ``NO_TIME`` if there is none; empty unless asked for.
     """
 
     users: NDArray[np.int32]
@@ -54,7 +54,7 @@ class RatingArrays:
     rated_at: NDArray[np.int64]
 
     def for_models(self) -> Ratings:
-        """The ratings as a model takes them, with what is known of movies and users."""
+        """Return the ratings in a model's form, with side information on movies and users."""
         return Ratings(
             self.users,
             self.movies,
@@ -66,7 +66,7 @@ class RatingArrays:
         )
 
     def fingerprints(self) -> NDArray[np.int64]:
-        """What the SQL function ratings_fingerprint answers for each user, int64 of shape (user_count,)."""
+        """Return the same numbers as the SQL function ratings_fingerprint, int64 of shape (user_count,)."""
         starts = np.searchsorted(self.users, np.arange(len(self.user_indexes)))
         found = np.empty(len(starts), np.int64)
         for begin in range(0, len(starts), _FINGERPRINTED_USERS):
@@ -85,7 +85,7 @@ def extract(bind: Bind, with_times: bool = False) -> RatingArrays:
 
     Args:
         bind: An engine or a connection.
-        with_times: Whether to read when each rating was given.
+        with_times: True to read the time of each rating too.
 
     Returns:
         The ratings in an order that depends on nothing but the ratings.

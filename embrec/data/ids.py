@@ -1,4 +1,4 @@
-"""Outside ids to contiguous indexes: numbered by first appearance, then mapped to the database's."""
+"""The mapping of external ids to contiguous indexes: numbered by first appearance, then mapped to the database's."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from embrec.db import binary_copy
 
-# Ids wait until there are this many: numbering hashes all known ids again.
+# Ids are numbered 4 million at a time, because numbering hashes all known ids again.
 _ENOUGH_WAITING = 4_000_000
 
 
@@ -70,7 +70,7 @@ class FirstAppearance:
 
 
 def map_ids(connection: sa.Connection, side: str, ids: pa.StringArray) -> tuple[NDArray[np.int32], int]:
-    """Database indexes of distinct outside ids, giving new ones to ids not seen before, in their order.
+    """Return the database indexes of distinct external ids; ids not seen before get new ones, in their order.
 
     Args:
         connection: The transaction to work in; the caller has locked the table against other loads.
@@ -125,7 +125,7 @@ def _send(connection: sa.Connection, target: str, ids: pa.StringArray) -> None:
 
 
 def key_order(users: NDArray[np.int32], movies: NDArray[np.int32]) -> NDArray[np.int64] | slice:
-    """Positions in the order of user, then movie; everything as it is where it is in that order already."""
+    """Return positions in the order of user, then movie; a slice if the ratings are in that order already."""
     key = (users.astype(np.int64) << 32) | movies
     if (key[1:] > key[:-1]).all():
         return slice(None)

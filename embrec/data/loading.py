@@ -31,7 +31,7 @@ def load(
     reject_to: str | Path | None = None,
     progress: Callable[[float, int], None] = lambda share, rows: None,
 ) -> LoadReport:
-    """Load a data set: everything, or nothing where something is wrong.
+    """Load a data set: everything, or nothing if something is wrong.
 
     Users and movies get their indexes by first appearance. A rating replaces the one the database holds for the
     same user and movie unless that one is newer; of several in one input the newest wins, and the last among

@@ -15,7 +15,7 @@ from embrec.db import binary_copy
 
 @dataclass(frozen=True)
 class LoadReport:
-    """What a load did, in rows.
+    """The result of a load, in rows.
 
     Attributes:
         read: Good rows in the input.
@@ -42,12 +42,12 @@ def lock_indexes(connection: sa.Connection) -> None:
 
 
 def lock_ratings(connection: sa.Connection) -> None:
-    """Let nobody else write ratings; readers go on."""
+    """Lock out other writers of ratings; readers go on."""
     connection.execute(sa.text("LOCK TABLE embrec.ratings IN SHARE ROW EXCLUSIVE MODE"))
 
 
 def no_ratings(connection: sa.Connection) -> bool:
-    """Whether there are none yet."""
+    """Check whether there are no ratings yet."""
     return bool(connection.scalar(sa.text("SELECT NOT EXISTS (SELECT FROM embrec.ratings)")))
 
 
@@ -73,7 +73,7 @@ def describe_movies(connection: sa.Connection, movies: Sequence[Movie]) -> None:
 
 
 def describe_users(connection: sa.Connection, users: Sequence[User]) -> None:
-    """Write labels in place of earlier ones; of a user listed twice the last are kept. Who never rated has no row."""
+    """Write labels in place of earlier ones, by the last row of each user. Users without ratings get none."""
     if not users:
         return
     with _staged(connection, "users", "user_id text, labels text[]") as table:

@@ -23,8 +23,8 @@ def add_rating(
 
     Args:
         bind: An engine or a connection.
-        user_id: The user's outside id.
-        movie_id: The movie's outside id.
+        user_id: The user's external id.
+        movie_id: The movie's external id.
         rating: A finite number.
         rated_at: When it was given; None for now.
 

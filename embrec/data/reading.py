@@ -25,12 +25,12 @@ class RatingRows:
     """All good rows of a source, in its order, users and movies numbered by first appearance.
 
     Attributes:
-        user_ids: The users' outside ids, distinct.
-        movie_ids: The movies' outside ids, distinct.
+        user_ids: The users' external ids, distinct.
+        movie_ids: The movies' external ids, distinct.
         users: Each rating's user, int32 of shape (n,).
         movies: Each rating's movie, int32 of shape (n,).
         ratings: float32 of shape (n,).
-        rated_at: int64 of shape (n,), microseconds since 1970, ``NO_TIME`` where there is none.
+        rated_at: int64 of shape (n,), microseconds since 1970, ``NO_TIME`` if there is none.
     """
 
     user_ids: pa.StringArray
@@ -49,8 +49,8 @@ def read_ratings(
     """Read all ratings of a source.
 
     Args:
-        source: What to read.
-        may_reject: Whether to leave bad rows out and list them.
+        source: The data set to read.
+        may_reject: True to leave bad rows out and list them.
         progress: Called with the share of the input read, 1 when all is, and the rows so far.
 
     Raises:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from embrec.errors import DataError
 
-# An input with more bad rows than this is not what it is taken for; they are held in memory.
+# At most 100,000 bad rows: they are held in memory, and an input with more is probably of another format.
 MOST_REJECTED = 100_000
 
 

@@ -30,7 +30,7 @@ def load_from_table(
     reject_to: str | Path | None = None,
     progress: Callable[[float], None] = lambda share: None,
 ) -> LoadReport:
-    """Load ratings from a table or a query of the same database: everything, or nothing where something is wrong.
+    """Load ratings from a table or a query of the same database: everything, or nothing if something is wrong.
 
     What holds for :func:`embrec.data.loading.load` holds here, but that new users and movies get their indexes in the
     order of their ids. All is read from one snapshot, and whoever else writes ratings waits until it is done; so do
@@ -50,7 +50,7 @@ def load_from_table(
     Raises:
         DataError: There is no such table or column, a row is no rating and ``reject_to`` is not given, or there are no
             ratings at all.
-        BusyError: Somebody else wrote ratings in a long transaction, at each of three tries.
+        BusyError: Another session wrote ratings in a long transaction, at each of three tries.
         SchemaError: The schema is absent or behind.
     """
     check_reject_file(reject_to)
@@ -155,7 +155,7 @@ def _collect_ids(connection: sa.Connection, reading: Reading, new_rows: str) -> 
 
 
 def _bad_rows(connection: sa.Connection, reading: Reading, new_rows: str, rejecting: bool) -> list[RejectedRow]:
-    """The rows that are no ratings; the source is looked through for them where there are any."""
+    """Return the rows that are no ratings; the source is searched for them only if there are any."""
     if not connection.scalar(sa.text("SELECT sum(row_count) > sum(good_count) FROM pg_temp.embrec_user_ids")):
         return []
     rows = run(

@@ -15,7 +15,7 @@ from embrec.data.files.movies import Movie, check_movie, titled
 from embrec.errors import ArgumentError, BadRowError, DataError
 from embrec.validation import LONGEST_ID_BYTES
 
-# What is read again before the watermark: transactions that were still open when it was taken.
+# Rows up to one hour older than the watermark are read again, or rows of transactions still open then would be missed.
 OVERLAP = dt.timedelta(hours=1)
 
 _INTEGERS = ("smallint", "integer", "bigint")
@@ -40,7 +40,7 @@ class TableSource:
     Attributes:
         table: A table, view or foreign table, with its schema where that is not on the search path.
         query: A SELECT.
-        columns: What it calls user_id, movie_id, rating and rated_at where it differs:
+        columns: Its names of user_id, movie_id, rating and rated_at, if they differ:
             ``{"user_id": "customer"}``. A rated_at is a timestamp (without a zone it is UTC), a date, or seconds since
             1970; there need not be one.
         movies_query: A SELECT of movie_id, title and, where known, genres (text[], or text as A|B) and release_year.
@@ -55,18 +55,18 @@ class TableSource:
     watermark: str | None = None
 
     def __post_init__(self) -> None:
-        """Raise ArgumentError where there is not one table or one query."""
+        """Raise ArgumentError unless there is exactly one of table and query."""
         if (self.table is None) == (self.query is None):
             raise ArgumentError("Give a table of ratings or a query for them, one of the two.")
 
 
 @dataclass(frozen=True)
 class Reading:
-    """How a source is read; expressions of its rows, which are called ``s``.
+    """The SQL that reads a source: expressions of its rows, which are called ``s``.
 
     Attributes:
-        name: What it is called in messages.
-        key: What it is called in ``embrec.load_watermarks``: the table with its schema, or the query.
+        name: Its name in messages.
+        key: Its name in ``embrec.load_watermarks``: the table with its schema, or the query.
         rows: A FROM item.
         user_id: Of a type whose values are equal where their texts are; the text is the id.
         movie_id: Likewise.
@@ -90,7 +90,7 @@ class Reading:
 
     @property
     def bad(self) -> str:
-        """What is wrong with a row, as 'column: reason'; NULL where nothing is."""
+        """The fault of a row, as 'column: reason'; NULL if it has none."""
         ids = [
             f"WHEN coalesce({expression}::text, '') = '' THEN '{column}: empty'"
             f" WHEN octet_length({expression}::text) > {LONGEST_ID_BYTES}"

@@ -21,7 +21,7 @@ _POSTGRES_EPOCH = 946_684_800_000_000
 _COPY_SIGNATURE = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 _COPY_TRAILER = b"\xff\xff"
 _TYPES = {pa.int32(): "int4", pa.float64(): "float8", pa.string(): "text"}
-# Rows that COPY sends at a time, and pages of a table that are read as one array: some 20,000 ratings.
+# COPY sends 65,536 rows at a time, because a thread makes the next block while one is sent.
 COPY_BLOCK_ROWS = 1 << 16
 BLOCKS_PER_ARRAY = 128
 
@@ -74,7 +74,7 @@ def copy_arrays(connection: sa.Connection, target: str, arrays: Sequence[NDArray
 
 
 def _field(array: NDArray[Any]) -> Any:
-    """How a value of a column is laid out."""
+    """Return the dtype of a column's value in binary COPY."""
     if array.ndim == 1:
         return array.dtype.newbyteorder(">")
     if array.dtype == np.float32:
@@ -152,7 +152,7 @@ def read_by_blocks(connection: sa.Connection, table: str, aggregates: str) -> li
     Args:
         connection: The transaction to read in.
         table: The table, which is not partitioned.
-        aggregates: What to select of each piece, an array first, such as ``array_agg(user_index), max(rated_at)``.
+        aggregates: Aggregates to select for each piece, array first, such as ``array_agg(user_index), max(rated_at)``.
 
     Returns:
         A row for each piece that has rows, its arrays as :func:`query_arrays` gives them.
@@ -196,5 +196,5 @@ def timestamps(microseconds: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 def _cursor(connection: sa.Connection) -> psycopg.Cursor[Any]:
-    """A cursor of the driver under the connection, in the same transaction."""
+    """Return a cursor of the underlying driver, in the same transaction."""
     return cast("psycopg.Connection[Any]", connection.connection.driver_connection).cursor()

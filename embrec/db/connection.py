@@ -56,7 +56,7 @@ def create_engine(url: str | DatabaseSetting) -> sa.Engine:
 
 
 def _readable_times(connection: psycopg.Connection[Any], record: object) -> None:
-    """Have times written as ISO 8601, the only way that the driver reads; as a rule they are already."""
+    """Set the session's DateStyle to ISO 8601, the only format that the driver reads."""
     if not (connection.pgconn.parameter_status(b"DateStyle") or b"").startswith(b"ISO"):
         connection.execute("SET DateStyle = ISO")
         connection.commit()
@@ -65,12 +65,12 @@ def _readable_times(connection: psycopg.Connection[Any], record: object) -> None
 def open_engine(
     url: str | None = None, notify: Callable[[str], None] = lambda message: None, direct: bool = False
 ) -> sa.Engine:
-    """Make an engine for the configured database, or for the embedded one where none is configured.
+    """Make an engine for the configured database, or for the embedded one if none is configured.
 
     Args:
         url: A database URL that goes before the environment.
         notify: Called with one line when the embedded database is used.
-        direct: Whether the engine is for what takes a session: EMBREC_DIRECT_URL then goes before DATABASE_URL.
+        direct: True if the engine needs a session of the server's own: EMBREC_DIRECT_URL then goes before DATABASE_URL.
 
     Raises:
         ConfigError: The configured URL cannot be read.
@@ -118,11 +118,11 @@ def begin(bind: Bind) -> Iterator[sa.Connection]:
 
 
 def retrying(action: Callable[[], T], seconds: float = 60.0) -> T:
-    """Do something in the database, and again while the server cannot be reached, as after a restart.
+    """Run an action in the database, and repeat it while the server cannot be reached, as after a restart.
 
     Args:
         action: Begins its own transaction, so that a second try starts from nothing.
-        seconds: How long to go on trying.
+        seconds: Seconds to go on trying.
 
     Raises:
         UnreachableError: The server did not come back in time.

@@ -16,7 +16,7 @@ from embrec.errors import (
     UnreachableError,
 )
 
-# What a server gives up by, and the setting that says when; 57014 is also a cancellation by hand.
+# The SQLSTATE of each timeout of the server, and its setting; 57014 is also a cancellation by hand.
 _LIMITS = {
     "57014": "statement_timeout",
     "55P03": "lock_timeout",

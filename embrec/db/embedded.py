@@ -69,7 +69,7 @@ class LocalServer:
         return self.home / "server.log"
 
     def url(self) -> str | None:
-        """The URL of the running server, or None where it does not answer."""
+        """The URL of the running server, or None if it does not answer."""
         url, answer = self._ping()
         return url if answer == Ping.OK else None
 
@@ -116,7 +116,7 @@ class LocalServer:
         deadline = time.monotonic() + START_SECONDS
         while self.recovers() and time.monotonic() < deadline:
             time.sleep(0.02)
-        # Fast: sessions are ended, data is flushed. Then, where it hangs, at once: the next start recovers all.
+        # Fast: sessions are ended, data is flushed. Then, if it hangs, at once: the next start recovers all.
         if not (_ended(process, signal.SIGINT) or _ended(process, signal.SIGQUIT)):
             raise LocalServerError(
                 f"The embedded server (process {process.pid}) did not stop in {2 * STOP_SECONDS:.0f} s. "
@@ -126,7 +126,7 @@ class LocalServer:
         return True
 
     def recovers(self) -> bool:
-        """Whether the server lives and lets nobody in; while it ends its children it may not even say so."""
+        """Check whether the server runs but accepts no connections yet, because it recovers from a crash."""
         return self._ping()[1] != Ping.OK and self._postmaster() is not None and not self._lost_its_socket()
 
     def _postmaster_lines(self) -> Sequence[str]:
@@ -273,7 +273,7 @@ def _socket_directory(account: pwd.struct_passwd | None) -> Path:
 
 
 def _ended(process: psutil.Process, by: signal.Signals) -> bool:
-    """Send a signal, and wait for the process to end; whether it did."""
+    """Send a signal, wait for the process to end, and return whether it did."""
     with contextlib.suppress(psutil.NoSuchProcess):  # somebody else has stopped it
         process.send_signal(by)
         try:

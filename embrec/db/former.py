@@ -16,8 +16,8 @@ LAST = "0012"
 # The newest commit whose migrations end at LAST.
 COMMIT = "89b23c3"
 
-# What a revision makes, a line each: columns of tables, views and rows, constraints, indexes, types, and how functions
-# are called. Not what functions and views say, for both are installed anew; and nothing of runs' partitions, which are
+# The objects of a schema, a line each: columns of tables, views and rows, constraints, indexes, types, and functions'
+# signatures. The bodies of functions and views are left out, because both are installed anew. Partitions of runs are
 # data. From PostgreSQL 18 on NOT NULL is a constraint too.
 LINES = """
 WITH relations AS (
@@ -55,7 +55,7 @@ FROM pg_proc AS p
 WHERE p.pronamespace = 'embrec'::regnamespace
 """
 
-# How SQL serves a run was guessed from columns that are NULL; now it is said.
+# Fill the column serving, which replaces guesses from columns that are NULL.
 SERVING = """
 ALTER TABLE embrec.model_runs
     ADD COLUMN serving text CONSTRAINT model_runs_serving_check
@@ -102,7 +102,7 @@ def take_over(connection: sa.Connection) -> None:
 def differences(connection: sa.Connection) -> list[str]:
     """Return what a schema at the last revision before the baseline lacks, and has too much, a line each.
 
-    Indexes, functions and whole tables that are not embrec's are nobody's business here.
+    Indexes, functions and whole tables that are not embrec's are ignored here.
     """
     text = (resources.migrations_directory() / f"{LAST}.txt").read_text(encoding="utf-8")
     expected = set(text.splitlines())

@@ -71,7 +71,7 @@ def extension_schema(connection: sa.Connection) -> str:
 
 
 def current_revision(connection: sa.Connection) -> str | None:
-    """The revision of the embrec schema in this database, or None where there is none."""
+    """Return the revision of the embrec schema in this database, or None without a schema."""
     if connection.scalar(sa.text("SELECT to_regclass('embrec.alembic_version')")) is None:
         return None
     return cast("str | None", connection.scalar(sa.text("SELECT version_num FROM embrec.alembic_version")))
@@ -91,7 +91,7 @@ def installed_sql(connection: sa.Connection) -> tuple[str, str] | None:
 
 
 def is_newer(version: str) -> bool:
-    """Whether a version of embrec is a newer release than this one."""
+    """Check whether a version of embrec is a newer release than this one."""
     theirs, ours = (
         [int(number) for number in re.findall(r"\d+", re.match(r"[\d.]*", each)[0])]  # type: ignore[index]
         for each in (version, importlib.metadata.version("embrec"))

@@ -21,7 +21,7 @@ from embrec.db import resources
 from embrec.db.tables import COMPARISON, metadata
 from embrec.errors import BusyError, ConflictError, DatabaseError, RequirementError, SchemaError
 
-# How long to try for a lock on a table, two seconds at a time.
+# A migration tries for 120 seconds to lock a table, two seconds at a time: a longer wait would block all readers.
 LOCK_SECONDS = 120.0
 
 
@@ -79,7 +79,7 @@ def downgrade_sql(revisions: str) -> str:
 
 
 def current(engine: sa.Engine) -> str | None:
-    """The schema's revision in this database, or None where there is no schema."""
+    """Return the schema's revision in this database, or None if there is no schema."""
     with db.begin(engine) as connection:
         return db.current_revision(connection)
 
@@ -147,7 +147,8 @@ def _run(
         except DatabaseError as error:
             if isinstance(error, RequirementError | SchemaError):
                 raise
-            # What has a cause is of a statement; the lock against other migrations was waited for long enough.
+            # Only errors raised by a statement have a `__cause__`. Waiting for the migration lock has its own timeout,
+            # so do not retry that.
             waited_in_vain = isinstance(error, BusyError | ConflictError) and error.__cause__ is not None
             if waited_in_vain and time.monotonic() < deadline:
                 time.sleep(1.0)  # others who wait for the same have their turn

@@ -36,7 +36,7 @@ def run_as(account: pwd.struct_passwd | None) -> dict[str, Any]:
 
 
 def can_enter(account: pwd.struct_passwd, path: Path) -> bool:
-    """Whether ``account`` may pass through every existing directory down to ``path``."""
+    """Check whether ``account`` may pass through every existing directory down to ``path``."""
     for directory in (path, *path.parents):
         if not directory.exists():
             continue

@@ -40,11 +40,11 @@ def poll_lock(connection: sa.Connection, key: int, transaction: bool = False, se
     Args:
         connection: In autocommit for a lock of the session, or in the transaction that is to hold it.
         key: The lock.
-        transaction: Whether the lock is the transaction's, given back when it ends.
-        seconds: How long to go on asking.
+        transaction: True if the lock belongs to the transaction, and is released when it ends.
+        seconds: Seconds to go on asking.
 
     Raises:
-        BusyError: Somebody else held it all the time.
+        BusyError: Another session held it all the time.
         RequirementError: The lock is to be the session's, and a connection pooler is between.
     """
     if not transaction:

@@ -27,7 +27,7 @@ users = sa.Table(
     sa.Column("user_id", sa.Text, nullable=False, unique=True),
     # Then the id is one that says nothing, and no ratings, labels or vectors are left.
     sa.Column("forgotten_at", timestamptz),
-    # What a model may know of the user, such as 'age 20-29'; NULL where nothing is known.
+    # Side information on the user, such as 'age 20-29'; NULL if nothing is known.
     sa.Column("labels", ARRAY(sa.Text)),
 )
 
@@ -54,7 +54,7 @@ ratings = sa.Table(
     ),
     sa.Column("rated_at", timestamptz, sa.CheckConstraint("isfinite(rated_at)", name="rated_at")),
 )
-# Of no size, and enough for "since when": new ratings are the last rows.
+# A BRIN index is tiny, and enough to find ratings since a time, because new ratings are the last rows.
 sa.Index("ratings_rated_at_idx", ratings.c.rated_at, postgresql_using="brin")
 
 model_runs = sa.Table(
@@ -72,26 +72,26 @@ model_runs = sa.Table(
     sa.Column("options", JSONB, nullable=False),
     sa.Column("seed", sa.BigInteger, nullable=False),
     sa.Column("library_versions", JSONB, nullable=False),
-    # The training snapshot: what the ratings were when they were read.
+    # The training snapshot: counts and digest of the ratings as they were read.
     sa.Column("user_count", sa.Integer, nullable=False),
     sa.Column("movie_count", sa.Integer, nullable=False),
     sa.Column("rating_count", sa.BigInteger, nullable=False),
     sa.Column("newest_rating_at", timestamptz),
     sa.Column("ratings_sha256", sa.Text, nullable=False),
-    # What came out.
+    # The results of training.
     sa.Column("dimensions", sa.SmallInteger),
-    sa.Column("mean", REAL),  # what the biases are relative to
+    sa.Column("mean", REAL),  # the rating that biases are relative to
     sa.Column("lowest_rating", REAL),
     sa.Column("highest_rating", REAL),
-    # How a user's vector is had from ratings; NULL for a run without that part, or that cannot.
+    # Parameters of the fold-in, which solves for a user's vector from ratings; NULL for a run without it.
     sa.Column("rating_power", REAL),
     sa.Column("bias_feature", REAL),
     sa.Column("ridge_constant", REAL),
     sa.Column("ridge_per_rating", REAL),
-    # Of a user or a movie that has none of its own; NULL for a run that does not know how sure it is.
+    # Default uncertainty of a user or a movie without its own; NULL for a run without uncertainty.
     sa.Column("user_spread", REAL),
     sa.Column("movie_spread", REAL),
-    # How SQL predicts and ranks, and where it takes a user's vector from; NULL until the run is trained.
+    # The formula by which SQL predicts and ranks, and the source of a user's vector; NULL until the run is trained.
     sa.Column(
         "serving",
         sa.Text,
@@ -112,13 +112,13 @@ model_runs = sa.Table(
     sa.Column("finished_at", timestamptz),
     # While it trains, when its process last said that it is alive.
     sa.Column("heartbeat_at", timestamptz, nullable=False, server_default=sa.func.now()),
-    # Of what the training stored of movies and layers, as embrec.run_digest(model_run_id) has it.
+    # Digest of the movies' vectors and layers that training stored, as embrec.run_digest(model_run_id) computes it.
     sa.Column("vectors_sha256", sa.Text),
     # While it trains, how much of the fit is done, from 0 to 1, as of the last heartbeat.
     sa.Column("progress", REAL),
 )
 
-# How far the tables that ratings are loaded from have been read, for loads of what is new.
+# The watermark of each table that ratings are loaded from, so that a load reads only new rows.
 load_watermarks = sa.Table(
     "load_watermarks",
     metadata,
@@ -143,7 +143,7 @@ publications = sa.Table(
     sa.Column("published_at", timestamptz, nullable=False, server_default=sa.func.now()),
 )
 
-# What the search for better options has tried, for each state of the ratings.
+# Trials of the hyperparameter search, for each state of the ratings.
 tuning_trials = sa.Table(
     "tuning_trials",
     metadata,
@@ -158,7 +158,7 @@ tuning_trials = sa.Table(
 
 # One partition per model run, in it one per part, written once and never updated. The column has no dimension of
 # its own, so runs of different dimensions stand side by side; each partition checks its own. In the part 'rating', a
-# user's spread times a movie's is the standard deviation of the rating around its prediction.
+# user's uncertainty (spread) times a movie's is the standard deviation of the rating around its prediction.
 movie_embeddings = sa.Table(
     "movie_embeddings",
     metadata,
@@ -181,13 +181,13 @@ user_embeddings = sa.Table(
     sa.Column("user_index", sa.Integer, primary_key=True),
     sa.Column("bias", REAL),
     sa.Column("embedding", VECTOR(), nullable=False),
-    # Of the ratings that the vector was learned from, as embrec.ratings_fingerprint(user_index) has it.
+    # Fingerprint of the ratings behind the vector, as embrec.ratings_fingerprint(user_index) computes it.
     sa.Column("fingerprint", sa.BigInteger),
     sa.Column("spread", REAL),
     postgresql_partition_by="LIST (model_run_id)",
 )
 
-# What else a run has learned, by name: the layers of a dense head.
+# Other learned matrices of a run, by name: the layers of a dense head.
 run_matrices = sa.Table(
     "run_matrices",
     metadata,
@@ -198,13 +198,13 @@ run_matrices = sa.Table(
     sa.Column("embedding", VECTOR(), nullable=False),
 )
 
-# Of a run of fewer movies than have an approximate index: each movie's nearest, by the part that is compared.
+# Each movie's top-n neighbours, by the part that is compared, for runs with too few movies for an approximate index.
 movie_neighbours = sa.Table(
     "movie_neighbours",
     metadata,
     sa.Column("model_run_id", sa.Integer, sa.ForeignKey(model_runs.c.model_run_id), primary_key=True),
     sa.Column("movie_index", sa.Integer, primary_key=True),
-    sa.Column("neighbours", ARRAY(sa.Integer)),  # NULL: came after the training, so it is in nobody's list
+    sa.Column("neighbours", ARRAY(sa.Integer)),  # NULL: came after the training, so it is no movie's neighbour
 )
 sa.Index(
     "movie_neighbours_later_idx",
@@ -255,7 +255,7 @@ exposures = sa.Table(
     sa.Column("exposed_at", timestamptz, nullable=False, server_default=sa.func.now()),
 )
 
-# What users did whom an experiment was shown to.
+# Outcomes of users who were exposed to an experiment.
 outcomes = sa.Table(
     "outcomes",
     metadata,
@@ -272,8 +272,8 @@ outcomes = sa.Table(
     sa.ForeignKeyConstraint(["experiment_id", "user_id"], [exposures.c.experiment_id, exposures.c.user_id]),
 )
 
-# How Alembic compares a database with this metadata: our schema alone, and not the partitions of the
-# runs, which are data.
+# Options for Alembic's comparison of a database with this metadata: only our schema, without the partitions of runs,
+# which are data.
 COMPARISON = {
     "include_schemas": True,
     "include_name": lambda name, kind, parents: name == SCHEMA if kind == "schema" else True,

@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 from embrec.evaluation.contender import Contender, Predict, Score
 from embrec.models.base import Ratings
 
-# Ratings that a mean is drawn towards the overall mean by, so that few ratings do not make an extreme bias.
+# A mean is shrunk towards the overall mean as by 10 ratings, or few ratings would make an extreme bias.
 _BIAS_RATINGS = 10.0
 
 
 def biases() -> Contender:
-    """The mean, and how much movies and users differ from it: no vectors."""
+    """The mean with the biases of movies and users: no vectors."""
 
     def rate(training: Ratings, seed: int) -> Predict:
         mean = training.ratings.mean(dtype=np.float64)
@@ -46,7 +46,7 @@ def _damped(rows: NDArray[np.int32], values: NDArray[Any], count: int) -> NDArra
 
 
 def popularity() -> Contender:
-    """The same list for everybody: what most users rated."""
+    """The same top-n list for all users: the most rated movies."""
 
     def rank(training: Ratings, seed: int) -> Score:
         counts = np.bincount(training.movies, minlength=training.movie_count)

@@ -18,13 +18,13 @@ Compare = Callable[[NDArray[np.int64]], NDArray[Any]]
 
 @dataclass(frozen=True)
 class Contender:
-    """A model to evaluate; what it cannot do is None.
+    """A model to evaluate; a task that it cannot do is None.
 
     Attributes:
         name: Its name in the tables.
-        rate: Learns from ratings with a seed; returns what predicts ratings of users and movies, (n,).
-        rank: The same; returns what scores all movies for some users, (users, movies).
-        compare: The same; returns what gives the similarity of some movies, (n,), to each other, (n, n).
+        rate: Learns from ratings with a seed; returns a function that predicts ratings of users and movies, (n,).
+        rank: The same; returns a function that scores all movies for some users, (users, movies).
+        compare: The same; returns a function for the similarity of some movies, (n,), to each other, (n, n).
     """
 
     name: str

@@ -27,15 +27,15 @@ _FEWEST_TO_SPLIT = 10
 
 @dataclass(frozen=True)
 class EvaluationData:
-    """Ratings in their order, and what is known of the movies.
+    """Ratings in their order, and side information on the movies.
 
     Attributes:
-        name: Where they are from.
+        name: The data set's name.
         ratings: All of them.
-        rated_at: int64 of shape (n,), microseconds since 1970, ``NO_TIME`` where there is none.
-        movie_ids: The movies' outside ids.
+        rated_at: int64 of shape (n,), microseconds since 1970, ``NO_TIME`` if there is none.
+        movie_ids: The movies' external ids.
         genres: Each movie's genres.
-        digest: Of the ratings where they are the database's, as in the records of runs.
+        digest: Digest of the ratings if they are the database's, as in the records of runs.
     """
 
     name: str
@@ -47,7 +47,7 @@ class EvaluationData:
 
     @property
     def liked(self) -> NDArray[np.bool_]:
-        """Which ratings say that the movie was liked."""
+        """Return a mask of the ratings that say that the movie was liked."""
         ratings = self.ratings.ratings
         return np.asarray(ratings >= metrics.liked_from(float(ratings.min()), float(ratings.max())))
 
@@ -58,7 +58,7 @@ class EvaluationData:
 
 
 def read_data(source: Source) -> EvaluationData:
-    """Read a data set to evaluate on; every movie and user with ratings, and of those what is known."""
+    """Read a data set to evaluate on: all movies and users with ratings, and their side information."""
     rows, _ = read_ratings(source)
     movie_ids = rows.movie_ids.to_pylist()
     known = {movie.movie_id: movie for movie in source.movies()}

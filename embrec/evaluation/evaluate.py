@@ -1,4 +1,4 @@
-"""Evaluates models on data: how well they predict ratings, rank movies, and tell which movies are alike.
+"""The evaluation of models: prediction of ratings (RMSE), ranking (NDCG@k, coverage), and similarity of movies.
 
 Nothing is chosen on a test part: a contender learns from the training part alone, and is then only measured. Every
 contender meets the same splits, so their differences are paired.
@@ -22,21 +22,21 @@ from embrec.evaluation.data import HELD_OUT, EvaluationData, rating_splits
 from embrec.models.base import Ratings
 from embrec.models.features import movie_features
 
-# Of more users, so many are asked for lists; of more movies, the most rated are compared.
+# Rankings are computed for at most 10,000 users: more take longer and change the means little.
 _USERS_ASKED = 10_000
 _MOVIES_COMPARED = 5_000
 _USERS_AT_ONCE = 1_000
 _FEWEST_RATINGS = 20
 _NEIGHBOURS = 10
-# Users who like both that a lift is discounted by: one by chance should not look like much.
+# A lift is discounted by 3 users who like both movies, or one user by chance would look like much.
 _LIFT_DISCOUNT = 3
-# What fewer users like is liked along with nothing in particular.
+# Movies that fewer than 5 users like are left out: chance decides what else those users like.
 _FEWEST_LIKES = 5
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What one contender reached in one task.
+    """The metrics of one contender in one task.
 
     Attributes:
         task: The task.
@@ -49,7 +49,7 @@ class Outcome:
     values: dict[str, list[float]] = field(default_factory=dict)
 
     def add(self, **values: float) -> None:
-        """Take note of a split."""
+        """Add the metrics of a split."""
         for metric, value in values.items():
             self.values.setdefault(metric, []).append(value)
 
@@ -91,7 +91,7 @@ def rate(
 def rank(
     data: EvaluationData, contenders: Sequence[Contender], seeds: Sequence[int], progress: Progress = _quiet
 ) -> list[Outcome]:
-    """Quality of lists of unseen movies, where a held-out rating of a liked movie is what should be in them.
+    """Evaluate rankings of unseen movies (full ranking); the relevant movies are those with a held-out liking.
 
     A fifth of each user's ratings is held out. Coverage is the share of all movies that are in any list of ten,
     popularity the mean share of users who rated the movies in them.
@@ -111,7 +111,7 @@ def rank(
 
 
 def _liked(data: EvaluationData, held: NDArray[np.int64]) -> scipy.sparse.csr_array:
-    """Who liked which movie among the held-out ratings, bool of shape (users, movies)."""
+    """Return the liked movies of each user among the held-out ratings, bool of shape (users, movies)."""
     positions = held[data.liked[held]]
     users, movies = data.ratings.users[positions], data.ratings.movies[positions]
     shape = (data.ratings.user_count, data.ratings.movie_count)
@@ -154,7 +154,7 @@ def compare(
     groups: Mapping[str, str] | None = None,
     progress: Progress = _quiet,
 ) -> list[Outcome]:
-    """Whether the nearest movies are alike, among movies of at least 20 ratings.
+    """Evaluate the top-n neighbours of movies with at least 20 ratings: do they share genre, group and audience?
 
     Genres: mean Jaccard index of a movie's genres and its ten nearest's. Groups, such as series: the share of their
     movies with another of the group among the ten nearest. Co-preference: learning from half of the users, how many of
@@ -217,9 +217,9 @@ def _alike(
 def _liked_along(
     data: EvaluationData, positions: NDArray[np.int64], chosen: NDArray[np.int64]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """Of the chosen movies, the places of those that are liked enough, and the ten others most liked along with each.
+    """Return the places of chosen movies that are liked enough, and the ten others most liked along with each.
 
-    By the cosine of who likes them, and by lift.
+    The ten are found twice: by the cosine of the users who like them, and by lift.
     """
     liked = _liked(data, positions)[:, chosen].astype(np.float64)
     together = (liked.T @ liked).toarray()
@@ -236,10 +236,11 @@ def _liked_along(
 
 
 def summary(outcomes: Sequence[Outcome]) -> Iterator[dict[str, Any]]:
-    """A row for each outcome: the mean of each metric, its spread, and the paired difference from the first's.
+    """A row for each outcome: each metric's mean, standard deviation, and paired difference from the first's.
 
     Yields:
-        ``task``, ``model``, and for each metric ``(mean, deviation, difference, deviation of the difference)``.
+        ``task``, ``model``, and for each metric ``(mean, standard deviation, difference, standard deviation of
+        the difference)``.
     """
     first: dict[str, Outcome] = {}
     for outcome in outcomes:

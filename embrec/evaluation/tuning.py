@@ -1,4 +1,4 @@
-"""Looks for better options of an architecture, by how well it does on ratings that are held out for that alone.
+"""The hyperparameter search: finds better options of an architecture, by its metric on a validation split.
 
 Every trial is kept in the database, so a search goes on where an earlier one ended, after an interruption too, as long
 as the ratings are the same. The search is Optuna's (Akiba et al., KDD 2019), by tree-structured Parzen estimators.
@@ -26,7 +26,7 @@ from embrec.models import registry
 from embrec.models.base import Model, Range, Search
 
 _HELD_OUT = 0.2
-# The search begins to learn from its trials after so many at random.
+# The first 8 trials are random: the Parzen estimator cannot learn from fewer.
 _RANDOM_TRIALS = 8
 
 
@@ -66,14 +66,14 @@ def tune(
     seed: int = 0,
     on_trial: Callable[[Trial, Trial, int], None] = lambda trial, best, number: None,
 ) -> tuple[Trial, str, int]:
-    """Try options until there are so many trials, those of earlier searches on the same ratings included.
+    """Try options until there are ``trials`` trials, those of earlier searches on the same ratings included.
 
     Args:
         bind: The database.
         model: A model with a search space, as :func:`embrec.models.registry.get` takes it.
-        trials: How many there shall be in all; the first is of the defaults.
-        seed: Of the search.
-        on_trial: Called after each trial with it, the best so far, and how many there are.
+        trials: Total number of trials; the first is of the defaults.
+        seed: Seed of the search.
+        on_trial: Called after each trial with it, the best so far, and the number of trials.
 
     Returns:
         The best trial, the metric's name, and how many trials there are.

@@ -1,4 +1,4 @@
-"""What a model takes and leaves: ratings as arrays, options, and a fitted Keras model with what SQL reads from it."""
+"""The input and output of a model: ratings as arrays, options, and a fitted Keras model with the vectors for SQL."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ class Ratings:
         ratings: float32 of shape (n,).
         user_count: Number of users; some may have no rating here.
         movie_count: Number of movies; some may have no rating here.
-        movie_features: What is known of each movie, float32 of shape (movie_count, feature_count), or None.
-        user_features: What is known of users, or None.
+        movie_features: Side information on movies, float32 of shape (movie_count, feature_count), or None.
+        user_features: Side information on users, or None.
     """
 
     users: NDArray[np.int32]
@@ -35,7 +35,7 @@ class Ratings:
     user_features: UserFeatures | None = None
 
     def part(self, positions: NDArray[np.int64]) -> Ratings:
-        """The ratings at some positions, in their order, of the same users and movies."""
+        """Return the ratings at some positions, in their order, of the same users and movies."""
         users, movies, ratings = self.users[positions], self.movies[positions], self.ratings[positions]
         return replace(self, users=users, movies=movies, ratings=ratings)
 
@@ -59,7 +59,7 @@ class Epoch:
 
     Attributes:
         epoch: Counted from 1.
-        of: How many there will be at most.
+        of: Maximum number of epochs.
         loss: Training loss.
         rmse: Root mean squared error on the training ratings, as Keras averages it during the epoch.
         held_out_rmse: The same on the held-out ratings after the epoch, or None without a held-out part.
@@ -74,12 +74,12 @@ class Epoch:
 
 @dataclass(frozen=True)
 class RatingWeights:
-    """How much a rating weighs in a user's preference: (0.2 + 0.8 s) ** power, s its place on the scale from 0 to 1.
+    """The weight of a rating in a user's ranking vector: (0.2 + 0.8 s) ** power, s its place on the scale from 0 to 1.
 
     Attributes:
         lowest: The lowest rating of the scale.
         highest: The highest.
-        power: 0 for all alike.
+        power: The exponent; 0 weighs all ratings alike.
     """
 
     lowest: float
@@ -87,7 +87,7 @@ class RatingWeights:
     power: float
 
     def of(self, ratings: NDArray[np.float32]) -> NDArray[np.float64]:
-        """Weights of ratings, float64 of the same shape; what is off the scale is taken for its end."""
+        """Return the weights of ratings, float64 of the same shape; ratings off the scale are clipped to it."""
         span = self.highest - self.lowest
         place = (np.clip(ratings.astype(np.float64), self.lowest, self.highest) - self.lowest) / (span or 1.0)
         return np.asarray((0.2 + 0.8 * (place if span > 0 else 1.0)) ** self.power * np.ones(len(ratings)))
@@ -95,7 +95,7 @@ class RatingWeights:
 
 @dataclass(frozen=True)
 class FoldIn:
-    """How a user's rating vector p, with the bias over ``bias_feature`` appended, is had from n ratings.
+    """The rule that solves for a user's rating vector p, with the bias over ``bias_feature`` appended, from n ratings.
 
     It minimises ``sum (rating - mean - movie's bias - [movie's vector, bias_feature] . p)^2
     + (constant + per_rating * n) |p|^2``.
@@ -126,7 +126,8 @@ class Preference:
     Attributes:
         user_vectors: float32 of shape (user_count, dimensions).
         movie_vectors: float32 of shape (movie_count, dimensions).
-        movie_profiles: What a rating of a movie adds to its user's vector, float32 of shape (movie_count, dimensions).
+        movie_profiles: Item profiles, which a rating adds to its user's vector, float32 of shape (movie_count,
+            dimensions).
         similarity: Vectors for the cosine of movies, float32 of shape (movie_count, dimensions).
         penalty: The regularization that was chosen.
         weighting: The weight of a rating in its user's vector, the weighted sum of the profiles of the movies rated.
@@ -140,7 +141,7 @@ class Preference:
     weighting: RatingWeights
 
     def score(self, users: NDArray[np.int32]) -> NDArray[np.float32]:
-        """Scores of all movies for some users, float32 of shape (len(users), movie_count)."""
+        """Return the scores of all movies for some users, float32 of shape (len(users), movie_count)."""
         return np.asarray(self.user_vectors[users] @ self.movie_vectors.T)
 
 
@@ -174,21 +175,21 @@ class RatingFactors:
     fold_in: FoldIn | None = None
 
 
-# How SQL answers for a run. dot_product: mean + biases + product of the vectors. two_part: the same for ratings, and
-# products of preference vectors to rank by. dense_head: dense layers on the outer product of the vectors.
+# The formula by which SQL serves a run. dot_product: mean + biases + product of the vectors. two_part: the same for
+# ratings, and products of ranking vectors to rank by. dense_head: dense layers on the outer product of the vectors.
 # similarity_only: vectors are compared, and nothing is predicted.
 Serving = Literal["dot_product", "two_part", "dense_head", "similarity_only"]
-# Where SQL takes a user's rating vector from: fold_in solves for it from the ratings there are now.
+# The source of a user's rating vector in SQL: the stored one, or fold_in, which solves for it from current ratings.
 UserVectors = Literal["stored", "fold_in"]
 
 
 @dataclass(frozen=True)
 class FittedModel:
-    """A fitted Keras model, and what is read from its layers for SQL.
+    """A fitted Keras model, and the arrays read from its layers for SQL.
 
     Attributes:
         keras_model: The model, built and with its weights: call it with int32 users and movies of shape (n,).
-        serving: How SQL predicts and ranks from the vectors.
+        serving: The formula by which SQL predicts and ranks from the vectors.
         user_vectors: float32 of shape (user_count, dimensions).
         movie_vectors: float32 of shape (movie_count, dimensions).
         history: The epochs.
@@ -201,12 +202,12 @@ class FittedModel:
         user_spreads: float32 of shape (user_count,), or None for an architecture without uncertainty. A user's times a
             movie's is the standard deviation of the rating around its prediction.
         movie_spreads: float32 of shape (movie_count,), or None.
-        preference: The ranking part, or None for an architecture without one.
+        preference: The ranking model, or None for an architecture without one.
         user_similarity: Vectors for the cosine of users, float32 of shape (user_count, at most 16); None to compare
             their rating vectors.
-        fold_in: The rule that solves for a user's vector from ratings, or None where the stored vector is used.
+        fold_in: The rule that solves for a user's vector from ratings, or None if the stored vector is used.
         head: Dense layers on the outer product of a user's and a movie's vector (row-major), the first with a
-            rectifier; none where the vectors' inner product predicts.
+            rectifier; empty if the vectors' inner product predicts.
     """
 
     keras_model: Any
@@ -228,7 +229,7 @@ class FittedModel:
 
     @property
     def user_rule(self) -> UserVectors:
-        """Where SQL takes a user's rating vector from."""
+        """The source of a user's rating vector in SQL."""
         return "fold_in" if self.fold_in else "stored"
 
     @property

@@ -1,4 +1,4 @@
-"""What is known of movies and of users beside their ratings, as numbers for a model."""
+"""Side information: features of movies and users beside their ratings, as numbers for a model."""
 
 from __future__ import annotations
 
@@ -8,14 +8,15 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+# Release years are grouped by 5, because a single year has too few movies to learn from.
 _PERIOD_YEARS = 5
 
 
 class UserFeatures(NamedTuple):
-    """Features that users have or have not, as no more than who has them: there may be a million users.
+    """Binary user features, stored sparsely as the users who have each one: there may be a million users.
 
     Attributes:
-        users: int32 of shape (n,); those who have feature f are ``users[starts[f] : starts[f + 1]]``, ascending.
+        users: int32 of shape (n,); the users with feature f are ``users[starts[f] : starts[f + 1]]``, ascending.
         starts: int64 of shape (feature_count + 1,).
     """
 
@@ -24,13 +25,13 @@ class UserFeatures(NamedTuple):
 
 
 def user_features(labels: Mapping[str, NDArray[np.int32]]) -> UserFeatures | None:
-    """One feature for each label that two users have; what one alone has says nothing of anybody else.
+    """Return one feature for each label of at least two users; a label of one user says nothing about others.
 
     Args:
-        labels: For each label the numbers of the users who have it, int32 of shape (n,), ascending, each once.
+        labels: The numbers of the users with each label, int32 of shape (n,), ascending, each once.
 
     Returns:
-        The features in the labels' order; None where there are none.
+        The features in the labels' order; None if there are none.
     """
     having = [users for _, users in sorted(labels.items()) if len(users) > 1]
     if not having:
@@ -39,14 +40,14 @@ def user_features(labels: Mapping[str, NDArray[np.int32]]) -> UserFeatures | Non
 
 
 def movie_features(genres: Sequence[Sequence[str]], years: Sequence[int | None]) -> NDArray[np.float32] | None:
-    """Genres and periods of five years, one column each.
+    """Return genres and periods of five years, one column each.
 
     Args:
         genres: Each movie's genres.
         years: Each movie's release year, or None.
 
     Returns:
-        float32 of shape (movie_count, feature_count), 1 where it holds; None where nothing is known of any movie.
+        float32 of shape (movie_count, feature_count), 1 if the movie has the feature; None if no movie has any.
     """
     labels = [{f"genre {genre}" for genre in each} for each in genres]
     for mine, year in zip(labels, years, strict=True):

@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 
 from embrec.models.base import FoldIn, RatingFactors, Ratings
 
-# Users to choose the penalty by, and movies to compare their predictions of.
+# The penalty is chosen on 300 users and their predictions of 1,000 movies: more take longer and change little.
 _USERS, _MOVIES = 300, 1_000
 _PENALTIES = 2.0 ** np.arange(-4, 4.5, 0.5)
-# Of the mean variance, what is added to every direction's.
+# Fraction of the mean variance that is added to the diagonal of the covariance, so that its Cholesky factor exists.
 _LEAST_VARIANCE = 1e-3
 
 
@@ -57,8 +57,8 @@ def with_fold_in(solution: RatingFactors, training: Ratings) -> RatingFactors:
 
 
 def _standard(given: _Factors) -> _Factors:
-    """The same predictions from users whose mean is zero and whose covariance is the unit matrix."""
-    # What all users have in common is the movies'.
+    """Whiten the users, to mean zero and unit covariance, without a change of the predictions."""
+    # Move the users' mean into the movies' biases.
     average = given.users.mean(axis=0)
     users, movie_biases = given.users - average, given.movie_biases + given.movies @ average
     mean, user_biases = given.mean + given.user_biases.mean(), given.user_biases - given.user_biases.mean()
@@ -66,13 +66,13 @@ def _standard(given: _Factors) -> _Factors:
     least = _LEAST_VARIANCE * np.trace(covariance) / len(covariance) or 1.0
     lower = np.linalg.cholesky(covariance + least * np.eye(len(covariance)))
     users, movies = np.linalg.solve(lower, users.T).T, given.movies @ lower
-    # What a user's vector tells of the bias is the movies' too, so that the two are independent.
+    # Move the part of the user bias that is linear in the vector into the movies: then the two are uncorrelated.
     shared = np.linalg.lstsq(users, user_biases, rcond=None)[0]
     return _Factors(users, movies + shared, user_biases - users @ shared, movie_biases, float(mean))
 
 
 def _best_penalty(factors: _Factors, training: Ratings, feature: float) -> float:
-    """The penalty whose solutions predict most like the users' vectors, for some users and movies."""
+    """Return the penalty whose ridge solutions predict most like the users' vectors, for some users and movies."""
     random = np.random.default_rng(0)
     counts = np.bincount(training.users, minlength=training.user_count)
     users = np.sort(random.permutation(np.flatnonzero(counts))[:_USERS])

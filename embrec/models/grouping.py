@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from embrec.models.base import Ratings
 
-# Ratings to report errors on after a sweep.
+# Errors are reported on at most 262,144 ratings per sweep, or the report would slow the fit.
 _SAMPLE = 1 << 18
 
 
@@ -28,7 +28,7 @@ def sorted_by_movie(training: Ratings) -> tuple[NDArray[np.int64], NDArray[np.in
 
 
 def _stable_order(keys: NDArray[np.int32], key_count: int) -> NDArray[np.int64]:
-    """Positions in the order of the keys, as a stable sort gives them, by numpy's quickest ways."""
+    """Return the positions of a stable sort by key, by the quickest of numpy's sorts."""
     if key_count <= 1 << 16:
         return np.argsort(keys.astype(np.uint16), kind="stable")  # a radix sort
     bits = len(keys).bit_length()
@@ -37,6 +37,6 @@ def _stable_order(keys: NDArray[np.int32], key_count: int) -> NDArray[np.int64]:
 
 
 def sample(ratings: Ratings, most: int = _SAMPLE) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.float32]]:
-    """At most ``most`` ratings, evenly spread: a sweep should not spend its time on its report."""
-    spread = slice(None, None, -(-len(ratings.ratings) // most))
-    return ratings.users[spread], ratings.movies[spread], ratings.ratings[spread]
+    """Return at most ``most`` ratings, at even intervals, because a report should not slow the sweep."""
+    every = slice(None, None, -(-len(ratings.ratings) // most))
+    return ratings.users[every], ratings.movies[every], ratings.ratings[every]

@@ -15,9 +15,9 @@ class History:
     """The epochs of a fit.
 
     Args:
-        of: Number of epochs at most.
+        of: Maximum number of epochs.
         on_epoch: Called after each epoch.
-        advice: The next step when the loss runs away, for the error's message.
+        advice: The next step if the loss diverges, for the error's message.
         weights: Returns the weights after an epoch, for :attr:`best_weights`; None to keep the last epoch's.
         patience: Number of epochs without a better one after which to stop; None goes on to the end.
     """
@@ -45,7 +45,7 @@ class History:
             held_out_rmse: Error on the held-out ratings, by which the best epoch is chosen.
 
         Returns:
-            Whether the fit should go on.
+            True if the fit should go on.
 
         Raises:
             TrainingError: The loss is infinite or not a number.

@@ -1,8 +1,8 @@
-"""The default model: one part predicts ratings, the other ranks and compares movies.
+"""The default model: a rating model that predicts ratings, and a ranking model that ranks and compares movies.
 
 No single vector does both well: which movies a person watches and how they rate them are different questions. The
-rating part is sampled (:mod:`embrec.models.bayesian.gibbs`), or with no draws solved by least squares
-(:mod:`embrec.models.als.model`). The ranking part has a closed form (:mod:`embrec.models.ease.model`). Both are set
+rating model is sampled (:mod:`embrec.models.bayesian.gibbs`), or without posterior draws solved by ALS
+(:mod:`embrec.models.als.model`). The ranking model has a closed form (:mod:`embrec.models.ease.model`). Both are set
 into one Keras model (:mod:`embrec.models.recommender`).
 """
 
@@ -30,12 +30,12 @@ class Options:
     """Options of a fit.
 
     Attributes:
-        dimensions: Length of a vector, of either part; the quick rating part has 31 at most.
-        draws: Draws of the rating part to average; 0 for the quick way without any, None for as many as the number
-            of ratings allows, up to 200.
-        penalty: Regularisation of the preference part; None to choose it on held-out ratings.
-        dropout: The preference part's, as in :class:`embrec.models.ease.model.Options`.
-        rating_power: The same.
+        dimensions: Length of a vector, of either model; ALS has 31 at most.
+        draws: Posterior draws of the rating model to average; 0 for ALS, which is quicker, None for as many as the
+            number of ratings allows, up to 200.
+        penalty: Regularization of the ranking model; None to choose it on held-out ratings.
+        dropout: Dropout of the ranking model, as in :class:`embrec.models.ease.model.Options`.
+        rating_power: Exponent of a rating's weight in the ranking model, likewise.
     """
 
     dimensions: int = 64
@@ -50,7 +50,7 @@ class TwoPart:
 
     name = "two-part"
     options = Options
-    # The rating part has nothing to tune: its hyperparameters are sampled with everything else.
+    # The rating model has nothing to tune, because its hyperparameters are sampled too.
     search = Search(
         "NDCG@10",
         {
@@ -74,16 +74,16 @@ class TwoPart:
 
         Args:
             training: Ratings to learn from.
-            held_out: Ratings to report the rating part's error on; with draws nothing is chosen by them.
+            held_out: Ratings to report the rating model's error on; with posterior draws they influence nothing else.
             options: Options of the fit.
             seed: The same seed gives the same vectors.
-            on_epoch: Called after each sweep of the rating part.
+            on_epoch: Called after each sweep of the rating model.
 
         Raises:
             TrainingError: The ratings are not finite.
         """
         with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(max_workers=1) as worker:
-            # The parts keep a core each busy; more threads of BLAS would only be in their way.
+            # Each part keeps a core busy; more BLAS threads would compete with them.
             begun = worker.submit(ease.begin, training, _ranking_options(options), seed)
             factors = _rating_part(training, held_out, options, seed, on_epoch)
             preference = begun.result()(factors.movie_vectors)
@@ -92,11 +92,11 @@ class TwoPart:
         return recommender(factors, *_scale(training), preference)
 
     def rate(self, training: Ratings, options: Options, seed: int) -> Callable[..., NDArray[np.float32]]:
-        """Fit the rating part alone, and return what predicts ratings."""
+        """Fit the rating model alone, and return a function that predicts ratings."""
         return recommender(_rating_part(training, None, options, seed), *_scale(training)).predict
 
     def rank(self, training: Ratings, options: Options, seed: int) -> Callable[..., NDArray[np.float32]]:
-        """Fit the ranking part alone, and return what scores all movies for some users."""
+        """Fit the ranking model alone, and return a function that scores all movies for some users."""
         return ease.fit(training, _ranking_options(options), seed).score
 
 

@@ -151,7 +151,7 @@ def _has(model: keras.Model, name: str) -> bool:
 
 
 def _rows(model: keras.Model, side: str, kind: str, count: int) -> NDArray[np.float32]:
-    """What a layer gives for each id, float32 of shape (count, dimensions)."""
+    """The output of a layer for each id, float32 of shape (count, dimensions)."""
     name = f"{side}_{kind}"
     if not _has(model, name):
         raise TrainingError(

@@ -90,7 +90,7 @@ class OuterProduct:
 
 
 def fitted(model: keras.Model, history: list[Epoch], kept_epoch: int) -> FittedModel:
-    """Read what SQL answers from out of the model's layers.
+    """Read the vectors and dense layers that SQL needs from the model's layers.
 
     Args:
         model: A model that :func:`build` made.

@@ -1,4 +1,4 @@
-"""Read any Keras model that embrec can serve: its own, the article's, or somebody's."""
+"""Read any Keras model that embrec can serve: its own, the article's, or a user's own."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def load(path: Path) -> keras.Model:
 
 
 def read(model: keras.Model, user_count: int, movie_count: int) -> FittedModel:
-    """Read what SQL answers from out of a model's layers.
+    """Read the vectors and layers that SQL needs from a model's layers.
 
     Args:
         model: A model that embrec has trained, fine-tuned or not, or one with the layers that

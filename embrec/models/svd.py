@@ -1,4 +1,4 @@
-"""The largest directions of a matrix that need not be made."""
+"""A truncated eigendecomposition of a matrix that is given only by its products."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+# With fewer iterations the small eigenvalues are inaccurate; a start near the solution needs half as many.
 _ITERATIONS, _ITERATIONS_FROM_NEAR = 6, 3
+# Extra columns of the block (oversampling), or the last eigenvectors would converge slowly.
 _SPARE_COLUMNS = 16
 
 
@@ -18,16 +20,16 @@ def largest(
     count: int,
     near: NDArray[np.float64] | None = None,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """The largest eigenvalues of a symmetric matrix, descending, and their vectors, of signs that are fixed.
+    """Return the largest eigenvalues of a symmetric matrix, descending, and their eigenvectors with fixed signs.
 
-    By iterating a random block (Halko, Martinsson, Tropp, Finding structure with randomness, SIAM Review 2011), so that
-    a product of matrices need not be made.
+    It iterates a random block (Halko, Martinsson, Tropp, Finding structure with randomness, SIAM Review 2011), so the
+    matrix itself is never formed.
 
     Args:
         product: Multiplies the matrix with a block of columns.
-        size: Rows of the matrix.
-        count: How many; all where there are fewer.
-        near: The vectors of a matrix that is much like this one, which fewer iterations are enough from.
+        size: Number of rows of the matrix.
+        count: Maximum number of eigenvalues to return.
+        near: The eigenvectors of a similar matrix to start from, which need fewer iterations.
     """
     count = min(count, size)
     block = np.random.default_rng(0).standard_normal((size, min(count + _SPARE_COLUMNS, size)), np.float32)

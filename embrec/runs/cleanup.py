@@ -26,7 +26,7 @@ def collect_garbage(
     dry_run: bool = False,
     progress: Callable[[int, int], None] = lambda done, of: None,
 ) -> list[Garbage]:
-    """Clear away what nobody needs; readers are not held up, and trainings that go on are let alone.
+    """Clear away data that nobody needs; readers are not held up, and running trainings are left alone.
 
     A run that was lost is recorded as failed. What is left over is dropped: tables and matrices of runs that failed or
     were deleted, as after a process that was killed while it deleted. With ``keep``, trained runs beyond so many of the
@@ -36,12 +36,12 @@ def collect_garbage(
 
     Args:
         engine: The database.
-        keep: How many of the newest trained runs to keep; None for all.
+        keep: Number of the newest trained runs to keep; None for all.
         dry_run: Only say what there is.
-        progress: Called with how much is cleared away, and of how much.
+        progress: Called with the number of pieces cleared away, and the total.
 
     Returns:
-        What was cleared away, or would be.
+        The garbage that was cleared away, or would be.
 
     Raises:
         BusyError: A long transaction keeps vectors in use; what could be done is done.

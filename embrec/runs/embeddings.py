@@ -27,7 +27,7 @@ class Vectors(NamedTuple):
         vectors: float32 of shape (n, dimensions).
         biases: float32 of shape (n,), or None for a part without them.
         spreads: float32 of shape (n,), or None; a user's times a movie's is the standard deviation of the rating.
-        fingerprints: Of the ratings that each user's vector was learned from, int64 of shape (n,), or None.
+        fingerprints: Fingerprint of the ratings that each user's vector was learned from, int64 of shape (n,), or None.
     """
 
     indexes: NDArray[np.int32]
@@ -37,24 +37,24 @@ class Vectors(NamedTuple):
     fingerprints: NDArray[np.int64] | None = None
 
 
-# Comparing so many takes some 5 ms; the functions that look for the nearest use an index where there is one.
+# From 50,000 vectors on a run gets an approximate index: an exact comparison of more takes over 5 ms.
 INDEXED_FROM = 50_000
 _INDEX_MEMORY_MB = 2_048
 # Columns that a run may lack.
 _OPTIONAL = ("coalesce(bias, 'NaN')", "coalesce(spread, 'NaN')")
-# How long to wait for who reads vectors before a run's are dropped: in all, and at a time.
+# A drop waits for readers of the vectors: this is the time in total, and at a time.
 DROP_SECONDS = 30.0
 LOCK_MILLISECONDS = 3_000
-# Held by whoever attaches or detaches partitions.
+# The advisory lock of sessions that attach or detach partitions.
 _PARTITIONS_LOCK = 0x656D62727061
-# How long those who read are waited for before a run is taken away.
+# A deletion first waits 5 seconds for transactions that may have seen the run published.
 READERS_SECONDS = 5.0
 
 
 def store(connection: sa.Connection, model_run_id: int, side: Side, parts: Mapping[Part, Vectors]) -> None:
     """Write one side's vectors into partitions of their own, bit for bit.
 
-    They are filled as tables by themselves and then attached, so nobody who reads other runs is held up.
+    They are filled as tables by themselves and then attached, so readers of other runs are not held up.
 
     Args:
         connection: The transaction to write in.
@@ -99,7 +99,7 @@ def index(engine: sa.Engine, model_run_id: int, side: Side, part: Part) -> bool:
 
 
 def index_ranking(engine: sa.Engine, model_run_id: int) -> bool:
-    """Give the preference part of a run an approximate index for ranking movies, where comparing all takes long.
+    """Give a run's ranking vectors an approximate index for ranking movies, if comparing all takes long.
 
     Returns:
         Whether there are so many vectors.
@@ -137,7 +137,7 @@ def store_matrix(
     Args:
         connection: The transaction to write in.
         model_run_id: The run.
-        name: What it is, in ASCII.
+        name: Its name, in ASCII.
         rows: float32 of shape (n, width).
         biases: float32 of shape (n,).
     """
@@ -148,7 +148,7 @@ def store_matrix(
 
 
 def read(bind: Bind, model_run_id: int, side: Side, part: Part = "rating") -> Vectors:
-    """Read one side's vectors of a part, those of movies that were folded in too; none where the run has none."""
+    """Read one side's vectors of a part, those of movies that were folded in too; none if the run has none."""
     leaf = _partition(side, model_run_id, part)
     with db.begin(bind) as connection:
         if connection.scalar(sa.select(sa.func.to_regclass(leaf))) is None:
@@ -171,7 +171,7 @@ def digest(connection: sa.Connection, model_run_id: int) -> str:
 def drop(engine: sa.Engine, model_run_id: int) -> None:
     """Drop what a run has learned without holding up readers of other runs; what is gone already is no error.
 
-    Transactions that have read vectors are waited for, again and again, so that who stores gets a turn in between.
+    Transactions that have read vectors are waited for, again and again, so that writers get a turn in between.
 
     Raises:
         BusyError: One of them stays open.

@@ -1,4 +1,4 @@
-"""Experiments: two runs answer at once, each for its share of the users, and what came of it is compared."""
+"""Experiments (A/B tests): two runs serve at once, each its share of the users, and their outcomes are compared."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ def start(bind: Bind, name: str, control_run: int, treatment_run: int, treatment
 
     Args:
         bind: An engine or a connection.
-        name: What to call it; no two experiments share a name.
+        name: The experiment's name, which must be unique.
         control_run: The run to compare with, as a rule the published one.
         treatment_run: The run that may be better; the control's again tests the experiment itself.
-        treatment_share: Which share of the users gets it, between 0 and 1.
+        treatment_share: The share of users who get the treatment, between 0 and 1.
 
     Raises:
         UnknownRunError: There is no such run.
@@ -138,7 +138,7 @@ def record_outcome(bind: Bind, user_id: str | int, value: float) -> bool:
     """Record what came of showing: a click, minutes watched, a purchase; a user's outcomes are added up.
 
     Returns:
-        Whether it counts, which it does for a user whom the running experiment was shown to.
+        True if it counts, which it does for a user who was exposed to the running experiment.
 
     Raises:
         ArgumentError: The value is no number.
@@ -150,7 +150,7 @@ def record_outcome(bind: Bind, user_id: str | int, value: float) -> bool:
 
 
 def results(bind: Bind) -> pd.DataFrame:
-    """What each experiment's variants came to, newest experiment first.
+    """Return the results of each experiment's variants, newest experiment first.
 
     Returns:
         The columns of ``embrec.experiment_results``, the control's row before the treatment's.

@@ -1,4 +1,4 @@
-"""Each movie's nearest, listed by a training: similar movies are looked up, and are those that comparing all gives."""
+"""Exact top-n neighbours of each movie, stored by training, so that similar movies are only looked up."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from embrec import similarity
 from embrec.db import binary_copy
 from embrec.runs.embeddings import INDEXED_FROM
 
-_LISTED = 100  # enough for a page of fifty: of those that SQL looks up it keeps half
+_LISTED = 100  # 100 neighbours are enough for a page of 50: SQL keeps half of those that it looks up
 
 
 def nearest(vectors: NDArray[np.float32]) -> NDArray[np.int32] | None:
-    """The nearest of each row by cosine, where there are not so many rows that an approximate index finds them.
+    """Return the top-n neighbours of each row by cosine, unless there are enough rows for an approximate index.
 
     Takes two seconds for ten thousand rows and a minute or two for fifty thousand, so no transaction should be open.
 

@@ -1,4 +1,4 @@
-"""Publish a model run, roll back, delete: which run answers, with its history."""
+"""Publish a model run, roll back, delete: the published run, with its history."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from embrec.errors import RunError, WithheldError
 from embrec.runs import embeddings
 from embrec.runs.records import LOST_AFTER, ModelRun, get_run, published_run_id
 
-# Held by whoever changes which runs answer: a lock on the table would take rights on it that a publisher does not need.
+# The advisory lock of a change of the published run: a lock on the table would need rights that a publisher lacks.
 _PUBLISHING_LOCK = 0x656D62727062
-# A run's held-out error may be so much of the published one's.
+# A run is withheld if its held-out error is more than 1.05 times the published run's, or a bad fit would be served.
 WORST_SHARE = 1.05
 ANYTHING = 0
 
@@ -30,8 +30,8 @@ def publish(bind: Bind, model_run_id: int, replacing: int | None = ANYTHING, for
     Args:
         bind: An engine or a connection.
         model_run_id: The run.
-        replacing: The run that was seen to be published, None where there was none: of several publishers who have
-            seen the same, one wins. ``ANYTHING`` replaces whatever is published.
+        replacing: The run that is expected to be published, or None for none: if several publishers expect the same,
+            one wins. ``ANYTHING`` replaces whatever is published.
         force: Publish it whatever its metrics are, and whatever is published.
 
     Raises:
@@ -63,12 +63,12 @@ def publish(bind: Bind, model_run_id: int, replacing: int | None = ANYTHING, for
 
 
 def as_trained(connection: sa.Connection, run: ModelRun) -> bool:
-    """Whether a run's vectors are those that its training stored; so too where that is not on record."""
+    """Check that a run's vectors are those that its training stored; true if there is no digest on record."""
     return run.vectors_sha256 is None or run.vectors_sha256 == embeddings.digest(connection, run.model_run_id)
 
 
 def _against(connection: sa.Connection, run: ModelRun, replacing: int | None) -> str | None:
-    """What speaks against publishing a run, or None."""
+    """Return the reason not to publish a run, or None."""
     number = published_run_id(connection)
     if replacing not in (ANYTHING, number):
         return (
@@ -94,7 +94,7 @@ def _against(connection: sa.Connection, run: ModelRun, replacing: int | None) ->
 
 
 def _held_out(run: ModelRun) -> tuple[Any, ...]:
-    """What two runs must have alike for their errors to be compared."""
+    """Return the properties that two runs must share before their errors can be compared."""
     return run.options.get("holdout"), run.lowest_rating, run.highest_rating
 
 
@@ -117,7 +117,7 @@ def rollback(bind: Bind) -> int:
 
 
 def published_before(connection: sa.Connection) -> int | None:
-    """The run under the current one, where publishing puts a run on a pile and rolling back takes runs off."""
+    """Return the run before the current one: publishing pushes a run on a stack, and rolling back pops it."""
     pile: list[int] = []
     history = sa.select(publications.c.model_run_id, publications.c.action).order_by(publications.c.publication_id)
     for run, action in connection.execute(history):
@@ -138,7 +138,7 @@ def delete(engine: sa.Engine, model_run_id: int) -> None:
         UnknownRunError: There is no such run.
         RunError: The run is published, answers in a running experiment, or is training.
         RequirementError: The engine goes through a connection pooler.
-        BusyError: Somebody's long transaction kept the vectors in use; what is left is for
+        BusyError: A long transaction kept the vectors in use; what is left is for
             :func:`embrec.runs.cleanup.collect_garbage`.
     """
     with db.begin(engine) as connection:

@@ -1,4 +1,4 @@
-"""Model runs: their records, and which one is published, with its history."""
+"""Model runs: their records, and the published one, with its history."""
 
 from __future__ import annotations
 
@@ -64,9 +64,9 @@ class ModelRun:
 
 
 HEARTBEAT_SECONDS = 15.0
-# Of its silence, after which a process that trains is taken for dead.
+# A training run whose heartbeat is older than this is considered lost.
 LOST_AFTER = dt.timedelta(minutes=2)
-# To somebody who asks for a run that is not there.
+# The error for an unknown run names at most 5 runs that exist.
 _RUNS_NAMED = 5
 
 lost = sa.and_(model_runs.c.status == "training", model_runs.c.heartbeat_at < sa.func.now() - LOST_AFTER)
@@ -107,8 +107,8 @@ class TrainedRun:
 
     Attributes:
         dimensions: Length of a rating vector.
-        serving: How SQL predicts and ranks.
-        user_vectors: Where SQL takes a user's rating vector from.
+        serving: The formula by which SQL predicts and ranks.
+        user_vectors: The source of a user's rating vector in SQL.
         mean: The rating that biases are relative to, or None without biases.
         lowest_rating: The lowest rating of the scale.
         highest_rating: The highest.
@@ -123,7 +123,7 @@ class TrainedRun:
         parameters: Parameters of each layer, in the layers' order.
         metrics: Metrics by name; None for one that is not finite.
         history: The epochs.
-        vectors_sha256: Digest of the stored vectors, or None where it is not on record.
+        vectors_sha256: Digest of the stored vectors, or None if it is not on record.
     """
 
     dimensions: int
@@ -162,7 +162,7 @@ def reopen(connection: sa.Connection, model_run_id: int) -> bool:
     """Have a run go on that was given up as lost, in the transaction that stores it.
 
     Returns:
-        Whether it is still to be stored; an earlier try may have done it, and lost the connection before it knew.
+        True if it is still to be stored; an earlier try may have done it and then lost the connection.
 
     Raises:
         RunError: The run was deleted.
@@ -213,12 +213,12 @@ def _end(bind: Bind, model_run_id: int, **values: Any) -> None:
 
 @contextlib.contextmanager
 def heartbeats(engine: sa.Engine, model_run_id: int) -> Iterator[Callable[[float], None]]:
-    """Show in the run's record, now and then, that the process which trains it is alive, and how far it is.
+    """Update the heartbeat and the progress in the run's record while the process trains it.
 
     No connection stays open in between, and a server that is away is none of its business.
 
     Yields:
-        A function to be told how much of the fit is done, from 0 to 1.
+        A function to report the progress of the fit to, from 0 to 1.
     """
     ended = threading.Event()
     beat = sa.update(model_runs).where(model_runs.c.model_run_id == model_run_id, model_runs.c.status == "training")

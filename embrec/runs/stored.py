@@ -1,4 +1,4 @@
-"""A stored run as it was trained, in numpy: what it predicts, ranks by and compares by. Any run, published or not."""
+"""A stored run in numpy, published or not: its predicted ratings, its scores, and its vectors for similarity."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class StoredModel:
     """The vectors of a run, in the order of extracted users and movies; rows of NaN for those that the run has none of.
 
     Attributes:
-        mean: What the biases are relative to.
+        mean: The rating that biases are relative to.
         lowest: The lowest rating that is predicted.
         highest: The highest.
         users: float32 of shape (user_count, dimensions).
@@ -29,7 +29,7 @@ class StoredModel:
         user_biases: float32 of shape (user_count,).
         movie_biases: float32 of shape (movie_count,).
         head: The dense layers of an outer product, or none.
-        preference: Users' and movies' vectors to rank by, where it is not by predicted ratings.
+        preference: Users' and movies' vectors to rank by, unless predicted ratings rank.
         similarity: Vectors to compare movies by, float32 of shape (movie_count, any).
     """
 
@@ -65,7 +65,7 @@ class StoredModel:
         return np.asarray(np.clip(found, self.lowest, self.highest), np.float32)
 
     def score(self, users: NDArray[np.int32]) -> NDArray[np.float32]:
-        """What all movies are ranked by for some users.
+        """Return the scores by which all movies are ranked for some users.
 
         Args:
             users: int32 of shape (n,), positions among the extracted users.
@@ -83,7 +83,7 @@ class StoredModel:
         return np.where(np.isnan(found), np.float32(-np.inf), found)
 
     def _dense(self, user: np.int32, movies: NDArray[np.int32]) -> NDArray[np.float32]:
-        """What the dense layers make of the outer product of a user's vector and some movies'."""
+        """Apply the dense layers to the outer products of a user's vector and some movies'."""
         assert self.head is not None  # noqa: S101  # its callers have looked
         hidden, rating = self.head
         dimensions = self.users.shape[1]
@@ -98,7 +98,7 @@ def read(connection: sa.Connection, run: ModelRun, arrays: RatingArrays) -> Stor
     Args:
         connection: The transaction to read in.
         run: A trained run.
-        arrays: What the users and movies are, in their order.
+        arrays: The extracted ratings, whose users and movies give the order.
     """
     indexes: dict[Side, NDArray[np.int32]] = {"user": arrays.user_indexes, "movie": arrays.movie_indexes}
 
@@ -128,7 +128,7 @@ def read(connection: sa.Connection, run: ModelRun, arrays: RatingArrays) -> Stor
 
 
 def _aligned(found: Vectors, wanted: NDArray[np.int32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Vectors and biases in the order of the indexes wanted; NaN where there are none."""
+    """Vectors and biases in the order of the indexes wanted; NaN if there are none."""
     vectors = np.full((len(wanted), found.vectors.shape[1]), np.nan, np.float32)
     biases = np.zeros(len(wanted), np.float32)
     _, here, there = np.intersect1d(wanted, found.indexes, assume_unique=True, return_indices=True)

@@ -55,8 +55,8 @@ TYPES = (
     "genre_count",
     "part",
 )
-# Drop what install.sql made, the last first; what others have put into the schema stays. A trigger function goes with
-# the triggers on tables of the host's.
+# Drop the objects of install.sql, the last first; other objects in the schema stay. A trigger function goes with the
+# triggers on the host's tables.
 UNINSTALL = """
 DO $$
 DECLARE
@@ -263,7 +263,7 @@ def _create_run_tables() -> None:
 
 
 def _create_experiment_tables() -> None:
-    """Create the tables of experiments, of who was shown which run, and of what came of it."""
+    """Create the tables of experiments, exposures and outcomes."""
     op.create_table(
         "experiments",
         sa.Column("experiment_id", sa.Integer, sa.Identity(always=True)),

@@ -1,4 +1,4 @@
--- How often and how well each movie is rated, as of the last load, train or refresh_statistics(). Popularity is a
+-- The number and the mean of each movie's ratings, as of the last load, train or refresh_statistics(). Popularity is a
 -- Bayesian average: the mean of a movie's ratings and of as many ratings of the overall mean as a movie has on average.
 CREATE MATERIALIZED VIEW embrec.movie_statistics AS
 WITH overall AS (

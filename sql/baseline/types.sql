@@ -1,9 +1,9 @@
 -- The enumeration and the rows that functions return, as the baseline revision makes them. A released file of this folder
 -- is never edited: a revision adds a type or changes one, by ALTER TYPE.
 
--- Which vectors of a run: a rating is predicted from those of the rating part. Movies are ranked for a user by the
--- product of vectors of the preference part, where a user's is the weighted sum of the profiles of the movies they
--- rated. Movies are compared by those of the similarity part.
+-- The kinds of vectors of a run. Ratings are predicted from the rating part (the rating model). Movies are ranked for a
+-- user by the product of vectors of the preference part (the ranking model), in which a user's vector is the weighted
+-- sum of the item profiles of the movies they rated. Movies are compared by the similarity part.
 CREATE TYPE embrec.part AS ENUM ('rating', 'preference', 'profile', 'similarity');
 
 -- One row of similar_movies. A composite type, so that the function's parameter may be called movie_id too.
@@ -32,8 +32,8 @@ CREATE TYPE embrec.found_movie AS (
     release_year smallint
 );
 
--- One row of recommend_movies and recommend_for. Basis is what the answer is from: 'ratings', the user's own, or
--- 'popularity', where there are none that the model knows.
+-- One row of recommend_movies and recommend_for. Basis is the source of the answer: 'ratings', the user's own, or
+-- 'popularity', if the user has none that the model knows.
 CREATE TYPE embrec.recommended_movie AS (
     rank integer,
     movie_id text,
@@ -43,7 +43,7 @@ CREATE TYPE embrec.recommended_movie AS (
     model_run_id integer
 );
 
--- One row of predict_ratings; the uncertainty is the standard deviation of the rating around what is predicted.
+-- One row of predict_ratings; the uncertainty is the standard deviation of the rating around the prediction.
 CREATE TYPE embrec.predicted_rating AS (
     user_id text,
     movie_id text,
@@ -52,7 +52,7 @@ CREATE TYPE embrec.predicted_rating AS (
     model_run_id integer
 );
 
--- One row of explain_recommendation: what a rating of the user's adds to a movie's score.
+-- One row of explain_recommendation: the amount that a rating of the user adds to a movie's score.
 CREATE TYPE embrec.contribution AS (
     rank integer,
     movie_id text,
@@ -83,7 +83,7 @@ CREATE TYPE embrec.trending_movie AS (
     rating_count bigint
 );
 
--- What movie_details answers; the numbers are as of the last count.
+-- The row of movie_details; the numbers are as of the last count.
 CREATE TYPE embrec.movie_detail AS (
     movie_id text,
     title text,
@@ -114,7 +114,7 @@ CREATE TYPE embrec.trained_run AS (
     metrics jsonb
 );
 
--- One row of map_movies: what a picture of the movies is drawn from.
+-- One row of map_movies: a movie and its vector, for a map of the movies.
 CREATE TYPE embrec.mapped_movie AS (
     movie_id text,
     title text,

@@ -1,4 +1,4 @@
--- Record a user's rating of a movie, in place of an earlier one; ids that are new are taken in. The next answer knows it.
+-- Record a user's rating of a movie, in place of an earlier one; unknown ids are added. The next answer uses it.
 CREATE OR REPLACE FUNCTION embrec.add_rating(user_id text, movie_id text, rating real, rated_at timestamptz DEFAULT now())
 RETURNS void
 LANGUAGE plpgsql

@@ -1,7 +1,7 @@
--- The side of the running experiment that a user is on, 'control' or 'treatment'; NULL where no experiment runs. A hash
--- of the user's id, seeded by the experiment's, says it: so it stays the same as long as the experiment runs, needs no
--- row for the user, and tells nothing of other experiments. Hash partitions rest on hashtextextended, so it is the same
--- in every version of PostgreSQL.
+-- Return the side of the running experiment that a user is on, 'control' or 'treatment'; NULL if no experiment runs. A
+-- hash of the user's id, seeded by the experiment's id, decides. So it stays the same while the experiment runs, needs
+-- no row for the user, and is independent of other experiments. Hash partitions rest on hashtextextended, so the hash
+-- is the same in every version of PostgreSQL.
 CREATE OR REPLACE FUNCTION embrec.assign_variant(user_id text)
 RETURNS text
 LANGUAGE sql STABLE PARALLEL SAFE

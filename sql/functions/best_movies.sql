@@ -1,8 +1,9 @@
--- The movies whose vectors of a part of a run promise most: lack is what sorts them, the least first, the negative product
--- with the user's vector less the bias. Filtered says whether any filter is given; they are those of movies_within.
--- Where the part has an index for ranking (embrec.embeddings makes one where there are very many movies), that is
--- searched until there are enough. Otherwise all are compared, and filters are asked of some forty for each one wanted, the
--- best ones. Where those are not enough, or candidates are named, filters are asked of all.
+-- Return the highest-scoring movies for a user vector of a part of a run, with their negative score (column lack), best
+-- first: the negative product with the user's vector minus the bias. Filtered says that a filter is given; the filters
+-- are those of movies_within. If the part has an index for ranking (embrec.embeddings makes one for 50,000 movies or
+-- more), the index is searched until enough are found. Otherwise all movies are scored, and the filters are applied to
+-- the best, about 40 for each one wanted. If too few of those pass, or candidates are named, the filters are applied to
+-- all.
 CREATE OR REPLACE FUNCTION embrec.best_movies(
     model_run_id integer,
     part embrec.part,

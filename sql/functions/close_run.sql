@@ -1,5 +1,5 @@
--- Make what was copied into the tables of open_run a part of the whole: keys, checks, statistics. Users who were
--- forgotten while the run trained get no vectors.
+-- Attach the tables of open_run, once they are filled: keys, checks, statistics. Users who were forgotten while the run
+-- trained get no vectors.
 CREATE OR REPLACE FUNCTION embrec.close_run(model_run_id integer, side text)
 RETURNS void
 LANGUAGE plpgsql

@@ -1,7 +1,7 @@
--- What each of these ratings adds to a movie's score by a run, or takes away: what explain_recommendation and explain_for
--- are made of. Contributions of all ratings, with n => NULL, add up to the score. Where a run ranks by predicted
--- ratings, a first row without a movie has the part that no rating has a share in. No rows for a movie without a vector
--- in the run, or an outer-product run, which cannot be taken apart.
+-- Return the amount that each of these ratings adds to a movie's score by a run, or takes away: explain_recommendation
+-- and explain_for are made of it. The contributions of all ratings, with n => NULL, add up to the score. If a run ranks
+-- by predicted ratings, a first row without a movie has the part that does not depend on a rating. No rows for a movie
+-- without a vector in the run, or for an outer-product run, whose score is not a sum over ratings.
 CREATE OR REPLACE FUNCTION embrec.contributions(
     model_run_id integer,
     movie_indexes integer[],

@@ -1,7 +1,7 @@
--- What the dense head of an outer-product run predicts for a user's vector and movies (all of the run, if NULL): a
--- hidden unit is relu(bias + sum over i, j of weight[i, j] * user[i] * movie[j]), a rating the sum of the units times
--- their weights, and a bias. Row unit * dimensions + i of the matrix 'hidden' is weight[i]; the first of a unit has its
--- bias, the others have 0. No rows for a run without such a head.
+-- Predict ratings with the dense head of an outer-product run, for a user's vector and movies (all of the run, if
+-- NULL): a hidden unit is relu(bias + sum over i, j of weight[i, j] * user[i] * movie[j]), a rating the sum of the
+-- units times their weights, and a bias. Row unit * dimensions + i of the matrix 'hidden' is weight[i]; the first row
+-- of a unit has its bias, the others have 0. No rows for a run without such a head.
 CREATE OR REPLACE FUNCTION embrec.dense_ratings(model_run_id integer, user_vector vector, movie_indexes integer[] DEFAULT NULL)
 RETURNS TABLE (movie_index integer, rating double precision)
 LANGUAGE plpgsql STABLE PARALLEL SAFE

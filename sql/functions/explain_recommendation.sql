@@ -1,7 +1,7 @@
--- The user's ratings that add most to a movie's score, or take most away; contributions of all of them, with n => NULL,
--- add up to the score. Where a run ranks by predicted ratings, a first row without a movie has the part that no
--- rating of the user's has a share in. No rows for an unknown id, a movie without a vector in the run that serves the
--- user, or an outer-product run, which cannot be taken apart.
+-- Return the user's ratings that add most to a movie's score, or take most away; the contributions of all ratings, with
+-- n => NULL, add up to the score. If a run ranks by predicted ratings, a first row without a movie has the part that
+-- does not depend on a rating of the user. No rows for an unknown id, a movie without a vector in the run that serves
+-- the user, or an outer-product run, whose score is not a sum over ratings.
 CREATE OR REPLACE FUNCTION embrec.explain_recommendation(user_id text, movie_id text, n integer DEFAULT 10)
 RETURNS SETOF embrec.contribution
 LANGUAGE sql STABLE PARALLEL SAFE

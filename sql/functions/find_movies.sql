@@ -1,5 +1,6 @@
--- Movies whose title has every word of the query, in any order, accents and case aside: "the matrix" finds
--- "Matrix, The (1999)". Every letter beyond ASCII is one of a word, also where the database's locale is C. The whole title first, then titles that begin so, then the shortest.
+-- Find movies whose title has every word of the query, in any order, ignoring accents and case: "the matrix" finds
+-- "Matrix, The (1999)". Every letter beyond ASCII counts as a letter of a word, also if the database's locale is C. A
+-- whole title comes first, then titles that begin with the query, then the shortest.
 CREATE OR REPLACE FUNCTION embrec.find_movies(query text, n integer DEFAULT 10)
 RETURNS SETOF embrec.found_movie
 LANGUAGE sql STABLE PARALLEL SAFE

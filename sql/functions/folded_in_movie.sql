@@ -1,11 +1,11 @@
--- The vectors of a movie that a run was trained without, from its ratings and from what else is known of it; bias is
--- that of the rating part. Without ratings they are those of movies_like, the preference weaker, so that nobody is
--- recommended a movie for its genres alone while there are others.
+-- Return the vectors of a movie that a run was trained without (cold start), from its ratings and its side information;
+-- bias is that of the rating model. Without ratings they are those of movies_like, the ranking vector shortened, or
+-- users would be recommended movies for their genres alone before others.
 --
--- With ratings, the rating part is the ridge regression of the ratings on the users' vectors, drawn to the mean of
--- movies_like as much as movies differ in each coordinate (in a run of matrix factorisation, as its own sweeps do);
--- the preference part is the one that best tells who rated the movie from the users' vectors (as in
--- embrec.models.long_tail); the movies whose preferences are nearest lend their similarity.
+-- With ratings, the rating vector is the ridge regression of the ratings on the users' vectors. It is shrunk to the
+-- mean of movies_like as much as movies differ in each coordinate (in a run of ALS, as its own sweeps do). The ranking
+-- vector is the ridge regression of the movie's ratings on the users' vectors (as in embrec.models.ease.long_tail). The
+-- similarity vector is that of the movies with the nearest ranking vectors.
 CREATE OR REPLACE FUNCTION embrec.folded_in_movie(model_run_id integer, movie_index integer, user_indexes integer[], ratings real[])
 RETURNS TABLE (part embrec.part, bias real, embedding vector)
 LANGUAGE plpgsql STABLE PARALLEL SAFE

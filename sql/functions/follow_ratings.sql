@@ -1,6 +1,7 @@
--- The trigger that keeps embrec.ratings in step with a table of the same database; follow_table() makes it. What a
--- statement has inserted, updated or deleted there is so here, in the same transaction. Whoever writes to the table needs
--- no right on embrec, and no statement of theirs fails for it: where the changes cannot be taken, a warning says so.
+-- The trigger that keeps embrec.ratings in step with a table of the same database; follow_table() makes it. Rows that a
+-- statement inserts, updates or deletes there are changed here in the same transaction. A role that writes to the table
+-- needs no right on embrec, and its statement never fails because of embrec: changes that cannot be taken give a
+-- warning.
 CREATE OR REPLACE FUNCTION embrec.follow_ratings()
 RETURNS trigger
 LANGUAGE plpgsql

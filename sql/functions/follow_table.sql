@@ -1,6 +1,6 @@
--- Keep embrec.ratings in step with a table of the same database, from now on: makes three triggers on it, in place of
--- earlier ones, as a role that may make triggers there. The columns are those of the user, the movie, the rating and, where
--- there is one, the time; the table has one row for a user and a movie.
+-- Keep embrec.ratings in step with a table of the same database from now on. It makes three triggers on the table, in
+-- place of earlier ones, as a role that may make triggers there. The columns are those of the user, the movie, the
+-- rating and, if there is one, the time; the table has one row per user and movie.
 CREATE OR REPLACE FUNCTION embrec.follow_table(
     source regclass, user_column text, movie_column text, rating_column text, time_column text DEFAULT NULL
 )

@@ -1,6 +1,6 @@
--- Take away all that is known of a user: labels, ratings, vectors in every run, what experiments recorded. Of the row in users
--- only the index stays, under an id that says nothing: an index is never given out twice, and a rating that comes at the
--- same moment is nobody's. Returns whether there was such a user.
+-- Delete all data of a user: labels, ratings, vectors in every run, records of experiments. The row in users keeps only
+-- the index, under a meaningless id: an index is never given out twice, and a rating that arrives at the same moment
+-- belongs to no user. Returns true if the user existed.
 CREATE OR REPLACE FUNCTION embrec.forget_user(user_id text)
 RETURNS boolean
 LANGUAGE plpgsql
@@ -24,7 +24,7 @@ BEGIN
             WHERE e.model_run_id = run AND e.part = ANY (enum_range(NULL::embrec.part)) AND e.user_index = own;
         END LOOP;
     END IF;
-    -- Who is in an experiment need not have rated.
+    -- Users in an experiment need not have rated anything.
     DELETE FROM embrec.outcomes AS o WHERE o.user_id = forget_user.user_id;
     DELETE FROM embrec.exposures AS e WHERE e.user_id = forget_user.user_id;
     RETURN own IS NOT NULL OR FOUND;

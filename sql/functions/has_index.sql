@@ -1,4 +1,4 @@
--- Whether the vectors by which the run that answers compares users, or movies, have an approximate index.
+-- Check whether the vectors by which the answering run compares users, or movies, have an approximate index.
 CREATE OR REPLACE FUNCTION embrec.has_index(side text)
 RETURNS boolean
 LANGUAGE sql STABLE PARALLEL SAFE

@@ -1,6 +1,6 @@
--- Give the preference part of a run an approximate index for ranking movies, as index_run does. Ranking is by inner
--- product, whose graph falls apart where vectors differ in length. So each is made as long as the longest by one more
--- coordinate, which is 0 in a user's vector (Bachrach et al., "Speeding up the Xbox recommender system using a Euclidean
+-- Give the ranking vectors of a run an approximate index for ranking movies, as index_run does. Ranking is by inner
+-- product, whose graph falls apart if vectors differ in length. So one more coordinate makes each vector as long as the
+-- longest; in a user's vector it is 0 (Bachrach et al., "Speeding up the Xbox recommender system using a Euclidean
 -- transformation for inner-product spaces", RecSys 2014).
 CREATE OR REPLACE FUNCTION embrec.index_ranking(model_run_id integer)
 RETURNS void

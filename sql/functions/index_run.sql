@@ -1,7 +1,7 @@
--- Give a part of a run an approximate index for cosine similarity. Readers are not held up. The graph is made in the
--- session's maintenance_work_mem, two kilobytes a vector, or slowly. Its vectors are rounded to half precision: half the
--- memory to look through, for the same answers. Movies' vectors have many directions of about equal weight, so their graph
--- is closer than pgvector makes it by default, which would miss some of them. Users' have few.
+-- Give a part of a run an approximate index for cosine similarity. Readers are not held up. The graph is built in the
+-- session's maintenance_work_mem, 2 kB per vector, and slowly if that is too small. Its vectors are rounded to half
+-- precision: half the memory to search, for the same answers. Movies' vectors vary along many principal components, so
+-- their graph is denser than pgvector's default, which would miss neighbours. Users' vary along few.
 CREATE OR REPLACE FUNCTION embrec.index_run(model_run_id integer, side text, part embrec.part)
 RETURNS void
 LANGUAGE plpgsql

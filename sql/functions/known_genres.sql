@@ -1,4 +1,4 @@
--- The genres that there are, the most frequent first, and between which years their movies came out.
+-- Return all genres, the most frequent first, and the first and last release year of their movies.
 CREATE OR REPLACE FUNCTION embrec.known_genres()
 RETURNS SETOF embrec.genre_count
 LANGUAGE sql STABLE PARALLEL SAFE

@@ -1,5 +1,5 @@
--- For those who may call functions and read no table: whether a user's or movie's id is known, which run answers (the
--- published one, unless another is previewed), and whether that has a vector of it.
+-- Check whether a user's or movie's id is known, which run answers (the published one, unless another is previewed),
+-- and whether that run has a vector of it. For roles that may call functions but read no table.
 CREATE OR REPLACE FUNCTION embrec.known_id(side text, id text, OUT known boolean, OUT published integer, OUT has_vector boolean)
 LANGUAGE sql STABLE PARALLEL SAFE
 BEGIN ATOMIC

@@ -1,4 +1,4 @@
--- What is known of a movie: one row, or none for an unknown id.
+-- Return the details of a movie: one row, or none for an unknown id.
 CREATE OR REPLACE FUNCTION embrec.movie_details(movie_id text)
 RETURNS SETOF embrec.movie_detail
 LANGUAGE sql STABLE PARALLEL SAFE

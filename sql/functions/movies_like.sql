@@ -1,6 +1,6 @@
--- The movies of a run that are most like one in what is known of it beside ratings: by the Jaccard index of their
--- genres, squared, and less by a factor e for every five years between them. The fifty nearest, or the one with nothing
--- to compare has all movies, alike.
+-- Return the movies of a run with the most similar side information: the squared Jaccard index of their genres, times
+-- exp(-1) for every five years between them. These are the fifty nearest, or all movies with equal weight if the movie
+-- has no side information.
 CREATE OR REPLACE FUNCTION embrec.movies_like(model_run_id integer, movie_index integer)
 RETURNS TABLE (near_index integer, weight double precision)
 LANGUAGE sql STABLE PARALLEL SAFE

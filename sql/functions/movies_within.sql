@@ -1,4 +1,4 @@
--- The movies that filters let through; a filter that is NULL lets all through.
+-- Return the movies that pass the filters; a filter that is NULL lets all pass.
 CREATE OR REPLACE FUNCTION embrec.movies_within(
     genres text[] DEFAULT NULL,
     without_genres text[] DEFAULT NULL,

@@ -1,6 +1,6 @@
--- The n users or movies nearest to one by cosine, in the run that answers, by its approximate index (embrec.embeddings
--- makes one where there are many vectors). Where the index finds fewer, all are compared. The index has rounded vectors, so
--- it is asked for twice as many, and those are sorted by the vectors themselves.
+-- Return the n users or movies nearest to one by cosine, in the answering run, by its approximate index
+-- (embrec.embeddings makes one for 50,000 vectors or more). If the index finds fewer, all are compared. The index has
+-- rounded vectors, so it is asked for twice as many, and those are sorted by the exact vectors.
 CREATE OR REPLACE FUNCTION embrec.nearest_by_index(side text, own_index integer, n integer)
 RETURNS TABLE (near_index integer, distance double precision)
 LANGUAGE plpgsql STABLE

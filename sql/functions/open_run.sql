@@ -1,6 +1,6 @@
--- Make the tables that a run's vectors of one side are copied into, one a part. They are filled by themselves, and
--- attached by close_run: nobody who reads other runs is held up. With the owner's rights, so that a trainer needs none
--- on the tables that other runs are in.
+-- Make the tables that a run's vectors of one side are copied into, one per part. They are filled first and attached by
+-- close_run later, so readers of other runs are not held up. It runs with the owner's rights, so that a trainer needs
+-- none on the tables of other runs.
 CREATE OR REPLACE FUNCTION embrec.open_run(model_run_id integer, side text, parts embrec.part[])
 RETURNS void
 LANGUAGE plpgsql

@@ -1,5 +1,6 @@
--- The rating that a user would give a movie, by the run that serves the user, within the scale of its ratings. A user
--- without ratings is taken for an average one. NULL for an unknown id, and for a movie that the run has no vector of.
+-- Predict the rating that a user would give a movie, by the run that serves the user, limited to the scale of its
+-- ratings. A user without ratings is treated as an average one. NULL for an unknown id, and for a movie without a
+-- vector in the run.
 CREATE OR REPLACE FUNCTION embrec.predict_rating(user_id text, movie_id text)
 RETURNS double precision
 LANGUAGE plpgsql STABLE PARALLEL SAFE

@@ -1,7 +1,7 @@
--- The ratings that users would give movies, pair by pair, from the stored vectors of the run that answers: for many pairs at
--- once, where predict_rating would look at each user's ratings again. Users that the run has no vector of are solved
--- for. Rows come for pairs of known users and movies that have a vector, in no order. The uncertainty is as
--- rating_uncertainty has it.
+-- Predict the ratings that users would give movies, pair by pair, from the stored vectors of the answering run: for
+-- many pairs at once, because predict_rating reads each user's ratings again. Users without a vector in the run are
+-- folded in. Rows come for pairs of known users and movies with a vector, in no order. The uncertainty is that of
+-- rating_uncertainty.
 CREATE OR REPLACE FUNCTION embrec.predict_ratings(user_ids text[], movie_ids text[])
 RETURNS SETOF embrec.predicted_rating
 LANGUAGE sql STABLE PARALLEL SAFE

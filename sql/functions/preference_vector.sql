@@ -1,5 +1,5 @@
--- A user's vector of the preference part, from ratings as they are now: the sum of the profiles of the movies, each
--- times its rating_weight. NULL where the run knows none of the movies.
+-- Return a user's ranking vector, from current ratings: the sum of the movies' item profiles, each times its
+-- rating_weight. NULL if the run knows none of the movies.
 CREATE OR REPLACE FUNCTION embrec.preference_vector(model_run_id integer, movie_indexes integer[], ratings real[])
 RETURNS vector
 LANGUAGE plpgsql STABLE PARALLEL SAFE

@@ -1,5 +1,5 @@
--- The run that this session asks before it is published: the one whose number the setting embrec.model_run_id has, by
--- SET LOCAL or set_config. NULL where it is not set. It takes a run that is trained and not deleted.
+-- Return the preview run, which this session asks before it is published: its number is in the setting
+-- embrec.model_run_id, by SET LOCAL or set_config. NULL if it is not set. The run must be trained and not deleted.
 CREATE OR REPLACE FUNCTION embrec.previewed_run()
 RETURNS integer
 LANGUAGE plpgsql STABLE PARALLEL SAFE

@@ -1,9 +1,9 @@
--- The n best movies for somebody with these ratings, by a run: what recommend_movies and recommend_for are made of.
--- A run of two parts ranks by the product of its ranking vectors, others by the predicted rating; where a run cannot fold
--- a user in, by the user's stored vector. With diversity above 0 the list is chosen by
--- maximal marginal relevance (Carbonell, Goldstein, SIGIR 1998) among the ten times n best: each next movie has the
--- highest (1 - diversity) * its score, as a share of the candidates' range, - diversity * its cosine with the most
--- similar movie chosen before. Where the run knows nothing of the ratings, the most popular movies.
+-- Return the n best movies for these ratings, by a run: recommend_movies and recommend_for are made of it. A run of two
+-- parts ranks by the product of its ranking vectors, others by the predicted rating; if a run has no fold-in, by the
+-- user's stored vector. With diversity above 0 the movies are chosen by maximal marginal relevance (Carbonell,
+-- Goldstein, SIGIR 1998) among the ten times n best: each next movie has the highest (1 - diversity) * its score, as a
+-- share of the candidates' range, - diversity * its cosine with the most similar movie chosen before. If the run knows
+-- none of the rated movies, the most popular movies are returned.
 CREATE OR REPLACE FUNCTION embrec.ranked_movies(
     model_run_id integer,
     user_index integer,

@@ -1,6 +1,6 @@
--- The standard deviation of a rating around what predict_rating says before that is kept within the scale: two thirds
--- of ratings are within one of them, 95 % within two. Who came after the training has that of an average user or movie.
--- NULL for an unknown id, for a movie that the run has no vector of, and for a run that does not know how sure it is.
+-- Return the standard deviation of a rating around the prediction of predict_rating before that is limited to the
+-- scale: two thirds of ratings are within one of it, 95 % within two. Users and movies that came after the training get
+-- the average. NULL for an unknown id, for a movie without a vector in the run, and for a run without uncertainty.
 CREATE OR REPLACE FUNCTION embrec.rating_uncertainty(user_id text, movie_id text)
 RETURNS double precision
 LANGUAGE sql STABLE PARALLEL SAFE

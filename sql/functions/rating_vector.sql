@@ -1,6 +1,6 @@
--- A user's vector of the rating part, from ratings as they are now; its last coordinate is the user's bias, in units of
--- the run's bias_feature. It is the ridge regression of the ratings, less the run's mean and the movies' biases, on the
--- movies' vectors. NULL where the run knows none of the movies, or cannot solve for users.
+-- Return a user's rating vector, from current ratings; its last coordinate is the user's bias, in units of the run's
+-- bias_feature. It is the ridge regression of the ratings, minus the run's mean and the movies' biases, on the movies'
+-- vectors. NULL if the run knows none of the movies, or has no fold-in.
 CREATE OR REPLACE FUNCTION embrec.rating_vector(model_run_id integer, movie_indexes integer[], ratings real[])
 RETURNS vector
 LANGUAGE plpgsql STABLE PARALLEL SAFE

@@ -1,6 +1,6 @@
--- What a rating weighs in its user's vector of the preference part of a run: (0.2 + 0.8 s) to the run's rating_power, where
--- s is its place on the run's scale. It takes no row of model_runs, for before PostgreSQL 18 that table could then get no
--- more columns.
+-- Return the weight of a rating in its user's ranking vector: (0.2 + 0.8 s) to the run's rating_power, with s its place
+-- on the run's scale. It takes no row of model_runs as argument, or before PostgreSQL 18 that table could get no more
+-- columns.
 CREATE OR REPLACE FUNCTION embrec.rating_weight(rating real, lowest_rating real, highest_rating real, rating_power real)
 RETURNS double precision
 LANGUAGE sql IMMUTABLE PARALLEL SAFE

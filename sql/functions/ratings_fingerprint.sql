@@ -1,6 +1,6 @@
--- A number that changes when any rating of a user does: each of the user's ratings as the product of two scrambled
--- numbers, combined by exclusive or. embrec.extraction computes the same when a run is trained, so a run knows whose
--- stored vectors are still true. NULL for a user without ratings.
+-- Return a number that changes when any rating of a user does: the exclusive or, over the user's ratings, of the
+-- product of two scrambled numbers. embrec.data.extraction computes the same when a run is trained, so a run knows
+-- whose stored vectors are current. NULL for a user without ratings.
 CREATE OR REPLACE FUNCTION embrec.ratings_fingerprint(user_index integer)
 RETURNS bigint
 LANGUAGE sql STABLE PARALLEL SAFE

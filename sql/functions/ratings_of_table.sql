@@ -1,7 +1,7 @@
--- The SELECT of the ratings in rows of somebody's table: user_id, movie_id, rating, rated_at, one row a pair, the newest.
--- The columns are the names of those four; the last may be missing. Rows that hold none are left out: without an id, or
--- with one of over 500 bytes, without a finite number, or with a time outside 1900 to 2099. A column that there is not,
--- or that is of a type that can be none, is an error.
+-- Return the SELECT of the ratings in rows of a host table: user_id, movie_id, rating, rated_at, one row per pair, the
+-- newest. The columns are the names of those four; the last may be missing. Rows without a valid rating are left out:
+-- without an id, or with one of over 500 bytes, without a finite number, or with a time outside 1900 to 2099. A column
+-- that does not exist, or has an unsuitable type, is an error.
 CREATE OR REPLACE FUNCTION embrec.ratings_of_table(source regclass, columns text[], rows_of text)
 RETURNS text
 LANGUAGE plpgsql STABLE

@@ -1,5 +1,5 @@
--- The n best movies for a visitor without an account, from ratings as a JSON object of movie ids: {"50": 5, "172": 4}.
--- Movies that are not known are passed over. Otherwise as recommend_movies.
+-- Recommend the n best movies for a visitor without an account, from ratings as a JSON object of movie ids: {"50": 5,
+-- "172": 4}. Unknown movies are ignored. Otherwise as recommend_movies.
 CREATE OR REPLACE FUNCTION embrec.recommend_for(
     ratings jsonb,
     n integer DEFAULT 10,

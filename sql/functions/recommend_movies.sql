@@ -1,6 +1,6 @@
--- The n best movies for a user whom the ratings as they are now describe; a rating that is inserted, changed or
--- deleted changes the next answer. Movies that the user rated are left out unless include_rated. The filters are those
--- of movies_within, diversity is that of ranked_movies. A user without ratings, or unknown, gets the most popular ones.
+-- Recommend the n best movies for a user, from current ratings: a rating that is inserted, changed or deleted changes
+-- the next answer. Movies that the user rated are left out unless include_rated. The filters are those of
+-- movies_within, diversity is that of ranked_movies. A user without ratings, or unknown, gets the most popular movies.
 CREATE OR REPLACE FUNCTION embrec.recommend_movies(
     user_id text,
     n integer DEFAULT 10,

@@ -1,6 +1,5 @@
--- Record that a user was shown what the running experiment has for them; the first time counts. The serving functions
--- only read, and not all that is computed is shown, so the application says what was. Returns the user's variant, NULL
--- where no experiment runs.
+-- Record that a user was shown the running experiment; the first time counts. The application calls this, because the
+-- serving functions only read, and not every answer is shown. Returns the user's variant, NULL if no experiment runs.
 CREATE OR REPLACE FUNCTION embrec.record_exposure(user_id text)
 RETURNS text
 LANGUAGE sql

@@ -1,5 +1,5 @@
--- Record what came of showing: a click, minutes watched, a purchase; a user's outcomes are added up. Returns whether it
--- counts, which it does for a user whom the running experiment was shown to.
+-- Record an outcome of an exposure: a click, minutes watched, a purchase; a user's outcomes are added up. Returns true
+-- if it counts, which it does for a user who was exposed to the running experiment.
 CREATE OR REPLACE FUNCTION embrec.record_outcome(user_id text, value double precision)
 RETURNS boolean
 LANGUAGE plpgsql

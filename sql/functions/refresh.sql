@@ -1,5 +1,5 @@
--- Refresh the published run, and those of an experiment that runs, and count the ratings anew. Returns the number of
--- movies that came after the training of the published one.
+-- Refresh the published run and those of a running experiment, and count the ratings anew. Returns the number of movies
+-- that came after the training of the published one.
 CREATE OR REPLACE FUNCTION embrec.refresh()
 RETURNS integer
 LANGUAGE plpgsql

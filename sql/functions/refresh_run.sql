@@ -1,6 +1,6 @@
--- Give a run vectors of the movies it was trained without (folded_in_movie), in place of those that an earlier refresh
--- gave it. What was trained stays as it is. Returns the number of movies. Of a movie with very many ratings the newest
--- thousand are enough.
+-- Fold in the movies that a run was trained without (folded_in_movie), in place of the vectors of an earlier refresh.
+-- Trained vectors stay as they are. Returns the number of movies. Only the newest thousand ratings of a movie are used:
+-- more take longer and change little.
 CREATE OR REPLACE FUNCTION embrec.refresh_run(run integer)
 RETURNS integer
 LANGUAGE plpgsql

@@ -1,4 +1,4 @@
--- Take a user's rating of a movie back; whether there was one. The next answer does without it.
+-- Delete a user's rating of a movie; returns true if it existed. The next answer does without it.
 CREATE OR REPLACE FUNCTION embrec.remove_rating(user_id text, movie_id text)
 RETURNS boolean
 LANGUAGE sql

@@ -1,5 +1,5 @@
--- The ridge solution of (F'F + diag(penalty)) x = moment, where F's rows are the features, by conjugate gradients.
--- Single precision gets no further than its stop, mostly in some twenty steps.
+-- Return the ridge solution of (F'F + diag(penalty)) x = moment by conjugate gradients; F's rows are the features. It
+-- stops at the limit of single precision, mostly after about twenty steps.
 CREATE OR REPLACE FUNCTION embrec.ridge(features vector[], moment vector, penalty vector)
 RETURNS vector
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE

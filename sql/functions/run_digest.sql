@@ -1,5 +1,5 @@
--- A digest of what a training has stored of a run's movies and layers, as SHA-256 in hex: publishing compares it with the
--- one on record. Movies that came later are not in it, nor are users, who may be forgotten.
+-- Return a digest of a run's movie vectors and layers as training stored them, as SHA-256 in hex: publishing compares
+-- it with the one on record. Movies that came later are not included, nor are users, who may be forgotten.
 CREATE OR REPLACE FUNCTION embrec.run_digest(model_run_id integer)
 RETURNS text
 LANGUAGE sql STABLE PARALLEL SAFE

@@ -1,5 +1,5 @@
--- The run that answers for a user: the previewed one; or else, while an experiment runs, that of the user's variant; or
--- else the published one.
+-- Return the run that answers for a user: the preview run; or else, while an experiment runs, that of the user's
+-- variant; or else the published one.
 CREATE OR REPLACE FUNCTION embrec.serving_run(user_id text)
 RETURNS integer
 LANGUAGE sql STABLE PARALLEL SAFE

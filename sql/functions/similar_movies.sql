@@ -1,7 +1,7 @@
--- The n movies nearest to one movie by cosine, in the run that answers; never the movie itself. Compared are those that the
--- training has listed as its nearest, and those that came later; all, where more are wanted or nothing is listed; or where
--- there are very many movies, those that their approximate index finds.
--- An unknown id, or a movie without a vector in that run, gives no rows.
+-- Return the n movies nearest to one movie by cosine, in the answering run; never the movie itself. Candidates are the
+-- movie's stored top-n neighbours and the movies that came later; all movies, if more are wanted or none are stored; or
+-- for 50,000 movies or more, those that their approximate index finds. An unknown id, or a movie without a vector in
+-- that run, gives no rows.
 CREATE OR REPLACE FUNCTION embrec.similar_movies(movie_id text, n integer DEFAULT 10)
 RETURNS SETOF embrec.similar_movie
 LANGUAGE plpgsql STABLE -- not parallel: nearest_by_index sets parameters

@@ -1,6 +1,6 @@
--- The n users nearest to one user by cosine, in the run that answers; never the user itself. All are compared, or where there
--- are very many, those that their approximate index finds.
--- An unknown id, or a user without a vector in that run, gives no rows.
+-- Return the n users nearest to one user by cosine, in the answering run; never the user itself. All are compared, or
+-- for 50,000 users or more, those that their approximate index finds. An unknown id, or a user without a vector in that
+-- run, gives no rows.
 CREATE OR REPLACE FUNCTION embrec.similar_users(user_id text, n integer DEFAULT 10)
 RETURNS SETOF embrec.similar_user
 LANGUAGE plpgsql STABLE -- not parallel: nearest_by_index sets parameters

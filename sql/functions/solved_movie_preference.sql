@@ -1,5 +1,6 @@
--- The preference vector of a movie that folded_in_movie solves for; NULL without ratings. Users' stored vectors are as
--- good as any: what they lack are ratings of movies that the run does not know. Those who have none are solved for.
+-- Return the ranking vector of a movie, as folded_in_movie solves for it; NULL without ratings. Users' stored vectors
+-- are good enough, because they lack only ratings of movies that the run does not know. Users without a stored vector
+-- are folded in.
 CREATE OR REPLACE FUNCTION embrec.solved_movie_preference(model_run_id integer, user_indexes integer[], ratings real[])
 RETURNS vector
 LANGUAGE plpgsql STABLE PARALLEL SAFE

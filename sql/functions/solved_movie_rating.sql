@@ -1,5 +1,6 @@
--- The rating vector and bias of a movie that folded_in_movie solves for; NULL without ratings. Users' stored vectors are
--- as good as any: what they lack are ratings of movies that the run does not know. Those who have none are solved for.
+-- Return the rating vector and bias of a movie, as folded_in_movie solves for them; NULL without ratings. Users' stored
+-- vectors are good enough, because they lack only ratings of movies that the run does not know. Users without a stored
+-- vector are folded in.
 CREATE OR REPLACE FUNCTION embrec.solved_movie_rating(model_run_id integer, prior vector, user_indexes integer[], ratings real[])
 RETURNS vector
 LANGUAGE plpgsql STABLE PARALLEL SAFE

@@ -1,6 +1,6 @@
--- Movies whose title is spelt much like the query, for who mistyped one; case, accents, the year and an article aside.
--- Of all titles those are looked at that have a word which begins or ends like one of the query's. Alike is the share of
--- the pairs of neighbouring letters that the two have in common.
+-- Suggest movies whose title is spelt much like a mistyped query, ignoring case, accents, the year and an article. Only
+-- titles with a word that begins or ends like one of the query's are compared. Similarity is the share of pairs of
+-- neighbouring letters (bigrams) that the two have in common.
 CREATE OR REPLACE FUNCTION embrec.suggest_movies(query text, n integer DEFAULT 3)
 RETURNS SETOF embrec.found_movie
 LANGUAGE sql STABLE PARALLEL SAFE

@@ -1,4 +1,5 @@
--- The runs that can answer, the newest first, and which of them is published: what embrec.model_run_id may be set to.
+-- Return the runs that can answer, the newest first, and mark the published one: embrec.model_run_id may be set to any
+-- of them.
 CREATE OR REPLACE FUNCTION embrec.trained_runs()
 RETURNS SETOF embrec.trained_run
 LANGUAGE sql STABLE PARALLEL SAFE

@@ -1,6 +1,6 @@
--- The n movies that are rated much more since a time than their ratings before let expect: trend is the excess over the
--- expected number, in its standard deviations (a Poisson count's, and one rating more, so that a single one is no
--- trend). A movie's expected number is its share of all ratings, of those since.
+-- Return the n movies rated much more since a time than expected from their earlier ratings: trend is the excess over
+-- the expected number, in standard deviations of a Poisson count plus one rating, or a single rating would be a trend.
+-- A movie's expected number is its share of all ratings times the number of ratings since then.
 CREATE OR REPLACE FUNCTION embrec.trending_movies(
     since timestamptz,
     n integer DEFAULT 10,

@@ -1,6 +1,5 @@
--- A user's vector of the rating part with the bias as its last coordinate, as rating_vector has it: the one that was
--- stored when the run was trained as long as the user's ratings are what they were then, otherwise solved for from
--- the ratings as they are now. NULL where neither is to be had.
+-- Return a user's rating vector with the bias as its last coordinate, as in rating_vector: the stored one while the
+-- user's ratings are the same as at training, otherwise a fold-in of current ratings. NULL if there is neither.
 CREATE OR REPLACE FUNCTION embrec.user_rating_vector(model_run_id integer, user_index integer)
 RETURNS vector
 LANGUAGE plpgsql STABLE PARALLEL SAFE

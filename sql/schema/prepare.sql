@@ -1,5 +1,5 @@
--- Before any revision: the schema, pgvector, and the session's settings. A DBA may run these statements
--- first (as a superuser, for the extension); then migrating needs no more than owning the schema embrec.
+-- The schema, pgvector, and the session's settings, prepared before any revision. A DBA may run these statements first
+-- (as a superuser, for the extension); then migrating needs only ownership of the schema embrec.
 DO $$
 DECLARE
     extension_schema name := (
@@ -10,7 +10,7 @@ DECLARE
     );
 BEGIN
     IF extension_schema IS NULL THEN
-        -- Where the role is called embrec too, the first schema on its path would be our own.
+        -- If the role is called embrec too, the first schema on its path would be our own.
         extension_schema := coalesce(
             (
                 SELECT path.schema
@@ -22,7 +22,7 @@ BEGIN
             'public'
         );
         EXECUTE format('CREATE EXTENSION vector SCHEMA %I', extension_schema);
-        -- remove.sql drops the extension only where this says that embrec made it.
+        -- remove.sql drops the extension only if this comment says that embrec created it.
         COMMENT ON EXTENSION vector IS 'vector data type and vector similarity search (created by embrec)';
     END IF;
     IF to_regnamespace('embrec') IS NULL THEN
@@ -31,8 +31,8 @@ BEGIN
     -- Revisions find pgvector, wherever it lives, and none of the host's tables before ours. Functions keep this path:
     -- were the temporary schema not named last, it would be looked through first.
     PERFORM set_config('search_path', format('pg_catalog, %I, pg_temp', extension_schema), false);
-    -- Whoever asks for a table meanwhile stands behind us in its queue, so we stand there for a moment only; embrec db
-    -- upgrade comes back again and again. And no statement may hold what it has locked for very long.
+    -- Others who ask for a table queue behind a waiting migration, so it waits at most 2 seconds; embrec db upgrade
+    -- retries. And a statement that runs over 15 minutes is cancelled, or its locks would block readers too long.
     PERFORM set_config('lock_timeout', '2s', false), set_config('statement_timeout', '15min', false);
 END
 $$;

@@ -1,4 +1,4 @@
--- After the downgrade to base: take away what prepare.sql made, unless somebody else uses it.
+-- Remove, after the downgrade to base, the objects that prepare.sql made, unless others use them.
 DROP TABLE IF EXISTS embrec.alembic_version;
 
 DO $$

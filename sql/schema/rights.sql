@@ -1,19 +1,19 @@
--- After the revisions: who may do what. It says all of it anew each time, and doing it again changes nothing.
+-- The grants on all objects, given after the revisions. Running it again changes nothing.
 --
--- Six roles without login, to grant to the roles that log in. They belong to the whole server; where this role may not
--- create them, the notice has the statements. Functions run with their owner's rights where a caller may have none on
--- the tables: those that answer, those that take a user's rating or outcome in, and those that a trainer or publisher
+-- Six roles without login, to grant to the roles that log in. They belong to the whole server; if this role may not
+-- create them, the notice has the statements. Functions run with their owner's rights if a caller may have none on the
+-- tables: those that answer, those that take a user's rating or outcome in, and those that a trainer or publisher
 -- needs. All pin their search_path with the temporary schema last.
 DO $$
 DECLARE
     roles text[] := '{embrec_owner,embrec_loader,embrec_trainer,embrec_publisher,embrec_reader,embrec_api}';
-    -- What is asked, and what an application's users tell; both are all that embrec_api may do.
+    -- Functions that answer, and functions that record ratings and outcomes; embrec_api may call only these.
     asking text[] := '{similar_movies,similar_users,find_movies,recommend_movies,recommend_for,explain_recommendation,'
         'predict_rating,predict_ratings,rating_uncertainty,popular_movies,trending_movies,assign_variant,known_id,'
         'movie_named,explain_for,movie_details,user_ratings,trained_runs,map_movies,known_genres,suggest_movies}';
     telling text[] := '{add_rating,remove_rating,record_exposure,record_outcome}';
     loading text[] := '{refresh_statistics,forget_user,follow_ratings}';
-    -- With the caller's own rights, for it makes triggers on the caller's own table.
+    -- These run with the caller's rights, because they make triggers on the caller's own table.
     following text[] := '{follow_table,ratings_of_table}';
     training text[] := '{open_run,close_run,index_run,index_ranking,run_digest,refresh_statistics}';
     publishing text[] := '{refresh,run_digest,refresh_statistics}';
@@ -54,7 +54,7 @@ BEGIN
         END IF;
     END LOOP;
 
-    -- Everything belongs to embrec_owner, where this role can give it away.
+    -- Everything belongs to embrec_owner, if this role can give it away.
     IF to_regrole('embrec_owner') IS NOT NULL AND pg_has_role('embrec_owner', 'USAGE')
         AND has_schema_privilege('embrec_owner', extension_schema, 'USAGE')
     THEN

@@ -1,5 +1,5 @@
--- The run that answers where no user is asked for: the previewed one, or else the published one, one row or none; and
--- the parts whose vectors are compared. The scalar subquery is computed once, whatever the plan.
+-- The run that answers questions without a user: the preview run, or else the published one, one row or none; and the
+-- parts whose vectors are compared. The scalar subquery is computed once, whatever the plan.
 CREATE OR REPLACE VIEW embrec.answering_run AS
 SELECT r.model_run_id, r.movie_similarity, r.user_similarity
 FROM embrec.model_runs AS r

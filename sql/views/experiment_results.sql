@@ -1,6 +1,6 @@
--- What each experiment's variants came to, two rows an experiment. A user's outcomes are added up, to 0 where there are
--- none, and averaged over the users exposed. The row of the treatment has its difference from the control, with an
--- interval that covers the true one 95 times of 100, where users are many enough for their mean to be normal.
+-- The results of each experiment's variants, two rows per experiment. A user's outcomes are added up, to 0 if there are
+-- none, and averaged over the users exposed. The row of the treatment has its difference from the control, with a 95 %
+-- confidence interval, which assumes enough users for a normal mean.
 CREATE OR REPLACE VIEW embrec.experiment_results AS
 WITH exposed AS (
     SELECT s.experiment_id, s.variant, s.user_id, coalesce(sum(o.value), 0) AS value, count(o.value) > 0 AS has_outcome

@@ -1,4 +1,4 @@
--- The vectors of the published run that recommend_movies ranks by, with what filters go by, for queries of your own.
+-- The vectors of the published run that recommend_movies ranks by, with the columns of its filters, for your own queries.
 CREATE OR REPLACE VIEW embrec.published_movie_preferences AS
 SELECT
     e.movie_index,

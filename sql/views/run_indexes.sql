@@ -1,6 +1,6 @@
--- The approximate indexes that trained runs should have, for runs of 50,000 vectors or more, or have. A statement mends
--- the ones that are missing or invalid; until then answers are right, and slower. What is vacuumed last says how many
--- vectors there are.
+-- The approximate indexes that trained runs have, or should have because they have 50,000 vectors or more. A statement
+-- fixes an index that is missing or invalid; until then answers are right, but slower. The number of vectors is an
+-- estimate, as of the last vacuum.
 CREATE OR REPLACE VIEW embrec.run_indexes AS
 SELECT
     r.model_run_id,

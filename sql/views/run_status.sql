@@ -1,5 +1,5 @@
--- Every model run: how it is, whether it answers, and what it takes. A run is lost that is recorded as training, by a
--- process that has shown no sign of life for two minutes.
+-- Every model run: its state, its role in serving, and its size. A run recorded as training is lost if its heartbeat is
+-- older than two minutes.
 CREATE OR REPLACE VIEW embrec.run_status AS
 WITH stored AS (
     SELECT

@@ -1,7 +1,7 @@
--- The state of everything, in one row that is cheap to ask for again and again. A table of ratings of less than 64 MB,
--- a million of them, is counted; of a larger one ratings and newest_rating_at are what the server's own statistics and
--- the trainings know, and ratings_estimated says so. Ratings since training are how many more there are than the
--- published run was trained on: one that replaced another is none.
+-- The health of the whole database, in one row that is cheap to poll. A table of ratings of less than 64 MB, about a
+-- million, is counted. For a larger one ratings and newest_rating_at are estimates from the server's statistics and
+-- the trainings, and ratings_estimated is true. Ratings since training are the ratings beyond those that the published
+-- run was trained on; a rating that replaced another does not count.
 CREATE OR REPLACE VIEW embrec.status AS
 WITH large AS (
     SELECT
@@ -10,7 +10,7 @@ WITH large AS (
     FROM pg_catalog.pg_class AS c
     WHERE c.oid = 'embrec.ratings'::regclass
 ),
--- Indexes are given out one after the other, so the highest says how many there are.
+-- Indexes are given out consecutively, so the highest one gives the number of rows.
 known AS (
     SELECT
         (SELECT coalesce(max(u.user_index) + 1, 0) FROM embrec.users AS u) AS users,

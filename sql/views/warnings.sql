@@ -1,4 +1,4 @@
--- What somebody should see to, each with what mends it: a command for the shell, or an SQL statement, which ends with a
+-- Problems that need attention, each with its fix: a command for the shell, or an SQL statement, which ends with a
 -- semicolon.
 CREATE OR REPLACE VIEW embrec.warnings AS
 WITH s AS MATERIALIZED (SELECT * FROM embrec.status)

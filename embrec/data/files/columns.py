@@ -1,4 +1,4 @@
-"""Which column of somebody's file is which of ours."""
+"""The mapping from a file's column names to embrec's."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ALIASES = {
 }
 
 
-# What a command is told a column of ratings by.
+# The command-line option that names each column of ratings.
 COLUMN_OPTIONS = {
     "user_id": "--user-column",
     "movie_id": "--movie-column",
@@ -32,7 +32,7 @@ COLUMN_OPTIONS = {
 
 
 def rating_columns(header: Sequence[str], columns: Mapping[str, str], path: Path | str) -> dict[str, str]:
-    """The header's names of user_id, movie_id, rating and, where there is one, rated_at.
+    """Return the header's names of user_id, movie_id, rating and, if there is one, rated_at.
 
     Raises:
         DataError: As :func:`match_columns`, or one that is needed is missing.
@@ -54,7 +54,7 @@ def match_columns(
 
     Args:
         header: The file's names.
-        columns: What the user says the file calls a column, by our names.
+        columns: The file's column names as the user gave them, by our names.
         wanted: Our names.
         path: The file or table, for messages.
 

@@ -18,7 +18,7 @@ from embrec.errors import BadRowError, DataError
 BLOCK_BYTES = 8 << 20
 _LONGEST_HEADER = 1 << 16
 _LONGEST_ROW_SHOWN = 1000
-# How files begin that are no text, and what to do with them.
+# The first bytes of file formats that are no text, and the advice for each.
 _OTHER_FORMATS = {
     b"\x1f\x8b": "is compressed by gzip. Give it a name that ends in .gz",
     b"BZh": "is compressed by bzip2. Give it a name that ends in .bz2",
@@ -88,7 +88,7 @@ def read_delimited(
 
     Args:
         path: The file.
-        separator: What stands between values.
+        separator: The separator between values.
         names: The file's name of each column, by ours.
         header: The names of all the file's columns.
         has_header_line: Whether the first line has those names.
@@ -177,7 +177,7 @@ def _odd_quotes(data: bytes, first: int) -> int:
 
 
 def unreadable(path: Path, error: Exception) -> DataError:
-    """What to say of a file that could not be read."""
+    """Return the error for a file that could not be read."""
     reason = str(error).splitlines()[0]
     if isinstance(error, PermissionError):
         return DataError(f"{path} cannot be read: permission denied. Change its mode, or run as its owner.")

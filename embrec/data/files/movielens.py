@@ -99,7 +99,7 @@ def _from_grouplens() -> dict[str, bytes]:
 
 
 def _download(url: str) -> bytes:
-    """Fetch a file, giving up in seconds where nobody answers.
+    """Fetch a file, giving up in seconds if no server answers.
 
     A socket's timeout bounds neither a name server that hangs nor a server that drips, so the download runs
     in a thread that can be left behind.

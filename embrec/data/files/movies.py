@@ -1,4 +1,4 @@
-"""What is known of movies beside their ratings, and the files that say it."""
+"""Titles, genres and years of movies, and the files that have them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ML_100K_GENRES = (
 
 
 class Movie(NamedTuple):
-    """A movie; None is what is not known, and leaves what the database has."""
+    """A movie; a field that is None is unknown, and leaves the database's value as it is."""
 
     movie_id: str
     title: str | None = None
@@ -69,7 +69,7 @@ def read_ml_1m_movies(path: Path) -> list[Movie]:
 
 
 def read_csv_movies(path: Path) -> list[Movie]:
-    """Movies of a CSV file with a header: movie_id, title and, where there are, genres (A|B) and release_year."""
+    """Movies of a CSV file with a header: movie_id, title and, if there are any, genres (A|B) and release_year."""
     rows = csv_rows(path)
     _, header = next(rows)
     names = match_columns(header, {}, ("movie_id", "title", "genres", "release_year"), path)

@@ -40,7 +40,7 @@ class Source:
         ratings: Reads the ratings, chunk by chunk. It is given a function to call with the share of the
             input read so far, between 0 and 1.
         movies: Reads the movies; none for a data set that has only ids.
-        users: Reads what is known of users; none for a data set that has only ids.
+        users: Reads the side information on users; none for a data set that has only ids.
         files: The files it reads.
     """
 
@@ -63,7 +63,7 @@ def open_source(
         path: A MovieLens folder (100K: u.data; 1M and 10M: ratings.dat; latest, 20M and newer: ratings.csv),
             a CSV file of ratings with a header, which may be compressed (.gz, .bz2), or a Parquet file (.parquet).
         movies: A CSV file of movies with a header (movie_id, title, genres, release_year), for a CSV of ratings.
-        columns: What a CSV calls its columns, by our names, where it differs:
+        columns: A CSV file's column names, by our names, if they differ:
             ``{"user_id": "customer", "movie_id": "film"}``.
         users: A CSV file of users with a header (user_id and any columns, which
             :func:`embrec.data.files.users.label_users` makes labels of), for a CSV of ratings.
@@ -134,9 +134,9 @@ def from_frame(
 
     Args:
         frame: Columns user_id, movie_id, rating and, if known, rated_at (datetime, or seconds since 1970).
-        movies: What is known of the movies.
+        movies: Titles, genres and years of the movies.
         name: A name for messages; a row is named by its position, from 1.
-        users: What is known of users: a column user_id and any others, which
+        users: Side information on users: a column user_id and any others, which
             :func:`embrec.data.files.users.label_users` makes labels of.
 
     Raises:
@@ -172,7 +172,7 @@ def _frame_users(frame: pd.DataFrame, name: str) -> list[User]:
 
 
 def _decoded(value: str | bytes | None) -> str:
-    # What is no UTF-8 becomes half surrogate pairs, which no id may have.
+    # Bytes that are not UTF-8 become half surrogate pairs, which no id may have.
     text = value.decode("utf-8", "surrogateescape") if isinstance(value, bytes) else value or ""
     return text.strip()
 

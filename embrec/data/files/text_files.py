@@ -65,7 +65,7 @@ def _whole_text(path: Path) -> str:
 
 
 def why_no_id(value: object) -> str | None:
-    """What keeps a value from being an outside id, or None."""
+    """Return the reason why a value cannot be an external id, or None."""
     if reason := why_no_text(value):
         return reason
     if not value:
@@ -74,7 +74,7 @@ def why_no_id(value: object) -> str | None:
 
 
 def why_no_text(value: object) -> str | None:
-    """What keeps a value from being stored as text, or None."""
+    """Return the reason why a value cannot be stored as text, or None."""
     if not isinstance(value, str):
         return f"{type(value).__name__} where text is expected"
     if "\0" in value:

@@ -1,4 +1,4 @@
-"""What a model may know of users beside their ratings, as short labels, and the files that say it.
+"""Side information on users, as short labels, and the files that have it.
 
 All of it is personal data: no message and no log has a user's labels, and :func:`embrec.data.ratings.forget_user`
 takes them away.
@@ -18,9 +18,9 @@ from embrec.data.files.text_files import csv_rows, split_lines, why_no_id, why_n
 from embrec.errors import BadRowError, DataError
 
 LONGEST_LABEL_BYTES = 200
-# A column of numbers that has more different ones than this is cut into so many parts.
+# A column with more than 12 distinct numbers is cut into 10 quantile groups: each needs enough users to learn from.
 _FEW_NUMBERS, _PARTS = 12, 10
-# A column of texts that has more different ones is names, addresses or ids, which say nothing of anybody else.
+# A column with more than 1,000 distinct texts is refused: names, addresses or ids say nothing about other users.
 MOST_TEXTS = 1_000
 
 _ML_1M_AGES = {
@@ -30,7 +30,7 @@ _ML_1M_AGES = {
 
 
 class User(NamedTuple):
-    """A user, and labels such as ``age 20-29`` or ``occupation student``; none where nothing is known."""
+    """A user, and labels such as ``age 20-29`` or ``occupation student``; none if nothing is known."""
 
     user_id: str
     labels: list[str]
@@ -82,8 +82,8 @@ def label_users(
     label has the part, such as ``age 23-27``.
 
     Args:
-        ids: The users' outside ids.
-        columns: By its name, each column's values of all users, trimmed; empty where it is not known.
+        ids: The users' external ids.
+        columns: By its name, each column's values of all users, trimmed; empty if it is not known.
         file: A name for messages.
         lines: The users' line numbers, for messages.
 

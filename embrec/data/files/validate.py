@@ -158,7 +158,7 @@ def _checked_ratings(column: pa.Array, note: Any) -> NDArray[np.float32]:
 
 
 def _checked_times(column: pa.Array, note: Any) -> NDArray[np.int64]:
-    """Seconds since 1970, or ISO 8601 (UTC where it names no zone), as microseconds since 1970."""
+    """Seconds since 1970, or ISO 8601 (UTC if it names no zone), as microseconds since 1970."""
     text = _as_text(column, "rated_at", note)
     date_like = pc.match_substring_regex(text, r"^(19|20)\d{2}[01]\d[0-3]\d$")
     note("rated_at", _numpy(date_like), "eight digits; write a date as 2024-01-31")

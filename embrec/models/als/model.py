@@ -2,11 +2,11 @@
 
 A rating is mean + user bias + movie bias + user vector . movie vector (Koren, Bell, Volinsky, Matrix factorization
 techniques for recommender systems, IEEE Computer 42(8), 2009). An epoch is a sweep: all movies' vectors and biases
-given the users', then all users' given the movies', each an exact ridge solution (:mod:`embrec.models.als.solver`). The
-first sweep is its second half, from random movies or from an earlier fit's. A few sweeps are enough, and with a
-held-out part the fit stops when its error rises. Among many ratings the first sweeps are made on the most active users
-alone: they say most about the movies, for a fraction of the work. The solution is set into a Keras model
-(:mod:`embrec.models.recommender`).
+given the users', then all users' given the movies'. Each is an exact ridge solution (:mod:`embrec.models.als.solver`).
+The first sweep solves only the users, given random movies or an earlier fit's movies. A few sweeps are enough. With
+held-out ratings the fit stops early, when their error rises. With many ratings the first sweeps use the most active
+users only: they carry most information about the movies, for a fraction of the work. The solution is set into a Keras
+model (:mod:`embrec.models.recommender`).
 """
 
 from __future__ import annotations
@@ -26,7 +26,8 @@ from embrec.models.grouping import sample, sorted_by_movie, sorted_by_user
 from embrec.models.history import History
 from embrec.models.recommender import recommender
 
-# From so many ratings on, the first sweeps are made on the users who have a fifth of them.
+# From 5 million ratings on, the first 5 sweeps use only the most active users, who together have a fifth of the
+# ratings: a sweep over all ratings takes five times as long.
 _MANY_RATINGS = 5_000_000
 _WARM_SHARE = 0.2
 _WARM_SWEEPS = 5
@@ -37,10 +38,12 @@ class Options:
     """Options of a fit.
 
     Attributes:
-        dimensions: Length of a vector. 31, and the bias that is solved with it, make 32, which processors like.
-        epochs: Sweeps at most; None for 8, or among many ratings, where the first ones are made on a part, for 4.
-        penalty: Regularisation of every user and movie.
-        penalty_per_rating: Regularisation added for each rating of it; without it those with many ratings overfit.
+        dimensions: Length of a vector. 31 and the bias make 32, which fills the processor's vector registers.
+        epochs: Maximum number of sweeps; None means 8, or 4 if there are many ratings (the first sweeps on a part of
+            them come before).
+        penalty: Regularization of every user and movie.
+        penalty_per_rating: Regularization added for each rating of a user or movie; without it those with many
+            ratings overfit.
     """
 
     dimensions: int = 31
@@ -49,12 +52,12 @@ class Options:
     penalty_per_rating: float = 0.05
 
     def epochs_for(self, rating_count: int) -> int:
-        """Sweeps of a fit to so many ratings."""
+        """Return the maximum number of sweeps for this number of ratings."""
         return self.epochs or (8 if rating_count < _MANY_RATINGS else 4)
 
 
 class AlternatingLeastSquares:
-    """The solver. Its state is two TensorFlow variables, a row a user or movie, the bias in the last column.
+    """The ALS solver. Its state is two TensorFlow variables with a row per user or movie, the bias in the last column.
 
     Args:
         training: The ratings to learn from.
@@ -64,7 +67,7 @@ class AlternatingLeastSquares:
 
     def __init__(self, training: Ratings, held_out: Ratings | None, options: Options) -> None:
         self._by_user = Rows.of(*sorted_by_user(training))
-        # A fit of one sweep solves no movies, and grouping by them takes longer than the sweep.
+        # A fit of one sweep solves no movies. Grouping ratings by movie would take longer than the sweep itself.
         several = options.epochs_for(len(training.ratings)) > 1
         self._by_movie = Rows.of(*sorted_by_movie(training)) if several else None
         self._penalties = tf.constant([options.penalty, options.penalty_per_rating])
@@ -91,7 +94,7 @@ class AlternatingLeastSquares:
         return [float(_mean_squared_error(self.users, self.movies, self.mean, *each)) for each in self._reported]
 
     def weights(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """The users' rows and the movies', float32 of shapes (user_count, width) and (movie_count, width)."""
+        """Return the users' and the movies' rows, float32 of shapes (user_count, width) and (movie_count, width)."""
         return self.users.numpy(), self.movies.numpy()
 
 
@@ -132,12 +135,12 @@ class MatrixFactorization:
 
         Args:
             training: Ratings to learn from.
-            held_out: Ratings to choose the best sweep by, and to stop by; without them all sweeps are made.
+            held_out: Ratings for early stopping and for choosing the best sweep; without them all sweeps are made.
             options: Options of the fit.
             seed: Seeds Keras's and numpy's global generators; the same seed gives the same vectors, bit for bit, on
                 any number of threads.
             on_epoch: Called after each sweep.
-            start: Movies to begin with; the fit is then much nearer its end, and one or two sweeps are enough.
+            start: Movies of an earlier fit (warm start); one or two sweeps are then enough.
 
         Raises:
             TrainingError: All ratings are equal, or the loss became infinite or not a number.
@@ -154,7 +157,7 @@ def factorize(
     on_epoch: Callable[[Epoch], None] = lambda epoch: None,
     start: Start | None = None,
 ) -> RatingFactors:
-    """Solve for the factors; arguments as of :meth:`MatrixFactorization.fit`."""
+    """Solve for the factors; the arguments are those of :meth:`MatrixFactorization.fit`."""
     if np.ptp(training.ratings) == 0:
         raise TrainingError(
             f"All ratings are {training.ratings[0]:g}, and this model learns from how they differ. "
@@ -191,13 +194,13 @@ def factorize(
 
 
 def _begun(random: NDArray[np.float32], start: Start) -> NDArray[np.float32]:
-    """The movies that a fit begins with: the earlier fit's, and random ones where it did not know the movie."""
+    """Return initial movie rows: the earlier fit's, and random rows for movies that it did not know."""
     earlier = np.column_stack([start.movie_vectors, start.movie_biases])
     return np.where(np.isnan(earlier).any(axis=1, keepdims=True), random, earlier)
 
 
 def _most_active(ratings: Ratings) -> Ratings:
-    """The ratings of the users who have most, up to ``_WARM_SHARE`` of all; users are numbered anew."""
+    """Return the ratings of the most active users, up to ``_WARM_SHARE`` of all ratings; users are numbered anew."""
     counts = np.bincount(ratings.users, minlength=ratings.user_count)
     by_activity = np.argsort(-counts, kind="stable")
     chosen = by_activity[: np.searchsorted(np.cumsum(counts[by_activity]), _WARM_SHARE * len(ratings.ratings)) + 1]
@@ -210,6 +213,6 @@ def _most_active(ratings: Ratings) -> Ratings:
 
 
 def _small_vectors(shape: tuple[int, int]) -> tf.Tensor:
-    """Random vectors to begin with; their biases are zero."""
+    """Return random initial vectors with biases of zero."""
     vectors = keras.random.normal((shape[0], shape[1] - 1), stddev=0.1)
     return tf.concat([vectors, tf.zeros([shape[0], 1])], axis=1)

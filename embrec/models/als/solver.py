@@ -1,11 +1,11 @@
-"""The block solver of alternating least squares: one ridge regression for each row, thousands at a time.
+"""The block solver of ALS: one ridge regression per row, in batches of thousands.
 
-A row is a user (or a movie) with its n ratings r; its vector p and its bias b are the ridge solution on the vectors q_i
-and biases c_i of what it rated: they minimise sum (r_i - mean - c_i - q_i . p - b)^2 + (constant + per_rating * n)
-(|p|^2 + b^2 / 4). Rows are ordered by their number of ratings and cut into chunks, so that the padded arrays of a chunk
-stay in the processor's cache; all solves of a chunk are one batched Cholesky factorisation. A row with fewer ratings
-than coordinates is solved in the space of its ratings (the dual), which is smaller. Every row is computed by the same
-operations in the same order whatever the number of threads, so the vectors are the same, bit for bit.
+A row is a user (or a movie) with n ratings r. Its vector p and bias b are the ridge solution on the vectors q_i and
+biases c_i of the other side of each rating. They minimise sum (r_i - mean - c_i - q_i . p - b)^2 + (constant +
+per_rating * n) (|p|^2 + b^2 / 4). Rows are ordered by their number of ratings and cut into chunks, because the padded
+arrays of a chunk must stay in the processor's cache. All solves of a chunk are one batched Cholesky factorisation. A
+row with fewer ratings than coordinates is solved in the space of its ratings (the dual), which is smaller. The
+operations on a row and their order do not depend on the number of threads, so the vectors are the same, bit for bit.
 
 Sources: Zhou, Wilkinson, Schreiber, Pan, Large-scale parallel collaborative filtering for the Netflix Prize (AAIM
 2008), for weighting the penalty by the number of ratings; Saunders, Gammerman, Vovk, Ridge regression learning
@@ -20,13 +20,14 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-# Slots (ratings with their padding) of a chunk: 2 MB of vectors of 32, which is what a core's own cache holds.
+# At most 16,384 slots (ratings with padding) per chunk: at 32 dimensions 2 MB, the size of a core's own cache.
 CHUNK_SLOTS = 16_384
-# A longer row is summed in pieces of this length: each number of threads would split so long a sum differently.
+# Rows of more than 2,048 ratings are summed in pieces of this length, or the result would depend on the number of
+# threads, which split a longer sum differently.
 PIECE_SLOTS = 2_048
-# The bias is solved for as a coordinate whose feature is 2, which makes its penalty a quarter of the others'.
+# The bias is solved as a coordinate with feature 2, so its penalty is a quarter of the other coordinates'.
 BIAS_FEATURE = 2.0
-# Chunks under way at once; each takes some 10 MB.
+# At most 4 chunks are solved at once: each needs about 10 MB.
 _PARALLEL_CHUNKS = 4
 
 
@@ -35,10 +36,10 @@ class Rows:
     """One side's ratings, grouped by its rows and cut into chunks of rows with similar numbers of ratings.
 
     Attributes:
-        chunk_ends: int32 of shape (chunks + 1,), where each chunk begins and ends in ``rows``.
+        chunk_ends: int32 of shape (chunks + 1,), the chunks' boundaries in ``rows``.
         rows: int32, the rows that have ratings, by ascending number of ratings.
-        starts: int64, where each of them begins in ``others``.
-        counts: int32, how many ratings each of them has.
+        starts: int64, the position in ``others`` of each row's first rating.
+        counts: int32, the number of ratings of each row.
         others: int32 of shape (n,), the other side of each rating, grouped by row.
         ratings: float32 of shape (n,).
     """
@@ -74,11 +75,11 @@ class Rows:
 
 
 def _chunk_ends(counts: NDArray[np.int64]) -> list[int]:
-    """Cut rows of ascending counts so that rows times the longest of them stay within a chunk, or one row is alone."""
+    """Cut rows with ascending counts into chunks of at most CHUNK_SLOTS padded slots; a longer row is a chunk alone."""
     ends = [0]
     while ends[-1] < len(counts):
         begin = ends[-1]
-        # The longest row decides; more rows make it longer, so search for the largest number that still fits.
+        # The last row is the longest and sets the padding, so a binary search finds the largest chunk that fits.
         low, high = begin + 1, min(begin + max(CHUNK_SLOTS // int(counts[begin]), 1), len(counts))
         while low < high:
             middle = (low + high + 1) // 2
@@ -97,10 +98,10 @@ def solve(target: tf.Variable, source: tf.Tensor, side: Rows, mean: tf.Tensor, p
         target: float32 of shape (row_count, width); the last column is the bias.
         source: float32 of shape (other_count, width).
         side: The target's ratings.
-        mean: What the biases are relative to.
-        penalties: float32 of shape (2,): the penalty of a row, and what is added for each of its ratings.
+        mean: The rating that biases are relative to.
+        penalties: float32 of shape (2,): the constant penalty of a row, and the penalty per rating.
     """
-    # Tensors alone, so that one trace serves both sides, and every later fit of the process.
+    # Pass tensors only: then one trace serves both sides and every later fit of the process.
     arrays = (side.chunk_ends, side.rows, side.starts, side.counts, side.others, side.ratings)
     _solve(target.handle, source, *arrays, mean, penalties)
 
@@ -131,7 +132,7 @@ def _solve(
     penalties: tf.Tensor,
 ) -> None:
     padding, width = tf.shape(source)[0], tf.shape(source)[1]
-    # What a rating is explained by: the other's vector, and the row's own bias. Padding is a row of zeros.
+    # The regression's features are the other side's vector and a constant for the row's own bias. Padding is zero.
     features = tf.concat([source[:, :-1], tf.fill([padding, 1], BIAS_FEATURE)], axis=1)
     features = tf.concat([features, tf.zeros([1, width])], axis=0)
     biases = tf.concat([source[:, -1], [0.0]], axis=0)
@@ -157,7 +158,7 @@ def _solve(
 
 
 def _slots(longest: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """Slots of each row of a chunk, and the pieces its sum is made of; several pieces are all of one length."""
+    """Return the slots per row of a chunk, and the number of pieces, equally long, that its sums are made of."""
     pieces = (longest + PIECE_SLOTS - 1) // PIECE_SLOTS
     return tf.where(pieces > 1, pieces * PIECE_SLOTS, longest), pieces
 
@@ -182,7 +183,7 @@ def _primal(x: tf.Tensor, y: tf.Tensor, penalty: tf.Tensor, pieces: tf.Tensor) -
 
 
 def _dual(x: tf.Tensor, y: tf.Tensor, penalty: tf.Tensor) -> tf.Tensor:
-    """Solve p = X'(XX' + penalty I)^-1 y for each row: the same solution, by a matrix of ratings times ratings."""
+    """Solve p = X'(XX' + penalty I)^-1 y for each row: the same solution from a ratings-by-ratings matrix."""
     kernel = tf.matmul(x, x, transpose_b=True) + penalty[:, tf.newaxis, tf.newaxis] * tf.eye(tf.shape(x)[1])
     weights = tf.linalg.cholesky_solve(tf.linalg.cholesky(kernel), y[:, :, tf.newaxis])
     return tf.matmul(x, weights, transpose_a=True)[:, :, 0]

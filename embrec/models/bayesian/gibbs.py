@@ -1,17 +1,17 @@
 """Bayesian matrix factorization by block Gibbs sampling.
 
-A rating is mean + user bias + movie bias + user vector . movie vector + noise, and how much noise depends on the user
-and the movie (:mod:`embrec.models.bayesian.noise`). Instead of the one best pair of factors, as in
-:mod:`embrec.models.als.model`, many pairs are drawn from what the ratings leave possible, and their
-mean predicts: it does not overfit, and there is nothing to tune, for the priors and the noise are drawn too. An epoch
-is a sweep: all users' vectors and biases given the movies', then all movies' given the users', each from its exact
-conditional distribution (:mod:`embrec.models.bayesian.posterior`). What is averaged is the product of the users drawn
-and the movies expected given them: the same mean as of draws of both, with less noise (Rao-Blackwell).
+A rating is mean + user bias + movie bias + user vector . movie vector + noise. The standard deviation of the noise
+depends on the user and the movie (:mod:`embrec.models.bayesian.noise`). ALS (:mod:`embrec.models.als.model`) finds one
+best pair of factors; here many pairs are drawn from the posterior, and their mean predicts. It does not overfit, and
+there is nothing to tune, because the priors and the noise are drawn too. An epoch is a sweep: all users' vectors and
+biases given the movies', then all movies' given the users', each from its exact conditional distribution
+(:mod:`embrec.models.bayesian.posterior`). The average is over the product of the users drawn and the movies' expected
+vectors given them. It has the same mean as draws of both, with less variance (Rao-Blackwell).
 
-The mean of a side's prior is linear in features of each row (:mod:`embrec.models.bayesian.prior`): which movies a user
-rated says much about the user, whatever the ratings were, and likewise for movies. Movies' genres and years, and users'
-labels, join in where they are known (the implicit terms of Koren, Factorization meets the neighborhood, KDD 2008, in
-the prior of Simm et al.). The first sweeps, until the draws have forgotten where they began, do not count.
+The mean of a side's prior is linear in features of each row (:mod:`embrec.models.bayesian.prior`). The features are
+implicit feedback, the set of movies that a user rated or of users who rated a movie, and side information: movies'
+genres and years, and users' labels (the implicit terms of Koren, Factorization meets the neighborhood, KDD 2008, in
+the prior of Simm et al.). The first sweeps are a burn-in: their draws depend on the starting point and are discarded.
 """
 
 from __future__ import annotations
@@ -37,19 +37,21 @@ from embrec.models.bayesian.prior import LinkedPrior
 from embrec.models.grouping import sample
 from embrec.models.history import History
 
+# The first 20 sweeps are discarded, or the mean would depend on the random starting vectors.
 _BURN_IN = 20
-# Deviation of the vectors to begin with. From small ones the factors grow slowly.
+# Standard deviation of the starting vectors. From smaller ones the factors grow slowly and need a longer burn-in.
 _START = 0.5
-# Draws at most, and the ratings that all of them together may visit.
+# At most 200 draws and 200 million visits to a rating, which bounds the time of a fit; but 20 draws at least, because
+# the mean of fewer is noisy.
 _DRAWS = 200
 _VISITS = 200_000_000
 _FEWEST_DRAWS = 20
-# No rating is more exact than this, of a deviation of 1: ratings that are explained without any noise, as where all are
-# the same, would have it shrink to nothing.
+# Standard deviation of noise added to the standardised ratings. Without it the noise of ratings that are predicted
+# exactly, for example if all are equal, would shrink to zero.
 _LEAST_NOISE = 0.02
-# More would be in each other's way, and each takes some 30 MB.
+# At most 8 threads: more compete for memory bandwidth, and each needs about 30 MB.
 _MOST_THREADS = 8
-# Ratings to report errors on after a sweep.
+# Errors are reported on at most 32,768 ratings per sweep, or the report would take longer than the sweep.
 _REPORTED = 1 << 15
 
 
@@ -58,8 +60,8 @@ class Options:
     """Options of a fit.
 
     Attributes:
-        dimensions: Length of a vector of the mean.
-        draw_dimensions: Length of a vector of a draw. 15, and the bias that is drawn with it, make 16.
+        dimensions: Length of a vector of the posterior mean.
+        draw_dimensions: Length of a vector of a posterior draw. 15 and the bias make 16.
         draws: Draws to average; None for as many as the number of ratings allows, up to 200.
     """
 
@@ -68,7 +70,7 @@ class Options:
     draws: int | None = None
 
     def epochs_for(self, rating_count: int) -> int:
-        """Sweeps of a fit to so many ratings."""
+        """Return the number of sweeps for this number of ratings."""
         allowed = min(max(_VISITS // max(rating_count, 1), _FEWEST_DRAWS), _DRAWS)
         return _BURN_IN + (self.draws or allowed)
 
@@ -96,20 +98,20 @@ class _Side:
         self.prior.update(self.vectors)
 
     def explaining(self) -> Explained:
-        """How this side's draw explains the ratings of the other one."""
+        """Return the features, offsets and weights with which this side's draw explains the other side's ratings."""
         features = self.vectors.copy()
         features[:, -1] = 1.0  # the other's own bias
         return Explained(features, self.vectors[:, -1], self.scales.values**-2)
 
     def drawing(self, noise: float) -> Callable[[slice, Sums], Drawn]:
-        """A function that draws some rows given the sums of their ratings."""
+        """Return a function that draws some rows given the sums of their ratings."""
         normal = self._random.standard_normal(self.vectors.shape, np.float32)
         priors, noises = self.prior.means(), np.float32(noise) * self.scales.values
         precision = self.prior.precision.astype(np.float32)
         return lambda rows, sums: draw(sums, priors[rows], precision, noises[rows], normal[rows])
 
     def take(self, drawn: Iterable[Drawn], noise: float) -> None:
-        """Take all rows' draws, and draw the scales."""
+        """Store all rows' draws, and draw the noise scales."""
         self.vectors, self.expected, squares = (np.concatenate(each) for each in zip(*drawn, strict=True))
         self._squares = squares.astype(np.float64)
         if not np.isfinite(self._squares).all():
@@ -117,7 +119,7 @@ class _Side:
         self.scales.draw(self._squares / noise**2)
 
     def mean_square(self) -> float:
-        """Of all residuals, each over its scales."""
+        """Return the mean square of all residuals, each divided by its noise scales."""
         return float(np.sum(self._squares / self.scales.values.astype(np.float64) ** 2)) / self._count
 
 
@@ -129,14 +131,14 @@ class GibbsSampler:
         held_out: The ratings to report the error on after each sweep, or None.
         options: Options of the fit.
         seed: Seeds all draws.
-        map_parts: ``map``, or what does the same on several threads.
+        map_parts: ``map``, or an equivalent on several threads.
     """
 
     def __init__(
         self, training: Ratings, held_out: Ratings | None, options: Options, seed: int, map_parts: Map
     ) -> None:
         self._random = np.random.default_rng(seed)
-        # Priors are for ratings of mean 0 and deviation 1, whatever their scale is.
+        # Standardise the ratings, because the priors assume mean 0 and standard deviation 1.
         self.mean = float(training.ratings.mean(dtype=np.float64))
         self.unit = float(training.ratings.std(dtype=np.float64)) or 1.0
         training = self._standardised(training)
@@ -146,7 +148,7 @@ class GibbsSampler:
         user_features, movie_features = features(training)
         user_counts = np.bincount(training.users, minlength=training.user_count)
         movie_counts = np.bincount(training.movies, minlength=training.movie_count)
-        # Each has random numbers of its own, so that they can be drawn side by side.
+        # Each side has its own random generator, because the two are drawn from at the same time.
         of_users, of_movies = self._random.spawn(2)
         width = options.draw_dimensions + 1
         self._users = _Side(user_counts, user_features, width, of_users)
@@ -168,13 +170,13 @@ class GibbsSampler:
         return replace(ratings, ratings=values.astype(np.float32))
 
     def _predict(self, users: NDArray[np.int32], movies: NDArray[np.int32]) -> NDArray[np.float32]:
-        """Predict standardised ratings by the last draw of users, and the movies expected given that."""
+        """Predict standardised ratings from the last draw of users and the expected movies given that draw."""
         drawn, expected = self._users.vectors[users], self._movies.expected[movies]
         product = np.einsum("nd,nd->n", drawn[:, :-1], expected[:, :-1])
         return np.asarray(drawn[:, -1] + expected[:, -1] + product)
 
     def sweep(self) -> list[float]:
-        """Draw all vectors once, and average the draw in after the burn-in.
+        """Draw all vectors once, and add the draw to the average after the burn-in.
 
         Returns:
             The mean squared error of the average, on training and on held-out ratings.
@@ -202,7 +204,7 @@ class GibbsSampler:
         self.spreads.add(users.vectors, movies.vectors, movies.expected, self._noise, scales)
 
     def factors(self, history: History) -> RatingFactors:
-        """The average of the draws, in the ratings' unit."""
+        """Return the posterior mean and the standard deviations, in the unit of the ratings."""
         factors, biases = self.posterior.factors(), [each / self.posterior.draws for each in self.biases]
         means = [np.column_stack(each).astype(np.float32) for each in zip(factors, biases, strict=True)]
         spreads = self.spreads.values(means[0], means[1])
@@ -223,7 +225,7 @@ class GibbsSampler:
         )
 
     def _errors(self) -> list[float]:
-        """The errors of the mean of the draws; during the burn-in, of the last draw."""
+        """Return the errors of the posterior mean, or of the last draw during the burn-in."""
         errors = []
         for number, (users, movies, ratings) in enumerate(self._reported):
             predicted: NDArray[np.floating[Any]] = self._predict(users, movies)
@@ -235,10 +237,11 @@ class GibbsSampler:
 
 
 def features(training: Ratings) -> tuple[scipy.sparse.csr_array, scipy.sparse.csr_array]:
-    """What is known of each user and each movie, beside the ratings' values.
+    """Return the implicit feedback and side information of each user and each movie, as sparse rows of features.
 
-    Which ones it is rated with, and what ``training.user_features`` and ``training.movie_features`` have, each row of
-    both scaled by one over the root of their number, so that no kind of knowledge outweighs the other by being longer.
+    A row has the other side of its ratings, and its entries in ``training.user_features`` or
+    ``training.movie_features``. Each kind is divided by the square root of its number in the row, or the longer kind
+    would outweigh the other.
     """
     shape = (training.user_count, training.movie_count)
     who = scipy.sparse.csr_array((np.ones(len(training.users)), (training.users, training.movies)), shape=shape)
@@ -266,13 +269,13 @@ def factorize(
     seed: int,
     on_epoch: Callable[[Epoch], None] = lambda epoch: None,
 ) -> RatingFactors:
-    """Sample the posterior, and average it into one pair of factors.
+    """Draw from the posterior, and average the draws into one pair of factors.
 
-    Meanwhile BLAS has one thread, in the whole process; fits of one process must not overlap.
+    BLAS is limited to one thread in the whole process until the fit ends, so fits of one process must not overlap.
 
     Args:
         training: Ratings to learn from.
-        held_out: Ratings to report the error of the draws' mean on; nothing is chosen by them.
+        held_out: Ratings to report the error of the posterior mean on; they influence nothing else.
         options: Options of the fit.
         seed: The same seed gives the same vectors.
         on_epoch: Called after each sweep.

@@ -1,12 +1,12 @@
-"""How far ratings scatter around what is predicted: every user and every movie has a scale of its own.
+"""Heteroscedastic noise: every user and every movie has its own scale of the residuals' standard deviation.
 
-Some people rate by mood, and some movies divide people. The noise of a rating is noise * user's scale * movie's scale,
-so that an erratic user says little about movies, and a movie that divides people little about users (Lakshminarayanan,
-Bouchard, Archambeau, Robust Bayesian matrix factorisation, AISTATS 2011, whose scales these are; here they are drawn).
+Some people rate by mood, and some movies divide people. The standard deviation of a rating's noise is noise * user's
+scale * movie's scale. Therefore an erratic user has little influence on movies, and a divisive movie little on users
+(Lakshminarayanan, Bouchard, Archambeau, Robust Bayesian matrix factorisation, AISTATS 2011; here the scales are drawn).
 
-What comes out for a rating is its standard deviation around the prediction, for which the noise is not all: where
-ratings are few, the draws differ. On average over what is rated, both together are a variance for each row, and the
-product of a user's and a movie's, over the overall mean, is near that of the pair.
+The predictive variance of a rating is the variance of the noise plus the variance of the posterior draws, which is
+large if there are few ratings. Each row gets its average predictive variance over the rated pairs. A user's times a
+movie's, divided by the overall mean, approximates the variance of the pair.
 """
 
 from __future__ import annotations
@@ -15,20 +15,20 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import gammaln, softmax
 
-# How many ratings the prior of a scale may weigh. Fewer than four would let one row, fitted well by chance, have so
-# small a scale that all others must follow it.
+# Grid of prior weights of a scale, in ratings, from 4 to 362. With a weight below 4 one row, fitted well by chance,
+# could get so small a scale that it dominates all others.
 _WEIGHTS = 2.0 ** np.arange(2, 9.5, 0.5)
 
 
 class Scales:
     """One side's scales of the noise, drawn anew by :meth:`draw`.
 
-    The inverse square of a scale has a gamma prior of mean 1. How many ratings the prior weighs is drawn too, from a
-    grid, by what the ratings say of it whatever the scales are.
+    The inverse square of a scale has a gamma prior of mean 1. The prior's weight, in ratings, is drawn too: from a
+    grid, by its marginal likelihood, in which the scales are integrated out.
 
     Args:
         counts: Ratings of each row, int64 of shape (row_count,).
-        random: Draws.
+        random: The random generator to draw from.
 
     Attributes:
         values: float32 of shape (row_count,).
@@ -39,7 +39,7 @@ class Scales:
         self._counts, self._random = counts, random
         self.values = np.ones(len(counts), np.float32)
         self.expected_squares = np.ones(len(counts))
-        # What does not change of the weights' log likelihoods.
+        # The constant term of each weight's log likelihood.
         self._constant = [
             np.sum(gammaln((weight + counts) / 2) - gammaln(weight / 2) + weight / 2 * np.log(weight))
             for weight in _WEIGHTS
@@ -58,7 +58,7 @@ class Scales:
 
 
 class Spreads:
-    """Averages draws: the variance of each user's and each movie's ratings around the mean of the draws.
+    """The predictive variance of each user's and each movie's ratings, averaged over posterior draws.
 
     Args:
         user_counts: Ratings of each user, int64 of shape (user_count,).
@@ -79,18 +79,18 @@ class Spreads:
         noise: float,
         scales: tuple[Scales, Scales],
     ) -> None:
-        """Take a draw.
+        """Add a posterior draw.
 
         Args:
             users: float32 of shape (user_count, width), the biases last in each row.
             movies: float32 of shape (movie_count, width), likewise.
-            expected_movies: What the movies are drawn around, given the users.
-            noise: Deviation of a rating where both scales are 1.
-            scales: The users' and the movies'.
+            expected_movies: The conditional mean of the movies given the users, shaped like ``movies``.
+            noise: Standard deviation of a rating if both scales are 1.
+            scales: The users' scales and the movies' scales.
         """
         self._draws += 1
         squares = [each.expected_squares for each in scales]
-        # What the draw of the movies adds is known draw by draw; only what they are drawn around differs between draws.
+        # The movies' variance within a draw is added here; the variance between draws comes from the expected movies.
         without_biases = users.copy()
         without_biases[:, -1] = 0
         added = self._mean_squares(without_biases, movies - expected_movies)
@@ -101,11 +101,12 @@ class Spreads:
     def values(
         self, users: NDArray[np.float32], movies: NDArray[np.float32]
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """The spreads, float64 of shapes (user_count,) and (movie_count,), given the mean of the draws.
+        """Return the uncertainties, float64 of shapes (user_count,) and (movie_count,), given the posterior mean.
 
         A user's times a movie's is the standard deviation of the rating around its prediction.
         """
-        # Few draws differ less from their own mean than from what they are draws of, and their mean differs too.
+        # Bessel's correction, because few draws vary less around their own mean than around the true one; plus the
+        # variance of that mean.
         few = (self._draws + 1) / max(self._draws - 1, 1)
         variances = [
             noise / self._draws + few * np.maximum(squares / self._draws - of_mean, 0)
@@ -118,7 +119,7 @@ class Spreads:
         return of_users, of_movies
 
     def _mean_squares(self, users: NDArray[np.float32], movies: NDArray[np.float32]) -> list[NDArray[np.float32]]:
-        """Each user's mean square of predictions, over movies as often as they are rated; each movie's over users."""
+        """Return each user's mean squared prediction, over movies weighted by popularity, and each movie's likewise."""
         wide = np.insert(users, users.shape[1], 1.0, axis=1), np.insert(movies, -1, 1.0, axis=1)
         found = []
         for own, other, shares in zip(wide, wide[::-1], self._shares[::-1], strict=True):

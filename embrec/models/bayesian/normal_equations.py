@@ -1,12 +1,13 @@
-"""The sums over ratings that regressions of users on movies, and of movies on users, are solved from.
+"""The normal equations of the regressions of users on movies, and of movies on users: sums over ratings.
 
-The normal equations of a user's regression are sums, over the movies they rated, of products of a movie's features with
-each other. Such a product is the same for everybody who rated the movie, so it is made once, and the sums of all users
-are the product of a sparse matrix, of who rated what, with a dense one: several times faster than products rating by
-rating while the other side's products fit the processor's caches. For a movie's sums it is the same matrix, transposed.
+The normal equations of a user's regression are sums, over the movies they rated, of outer products of a movie's
+features. Such a product is the same for every user who rated the movie, so it is computed once. The sums of all users
+are then the product of the sparse incidence matrix of ratings with a dense matrix of products. This is several times
+faster than a product per rating, while the dense matrix fits the processor's caches. A movie's sums use the transposed
+incidence matrix.
 
-The ratings are held once, by user, in blocks, which threads may work at side by side. What is added up over blocks is
-added in their order, so the sums are the same bits on any number of threads.
+The ratings are held once, by user, in blocks that threads work on in parallel. Sums over blocks are added in a fixed
+order, so they are the same, bit for bit, on any number of threads.
 """
 
 from __future__ import annotations
@@ -22,9 +23,10 @@ from numpy.typing import NDArray
 from embrec.models.base import Ratings
 from embrec.models.grouping import sorted_by_user
 
-# Ratings of a block; a row counts for some, for its sums take room however few they are of. Sums of 16 coordinates of a
-# block's users take 20 MB at most, or what those of the movies take where these are many.
+# A block has about 262,144 ratings; a row counts as 8 more, because its sums take memory however few its ratings are.
+# The sums of a block's users, of width 16, then need at most 20 MB, or as much as those of all movies if that is more.
 _BLOCK_RATINGS, _RATINGS_OF_ROW = 1 << 18, 8
+# Movies are drawn in blocks of 4,096, or one thread would draw them all.
 _BLOCK_MOVIES = 1 << 12
 
 Map = Callable[[Callable[[Any], Any], Iterable[Any]], Iterable[Any]]
@@ -32,7 +34,7 @@ Result = TypeVar("Result")
 
 
 class Explained(NamedTuple):
-    """What ratings of some rows are explained by: offset + features . p + N(0, noise^2 / weight).
+    """The regression of ratings on some rows: rating = offset + features . p + N(0, noise^2 / weight).
 
     Attributes:
         features: float32 of shape (rows, width).
@@ -49,19 +51,20 @@ class Explained(NamedTuple):
         return Explained(*(each[rows] for each in self))
 
     def products(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Weighted features, and the lower triangles of their products with the features."""
+        """Return the weighted features, and the lower triangles of their outer products with the features."""
         weighted = self.features * self.weights[:, np.newaxis]
         down, across = np.tril_indices(self.features.shape[1])
         return weighted, weighted[:, down] * self.features[:, across]
 
 
 class Sums(NamedTuple):
-    """Weighted sums over the ratings of some rows; what is explained, y, is a rating less its offset.
+    """Weighted sums over the ratings of some rows; the target y is a rating minus its offset.
 
     Attributes:
-        products: Of features with each other, lower triangles, float32 of shape (rows, width * (width + 1) / 2).
-        moments: Of features with y, float32 of shape (rows, width).
-        squares: Of y with itself, float32 of shape (rows,).
+        products: Sums of the features' outer products, lower triangles, float32 of shape
+            (rows, width * (width + 1) / 2).
+        moments: Sums of features times y, float32 of shape (rows, width).
+        squares: Sums of y squared, float32 of shape (rows,).
     """
 
     products: NDArray[np.float32]
@@ -74,7 +77,7 @@ class Sums(NamedTuple):
 
 
 class _Block(NamedTuple):
-    """The ratings of some users: as a matrix of ones, and their values."""
+    """The ratings of some users: a sparse incidence matrix of ones, and the values."""
 
     users: slice
     rated: scipy.sparse.csr_array
@@ -95,11 +98,11 @@ class _Block(NamedTuple):
 
 
 class NormalEquations:
-    """Sums over ratings.
+    """The sums of the normal equations, computed block by block.
 
     Args:
         training: The ratings.
-        map_blocks: ``map``, or what does the same on several threads.
+        map_blocks: ``map``, or an equivalent on several threads.
     """
 
     def __init__(self, training: Ratings, map_blocks: Map) -> None:
@@ -111,7 +114,7 @@ class NormalEquations:
         self._movies = _cut(np.arange(training.movie_count + 1), (_RATINGS_OF_ROW + 1) * _BLOCK_MOVIES)
 
     def of_users(self, movies: Explained, use: Callable[[slice, Sums], Result]) -> Iterable[Result]:
-        """What ``use`` makes of users and the sums of their ratings, some users at a time: all would be too much."""
+        """Apply ``use`` to the users and their sums, block by block: the sums of all users need too much memory."""
         weighted, products = movies.products()
 
         def used(block: _Block) -> Result:
@@ -120,7 +123,7 @@ class NormalEquations:
         return self._map(used, self._blocks)
 
     def of_movies(self, users: Explained, use: Callable[[slice, Sums], Result]) -> Iterable[Result]:
-        """What ``use`` makes of movies and the sums of their ratings."""
+        """Apply ``use`` to the movies and their sums, block by block."""
         found = iter(self._map(lambda block: block.of_movies(users), self._blocks))
         total = next(found)
         for more in found:
@@ -130,7 +133,7 @@ class NormalEquations:
 
 
 def _cut(ends: NDArray[np.int64], size: int) -> list[slice]:
-    """Cut rows, whose ratings end there, into parts of about so many ratings."""
+    """Cut rows into parts of about ``size`` ratings; ``ends`` are the rows' boundaries among the ratings."""
     sizes = ends + _RATINGS_OF_ROW * np.arange(len(ends))
     inner = np.unique(np.searchsorted(sizes, np.arange(size, sizes[-1], size)))
     cuts = [0, *inner[(inner > 0) & (inner < len(ends) - 1)].tolist(), len(ends) - 1]

@@ -1,4 +1,4 @@
-"""Draws of one side's vectors from what they may be, given the other side's: a Bayesian regression for each row."""
+"""Posterior draws of one side's vectors given the other side's: a Bayesian linear regression for each row."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from embrec.models.bayesian.normal_equations import Sums
 
 
 class Drawn(NamedTuple):
-    """Vectors of some rows.
+    """Posterior draws of some rows.
 
     Attributes:
-        vectors: The draw, float32 of shape (rows, width).
-        expected: The mean that they are drawn around, float32 of shape (rows, width).
-        squares: Weighted sum of what the draw leaves unexplained of each rating, squared, float32 of shape (rows,).
+        vectors: The draws, float32 of shape (rows, width).
+        expected: The posterior mean, float32 of shape (rows, width).
+        squares: Weighted sum of squared residuals of the draw, float32 of shape (rows,).
     """
 
     vectors: NDArray[np.float32]
@@ -31,13 +31,13 @@ def draw(
     noises: NDArray[np.float32],
     normal: NDArray[np.float32],
 ) -> Drawn:
-    """Draw each row from its posterior; one without ratings is drawn from its prior. What is not finite gives NaN.
+    """Draw each row from its posterior; a row without ratings is drawn from its prior. Input not finite gives NaN.
 
     With A a row's precision, b the moments of its ratings and its prior together, and A = L L', the mean is
     L'^-1 (L^-1 b), and a draw L'^-1 (L^-1 b + z), z standard normal.
 
     Args:
-        sums: Of the rows' ratings.
+        sums: The sums over the rows' ratings.
         prior_means: float32 of shape (rows, width).
         prior_precision: float32 of shape (width, width).
         noises: Standard deviation of a row's ratings of weight 1, float32 of shape (rows,).
@@ -46,8 +46,8 @@ def draw(
     rows, width = normal.shape
     down, across = np.tril_indices(width)
     weights = noises**-2
-    # Rows are last, so that every step is one for all of them, next to each other. Below A is b, which the steps that
-    # make L of A make L^-1 b of.
+    # The rows are the last axis: then every step handles all of them, contiguous in memory. b is appended below A, so
+    # the Cholesky steps that turn A into L turn b into L^-1 b.
     equations = np.zeros((width + 1, width, rows), np.float32)
     equations[down, across] = sums.products.T * weights + prior_precision[down, across, np.newaxis]
     equations[width] = sums.moments.T * weights + prior_precision @ prior_means.T
@@ -66,7 +66,9 @@ def draw(
 
 def _squares(sums: Sums, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
     down, across = np.tril_indices(vectors.shape[1])
-    both = np.where(down == across, np.float32(1), np.float32(2))  # what is not on the diagonal counts twice
+    both = np.where(
+        down == across, np.float32(1), np.float32(2)
+    )  # a lower triangle holds each entry off the diagonal once instead of twice
     explained = np.einsum("np,np->n", sums.products, vectors[:, down] * vectors[:, across] * both)
     left = sums.squares - 2 * np.einsum("nd,nd->n", vectors, sums.moments) + explained
     return np.asarray(np.maximum(left, np.float32(0)))

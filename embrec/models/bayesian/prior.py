@@ -1,9 +1,9 @@
-"""The prior of one side's vectors in Bayesian matrix factorisation: its mean is linear in what is known of each row.
+"""The prior of one side's vectors in Bayesian matrix factorisation, with a mean linear in side information.
 
 A row's vector is N(mean + features . link, precision^-1). The mean and the precision have a Normal-Wishart prior
-(Salakhutdinov, Mnih, Bayesian probabilistic matrix factorization using Markov chain Monte Carlo, ICML 2008), the link a
-normal one whose precision is drawn too (Simm et al., Macau: scalable Bayesian factorization with high-dimensional side
-information using MCMC, 2015).
+(Salakhutdinov, Mnih, Bayesian probabilistic matrix factorization using Markov chain Monte Carlo, ICML 2008). The
+regression coefficients, named ``link`` here, have a normal prior whose precision is drawn too (Simm et al., Macau:
+scalable Bayesian factorization with high-dimensional side information using MCMC, 2015).
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ import scipy.linalg
 import scipy.sparse
 from numpy.typing import NDArray
 
-# Where there are so many rows or features at most, the features are decomposed, once; beyond, conjugate gradients solve
-# for the link.
+# With at most 3,000 rows or features the feature matrix is decomposed once. Beyond, the decomposition would be slow,
+# and conjugate gradients solve for the regression coefficients.
 _DECOMPOSED = 3_000
-# Of the largest square of a direction's size, what one must have to be one.
+# Relative tolerance: squared singular values below this fraction of the largest are rounding noise and are dropped.
 _LEAST_SHARE = 1e-6
-# Conjugate gradients end where so much of the target is left, which is little beside the noise of a draw.
+# Conjugate gradients stop at a relative residual of 1 %, which is small beside the noise of a draw, or after 30 steps.
 _LEFT_OVER, _MOST_GRADIENT_STEPS = 0.01, 30
 _TINY = np.float32(1e-30)
-# Weight of the prior of the mean, in rows.
+# The prior of the mean weighs as much as 2 rows, which regularizes the mean of few rows.
 _MEAN_ROWS = 2.0
 
 
@@ -31,7 +31,7 @@ class LinkedPrior:
     Args:
         features: Sparse, of shape (row_count, feature_count).
         width: Length of a row's vector.
-        random: Draws.
+        random: The random generator to draw from.
 
     Attributes:
         precision: float64 of shape (width, width).
@@ -46,7 +46,7 @@ class LinkedPrior:
         self._link_precision = 10.0
 
     def means(self) -> NDArray[np.float32]:
-        """Each row's mean, float32 of shape (row_count, width)."""
+        """Return each row's prior mean, float32 of shape (row_count, width)."""
         return self._mean + self._link.of_rows
 
     def update(self, rows: NDArray[np.float32]) -> None:
@@ -74,37 +74,37 @@ class LinkedPrior:
         self._link_precision = self._random.gamma((1 + self._link.values.size) / 2, 2 / (1 + size))
 
     def _wishart(self, freedom: int, scale: NDArray[np.float64]) -> NDArray[np.float64]:
-        """A draw by Bartlett's decomposition (1933); scipy.stats, which has it, takes half a second to import."""
+        """Draw from a Wishart distribution by Bartlett's decomposition (1933); importing scipy.stats takes 0.5 s."""
         factor = np.tril(self._random.standard_normal(scale.shape), -1)
         np.fill_diagonal(factor, np.sqrt(self._random.chisquare(freedom - np.arange(len(scale)))))
         factor = np.linalg.cholesky(scale) @ factor
         return factor @ factor.T
 
     def _noise(self, count: int) -> NDArray[np.float32]:
-        """Draws from N(0, precision^-1), of shape (count, width)."""
+        """Draw ``count`` rows from N(0, precision^-1)."""
         lower = np.linalg.inv(np.linalg.cholesky(self.precision)).astype(np.float32)
         return self._random.standard_normal((count, len(lower)), np.float32) @ lower
 
 
 class _DecomposedLink:
-    """The link in coordinates in which the features are orthogonal, so that its directions are drawn one by one.
+    """The regression coefficients in the basis of the features' singular vectors, where they are independent.
 
-    With features = Q S V', a row's mean is its row of Q S times V' link. Directions of the link that no row has a part
-    in are left out, of its prior too, which integrates them out.
+    With features = Q S V', a row's mean is its row of Q S times V' link. Singular vectors with a
+    singular value of zero are left out, of the prior of the coefficients too, which integrates them out.
 
     Attributes:
-        values: V' link, float32 of shape (directions, width).
+        values: V' link, float32 of shape (singular vectors, width).
         of_rows: features . link, float32 of shape (row_count, width).
         noises: Rows of noise that a draw takes.
     """
 
     def __init__(self, features: scipy.sparse.csr_array, width: int) -> None:
-        # The smaller of the two Gram matrices has all there is to know. Q is features . V / S where that is of the
-        # features, which are sparse, and so are left as they are.
+        # Decompose the smaller of the two Gram matrices. If that is features' . features, Q is features . V / S and is
+        # never formed, because the features are sparse and Q is dense.
         self._features = features if features.shape[1] < features.shape[0] else None
         gram = features.T @ features if self._features is not None else features @ features.T
         squares, basis = scipy.linalg.eigh(gram.toarray(), driver="evd")
-        # Of a direction and its opposite each processor's BLAS finds another one, whose noise would be another draw.
+        # Fix the signs of the singular vectors, or the draws would depend on the CPU: each BLAS chooses its own signs.
         basis *= np.sign(np.random.default_rng(0).standard_normal(len(basis)) @ basis)
         real = squares > _LEAST_SHARE * squares.max(initial=0.0)
         self._sizes = np.sqrt(squares[real], dtype=np.float32)[:, np.newaxis]
@@ -123,13 +123,13 @@ class _DecomposedLink:
 
 
 class _SolvedLink:
-    """The link as it is, drawn by conjugate gradients, which need no more than products with the features.
+    """The regression coefficients, drawn by conjugate gradients, which need only products with the features.
 
     The attributes are those of :class:`_DecomposedLink`, the values of shape (feature_count, width).
     """
 
     def __init__(self, features: scipy.sparse.csr_array, width: int) -> None:
-        # By the longer side, so that all products go through what is long in its order, and the short side is cached.
+        # Store the matrix by its longer side: then products read that side in order, and the shorter side stays cached.
         rows, columns = features.shape
         self._features = features if rows >= columns else features.T.tocsr().T
         self._squares = np.asarray(features.power(2).sum(axis=0), np.float32)[:, np.newaxis]

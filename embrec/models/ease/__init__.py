@@ -1,1 +1,1 @@
-"""The ranking model: EASE, a linear autoencoder of which movies are rated together."""
+"""The ranking model: EASE, a linear autoencoder of the movies that each user rated."""

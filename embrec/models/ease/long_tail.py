@@ -1,8 +1,8 @@
-"""Vectors for movies that the closed form of the preference part has no room for: a long tail of rarely rated ones.
+"""Vectors for the long tail: rarely rated movies beyond the number that the closed form of EASE can hold.
 
-The closed form needs a matrix of movies by movies. In a catalogue of more movies it is of the most rated ones alone;
-the others, each with few ratings, are folded in: a movie's vector is the ridge solution that best tells who rated it
-from the users' vectors, as a new movie's would be.
+The closed form needs a movies-by-movies matrix. In a larger catalogue it covers only the most rated movies. The others,
+each with few ratings, are folded in like a new movie: the vector is a ridge regression of the movie's ratings on the
+users' vectors.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 
 from embrec.models.base import Preference, Ratings
 
-# Ridge penalty, in users of mean length.
+# Ridge penalty, in units of a user vector of mean length. It shrinks the vectors of movies with few ratings.
 _PENALTY_USERS = 10.0
 
 
 def most_rated(training: Ratings, most: int) -> tuple[NDArray[np.int64], Ratings]:
-    """The most rated movies, ascending, and their ratings, in which they are numbered anew."""
+    """Return the ``most`` most rated movies, ascending, and their ratings, in which movies are numbered anew."""
     counts = np.bincount(training.movies, minlength=training.movie_count)
     chosen = np.sort(np.argsort(-counts, kind="stable")[:most])
     number = np.full(training.movie_count, -1, np.int32)
@@ -29,11 +29,11 @@ def most_rated(training: Ratings, most: int) -> tuple[NDArray[np.int64], Ratings
 
 
 def with_others(fitted: Preference, chosen: NDArray[np.int64], weights: scipy.sparse.csr_array) -> Preference:
-    """Fold the movies in that were not chosen.
+    """Fold in the movies that were not chosen.
 
     Args:
-        fitted: The preference part of the chosen movies.
-        chosen: Which movies those are, ascending.
+        fitted: The ranking model of the chosen movies.
+        chosen: The numbers of the chosen movies, ascending.
         weights: The users' weights of all movies, of shape (user_count, movie_count).
     """
     movie_count = weights.shape[1]
@@ -60,7 +60,7 @@ def with_others(fitted: Preference, chosen: NDArray[np.int64], weights: scipy.sp
 
 
 def _folded_in(fitted: Preference, weights: scipy.sparse.csr_array) -> NDArray[np.float64]:
-    """The vectors of movies, by who rated them; one that nobody did is weak, and like nothing else."""
+    """Return the vectors of movies, solved from the users who rated them; an unrated one gets a short random vector."""
     users = fitted.user_vectors.astype(np.float64)
     gram = users.T @ users
     gram += _PENALTY_USERS * np.trace(gram) / len(users) / len(gram) * np.eye(len(gram))

@@ -1,14 +1,14 @@
 """EASE, the ranking model: movie vectors from a linear autoencoder in closed form.
 
 A user is the row of weights of the movies they rated. The autoencoder is the movies-by-movies matrix, with a diagonal
-of zero, that best gives each row back from itself (Steck, Embarrassingly shallow autoencoders for sparse data, WWW
+of zero, that best reconstructs each row from itself (Steck, Embarrassingly shallow autoencoders for sparse data, WWW
 2019). Its penalty grows with a movie's popularity, as dropout of the input does (Steck, Autoencoders that don't overfit
 towards the identity, NeurIPS 2020), and the rows of very active users are scaled down. All it needs of the ratings is
 their Gram matrix. The singular vectors of its scores with the largest singular values are kept, the smaller ones
-shrunk: that ranks better than all of them, and leaves one vector a movie. A user's vector is the weighted sum of the
-profiles of the movies they rated, so a new rating, or a new user, needs no training.
+shrunk: this ranks better than using all of them, and gives one vector per movie. A user's vector is the weighted sum of
+the profiles of the movies they rated, so a new rating, or a new user, needs no training.
 
-The penalty is chosen by how well ratings that were held out are ranked.
+The penalty is chosen by NDCG@10 on held-out ratings.
 """
 
 from __future__ import annotations
@@ -27,19 +27,19 @@ from embrec.models.base import Preference, Ratings, RatingWeights
 from embrec.models.ease import long_tail
 from embrec.models.svd import largest
 
-# A user's row is scaled by its number of ratings to this power.
+# A user's row is scaled by its number of ratings to this power, or very active users would dominate the Gram matrix.
 _ROW_POWER = -0.25
-# Where the search for a penalty begins.
+# The search for a penalty starts here.
 FIRST_PENALTY = 40.0
-# Of the directions that are kept, the one at this share is shrunk by half.
+# The singular vector at 75 % of those kept is shrunk by half; later ones by more, because they carry more noise.
 _HALF_AT = 0.75
 _USERS_PER_BATCH = 1 << 16
 _VALIDATION_USERS = 2_000
 _MOST_VALIDATIONS = 3
 _FEW_MOVIES = 4_000
-# The closed form of so many takes some 5 GB and minutes.
+# At most 12,000 movies: the dense solve needs about 5 GB and takes minutes.
 _MOST_MOVIES = 12_000
-# Of the largest square of a direction's size, what one must have to be one.
+# Relative tolerance: squared singular values below this fraction of the largest are rounding noise and are dropped.
 _LEAST_SHARE = 1e-8
 
 
@@ -49,9 +49,9 @@ class Options:
 
     Attributes:
         dimensions: Length of a vector.
-        penalty: Regularisation, in ratings; None to choose it on held-out ratings.
-        dropout: Share of a movie's own rating that regularisation takes away; 0 regularises all movies alike.
-        rating_power: How much more a high rating weighs than a low one; 0 for alike.
+        penalty: Regularization, in ratings; None to choose it on held-out ratings.
+        dropout: Dropout of the input, as regularization that grows with popularity; 0 regularizes all movies alike.
+        rating_power: Exponent of a rating's weight; the higher, the more a high rating weighs. 0 weighs all alike.
     """
 
     dimensions: int = 64
@@ -72,7 +72,7 @@ def gram_matrix(rows: scipy.sparse.csr_array) -> NDArray[np.float32]:
     rows = rows.astype(np.float32)
     gram = np.zeros((rows.shape[1],) * 2, np.float32)
     for begin in range(0, rows.shape[0], _USERS_PER_BATCH):
-        # Few movies have users in common, so the product of sparse matrices takes far fewer steps than a dense one.
+        # Few movies have users in common, so the product of sparse matrices is much faster than a dense one.
         batch = rows[begin : begin + _USERS_PER_BATCH]
         gram += (batch.T @ batch).toarray()
     return gram
@@ -80,7 +80,7 @@ def gram_matrix(rows: scipy.sparse.csr_array) -> NDArray[np.float32]:
 
 @dataclass(frozen=True)
 class _Rows:
-    """Users' weights, and the same scaled by activity for fitting."""
+    """The weights of users' ratings, and the same weights scaled by activity for fitting."""
 
     weights: scipy.sparse.csr_array
     scaled: scipy.sparse.csr_array = field(repr=False)
@@ -96,19 +96,20 @@ class _Rows:
         counts = np.diff(weights.indptr)
         scaled = weights.copy()
         scaled.data *= np.repeat(np.maximum(counts, 1.0) ** _ROW_POWER, counts)
-        # In all they weigh as much as before, so that a penalty means the same for any data.
+        # Keep the total weight, or the same penalty would regularize other data more or less.
         scaled *= np.sqrt((weights.data**2).sum() / max((scaled.data**2).sum(), 1e-30))
         return cls(weights, scaled)
 
 
 @dataclass(frozen=True)
 class _Solution:
-    """The largest directions of the autoencoder's scores.
+    """The leading singular vectors of the scores of EASE.
 
     Attributes:
         basis: float64 of shape (movie_count, dimensions).
         sizes: The singular values of the scores, float64 of shape (dimensions,), descending.
-        profiles: What a movie in a row adds to the scores' coordinates, float64 of shape (movie_count, dimensions).
+        profiles: Item profiles: the amount that a movie in a row adds to the scores' coordinates, float64 of shape
+            (movie_count, dimensions).
     """
 
     basis: NDArray[np.float64]
@@ -124,7 +125,7 @@ class _Solution:
 def _solve(
     gram: NDArray[np.floating[Any]], penalty: float, options: Options, near: _Solution | None = None
 ) -> _Solution:
-    """Solve in the precision of the Gram matrix; ``near`` is the solution for a penalty that is not far."""
+    """Solve in the precision of the Gram matrix; ``near`` is the solution for a similar penalty, to start from."""
     regularised = gram.copy()
     diagonal = np.einsum("mm->m", regularised)
     diagonal *= 1 + options.dropout / (1 - options.dropout)
@@ -134,7 +135,7 @@ def _solve(
     encoder = np.tril(encoder) + np.tril(encoder, -1).T
     encoder /= -np.diag(encoder)[np.newaxis, :].copy()
     np.fill_diagonal(encoder, 0.0)
-    # Single precision is enough for directions, and twice as fast.
+    # Single precision is enough for singular vectors, and twice as fast.
     narrow, plain = encoder.astype(np.float32, copy=False), gram.astype(np.float32, copy=False)
     values, basis = largest(
         lambda block: narrow.T @ (plain @ (narrow @ block)),
@@ -143,7 +144,7 @@ def _solve(
         None if near is None else near.basis,
     )
     values = np.maximum(values, 1e-30)
-    real = values >= _LEAST_SHARE * values[0]  # what is less is rounding, and would be divided by
+    real = values >= _LEAST_SHARE * values[0]  # smaller ones are rounding noise, and dividing by them would amplify it
     return _Solution(basis[:, real], np.sqrt(values[real]), encoder @ basis[:, real])
 
 
@@ -153,20 +154,20 @@ Finish = Callable[[NDArray[np.float32] | None], Preference]
 def fit(
     training: Ratings, options: Options, seed: int, rating_vectors: NDArray[np.float32] | None = None
 ) -> Preference:
-    """Fit the preference part.
+    """Fit the ranking model.
 
     Args:
         training: Ratings to learn from.
         options: Options of the fit.
-        seed: Chooses the ratings that are held out to choose the penalty by, and the directions of unrated movies.
-        rating_vectors: Movie vectors that predict ratings, of shape (movie_count, any). They have a say in which
-            movies are similar: who likes a series rates all of it alike.
+        seed: Seeds the choice of held-out ratings for the penalty, and the vectors of unrated movies.
+        rating_vectors: Movie vectors of the rating model, of shape (movie_count, any). They influence which movies are
+            similar, because a user who likes a series rates all of it alike.
     """
     return begin(training, options, seed)(rating_vectors)
 
 
 def begin(training: Ratings, options: Options, seed: int) -> Finish:
-    """Do all of :func:`fit` that needs no rating vectors; the function that is returned takes them and ends it."""
+    """Do the part of :func:`fit` that needs no rating vectors; the returned function takes them and finishes."""
     weighting = RatingWeights(float(training.ratings.min()), float(training.ratings.max()), options.rating_power)
     if training.movie_count <= _MOST_MOVIES:
         return _begin(training, weighting, options, seed)
@@ -186,7 +187,8 @@ def _begin(training: Ratings, weighting: RatingWeights, options: Options, seed: 
     rows = _Rows.of(training, weighting)
     gram = gram_matrix(rows.scaled).astype(np.float64)
     solution = _solve(gram, penalty, options)
-    # Any split between the two sides gives the same scores; this one makes cosines of movies mean most.
+    # Any split of the singular values between the two sides gives the same scores. With this split the cosines of
+    # movies agree best with their similarity.
     sizes = solution.sizes / solution.sizes[0]
     stretch = sizes**0.75 * solution.shrinkage**0.5
     profiles = solution.profiles * (solution.shrinkage / stretch)
@@ -209,14 +211,14 @@ def _begin(training: Ratings, weighting: RatingWeights, options: Options, seed: 
 
 
 def _rated_together(gram: NDArray[np.float64], penalty: float, dimensions: int) -> NDArray[np.float64]:
-    """Vectors whose cosines are about those of the movies' ratings, less where these are few."""
+    """Return vectors whose cosines approximate those of the movies' ratings, shrunk if there are few ratings."""
     roots = np.sqrt(np.diag(gram) + penalty / 10)[:, np.newaxis]
     values, basis = largest(lambda block: gram @ (block / roots) / roots, len(gram), dimensions)
     return np.asarray(basis * np.sqrt(np.maximum(values, 0.0)))
 
 
 def _mixed(kinds: list[tuple[float, NDArray[np.float64]]], dimensions: int) -> NDArray[np.float64]:
-    """Vectors whose products are about the weighted mean of the cosines of each kind's."""
+    """Return vectors whose inner products approximate the weighted mean of the kinds' cosines."""
     together = np.hstack([np.sqrt(weight) * _unit(vectors) for weight, vectors in kinds])
     left, values, _ = np.linalg.svd(together, full_matrices=False)
     return np.asarray(left[:, :dimensions] * values[:dimensions])
@@ -227,7 +229,7 @@ def _unit(vectors: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 class _Validation:
-    """A fifth of the ratings, held out to see how well the others rank them."""
+    """A validation split: a fifth of the ratings, held out to be ranked by a model of the others."""
 
     def __init__(self, training: Ratings, weighting: RatingWeights, random: np.random.Generator) -> None:
         held = random.random(len(training.ratings)) < 0.2
@@ -243,7 +245,7 @@ class _Validation:
         self._last: _Solution | None = None
 
     def quality(self, penalty: float, options: Options) -> NDArray[np.float64]:
-        """NDCG@10 of each user."""
+        """Return each user's NDCG@10."""
         solution = self._last = _solve(self._gram, penalty, options, self._last)
         scores = (self._seen @ solution.profiles * solution.shrinkage) @ solution.basis.T
         scores[self._seen.nonzero()] = -np.inf
@@ -251,14 +253,13 @@ class _Validation:
 
 
 def _best_penalty(training: Ratings, weighting: RatingWeights, options: Options, seed: int) -> float:
-    """Climb from the usual penalty, by factors of two, while held-out ratings are ranked better.
+    """Search by factors of two from the usual penalty, while NDCG@10 on held-out ratings improves.
 
-    One split of few users says little, so the fewer there are the more splits are taken. Of the penalties that are
-    within one standard error of the best, the smallest: all ratings together need less than the part without those
-    that were held out.
+    One split of few users is noisy, so fewer users get more splits. The result is the smallest penalty within one
+    standard error of the best, because all ratings together need less regularization than the training split.
     """
     random = np.random.default_rng(seed)
-    # Each holds a matrix of movies by movies.
+    # At most 3 splits, and one if there are more than 4,000 movies: each split holds a movies-by-movies matrix.
     most = _MOST_VALIDATIONS if training.movie_count <= _FEW_MOVIES else 1
     count = min(max(_VALIDATION_USERS * 2 // training.user_count, 1), most)
     validations = [_Validation(training, weighting, random) for _ in range(count)]
@@ -281,7 +282,7 @@ def _best_penalty(training: Ratings, weighting: RatingWeights, options: Options,
 
 
 def _as_good(lacking: NDArray[np.float64]) -> bool:
-    """Whether what is lacking, user by user, is on average within one standard error of nothing."""
+    """Check that the mean loss of NDCG@10 over users is within one standard error of zero."""
     return bool(lacking.mean() <= lacking.std() / np.sqrt(len(lacking)))
 
 
@@ -294,7 +295,7 @@ def _finished(
     weighting: RatingWeights,
     seed: int,
 ) -> Preference:
-    """The vectors in float32; who has no rating here is like the average, and an unrated movie like nothing else."""
+    """Return the vectors in float32; users without ratings get the average, unrated movies a short random vector."""
     random = np.random.default_rng(seed)
     unrated = ~profiles.any(axis=1) | ~movies.any(axis=1)
     for vectors in (movies, profiles, similarity):

@@ -8,17 +8,16 @@ from threadpoolctl import threadpool_limits
 
 from embrec import similarity
 
-# Principal components to compare users by.
+# Users are compared by 16 principal components: an approximate index on so few dimensions misses almost nothing.
 _COMPONENTS = 16
-# Users whose vector in these components is shorter than this have no direction to compare.
+# Users whose vector in these components is shorter than this have a cosine of rounding noise.
 _LEAST_LENGTH = 1e-6
 
 
 def user_similarity(user_vectors: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Project users' directions onto the sixteen principal components in which they differ most.
+    """Project users' unit vectors onto their first sixteen principal components.
 
-    Lists of what neighbours like are nearly as good as by all components (tests/benchmarks/directions.py), and among
-    vectors of so few an approximate index misses next to nothing.
+    Recommendations from top-n neighbours are nearly as good as by all components (tests/benchmarks/directions.py).
 
     Args:
         user_vectors: float32 of shape (user_count, dimensions).
@@ -32,6 +31,6 @@ def user_similarity(user_vectors: NDArray[np.float32]) -> NDArray[np.float32]:
     with threadpool_limits(1, user_api="blas"):  # or the number of threads would change how it rounds
         _, components = np.linalg.eigh((unit.T @ unit).astype(np.float64))
         found = np.asarray(unit @ components[:, ::-1][:, :_COMPONENTS].astype(np.float32))
-    # Users with no component in these directions (few users share a movie) get the average vector.
+    # Users with no part in these principal components (few users share a movie) get the average vector.
     found[np.linalg.norm(found, axis=1) < _LEAST_LENGTH] = found.mean(axis=0)
     return found
