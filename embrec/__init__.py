@@ -30,20 +30,20 @@ if TYPE_CHECKING:
     from embrec.errors import EmbrecError as EmbrecError
     from embrec.evaluation.table import evaluate as evaluate
     from embrec.models.base import FittedModel as FittedModel
-    from embrec.models.base import Model as Model
-    from embrec.models.base import Range as Range
     from embrec.models.base import Ratings as Ratings
-    from embrec.models.base import Search as Search
     from embrec.models.keras_model import keras_model as keras_model
+    from embrec.models.protocol import Model as Model
+    from embrec.models.protocol import Range as Range
+    from embrec.models.protocol import Search as Search
     from embrec.monitoring.status import Status as Status
     from embrec.monitoring.status import read_status as read_status
+    from embrec.runs.keras_files import add_run as add_run
+    from embrec.runs.keras_files import export_run as export_run
+    from embrec.runs.keras_files import import_run as import_run
     from embrec.runs.publishing import publish as publish
     from embrec.runs.publishing import rollback as rollback
     from embrec.runs.records import ModelRun as ModelRun
     from embrec.runs.records import list_runs as list_runs
-    from embrec.runs.transfer import add_run as add_run
-    from embrec.runs.transfer import export_run as export_run
-    from embrec.runs.transfer import import_run as import_run
     from embrec.serving.catalogue import known_genres as known_genres
     from embrec.serving.catalogue import map_movies as map_movies
     from embrec.serving.catalogue import movie_details as movie_details
@@ -97,9 +97,10 @@ STABLE = {
 }
 # Names that may change in a minor release, with a note in the CHANGELOG.
 PROVISIONAL = {
-    "models.base": ("FittedModel", "Model", "Range", "Ratings", "Search"),
+    "models.base": ("FittedModel", "Ratings"),
     "models.keras_model": ("keras_model",),
-    "runs.transfer": ("add_run", "export_run", "import_run"),
+    "models.protocol": ("Model", "Range", "Search"),
+    "runs.keras_files": ("add_run", "export_run", "import_run"),
 }
 # Former names and the present ones, for one minor release.
 RENAMED: dict[str, str] = {}

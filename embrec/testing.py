@@ -69,7 +69,8 @@ class ModelTests:
     """The conformance tests.
 
     Attributes:
-        model: The model: a name, ``package.module:object``, or a model as :class:`embrec.models.base.Model` describes.
+        model: The model: a name, ``package.module:object``, or a model as :class:`embrec.models.protocol.Model`
+            describes.
         options: Options for the tests, such as few epochs.
     """
 

@@ -19,7 +19,8 @@ from embrec.data.extraction import RatingArrays, extract
 from embrec.data.ratings import refresh_statistics
 from embrec.errors import ConfigError, DatabaseError, DataError, RunError, WithheldError
 from embrec.models import registry
-from embrec.models.base import Epoch, FittedModel, Model, Ratings, Start
+from embrec.models.base import Epoch, FittedModel, Ratings, Start
+from embrec.models.protocol import Model
 from embrec.runs import embeddings, publishing, records
 from embrec.runs.answers import check_answers
 from embrec.runs.records import NewRun
@@ -76,7 +77,7 @@ def train(
 
     Args:
         engine: The database.
-        model: A model's name, ``package.module:object``, or a model as :class:`embrec.models.base.Model` describes.
+        model: A model's name, ``package.module:object``, or a model as :class:`embrec.models.protocol.Model` describes.
         options: Options of the model where they differ from its defaults.
         seed: The same seed, ratings and library versions give bit-identical vectors.
         holdout: Share of the ratings to hold out, to report the error on and, for a model of one part, to keep the

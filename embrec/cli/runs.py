@@ -114,7 +114,7 @@ def export_command(run: int, path: Path, database_url: str | None) -> None:
     \b
     embrec runs export 1 model.keras
     """
-    _transfer().export_run(engine(database_url), run, path)
+    _keras_files().export_run(engine(database_url), run, path)
     note(f"Model run {run} is in {path}. Python loads it after: import embrec.models.recommender")
 
 
@@ -132,21 +132,21 @@ def import_command(path: Path, publish: bool, database_url: str | None) -> None:
     embrec runs import model.keras --no-publish
     """
     bind = engine(database_url, direct=True)
-    run = _transfer().import_run(bind, path)
+    run = _keras_files().import_run(bind, path)
     note(f"Model run {run} is stored.")
     if publish:
         publishing.publish(bind, run)
         _note_published(bind, run)
 
 
-def _transfer() -> ModuleType:
+def _keras_files() -> ModuleType:
     """The module that needs Keras."""
     try:
         with importing_keras():
-            from embrec.runs import transfer
+            from embrec.runs import keras_files
     except ImportError as error:
         raise TrainingError("Keras files need TensorFlow and Keras. Run: pip install 'embrec[train]'") from error
-    return transfer
+    return keras_files
 
 
 @runs.command()

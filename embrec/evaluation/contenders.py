@@ -11,7 +11,8 @@ from embrec import similarity
 from embrec.evaluation.baselines import biases, popularity
 from embrec.evaluation.contender import Compare, Contender, Predict, Score
 from embrec.models import registry
-from embrec.models.base import FittedModel, Model, Ratings
+from embrec.models.base import FittedModel, Ratings
+from embrec.models.protocol import Model
 
 BASELINES: dict[str, Callable[[], Contender]] = {"biases": biases, "popularity": popularity}
 

@@ -13,7 +13,7 @@ from embrec.evaluation import contenders
 from embrec.evaluation import evaluate as tasks_of
 from embrec.evaluation.data import database_data, read_data
 from embrec.models import registry
-from embrec.models.base import Model
+from embrec.models.protocol import Model
 
 TASKS = ("ratings", "top-n", "similar")
 

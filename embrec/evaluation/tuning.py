@@ -23,7 +23,7 @@ from embrec.evaluation import evaluate
 from embrec.evaluation.contenders import of_model
 from embrec.evaluation.data import EvaluationData, database_data
 from embrec.models import registry
-from embrec.models.base import Model, Range, Search
+from embrec.models.protocol import Model, Range, Search
 
 _HELD_OUT = 0.2
 # The first 8 trials are random: the Parzen estimator cannot learn from fewer.

@@ -18,10 +18,11 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from embrec.models.als import model as als
-from embrec.models.base import Epoch, FittedModel, Range, RatingFactors, Ratings, Search
+from embrec.models.base import Epoch, FittedModel, RatingFactors, Ratings
 from embrec.models.bayesian import gibbs
 from embrec.models.ease import model as ease
 from embrec.models.fold_in import with_fold_in
+from embrec.models.protocol import Range, Search
 from embrec.models.recommender import recommender
 
 
@@ -46,7 +47,7 @@ class Options:
 
 
 class TwoPart:
-    """The default model, as :class:`embrec.models.base.Model` describes."""
+    """The default model, as :class:`embrec.models.protocol.Model` describes."""
 
     name = "two-part"
     options = Options

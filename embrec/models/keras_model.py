@@ -17,9 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embrec.errors import TrainingError
-from embrec.models.base import Epoch, FittedModel, Model, Ratings, Search
+from embrec.models.base import Epoch, FittedModel, Ratings
 from embrec.models.gradient import fit_ratings, predict_ratings
 from embrec.models.gradient import inputs as as_inputs
+from embrec.models.protocol import Model, Search
 
 # Pairs to compare the model's predictions with those of its vectors.
 _PAIRS = 2_000
@@ -28,7 +29,7 @@ _ROUNDING = 1e-3
 
 
 class KerasModel:
-    """A model that :func:`keras_model` makes; see :class:`embrec.models.base.Model`."""
+    """A model that :func:`keras_model` makes; see :class:`embrec.models.protocol.Model`."""
 
     def __init__(self, build: Callable[..., keras.Model], name: str, options: type, search: Search | None) -> None:
         self.name, self.options, self._build = name, options, build

@@ -57,7 +57,7 @@ def build(user_count: int, movie_count: int, options: Options) -> keras.Model:
 
 
 class OuterProduct:
-    """The article's model, as :class:`embrec.models.base.Model` describes."""
+    """The article's model, as :class:`embrec.models.protocol.Model` describes."""
 
     name = "outer-product"
     options = Options

@@ -14,7 +14,7 @@ from typing import Any, cast
 
 from embrec import validation
 from embrec.errors import ConfigError
-from embrec.models.base import Model
+from embrec.models.protocol import Model
 
 # The default one first. They are named, not imported: importing Keras takes seconds.
 BUILT_IN = {

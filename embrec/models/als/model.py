@@ -21,9 +21,10 @@ from numpy.typing import NDArray
 
 from embrec.errors import TrainingError
 from embrec.models.als.solver import BIAS_FEATURE, Rows, solve
-from embrec.models.base import Epoch, FittedModel, FoldIn, Range, RatingFactors, Ratings, Search, Start
+from embrec.models.base import Epoch, FittedModel, FoldIn, RatingFactors, Ratings, Start
 from embrec.models.grouping import sample, sorted_by_movie, sorted_by_user
 from embrec.models.history import History
+from embrec.models.protocol import Range, Search
 from embrec.models.recommender import recommender
 
 # From 5 million ratings on, the first 5 sweeps use only the most active users, who together have a fifth of the
@@ -107,7 +108,7 @@ def _mean_squared_error(
 
 
 class MatrixFactorization:
-    """Matrix factorization, as :class:`embrec.models.base.Model` describes."""
+    """Matrix factorization, as :class:`embrec.models.protocol.Model` describes."""
 
     name = "matrix-factorization"
     options = Options
