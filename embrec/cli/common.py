@@ -9,6 +9,7 @@ import logging
 import os
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import click
@@ -23,9 +24,18 @@ database_option = click.option(
     "--database-url", metavar="URL", help="URL of the PostgreSQL database; takes precedence over all variables."
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
+
+
+def importable(ctx: click.Context, parameter: click.Parameter, value: Any) -> Any:
+    """Let ``package.module:object`` name a module of the working directory, as a script's own folder is not that."""
+    sys.path.insert(0, str(Path.cwd()))
+    return value
+
+
 model_option = click.option(
     "--model",
     "model",
+    callback=importable,
     metavar="NAME",
     default=registry.DEFAULT,
     show_default=True,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from embrec.cli.common import database_option, engine, importing_keras, json_option, note, print_json
+from embrec.cli.common import database_option, engine, importable, importing_keras, json_option, note, print_json
 from embrec.cli.load import movies_option, open_named_source, users_option
 from embrec.cli.progress import progress_bar
 from embrec.cli.tables import print_rows
@@ -32,7 +32,12 @@ TASKS = ("ratings", "top-n", "similar")
     "--task", "tasks", multiple=True, type=click.Choice(TASKS), help="Task to evaluate. Repeatable; default: all three."
 )
 @click.option(
-    "--model", "models", multiple=True, metavar="NAME", help="Model to evaluate. Repeatable; default: two-part."
+    "--model",
+    "models",
+    multiple=True,
+    metavar="NAME",
+    callback=importable,
+    help="Model to evaluate. Repeatable; default: two-part.",
 )
 @click.option("--compare", "every_model", is_flag=True, help="Evaluate every model, including the article's (slow).")
 @click.option(
@@ -75,14 +80,15 @@ def evaluate(
     Each metric is the mean over the splits, with its standard deviation. The difference from the first model on the
     same splits follows. Nothing is stored.
     """
+    names = registry.names() if every_model else models or (registry.DEFAULT,)
     try:
         with importing_keras():
             from embrec.evaluation import contenders
+
+            chosen = [contenders.named(name) for name in (*names, *contenders.BASELINES)]
     except ImportError as error:
         raise TrainingError("Evaluating needs TensorFlow and Keras. Run: pip install 'embrec[train]'") from error
 
-    names = registry.names() if every_model else models or (registry.DEFAULT,)
-    chosen = [contenders.named(name) for name in (*names, *contenders.BASELINES)]
     grouped = _read_groups(groups) if groups else {}
     found = _data(data, movies, users, database_url)
     outcomes: list[Outcome] = []

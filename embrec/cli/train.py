@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from embrec.cli.common import database_option, engine, importing_keras, json_option, model_option, note, print_json
 from embrec.cli.progress import progress_bar
 from embrec.errors import TrainingError, WithheldError
+from embrec.models import registry
 
 if TYPE_CHECKING:
     from embrec.models.base import Epoch
@@ -177,6 +178,8 @@ def train_with_progress(
     try:
         with importing_keras():
             from embrec import training
+
+            chosen = registry.get(model)
     except ImportError as error:
         raise TrainingError("Training needs TensorFlow and Keras. Run: pip install 'embrec[train]'") from error
 
@@ -191,4 +194,4 @@ def train_with_progress(
         def on_step(step: str) -> None:
             bar.step(*_STEPS[step])
 
-        return training.train(bind, model, options, seed, holdout, publish, on_epoch, warm_start, force, on_step)
+        return training.train(bind, chosen, options, seed, holdout, publish, on_epoch, warm_start, force, on_step)

@@ -10,6 +10,7 @@ from embrec.cli.common import database_option, engine, importing_keras, json_opt
 from embrec.cli.progress import progress_bar
 from embrec.cli.train import train
 from embrec.errors import TrainingError
+from embrec.models import registry
 
 if TYPE_CHECKING:
     from embrec.evaluation.tuning import Trial
@@ -39,6 +40,8 @@ def tune(model: str, trials: int, seed: int, database_url: str | None, as_json: 
     try:
         with importing_keras():
             from embrec.evaluation import tuning
+
+            chosen = registry.get(model)
     except ImportError as error:
         raise TrainingError("Tuning needs TensorFlow, Keras and Optuna. Run: pip install 'embrec[tune]'") from error
 
@@ -48,7 +51,7 @@ def tune(model: str, trials: int, seed: int, database_url: str | None, as_json: 
         def on_trial(trial: Trial, best: Trial, number: int) -> None:
             bar.update(number, trials, f"{number} of {trials}, {trial.value:.4f}, best {best.value:.4f}")
 
-        best, metric, count = tuning.tune(bind, model, trials, seed, on_trial)
+        best, metric, count = tuning.tune(bind, chosen, trials, seed, on_trial)
     command = f"embrec train --model {model} {' '.join(_flag(*each) for each in best.options.items())}"
     if as_json:
         print_json({"options": best.options, metric: best.value, "trials": count, "command": command})

@@ -100,6 +100,21 @@ def test_a_model_is_named_by_where_it_is_and_takes_its_options(
     assert "-o depth is no NAME=VALUE" in err
 
 
+def test_the_command_finds_a_module_of_the_working_directory(engine: sa.Engine, url: str, tmp_path: Path) -> None:
+    load_frame(engine, rating_frame())
+    (tmp_path / "my_models.py").write_text(HOW_TO)
+    command = [
+        str(Path(sys.executable).with_name("embrec")),
+        "train",
+        "--model",
+        "my_models:tower_model",
+        "-o",
+        "epochs=1",
+    ]
+    done = subprocess.run([*command, "--database-url", url], cwd=tmp_path, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "Published.\n")
+
+
 def test_users_of_the_training_are_answered_by_their_stored_vectors_and_others_by_popularity(engine: sa.Engine) -> None:
     load_frame(engine, example_ratings())
     result = train(engine, my_models.biased_model)
@@ -188,7 +203,7 @@ def test_an_architecture_is_added_in_one_place(
     embrec: Run, engine: sa.Engine, url: str, how_to: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     (tmp_path / "added.py").write_text(
-        HOW_TO + "\n\nfrom embrec.models.base import Range, Search\n"
+        HOW_TO + "\n\nfrom embrec.models.protocol import Range, Search\n"
         "added = embrec.keras_model(biased, epochs=2, name='added', dimensions=4)\n"
         "added.search = Search('RMSE', {'dimensions': Range(2, 8, step=2)}, added.options())\n"
     )
