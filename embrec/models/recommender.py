@@ -41,8 +41,8 @@ class Recommender(keras.Model):  # type: ignore[misc]  # keras has no types
         highest: The highest rating of the scale.
         uncertainty: Whether there are deviations.
         fold_in: The fields of :class:`embrec.models.base.FoldIn`, or None.
-        ranking: ``dimensions`` and ``user_dimensions`` of the ranking part's vectors, its ``penalty`` and
-            ``rating_power``; None without a ranking part.
+        ranking: ``dimensions`` of the ranking part's vectors, ``movie_dimensions`` and ``user_dimensions`` of those that
+            movies and users are compared by, its ``penalty`` and ``rating_power``; None without a ranking part.
         name: The model's name.
     """
 
@@ -87,7 +87,8 @@ class Recommender(keras.Model):  # type: ignore[misc]  # keras has no types
             self.user_preference = _table("user_preference", user_count, width, trainable=False)
             self.movie_preference = _table("movie_preference", movie_count, width, trainable=False)
             self.movie_profile = _table("movie_profile", movie_count, width, trainable=False)
-            self.movie_similarity = _table("movie_similarity", movie_count, width, trainable=False)
+            movie_width = int(self.ranking["movie_dimensions"])
+            self.movie_similarity = _table("movie_similarity", movie_count, movie_width, trainable=False)
             self.user_similarity = _table("user_similarity", user_count, user_width, trainable=False)
         self.built = True
 
@@ -152,6 +153,7 @@ def recommender(
         }
         ranking = {
             "dimensions": preference.movie_vectors.shape[1],
+            "movie_dimensions": preference.similarity.shape[1],
             "user_dimensions": compared.shape[1],
             "penalty": preference.penalty,
             "rating_power": preference.weighting.power,

@@ -76,10 +76,10 @@ def _against(connection: sa.Connection, run: ModelRun, replacing: int | None) ->
             if number is None
             else f"run {number} was published meanwhile"
         )
-    if run.serving == "similarity_only":
-        return "SQL does not predict as its model does, and can only compare its vectors"
     if wrong := [name for name, value in run.metrics.items() if value is None]:
         return f"its {wrong[0]} is not a finite number"
+    if run.serving == "similarity_only":
+        return "SQL does not predict as its model does, and can only compare its vectors"
     if number is None:
         return None
     published = get_run(connection, number)

@@ -92,6 +92,7 @@ def test_the_whole_way(embrec: Run, empty_url: str, files: tuple[str, str]) -> N
     assert len(answer) == 4
     assert set(answer[0]) == {"rank", "movie_id", "title", "similarity", "model_run_id"}
     code, out, err = embrec("train", "--draws", "2", "--no-publish", "--json", *at)
+    assert code == 0, err
     assert set(json.loads(out)) == {"model_run_id", "published", "metrics", "seconds"}
     code, out, _ = embrec("runs", "list", "--json", *at)
     assert [(run["model_run_id"], run["published"]) for run in json.loads(out)] == [(2, False), (1, True)]

@@ -39,7 +39,13 @@ def without_partitions(engine: sa.Engine) -> list[str]:
 
 def rows(engine: sa.Engine) -> dict[str, tuple[int, str]]:
     with engine.connect() as connection:
-        return {table: held for table, held in contents(connection).items() if table != "alembic_version"}
+        found = {table: held for table, held in contents(connection).items() if table != "alembic_version"}
+        kept = sa.text(
+            "SELECT count(*), md5(string_agg(concat_ws('|', model_run_id, options, metrics, vectors_sha256), '|'"
+            " ORDER BY model_run_id)) FROM embrec.model_runs"
+        )
+        found["model_runs"] = tuple(connection.execute(kept).one())  # the upgrade adds columns to it
+        return found
 
 
 def test_a_database_with_data_is_taken_over_and_serves(before: sa.Engine, engine: sa.Engine) -> None:
@@ -47,6 +53,13 @@ def test_a_database_with_data_is_taken_over_and_serves(before: sa.Engine, engine
     assert held["ratings"][0] > 100
     assert schema.upgrade(before) == db.SCHEMA_REVISION
     assert rows(before) == held
+    with before.connect() as connection:
+        served = dict(
+            connection.execute(
+                sa.text("SELECT model_run_id, serving || ', ' || user_vectors FROM embrec.model_runs")
+            ).all()
+        )
+    assert served == {1: "two_part, fold_in", 2: "two_part, fold_in"}
     assert schema.check(before) == []
     assert without_partitions(before) == without_partitions(engine)
     assert len(recommend.recommend_movies(before, "u1", 5)) == 5

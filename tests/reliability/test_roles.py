@@ -60,7 +60,7 @@ OPERATIONS: dict[str, tuple[Operation, str]] = {
     "recommend": (lambda c: recommend.recommend_movies(c, "u1", min_ratings=1, diversity=0.2), "owner reader api"),
     "recommend for a visitor": (lambda c: recommend.recommend_for(c, {"100": 5.0}), "owner reader api"),
     "predict": (lambda c: predict.predict_rating(c, "u1", 100), "owner reader api"),
-    "predict pairs": (lambda c: predict.predict_ratings(c, ["u1"], [100]), "owner reader api"),
+    "predict pairs": (lambda c: predict.predict_ratings(c, ["u1"], [100]), "owner trainer reader api"),
     "uncertainty": (lambda c: predict.rating_uncertainty(c, "u1", 100), "owner reader api"),
     "explain": (lambda c: explain.explain_recommendation(c, "u1", 100), "owner reader api"),
     "explain for a visitor": (lambda c: explain.explain_for(c, {"101": 5.0}, 100), "owner reader api"),
