@@ -41,8 +41,8 @@ class Recommender(keras.Model):  # type: ignore[misc]  # keras has no types
         highest: The highest rating of the scale.
         uncertainty: Whether there are deviations.
         fold_in: The fields of :class:`embrec.models.base.FoldIn`, or None.
-        ranking: ``dimensions`` of the ranking part's vectors, ``movie_dimensions`` and ``user_dimensions`` of those that
-            movies and users are compared by, its ``penalty`` and ``rating_power``; None without a ranking part.
+        ranking: ``dimensions`` of the ranking vectors, ``movie_dimensions`` and ``user_dimensions`` of the vectors that
+            movies and users are compared by, ``penalty`` and ``rating_power``; None without a ranking part.
         name: The model's name.
     """
 

@@ -7,16 +7,17 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
-from test_matrix_factorization import made_up
 
 from embrec.models import hybrid, reading
-from embrec.models.base import FittedModel
+from embrec.models.base import FittedModel, Ratings
 
 
 @pytest.fixture(scope="module")
 def fitted() -> FittedModel:
-    """A model of fewer movies than dimensions: parts of different widths."""
-    return hybrid.TwoPart().fit(made_up(30, 8, 150), None, hybrid.Options(draws=2), 0)
+    """A model of fewer movies than dimensions, all rated by everybody in five ways: its parts have different widths."""
+    users, movies = np.divmod(np.arange(30 * 8, dtype=np.int32), 8)
+    ratings = Ratings(users, movies, ((users + movies) % 5 + 1).astype(np.float32), 30, 8)
+    return hybrid.TwoPart().fit(ratings, None, hybrid.Options(draws=2), 0)
 
 
 def test_what_is_read_is_what_its_layers_hold(fitted: FittedModel) -> None:
