@@ -17,11 +17,6 @@ from embrec.models.protocol import Model
 BASELINES: dict[str, Callable[[], Contender]] = {"biases": biases, "popularity": popularity}
 
 
-def names() -> list[str]:
-    """Return the names of all contenders, models first."""
-    return [*registry.names(), *BASELINES]
-
-
 def named(name: str) -> Contender:
     """Return a contender: a baseline, or a model with its default options.
 

@@ -163,6 +163,13 @@ def read(bind: Bind, model_run_id: int, side: Side, part: Part = "rating") -> Ve
     return Vectors(indexes, vectors, *(None if np.isnan(each).any() else each for each in optional))
 
 
+def external_ids(connection: sa.Connection, side: Side, indexes: NDArray[np.int32]) -> list[str]:
+    """The external ids of users or movies, in the order of their indexes."""
+    query = sa.text(f"SELECT {side}_index, {side}_id FROM embrec.{side}s WHERE {side}_index = ANY (:indexes)")
+    named = {row[0]: row[1] for row in connection.execute(query, {"indexes": indexes.tolist()})}
+    return [named[index] for index in indexes.tolist()]
+
+
 def digest(connection: sa.Connection, model_run_id: int) -> str:
     """SHA-256 of what a training has stored of a run's movies and layers, in hex."""
     return str(connection.scalar(sa.select(sa.func.embrec.run_digest(model_run_id))))

@@ -57,8 +57,8 @@ def export_run(bind: Bind, model_run_id: int, path: str | Path) -> None:
             "lowest": rows.lowest,
             "highest": rows.highest,
             "metrics": run.metrics,
-            "user_ids": _ids(connection, "user", rows.users),
-            "movie_ids": _ids(connection, "movie", rows.movies),
+            "user_ids": embeddings.external_ids(connection, "user", rows.users),
+            "movie_ids": embeddings.external_ids(connection, "movie", rows.movies),
             "fingerprints": rows.fingerprints.tolist(),
         }
     model.save(path)
@@ -90,7 +90,7 @@ def import_run(engine: sa.Engine, path: str | Path) -> int:
     except (OSError, zipfile.BadZipFile, KeyError, ValueError) as error:
         raise DataError(
             f"{path} is no Keras file with a run of embrec ({error}). Write one with: embrec runs export RUN FILE, or "
-            "store a Keras model with embrec.store_model"
+            "store a Keras model with embrec.add_run"
         ) from error
     model = reading.load(path)
     fitted = reading.read(model, len(record["user_ids"]), len(record["movie_ids"]))
@@ -243,12 +243,6 @@ def _vectors(connection: sa.Connection, run: ModelRun, side: Side, part: Part, i
     kept = np.searchsorted(found.indexes, indexes)
     biases, spreads = (None if each is None else each[kept] for each in (found.biases, found.spreads))
     return found.vectors[kept], biases, spreads
-
-
-def _ids(connection: sa.Connection, side: Side, indexes: NDArray[np.int32]) -> list[str]:
-    query = sa.text(f"SELECT {side}_index, {side}_id FROM embrec.{side}s WHERE {side}_index = ANY (:indexes)")
-    named = {row[0]: row[1] for row in connection.execute(query, {"indexes": indexes.tolist()})}
-    return [named[index] for index in indexes.tolist()]
 
 
 def _known(connection: sa.Connection, side: Side, ids: list[str]) -> tuple[NDArray[np.int64], NDArray[np.int32]]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Literal
 
 import numpy as np
-import sqlalchemy as sa
 from numpy.typing import NDArray
 
 from embrec import db
@@ -47,6 +46,4 @@ def vectors(
             raise RunError(
                 f"Model run {number} has no {side} vectors of the part {wanted}. See: embrec runs show {number}"
             )
-        query = sa.text(f"SELECT {side}_index, {side}_id FROM embrec.{side}s WHERE {side}_index = ANY (:indexes)")
-        ids = {row[0]: row[1] for row in connection.execute(query, {"indexes": found.indexes.tolist()})}
-    return [ids[index] for index in found.indexes.tolist()], found.vectors
+        return embeddings.external_ids(connection, side, found.indexes), found.vectors
