@@ -52,6 +52,11 @@ def installed() -> tuple[str, ...]:
     return tuple(re.findall(r"^\\ir (\S+)\.sql$", sql_text("install"), re.MULTILINE))
 
 
+def uninstall() -> sa.TextClause:
+    """Return the statement that drops the functions and views of :func:`installed`."""
+    return statement(sql_text("schema/uninstall").replace("{files}", "{" + ",".join(installed()) + "}"))
+
+
 @functools.cache
 def sql_digest() -> str:
     """Return the SHA-256 of the SQL that every upgrade runs after the revisions: functions, views and rights."""

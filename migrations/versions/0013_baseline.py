@@ -13,7 +13,7 @@ from alembic import op
 from pgvector.sqlalchemy import VECTOR
 from sqlalchemy.dialects.postgresql import ARRAY, ENUM, JSONB, REAL
 
-from embrec.db.resources import executable, installed, statement
+from embrec.db.resources import executable, uninstall
 
 revision = "0013"
 down_revision = None
@@ -55,36 +55,6 @@ TYPES = (
     "genre_count",
     "part",
 )
-# Drop the objects of install.sql, the last first; other objects in the schema stay. A trigger function goes with the
-# triggers on the host's tables.
-UNINSTALL = """
-DO $$
-DECLARE
-    folder text;
-    made text;
-    overloads text;
-    is_trigger boolean;
-BEGIN
-    FOR folder, made IN
-        SELECT split_part(f.file, '/', 1), split_part(f.file, '/', 2)
-        FROM unnest('{%s}'::text[]) WITH ORDINALITY AS f (file, position)
-        ORDER BY f.position DESC
-    LOOP
-        IF folder = 'views' THEN
-            EXECUTE format('DROP VIEW IF EXISTS embrec.%%I', made);
-        ELSE
-            SELECT string_agg(p.oid::regprocedure::text, ', '), bool_or(p.prorettype = 'trigger'::regtype)
-            INTO overloads, is_trigger
-            FROM pg_proc AS p
-            WHERE p.pronamespace = 'embrec'::regnamespace AND p.proname = made;
-            IF overloads IS NOT NULL THEN
-                EXECUTE format('DROP FUNCTION %%s %%s', overloads, CASE WHEN is_trigger THEN 'CASCADE' END);
-            END IF;
-        END IF;
-    END LOOP;
-END
-$$
-"""
 
 
 def upgrade() -> None:
@@ -329,7 +299,7 @@ def _create_experiment_tables() -> None:
 
 
 def downgrade() -> None:
-    op.execute(statement(UNINSTALL % ",".join(installed())))
+    op.execute(uninstall())
     op.execute("DROP MATERIALIZED VIEW embrec.movie_statistics")
     for table in TABLES:
         op.drop_table(table, schema=SCHEMA)
