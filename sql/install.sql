@@ -21,6 +21,8 @@
 \ir views/status.sql
 \ir functions/refresh_statistics.sql
 \ir views/warnings.sql
+\ir functions/stored_vectors.sql
+\ir functions/nearest_of_all.sql
 \ir functions/movie_index_of.sql
 \ir functions/user_index_of.sql
 \ir functions/add_rating.sql

@@ -27,17 +27,16 @@ DECLARE
 BEGIN
     SELECT r.* INTO run FROM embrec.model_runs AS r WHERE r.model_run_id = contributions.model_run_id;
     SELECT e.embedding, e.bias INTO movie
-    FROM embrec.movie_embeddings AS e
-    WHERE e.model_run_id = run.model_run_id
-        AND e.part = CASE run.serving WHEN 'two_part' THEN 'preference' ELSE 'rating' END::embrec.part
-        AND e.movie_index = (SELECT m.movie_index FROM embrec.movies AS m WHERE m.movie_id = contributions.movie_id);
+    FROM embrec.stored_vectors(
+        'movie', run.model_run_id, CASE run.serving WHEN 'two_part' THEN 'preference' ELSE 'rating' END::embrec.part,
+        ARRAY(SELECT m.movie_index FROM embrec.movies AS m WHERE m.movie_id = contributions.movie_id)
+    ) AS e;
     IF NOT FOUND OR run.user_vectors <> 'fold_in' THEN
         RETURN;
     END IF;
     SELECT array_agg(t.movie_index ORDER BY t.movie_index), array_agg(t.rating ORDER BY t.movie_index) INTO rated, given
     FROM unnest(movie_indexes, ratings) AS t (movie_index, rating)
-    JOIN embrec.movie_embeddings AS e
-        ON e.model_run_id = run.model_run_id AND e.part = 'rating' AND e.movie_index = t.movie_index;
+    JOIN embrec.stored_vectors('movie', run.model_run_id, 'rating', movie_indexes) AS e ON e.index = t.movie_index;
     IF rated IS NULL THEN
         RETURN;
     END IF;
@@ -61,8 +60,7 @@ BEGIN
                 ORDER BY t.position
             )
             FROM unnest(rated, given) WITH ORDINALITY AS t (movie_index, rating, position)
-            JOIN embrec.movie_embeddings AS e
-                ON e.model_run_id = run.model_run_id AND e.part = 'rating' AND e.movie_index = t.movie_index
+            JOIN embrec.stored_vectors('movie', run.model_run_id, 'rating', rated) AS e ON e.index = t.movie_index
             CROSS JOIN LATERAL (SELECT e.embedding || ARRAY[run.bias_feature]::vector AS feature) AS f
         );
     END IF;

@@ -15,8 +15,8 @@ BEGIN
         WITH sums AS (
             SELECT t.rating, sum(e.embedding) AS profiles
             FROM unnest(preference_vector.movie_indexes, preference_vector.ratings) AS t (movie_index, rating)
-            JOIN embrec.movie_embeddings AS e
-                ON e.model_run_id = run.model_run_id AND e.part = 'profile' AND e.movie_index = t.movie_index
+            JOIN embrec.stored_vectors('movie', run.model_run_id, 'profile', preference_vector.movie_indexes) AS e
+                ON e.index = t.movie_index
             GROUP BY t.rating
         ),
         weighted AS (

@@ -51,8 +51,7 @@ BEGIN
         user_vector := subvector(user_vector, 1, vector_dims(user_vector) - 1);
     ELSIF run.serving IN ('dot_product', 'dense_head') AND movie_indexes IS NOT NULL THEN
         SELECT e.embedding, coalesce(run.mean + e.bias, 0) INTO user_vector, base
-        FROM embrec.user_embeddings AS e
-        WHERE e.model_run_id = run.model_run_id AND e.part = 'rating' AND e.user_index = ranked_movies.user_index;
+        FROM embrec.stored_vectors('user', run.model_run_id, 'rating', ARRAY[ranked_movies.user_index]) AS e;
     END IF;
     IF user_vector IS NULL THEN
         basis := 'popularity';
