@@ -42,11 +42,14 @@ BEGIN
     END IF;
     IF run.serving = 'two_part' THEN
         parts := (
+            -- Each rating's part of preference_vector, times the movie.
             SELECT array_agg(
-                -(embrec.preference_vector(run.model_run_id, ARRAY[t.movie_index], ARRAY[t.rating]) <#> movie.embedding)
+                -(e.embedding <#> movie.embedding)
+                * embrec.rating_weight(t.rating, run.lowest_rating, run.highest_rating, run.rating_power)
                 ORDER BY t.position
             )
             FROM unnest(rated, given) WITH ORDINALITY AS t (movie_index, rating, position)
+            LEFT JOIN embrec.stored_vectors('movie', run.model_run_id, 'profile', rated) AS e ON e.index = t.movie_index
         );
     ELSE
         -- A ridge solution is the sum of the features, each times what it leaves unexplained over the penalty.
