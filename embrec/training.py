@@ -23,6 +23,7 @@ from embrec.models.base import Epoch, FittedModel, Ratings, Start
 from embrec.models.protocol import Model
 from embrec.runs import embeddings, publishing, records
 from embrec.runs.answers import check_answers
+from embrec.runs.cleanup import KEPT_RUNS, delete_old
 from embrec.runs.records import NewRun
 from embrec.runs.store import Rows, index_model, store_model
 
@@ -40,6 +41,7 @@ class TrainResult:
         model: The fitted model: vectors, history, prediction.
         metrics: ``train_rmse``, and with a held-out part ``held_out_rmse`` and ``held_out_mae``, in the ratings' unit.
         seconds: Time spent in each step.
+        deleted: The old runs that were deleted.
     """
 
     model_run_id: int
@@ -48,6 +50,7 @@ class TrainResult:
     metrics: dict[str, float]
     seconds: dict[str, float]
     withheld: str | None = None
+    deleted: tuple[int, ...] = ()
 
     @property
     def keras_model(self) -> Any:
@@ -66,6 +69,7 @@ def train(
     warm_start: bool = False,
     force: bool = False,
     on_step: Callable[[str], None] = lambda step: None,
+    keep: int | None = KEPT_RUNS,
 ) -> TrainResult:
     """Train a model on the ratings in the database, and publish its vectors.
 
@@ -87,6 +91,9 @@ def train(
         warm_start: Begin with the published run's movies, where one or two epochs bring a model up to date.
         force: Publish the run also where it would be withheld.
         on_step: Called when a step begins: ``extract``, ``fit``, ``evaluate``, ``store``, ``publish``, ``index``.
+        keep: Number of the newest trained runs to keep, or None for all. Older ones are deleted at the end, if the
+            role owns them, but never the published run, the one that a rollback would publish, or the two of a running
+            experiment.
 
     Raises:
         ConfigError: There is no such model or option, or the model cannot begin with a run.
@@ -128,7 +135,8 @@ def train(
     clock.begin("index")
     db.retrying(lambda: index_model(engine, model_run_id, fitted))
     clock.end()
-    return TrainResult(model_run_id, publish and not withheld, fitted, errors, clock.seconds, withheld)
+    deleted = () if keep is None else tuple(delete_old(engine, keep))
+    return TrainResult(model_run_id, publish and not withheld, fitted, errors, clock.seconds, withheld, deleted)
 
 
 @contextlib.contextmanager

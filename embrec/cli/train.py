@@ -12,6 +12,7 @@ from embrec.cli.common import database_option, engine, importing_keras, json_opt
 from embrec.cli.progress import progress_bar
 from embrec.errors import TrainingError, WithheldError
 from embrec.models import registry
+from embrec.runs.cleanup import KEPT_RUNS
 
 if TYPE_CHECKING:
     from embrec.models.base import Epoch
@@ -102,6 +103,14 @@ _FITTED = "Finishing the fit"
     help="matrix-factorization: start from the published run's movie vectors; --epochs 2 is then enough.",
 )
 @click.option("--publish/--no-publish", default=True, show_default=True, help="Publish the run when it is trained.")
+@click.option(
+    "--keep",
+    type=click.IntRange(0),
+    default=KEPT_RUNS,
+    show_default=True,
+    metavar="N",
+    help="Delete trained runs older than the N newest, as embrec gc does; 0 keeps all.",
+)
 @click.option("--force", is_flag=True, help="Publish even if metrics look bad or another run was published meanwhile.")
 @database_option
 @json_option
@@ -112,6 +121,7 @@ def train(
     holdout: float,
     warm_start: bool,
     publish: bool,
+    keep: int,
     force: bool,
     database_url: str | None,
     as_json: bool,
@@ -128,7 +138,7 @@ def train(
     """
     chosen = {name: value for name, value in options.items() if value is not None} | dict(map(_named_value, pairs))
     bind = engine(database_url, direct=True)
-    result = train_with_progress(bind, model, chosen, seed, holdout, publish, warm_start, force)
+    result = train_with_progress(bind, model, chosen, seed, holdout, publish, warm_start, force, keep or None)
     _print_result(result, as_json)
     if result.withheld:
         raise WithheldError(result.withheld)
@@ -155,6 +165,7 @@ def _print_result(result: TrainResult, as_json: bool) -> None:
                 "published": result.published,
                 "metrics": result.metrics,
                 "seconds": result.seconds,
+                "deleted": result.deleted,
             }
         )
         return
@@ -162,6 +173,9 @@ def _print_result(result: TrainResult, as_json: bool) -> None:
     model = result.model
     kept = "" if model.kept_epoch == len(model.history) else f"; epoch {model.kept_epoch} kept"
     click.echo(f"Model run {result.model_run_id}: {errors}{kept}.")
+    if result.deleted:
+        old = ", ".join(map(str, result.deleted))
+        note(f"Deleted old model runs, as embrec gc does: {old}. To keep all: embrec train --keep 0")
 
 
 def train_with_progress(
@@ -173,6 +187,7 @@ def train_with_progress(
     publish: bool,
     warm_start: bool = False,
     force: bool = False,
+    keep: int | None = KEPT_RUNS,
 ) -> TrainResult:
     """Train under a progress bar."""
     try:
@@ -194,4 +209,4 @@ def train_with_progress(
         def on_step(step: str) -> None:
             bar.step(*_STEPS[step])
 
-        return training.train(bind, chosen, options, seed, holdout, publish, on_epoch, warm_start, force, on_step)
+        return training.train(bind, chosen, options, seed, holdout, publish, on_epoch, warm_start, force, on_step, keep)

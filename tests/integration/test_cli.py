@@ -93,7 +93,7 @@ def test_the_whole_way(embrec: Run, empty_url: str, files: tuple[str, str]) -> N
     assert set(answer[0]) == {"rank", "movie_id", "title", "similarity", "model_run_id"}
     code, out, err = embrec("train", "--draws", "2", "--no-publish", "--json", *at)
     assert code == 0, err
-    assert set(json.loads(out)) == {"model_run_id", "published", "metrics", "seconds"}
+    assert set(json.loads(out)) == {"model_run_id", "published", "metrics", "seconds", "deleted"}
     code, out, _ = embrec("runs", "list", "--json", *at)
     assert [(run["model_run_id"], run["published"]) for run in json.loads(out)] == [(2, False), (1, True)]
     assert embrec("runs", "publish", "2", *at) == (0, "", "Model run 2 is published.\n")
