@@ -68,7 +68,7 @@ def load(
         lock_indexes(connection)
         user_indexes, new_users = map_ids(connection, "user", rows.user_ids)
         movie_indexes, new_movies = map_ids(connection, "movie", _with_unrated(rows.movie_ids, movies))
-        describe_movies(connection, movies)
+        years_left_out = describe_movies(connection, movies)
         describe_users(connection, users)
         latest = sorting.result()
         columns = _by_key(
@@ -83,7 +83,8 @@ def load(
         refresh_statistics(connection)
     write_rejected(reject_to, rejected)
     read = len(rows.ratings)
-    return LoadReport(read, inserted, updated, read - inserted - updated, len(rejected), new_users, new_movies)
+    unchanged = read - inserted - updated
+    return LoadReport(read, inserted, updated, unchanged, len(rejected), new_users, new_movies, years_left_out)
 
 
 def _with_unrated(rated: pa.StringArray, movies: Sequence[Movie]) -> pa.StringArray:

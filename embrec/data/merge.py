@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from embrec.data.files.movies import Movie
+from embrec.data.files.movies import Movie, year_of
 from embrec.data.files.users import User
 from embrec.db import binary_copy
 
@@ -25,6 +25,7 @@ class LoadReport:
         rejected: Bad rows set aside.
         new_users: Users seen for the first time.
         new_movies: Movies seen for the first time.
+        years_left_out: Release years that were stored as unknown, because they are none between 1800 and 2199.
     """
 
     read: int
@@ -34,6 +35,7 @@ class LoadReport:
     rejected: int
     new_users: int
     new_movies: int
+    years_left_out: int = 0
 
 
 def lock_indexes(connection: sa.Connection) -> None:
@@ -51,14 +53,21 @@ def no_ratings(connection: sa.Connection) -> bool:
     return bool(connection.scalar(sa.text("SELECT NOT EXISTS (SELECT FROM embrec.ratings)")))
 
 
-def describe_movies(connection: sa.Connection, movies: Sequence[Movie]) -> None:
-    """Write titles, genres and years; of a movie listed twice the last is kept."""
+def describe_movies(connection: sa.Connection, movies: Sequence[Movie]) -> int:
+    """Write titles, genres and years; of a movie listed twice the last is kept.
+
+    Returns:
+        The number of years left out, because they are none.
+    """
     if not movies:
-        return
+        return 0
+    last = {each.movie_id: each for each in movies}.values()
+    years = [None if each.release_year is None else year_of(each.release_year) for each in last]
     columns = "movie_id text, title text, genres text[], release_year smallint"
     with _staged(connection, "movies", columns) as table:
         types = ["text", "text", "text[]", "int2"]
-        binary_copy.copy_rows(connection, table, types, {each.movie_id: each for each in movies}.values())
+        rows = (each._replace(release_year=year) for each, year in zip(last, years, strict=True))
+        binary_copy.copy_rows(connection, table, types, rows)
         connection.execute(
             sa.text(
                 "WITH described AS ("
@@ -70,6 +79,7 @@ def describe_movies(connection: sa.Connection, movies: Sequence[Movie]) -> None:
                 " AND (m.title, m.genres, m.release_year) IS DISTINCT FROM (d.title, d.genres, d.release_year)"
             )
         )
+    return sum(year is None and each.release_year is not None for each, year in zip(last, years, strict=True))
 
 
 def describe_users(connection: sa.Connection, users: Sequence[User]) -> None:

@@ -88,7 +88,7 @@ def _load(
             raise DataError(f"{reading.name} has no ratings. Nothing was stored; name a table that has rows.")
         new_users, new_movies = _map_ids(connection, "user"), _map_ids(connection, "movie")
         _, unrated = map_ids(connection, "movie", _ids(movies))
-        describe_movies(connection, movies)
+        years_left_out = describe_movies(connection, movies)
         progress(0.3)
         inserted, updated = _merge(connection, reading, new_rows)
         if source.watermark is not None:
@@ -98,7 +98,10 @@ def _load(
             refresh_statistics(connection)
     read = total - len(rejected)
     unchanged = read - inserted - updated
-    return LoadReport(read, inserted, updated, unchanged, len(rejected), new_users, new_movies + unrated), rejected
+    report = LoadReport(
+        read, inserted, updated, unchanged, len(rejected), new_users, new_movies + unrated, years_left_out
+    )
+    return report, rejected
 
 
 def _ids(movies: Sequence[Movie]) -> pa.StringArray:

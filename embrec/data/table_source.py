@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import sqlalchemy as sa
 
 from embrec.data.files.columns import match_columns, rating_columns, shown
-from embrec.data.files.movies import Movie, check_movie, titled
-from embrec.errors import ArgumentError, BadRowError, DataError
+from embrec.data.files.movies import Movie, movies_of
+from embrec.errors import ArgumentError, DataError
 from embrec.validation import LONGEST_ID_BYTES
 
 # Rows up to one hour older than the watermark are read again, or rows of transactions still open then would be missed.
@@ -43,7 +43,8 @@ class TableSource:
         columns: Its names of user_id, movie_id, rating and rated_at, if they differ:
             ``{"user_id": "customer"}``. A rated_at is a timestamp (without a zone it is UTC), a date, or seconds since
             1970; there need not be one.
-        movies_query: A SELECT of movie_id, title and, where known, genres (text[], or text as A|B) and release_year.
+        movies_query: A SELECT of movie_id, title and, where known, genres (text[], json, or text as A|B) and
+            release_year (a number, a date or text).
         watermark: A column of times that changes whenever its row does, such as updated_at. Then only rows are read
             that are newer than all were at the last such load, or at most ``OVERLAP`` older.
     """
@@ -176,7 +177,7 @@ def read_source(connection: sa.Connection, source: TableSource) -> Reading:
 
 
 def read_movies(connection: sa.Connection, query: str) -> list[Movie]:
-    """The movies that a query gives, with the year that a title ends with where none is given.
+    """The movies that a query gives.
 
     Raises:
         DataError: A column is missing, or a row is no movie.
@@ -187,22 +188,8 @@ def read_movies(connection: sa.Connection, query: str) -> list[Movie]:
     for column in ("movie_id", "title"):
         if column not in names:
             raise DataError(f"The query of movies has no column {column}; it has: {shown(header)}. Name one so, by AS.")
-    return list(_movies(result.mappings(), names))
-
-
-def _movies(rows: sa.MappingResult, names: Mapping[str, str]) -> Iterator[Movie]:
-    for number, row in enumerate(rows, 1):
-        values = {column: row[theirs] for column, theirs in names.items()}
-        genres, year = values.get("genres"), values.get("release_year")
-        if isinstance(genres, str):
-            genres = genres.split("|")
-        elif genres is not None:
-            genres = [str(genre) for genre in genres if genre is not None]
-        if year is not None and not str(year).isdigit():
-            raise BadRowError("the query of movies", number, "release_year", "not a year between 1800 and 2199")
-        movie_id, title = ("" if each is None else str(each) for each in (values["movie_id"], values["title"]))
-        movie = titled(movie_id, title, genres, None if year is None else int(year))
-        yield check_movie(movie, "the query of movies", number)
+    rows = ({column: row[theirs] for column, theirs in names.items()} for row in result.mappings())
+    return movies_of(enumerate(rows, 1), "the query of movies")
 
 
 def _relation(connection: sa.Connection, table: str) -> tuple[str, str]:

@@ -57,6 +57,21 @@ def test_titles_years_and_genres_come_along_and_are_updated(engine: sa.Engine) -
     assert rows(engine, "SELECT title, genres, release_year FROM embrec.movies") == [("New", ["Y", "Z'"], 1991)]
 
 
+def test_a_movie_is_never_lost_for_its_year(engine: sa.Engine) -> None:
+    movies = pd.DataFrame({"movie_id": ["1", "2", "3", "4"], "title": ["Paint 500 ml (1500)", "B", "C", "D"]})
+    movies["release_year"] = [1500.0, 1999.0, np.nan, 1980.0]
+    load_frame(engine, frame(("a", "1", 1, 5)), [Movie("2", "B", None, 1990)])
+    report = loading.load(engine, sources.from_frame(frame(("a", "1", 1, 5)), movies))
+    assert report.years_left_out == 1
+    query = "SELECT movie_id, title, release_year FROM embrec.movies ORDER BY 1"
+    assert rows(engine, query) == [
+        *(("1", "Paint 500 ml (1500)", None), ("2", "B", 1999)),
+        *(("3", "C", None), ("4", "D", 1980)),
+    ]
+    load_frame(engine, frame(("a", "1", 1, 5)), [Movie("2", "B", None, "soon")])  # type: ignore[arg-type]
+    assert rows(engine, query)[1] == ("2", "B", 1999), "an unlikely year is an unknown one, and leaves what is known"
+
+
 def test_what_is_not_known_of_a_movie_leaves_what_is(engine: sa.Engine) -> None:
     load_frame(engine, frame(("a", "1", 1, 5)), [Movie("1", "Old", ["X"], 1990)])
     load_frame(engine, frame(("a", "1", 1, 5)), [Movie("1", "New")])

@@ -93,7 +93,7 @@ def test_a_frame_of_ids_of_several_types() -> None:
         ("", "no column user_id; its header is: .*Rename one"),
         ("user_id,userid\n", "several columns user_id"),
         ("id,age\n1,2\n", "no column user_id; its header is: id, age. Rename one"),
-        ("user_id;age\n1;2\n", "by semicolons. Rewrite it with commas"),
+        ("id;age\n1;2\n", "no column user_id; its header is: id, age. Rename one"),
         ("user_id,age, age\n", "names age twice. Rename one"),
         ("user_id,,age\n1,2,3\n", "a column without a name. Name it, or leave it out"),
         ("user_id,age\n1\n", r"line 2, column \(row\): 1 columns where 2 are expected"),
