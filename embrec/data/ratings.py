@@ -12,10 +12,11 @@ import sqlalchemy as sa
 from embrec import db, validation
 from embrec.db import Bind
 from embrec.errors import ArgumentError, NoPublishedRunError
+from embrec.validation import OutsideId
 
 
 def add_rating(
-    bind: Bind, user_id: str | int, movie_id: str | int, rating: float, rated_at: dt.datetime | None = None
+    bind: Bind, user_id: OutsideId, movie_id: OutsideId, rating: float, rated_at: dt.datetime | None = None
 ) -> None:
     """Record a user's rating of a movie, in place of an earlier one; new ids are taken in.
 
@@ -48,7 +49,7 @@ def add_rating(
         )
 
 
-def remove_rating(bind: Bind, user_id: str | int, movie_id: str | int) -> bool:
+def remove_rating(bind: Bind, user_id: OutsideId, movie_id: OutsideId) -> bool:
     """Take a user's rating of a movie back; returns whether there was one.
 
     Raises:
@@ -61,7 +62,7 @@ def remove_rating(bind: Bind, user_id: str | int, movie_id: str | int) -> bool:
         return bool(connection.scalar(statement, values))
 
 
-def forget_user(bind: Bind, user_id: str | int) -> bool:
+def forget_user(bind: Bind, user_id: OutsideId) -> bool:
     """Take away all that is known of a user: ratings, labels, vectors in every run, what experiments recorded.
 
     Movies' vectors, which were learned from many users' ratings, stay as they are until the next training.
