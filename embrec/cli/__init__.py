@@ -83,7 +83,7 @@ def cli(ctx: click.Context, debug: bool) -> None:
 
     \b
     embrec          # the database in use, and the next command to run
-    embrec demo     # load MovieLens 100K, train, and ask for similar movies
+    embrec demo     # load MovieLens 100K, train two models, and compare their similar movies
     embrec status   # health, and how to fix problems
 
     The database is the first that is given: --database-url, EMBREC_DATABASE_URL, DATABASE_URL, libpq's PG* variables.
