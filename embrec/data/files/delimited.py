@@ -65,7 +65,7 @@ def read_first_line(path: Path) -> bytes:
         )
     if b"\r" in first:
         raise DataError(f"{path} ends its lines with a carriage return alone. Rewrite it with line feeds.")
-    if not newline and not first.startswith(b"{"):
+    if not newline and not first.lstrip().startswith(b"{"):
         raise DataError(f"{path} has but one line. A CSV file has a header and then a line for each rating.")
     return first
 
@@ -112,7 +112,7 @@ def require_text(path: Path, beginning: bytes) -> None:
         DataError: It is of another format, which is named.
     """
     for signature, remark in _OTHER_FORMATS.items():
-        if beginning.startswith(signature):
+        if beginning.removeprefix(codecs.BOM_UTF8).lstrip().startswith(signature):
             raise DataError(f"{path} {remark}.")
     if b"\0" in beginning:
         raise DataError(f"{path} is no text: it has NUL bytes. Name a CSV file in UTF-8.")

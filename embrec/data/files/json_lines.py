@@ -35,7 +35,7 @@ class Objects(NamedTuple):
 
 def is_json(beginning: bytes) -> bool:
     """Check whether a file that begins so has JSON objects."""
-    return beginning.startswith(b"{")
+    return beginning.lstrip().startswith(b"{")
 
 
 def read_objects(name: str, data: bytes, first: int) -> Objects:

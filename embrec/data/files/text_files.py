@@ -45,7 +45,7 @@ def read_rows(path: Path) -> Iterator[tuple[int, list[Any]]]:
         DataError: The file cannot be read, or is no text.
     """
     text = _whole_text(path)
-    if is_json(text[:1].encode()):
+    if is_json(text.lstrip()[:1].encode()):
         objects = read_objects(str(path), text.encode("utf-8", "surrogatepass"), 1)
         if objects.rejected:
             raise BadRowError(str(path), objects.rejected[0].line, "(row)", objects.rejected[0].reason)
