@@ -138,12 +138,12 @@ def _trained(bind: sa.Engine, model: str, known: Mapping[str, Any], options: dic
 
 
 def _publish(bind: sa.Engine, run: ModelRun) -> None:
-    """Publish a run, unless it is published."""
+    """Publish a run, unless it is published, in place of whatever else was published meanwhile."""
     if run.published:
         return
     with db.begin(bind) as connection:
         before = records.published_run_id(connection)
-        publishing.publish(connection, run.model_run_id)
+        publishing.publish(connection, run.model_run_id, force=True)
     back = "" if before is None else f" in place of run {before}; to go back to that: embrec runs rollback"
     note(f"Model run {run.model_run_id} is published{back}.")
 
