@@ -96,11 +96,13 @@ def train(
             experiment.
 
     Raises:
+        ArgumentError: The database is no Engine.
         ConfigError: There is no such model or option, or the model cannot begin with a run.
         DataError: There are no ratings, or too few to hold a part out.
         TrainingError: The fit went wrong.
         RunError: The vectors cannot be used, or no run is published that a warm start could begin with.
     """
+    db.require_engine(engine)
     chosen = registry.get(model)
     settings = registry.make_options(chosen, options or {})
     if not 0 <= holdout < 1:

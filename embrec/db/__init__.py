@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-from embrec.db.connection import Bind, begin, create_engine, local_server, open_engine, retrying
+from embrec.db.connection import (
+    Bind,
+    begin,
+    create_engine,
+    driver_connection,
+    local_server,
+    open_engine,
+    require_connection,
+    require_engine,
+    retrying,
+)
 from embrec.db.driver_errors import translated_errors
 from embrec.db.requirements import (
     SCHEMA_REVISION,
@@ -24,12 +34,15 @@ __all__ = [
     "check_server",
     "create_engine",
     "current_revision",
+    "driver_connection",
     "extension_schema",
     "installed_sql",
     "is_newer",
     "local_server",
     "open_engine",
     "poll_lock",
+    "require_connection",
+    "require_engine",
     "require_schema",
     "require_session",
     "retrying",

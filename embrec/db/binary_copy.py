@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import psycopg
@@ -197,4 +197,4 @@ def timestamps(microseconds: NDArray[np.int64]) -> NDArray[np.int64]:
 
 def _cursor(connection: sa.Connection) -> psycopg.Cursor[Any]:
     """Return a cursor of the underlying driver, in the same transaction."""
-    return cast("psycopg.Connection[Any]", connection.connection.driver_connection).cursor()
+    return db.driver_connection(connection).cursor()

@@ -133,6 +133,7 @@ def _run(
     on_revision: Callable[[str], None] = lambda revision: None,
 ) -> None:
     """Migrate, and go on from the revision reached where a lock was not to be had in time."""
+    db.require_engine(engine)
     config = _config()
     config.attributes["engine"] = engine
     config.attributes["on_revision"] = on_revision

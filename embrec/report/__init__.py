@@ -43,6 +43,7 @@ def write_report(
         DataError: There are no ratings.
         SchemaError: The schema is absent or behind.
     """
+    db.require_engine(engine)
     path = Path(output)
     if not path.parent.is_dir() or path.is_dir():
         raise ConfigError(f"The file {path} cannot be made there. Name another with --output.")

@@ -83,6 +83,7 @@ def import_run(engine: sa.Engine, path: str | Path) -> int:
         RunError: The model's vectors cannot be used.
         TrainingError: The model lacks a layer that SQL needs.
     """
+    db.require_engine(engine)
     path = _keras_path(path)
     try:
         with zipfile.ZipFile(path) as file:
@@ -124,6 +125,7 @@ def add_run(engine: sa.Engine, keras_model: Any, like: int) -> int:
         RunError: That run is not trained, or the model's vectors cannot be used.
         TrainingError: The model lacks a layer that SQL needs, or has another number of rows.
     """
+    db.require_engine(engine)
     with db.begin(engine) as connection:
         run = _trained(connection, like)
         rows = _rows_of(connection, run)
