@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import importlib.metadata
+import json
 import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, urlsplit
+from urllib.request import url2pathname
 
 import platformdirs
 from psycopg.conninfo import conninfo_to_dict
@@ -185,6 +188,23 @@ def server_environment() -> dict[str, str]:
         for name, value in os.environ.items()
         if not name.startswith(("PG", "LC_")) and name not in ("LANG", "LANGUAGE")
     }
+
+
+def install_command(extras: str) -> str:
+    """Return the command that adds extras to this installation, from where pip took it; no package index has embrec.
+
+    Args:
+        extras: Names of extras, separated by commas.
+    """
+    origin = json.loads(importlib.metadata.distribution("embrec").read_text("direct_url.json") or "{}")
+    url = str(origin.get("url", ""))
+    folder = Path(url2pathname(urlsplit(url).path))
+    if "dir_info" in origin and folder.is_dir():
+        editable = "-e " if origin["dir_info"].get("editable") else ""
+        return f"pip install {editable}'{folder}[{extras}]'"
+    if "archive_info" in origin:
+        return f"pip install 'embrec[{extras}] @ {url}'"
+    return f"pip install '.[{extras}]' in the folder of embrec's sources"
 
 
 def quiet_tensorflow() -> None:

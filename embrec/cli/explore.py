@@ -7,6 +7,7 @@ import webbrowser
 
 import click
 
+from embrec import config
 from embrec.cli.common import database_option, engine, note
 from embrec.errors import ConfigError
 
@@ -36,7 +37,7 @@ def explore(host: str, port: int, opens: bool, database_url: str | None) -> None
         from embrec.web import serving
     except ImportError as error:
         raise ConfigError(
-            f"The page needs {error.name}, which is not installed. Run: pip install 'embrec[web]'"
+            f"The page needs {error.name}, which is not installed. Run: {config.install_command('web')}"
         ) from error
     bind = engine(database_url)
     with serving.listen(host, port) as listening:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 import sqlalchemy as sa
 
+from embrec import config
 from embrec.cli.common import database_option, engine, importing_keras, json_option, model_option, note, print_json
 from embrec.cli.progress import progress_bar
 from embrec.errors import TrainingError, WithheldError
@@ -196,7 +197,7 @@ def train_with_progress(
 
             chosen = registry.get(model)
     except ImportError as error:
-        raise TrainingError("Training needs TensorFlow and Keras. Run: pip install 'embrec[train]'") from error
+        raise TrainingError(f"Training needs TensorFlow and Keras. Run: {config.install_command('train')}") from error
 
     with progress_bar("Preparing") as bar:
 

@@ -117,7 +117,7 @@ def local_server() -> Any:
     except ImportError as error:
         raise LocalServerError(
             "No database is configured, and the embedded one is not installed. "
-            "Set DATABASE_URL=postgresql://USER:PASSWORD@HOST/DATABASE, or run: pip install 'embrec[local]'"
+            f"Set DATABASE_URL=postgresql://USER:PASSWORD@HOST/DATABASE, or run: {config.install_command('local')}"
         ) from error
     return embedded.LocalServer(embedded.default_home())
 

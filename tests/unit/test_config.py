@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import importlib.metadata
+import json
 from pathlib import Path
 
 import pytest
@@ -153,6 +155,34 @@ def test_the_home_directory_follows_embrec_home_then_xdg(monkeypatch: pytest.Mon
     monkeypatch.setenv("EMBREC_HOME", str(tmp_path / "home"))
     assert config.home_directory() == tmp_path / "home"
     assert config.cache_directory() == tmp_path / "home" / "cache"
+
+
+@pytest.mark.parametrize(
+    ("origin", "command"),
+    [
+        ({"url": "file:///SOURCES", "dir_info": {"editable": True}}, "pip install -e 'SOURCES[web,local]'"),
+        ({"url": "file:///SOURCES", "dir_info": {}}, "pip install 'SOURCES[web,local]'"),
+        ({"url": "file:///gone", "dir_info": {}}, "pip install '.[web,local]' in the folder of embrec's sources"),
+        (
+            {"url": "file:///x/embrec-1.0.0-py3-none-any.whl", "archive_info": {}},
+            "pip install 'embrec[web,local] @ file:///x/embrec-1.0.0-py3-none-any.whl'",
+        ),
+        (None, "pip install '.[web,local]' in the folder of embrec's sources"),
+    ],
+)
+def test_extras_are_installed_from_where_embrec_was(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, origin: dict[str, object] | None, command: str
+) -> None:
+    folder = tmp_path / "made by me"
+    folder.mkdir()
+
+    class Installed:
+        def read_text(self, name: str) -> str | None:
+            url = folder.as_uri() if origin and "SOURCES" in str(origin["url"]) else None
+            return None if origin is None else json.dumps(origin | ({"url": url} if url else {}))
+
+    monkeypatch.setattr(importlib.metadata, "distribution", lambda name: Installed())
+    assert config.install_command("web,local") == command.replace("SOURCES", str(folder))
 
 
 def test_the_embedded_server_sees_no_locale_and_no_libpq_variables(monkeypatch: pytest.MonkeyPatch) -> None:
