@@ -21,8 +21,11 @@ from embrec.db.requirements import (
     extension_schema,
     installed_sql,
     is_newer,
+    path_faults,
     require_schema,
     schema_fault,
+    server,
+    server_faults,
     sql_comment,
 )
 from embrec.db.sessions import poll_lock, require_session
@@ -40,6 +43,7 @@ __all__ = [
     "is_newer",
     "local_server",
     "open_engine",
+    "path_faults",
     "poll_lock",
     "require_connection",
     "require_engine",
@@ -47,6 +51,8 @@ __all__ = [
     "require_session",
     "retrying",
     "schema_fault",
+    "server",
+    "server_faults",
     "sql_comment",
     "translated_errors",
 ]

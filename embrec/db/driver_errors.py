@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Iterator
 
 import psycopg
@@ -24,6 +25,9 @@ _LIMITS = {
     "25P04": "transaction_timeout",
 }
 
+# A type of pgvector's that is not found, or an operator or function of such a type.
+_OF_PGVECTOR = re.compile(r'type "(vector|halfvec)|[ .(](vector|halfvec)\b')
+
 
 @contextlib.contextmanager
 def translated_errors() -> Iterator[None]:
@@ -43,14 +47,8 @@ def translated_errors() -> Iterator[None]:
 
 
 def _translate(error: BaseException | None, statement: str) -> DatabaseError:
-    missing = (
-        psycopg.errors.UndefinedTable,
-        psycopg.errors.UndefinedFunction,
-        psycopg.errors.InvalidSchemaName,
-        psycopg.errors.UndefinedColumn,
-    )
-    if isinstance(error, missing) and "embrec." in f"{error} {statement}":
-        return SchemaError("The embrec schema is absent or behind in this database. Run: embrec db upgrade")
+    if fault := _schema_fault(error, statement):
+        return SchemaError(fault)
     lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
     state = getattr(error, "sqlstate", None)
     if setting := _LIMITS.get(state or ""):
@@ -79,6 +77,34 @@ def _translate(error: BaseException | None, statement: str) -> DatabaseError:
             "(on a primary, default_transaction_read_only is on)"
         )
     if isinstance(error, psycopg.errors.InsufficientPrivilege):
-        return DatabaseError(f"The database refused: {lines[0]}. The grants it takes are in docs/deploy.md, Rights")
+        return DatabaseError(f"The database refused: {lines[0]}. {_grant(lines[0])}")
     # The first line alone: the others may repeat a row's values.
     return DatabaseError(f"The database refused: {lines[0]}")
+
+
+def _schema_fault(error: BaseException | None, statement: str) -> str | None:
+    """Return a sentence on a schema that is absent or behind, or on pgvector out of reach, or None."""
+    missing = (
+        psycopg.errors.UndefinedTable,
+        psycopg.errors.UndefinedFunction,
+        psycopg.errors.UndefinedObject,
+        psycopg.errors.InvalidSchemaName,
+        psycopg.errors.UndefinedColumn,
+    )
+    if not isinstance(error, missing) or "embrec." not in f"{error} {statement}":
+        return None
+    if _OF_PGVECTOR.search(str(error).partition("\n")[0]):
+        return (
+            "The functions of embrec do not find pgvector: it was moved to another schema (run: embrec db upgrade), or "
+            "their owner has no USAGE there (its owner runs: GRANT USAGE ON SCHEMA ... TO embrec_owner). "
+            "The one that holds here is named by: embrec doctor"
+        )
+    return "The embrec schema is absent or behind in this database. Run: embrec db upgrade"
+
+
+def _grant(refusal: str) -> str:
+    """Return what to grant after a refusal."""
+    schema = re.search(r"permission denied for schema (.*)", refusal)
+    if schema and schema[1] != "embrec":
+        return f"The role that asked needs it; the schema's owner runs: GRANT USAGE ON SCHEMA {schema[1]} TO ..."
+    return "The grants it takes are in docs/deploy.md, Rights"

@@ -105,6 +105,7 @@ def check(engine: sa.Engine) -> list[str]:
                 " WHERE NOT i.indisvalid AND c.relnamespace = 'embrec'::regnamespace AND c.relkind = 'i'"
             )
         )
+        differences += db.path_faults(connection)
         return differences + [f"index {name} is invalid; drop it and upgrade again" for name in invalid]
 
 

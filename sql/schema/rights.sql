@@ -47,9 +47,15 @@ BEGIN
             (SELECT string_agg(format('CREATE ROLE %I NOLOGIN', name), '; ') FROM unnest(missing) AS name);
     END IF;
 
-    -- Functions with the caller's rights need it of the readers, those with the owner's of the owner.
+    -- Functions with the caller's rights need it of the readers, those with the owner's of the owner. It is granted by
+    -- name, so that no answer fails once somebody takes it from PUBLIC.
     FOREACH role IN ARRAY '{embrec_owner,embrec_reader,embrec_trainer}'::text[] LOOP
-        IF to_regrole(role) IS NOT NULL AND NOT has_schema_privilege(role, extension_schema, 'USAGE') THEN
+        IF to_regrole(role) IS NOT NULL AND has_schema_privilege(extension_schema, 'USAGE WITH GRANT OPTION') AND NOT EXISTS (
+            SELECT
+            FROM pg_namespace AS n
+            CROSS JOIN aclexplode(n.nspacl) AS a
+            WHERE n.nspname = extension_schema AND a.grantee = to_regrole(role) AND a.privilege_type = 'USAGE'
+        ) THEN
             EXECUTE format('GRANT USAGE ON SCHEMA %I TO %I', extension_schema, role);
         END IF;
     END LOOP;
@@ -147,11 +153,15 @@ BEGIN
         END IF;
     END IF;
     IF to_regrole('embrec_publisher') IS NOT NULL THEN
-        GRANT SELECT ON embrec.model_runs, embrec.publications, embrec.published_run TO embrec_publisher;
+        GRANT SELECT ON embrec.model_runs, embrec.publications TO embrec_publisher;
         GRANT INSERT ON embrec.publications TO embrec_publisher;
         IF to_regclass('embrec.experiments') IS NOT NULL THEN
             GRANT SELECT, INSERT, UPDATE ON embrec.experiments TO embrec_publisher;
-            GRANT SELECT ON embrec.exposures, embrec.outcomes, embrec.experiment_results TO embrec_publisher;
+            GRANT SELECT ON embrec.exposures, embrec.outcomes TO embrec_publisher;
+        END IF;
+        -- A downgrade leaves no views, because an upgrade installs them.
+        IF to_regclass('embrec.published_run') IS NOT NULL THEN
+            GRANT SELECT ON embrec.published_run, embrec.experiment_results TO embrec_publisher;
         END IF;
     END IF;
 END
