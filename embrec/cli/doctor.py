@@ -77,6 +77,7 @@ def _checks(url: str | None) -> Iterator[tuple[str, Callable[[], object]]]:
     yield "schema", lambda: _schema(engines[0])
     yield "rights", lambda: _with(engines[0], _rights)
     yield "pgvector's schema", lambda: _with(engines[0], _place)
+    yield "search path", lambda: _with(engines[0], _namesake)
     yield "published run", lambda: _with(engines[0], _published)
     yield "answers", lambda: _with(engines[0], _answers)
 
@@ -109,6 +110,31 @@ def _requirements(connection: sa.Connection) -> str:
             "Build it on this machine with: make OPTFLAGS=''"
         ) from error
     return f"pgvector {version}, and a distance of {distance:.2f} where 0.04 is right"
+
+
+def _namesake(connection: sa.Connection) -> str:
+    """Check that no role has the schema embrec as its default schema, because it is called embrec."""
+    query = """
+    SELECT coalesce((
+        SELECT split_part(setting, '=', 2)
+        FROM pg_db_role_setting AS s
+        CROSS JOIN unnest(s.setconfig) AS setting
+        JOIN pg_database AS d ON d.datname = current_database()
+        WHERE setting LIKE 'search_path=%' AND s.setrole IN (0, r.oid) AND s.setdatabase IN (0, d.oid)
+        ORDER BY s.setrole = 0, s.setdatabase = 0
+        LIMIT 1
+    ), '"$user", public')
+    FROM pg_roles AS r
+    WHERE r.rolname = 'embrec'
+    """
+    path = connection.scalar(sa.text(query))
+    if path is not None and "$user" in path:
+        database = connection.scalar(sa.text("SELECT quote_ident(current_database())"))
+        raise _Advice(
+            "the role embrec makes its tables in the schema embrec unless it names another; run: "
+            f"ALTER ROLE embrec IN DATABASE {database} SET search_path = public"
+        )
+    return "no role makes its own tables in the schema embrec by default"
 
 
 def _published(connection: sa.Connection) -> str:
