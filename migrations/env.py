@@ -168,6 +168,6 @@ if context.is_offline_mode():
 elif "engine" in context.config.attributes:
     run_online(context.config.attributes["engine"])
 else:
-    own_engine = db.open_engine(notify=print, direct=True)
+    own_engine = db.open_engine(notify=print, direct=True, migrate=False)
     run_online(own_engine)
     own_engine.dispose()

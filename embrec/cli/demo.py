@@ -65,7 +65,7 @@ def demo(epochs: int, database_url: str | None) -> None:
     _check_installation(database_url)
     watch = _Stopwatch()
     with watch("database and schema"):
-        bind = engine(database_url)
+        bind = engine(database_url, migrate=False)
         from embrec.db import schema
 
         note(f"Schema at revision {schema.upgrade(bind)}.")

@@ -61,7 +61,7 @@ def _checks(url: str | None) -> Iterator[tuple[str, Callable[[], object]]]:
     engines: list[sa.Engine] = []
 
     def reach() -> str:
-        engines.append(engine(url))
+        engines.append(engine(url, migrate=False))
         with db.begin(engines[0]) as connection:
             version = connection.scalar(sa.text("SHOW server_version"))
         return f"PostgreSQL {version}, {where(url)}"

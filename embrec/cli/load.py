@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 import sqlalchemy as sa
 
+from embrec import db
 from embrec.cli.common import database_option, engine, json_option, note, print_json
 from embrec.cli.progress import progress_bar
 from embrec.data.files.columns import COLUMN_OPTIONS, MOVIE_COLUMN_OPTIONS
@@ -94,6 +95,8 @@ def load(
     if movie_columns and not movies:
         raise click.UsageError(f"{', '.join(MOVIE_COLUMN_OPTIONS.values())} go with --movies FILE.")
     bind = engine(database_url)
+    with db.begin(bind) as connection:
+        db.require_schema(connection)  # before a download
     if source is not None:
         report = load_with_progress(bind, open_named_source(source, movies, columns, users, movie_columns), reject_to)
     else:

@@ -85,25 +85,47 @@ def _readable_times(connection: psycopg.Connection[Any], record: object) -> None
 
 
 def open_engine(
-    url: str | sa.URL | None = None, notify: Callable[[str], None] = lambda message: None, direct: bool = False
+    url: str | sa.URL | None = None,
+    notify: Callable[[str], None] = lambda message: None,
+    direct: bool = False,
+    migrate: bool = True,
 ) -> sa.Engine:
     """Make an engine for the configured database, or for the embedded one if none is configured.
+
+    The embedded one belongs to this user alone, so its schema is made, and brought to this release, when it is opened.
 
     Args:
         url: A database URL that takes precedence over the environment.
         notify: Called with one line when the embedded database is used.
         direct: True if the engine needs a session of the server's own: EMBREC_DIRECT_URL then goes before DATABASE_URL.
+        migrate: False to leave the schema of the embedded database as it is.
 
     Raises:
         ConfigError: The configured URL cannot be read.
         LocalServerError: Nothing is configured and the embedded server cannot be started.
+        SchemaError: The embedded database cannot be migrated.
     """
     setting = config.database_setting(None if url is None else _url_text(url), direct)
     if setting is not None:
         return create_engine(setting)
     server = local_server()
     notify(f"No database is configured; using the embedded one in {server.home}")
-    return create_engine(server.start())
+    engine = create_engine(server.start())
+    if migrate:
+        _migrate(engine, notify)
+    return engine
+
+
+def _migrate(engine: sa.Engine, notify: Callable[[str], None]) -> None:
+    """Bring the schema to this release, if it is absent or behind."""
+    from embrec.db import requirements, schema  # only here: most programs have a database that others migrate
+
+    with begin(engine) as connection:
+        fault = requirements.schema_fault(connection, requirements.current_revision(connection))
+    if fault:
+        notify(f"{fault} Migrating it.")
+        schema.upgrade(engine)
+        engine.dispose()  # sessions that began before the upgrade have the search_path of before
 
 
 def local_server() -> Any:

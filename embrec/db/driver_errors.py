@@ -107,6 +107,8 @@ def _schema_fault(error: BaseException | None, statement: str) -> str | None:
 
 def _grant(refusal: str) -> str:
     """Return what to grant after a refusal."""
+    if database := re.search(r"create temporary tables in database (.*)", refusal):
+        return f"A superuser runs: GRANT TEMPORARY ON DATABASE {database[1]} TO embrec_owner, embrec_loader"
     schema = re.search(r"permission denied for schema (.*)", refusal)
     if schema and schema[1] != "embrec":
         return f"The role that asked needs it; the schema's owner runs: GRANT USAGE ON SCHEMA {schema[1]} TO ..."

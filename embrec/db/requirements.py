@@ -10,6 +10,7 @@ from typing import cast
 
 import sqlalchemy as sa
 
+from embrec import validation
 from embrec.db import resources
 from embrec.errors import (
     RequirementError,
@@ -165,6 +166,16 @@ def _right_faults(server: Server) -> list[str]:
             f"GRANT USAGE ON SCHEMA {server.place} TO {server.role}"
         )
     return found
+
+
+def requirements_sql(role: str) -> str:
+    """Return the script that a superuser runs in a database, so that a role can migrate there.
+
+    Args:
+        role: The role that is to migrate, as it is spelt in pg_roles.
+    """
+    literal = validation.text(role, "role").replace("'", "''")
+    return resources.sql_text("schema/requirements").replace("{role}", f"'{literal}'")
 
 
 def check_server(connection: sa.Connection) -> None:

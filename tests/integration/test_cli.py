@@ -18,6 +18,7 @@ import sqlalchemy as sa
 from data import load_frame, rating_frame, stored_run, two_part_run
 
 from embrec.cli import main
+from embrec.data.files import movielens
 from embrec.data.files.movies import Movie
 from embrec.db import SCHEMA_REVISION
 from embrec.runs import publishing
@@ -186,6 +187,18 @@ def test_without_the_schema_every_command_names_the_one_to_run(
     ):
         code, _, err = embrec(*arguments, "--database-url", empty_url)
         assert (code, "Run: embrec db upgrade" in err) == (1, True), arguments
+
+
+def test_the_schema_is_looked_at_before_a_download(
+    embrec: Run, empty_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def fetched(*arguments: object) -> Path:
+        raise AssertionError("downloaded")
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(movielens, "fetch_ml_100k", fetched)
+    code, _, err = embrec("load", "ml-100k", "--database-url", empty_url)
+    assert (code, err) == (1, "embrec: This database has no embrec schema yet. Run: embrec db upgrade\n")
 
 
 def test_a_server_that_is_not_there_is_one_line_without_the_password(embrec: Run) -> None:

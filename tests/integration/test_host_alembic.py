@@ -1,4 +1,4 @@
-"""A host application with migrations by Alembic in the same database, as docs/how-to/use-alembic-beside-embrec.md has it."""
+"""A host application with Alembic migrations in the same database, by the page use-alembic-beside-embrec."""
 
 from __future__ import annotations
 
@@ -34,7 +34,8 @@ with engine.connect() as connection:
 """
 REFERS = """
 sa.Table("movies", target_metadata, sa.Column("movie_index", sa.Integer, primary_key=True), schema="embrec")
-target_metadata.tables["films"].append_constraint(sa.ForeignKeyConstraint(["movie_index"], ["embrec.movies.movie_index"]))
+refers = sa.ForeignKeyConstraint(["movie_index"], ["embrec.movies.movie_index"])
+target_metadata.tables["films"].append_constraint(refers)
 """
 PLAIN = "context.configure(connection=connection, target_metadata=target_metadata)"
 ALL_SCHEMAS = PLAIN.replace(")", ", include_schemas=True)")
