@@ -69,7 +69,7 @@ def _translate(error: BaseException | None, statement: str) -> DatabaseError:
             f"The database cannot be reached: {reason.rstrip('.')}. Check DATABASE_URL, or run: embrec doctor"
         )
     if isinstance(error, psycopg.errors.DependentObjectsStillExist):
-        detail = " ".join((error.diag.message_detail or "").split())
+        detail = ", ".join((error.diag.message_detail or "").splitlines())
         return DatabaseError(f"The database refused: {lines[0]}: {detail}. Drop those first, and make them again later")
     # Also a query on a standby that is in the way of what the primary did.
     if isinstance(error, psycopg.errors.SerializationFailure | psycopg.errors.DeadlockDetected):

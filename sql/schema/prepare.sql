@@ -35,7 +35,7 @@ BEGIN
         EXECUTE format(
             'ALTER ROLE embrec IN DATABASE %I SET search_path = %s',
             current_database(),
-            coalesce(nullif(regexp_replace(session_path, '"\$user"\s*,?\s*', ''), ''), 'public')
+            coalesce(nullif(regexp_replace(session_path, '"[$]user" *,? *', ''), ''), 'public')
         );
     END IF;
     -- Revisions find pgvector, wherever it lives, and none of the host's tables before ours. Functions keep this path:

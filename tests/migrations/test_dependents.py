@@ -16,7 +16,7 @@ from data import load_frame, rating_frame, two_part_run
 from embrec import db
 from embrec.db import resources, schema
 from embrec.db.dependents import dependents
-from embrec.errors import SchemaError
+from embrec.errors import DatabaseError, SchemaError
 from embrec.serving import similar
 
 # Objects of a host by the statement that makes each, and the beginning of the one that drops it.
@@ -128,7 +128,7 @@ def test_a_downgrade_that_fails_at_the_last_revision_undoes_all(
     run(engine, "CREATE VIEW public.titles AS SELECT movie_id, title FROM embrec.movies")
     before = catalogue(engine)
     monkeypatch.setattr("embrec.db.dependents.dependents", lambda connection, everything: [])
-    with pytest.raises(SchemaError, match="view titles depends on table embrec.movies"):
+    with pytest.raises(SchemaError, match="view .*titles depends on table .*movies"):
         schema.downgrade(engine, "base")
     assert (catalogue(engine), schema.current(engine)) == (before, db.SCHEMA_REVISION)
 
@@ -146,3 +146,21 @@ def test_alembic_in_the_checkout_refuses_too(engine: sa.Engine, url: str, argume
     assert done.returncode != 0
     assert "DROP VIEW public.live" in done.stderr
     assert schema.current(engine) == db.SCHEMA_REVISION
+
+
+def test_an_upgrade_that_is_refused_says_what_is_missing_and_not_to_upgrade(engine: sa.Engine) -> None:
+    run(engine, "DROP TABLE embrec.tuning_trials")
+    with pytest.raises(SchemaError, match='migration stopped: .*"embrec.tuning_trials" does not exist') as stopped:
+        schema.upgrade(engine)
+    assert "absent or behind" not in str(stopped.value)
+
+
+def test_a_function_that_a_hosts_view_needs_is_named_with_the_view(engine: sa.Engine) -> None:
+    run(engine, "CREATE VIEW public.alike AS SELECT * FROM embrec.similar_movies('1'::text, 3)")
+    with (
+        pytest.raises(
+            DatabaseError, match=r"view (public\.)?alike depends on function .*similar_movies.* Drop those first"
+        ),
+        db.begin(engine) as connection,
+    ):
+        connection.execute(sa.text("DROP FUNCTION embrec.similar_movies(text, integer)"))
