@@ -170,7 +170,7 @@ def _answers(connection: sa.Connection) -> str:
     movie = str(catalogue.map_movies(connection, 1).movie_id[0])
     similar.similar_movies(connection, movie, 1)
     asked = "similar movies, a visitor's recommendations"
-    recommend.recommend_for(connection, {movie: float(published.highest_rating.iloc[0])}, 1)
+    recommend.recommend_for(connection, {movie: published.highest_rating.fillna(1).iloc[0]}, 1)
     rated = sa.text("SELECT user_id FROM embrec.users WHERE user_index = (SELECT max(user_index) FROM embrec.ratings)")
     if may_read and (user := connection.scalar(rated)) is not None:
         recommend.recommend_movies(connection, user, 1)

@@ -263,9 +263,11 @@ def test_offline_sql_needs_no_database(embrec: Run) -> None:
 
 
 def test_doctor(embrec: Run, published: list[str], empty_url: str) -> None:
+    assert embrec("db", "upgrade", *published)[0] == 0  # a copy of a database has not its search_path for a role
     code, out, _ = embrec("doctor", *published)
     assert code == 0
-    assert [line[:4] for line in out.splitlines()] == ["ok  "] * 9
+    assert [line[:4] for line in out.splitlines()] == ["ok  "] * 11
+    assert "ok    answers: similar movies, a visitor's recommendations, a user's" in out
     assert "distance of 0.04" in out
     code, out, _ = embrec("doctor", "--database-url", empty_url)
     assert code == 1
