@@ -13,7 +13,7 @@ from embrec import db
 from embrec.data.files.movies import Movie
 from embrec.data.ids import add_new_ids, map_ids
 from embrec.data.merge import LoadReport, describe_movies, lock_indexes, lock_ratings, merge_ratings, no_ratings
-from embrec.data.ratings import refresh_statistics
+from embrec.data.ratings import apply_followed, refresh_statistics
 from embrec.data.rejects import MOST_REJECTED, RejectedRow, check_reject_file, refuse_too_many, write_rejected
 from embrec.data.table_source import Reading, TableSource, read_movies, read_source, run
 from embrec.db.tables import load_watermarks
@@ -64,6 +64,7 @@ def load_from_table(
             if not tries_left:
                 raise
             time.sleep(LOCK_SECONDS)
+    apply_followed(engine)
     write_rejected(reject_to, rejected)
     return report
 

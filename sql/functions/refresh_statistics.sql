@@ -1,5 +1,5 @@
--- Count the ratings anew for movie_statistics, once the changes of followed tables that wait are applied; readers are not
--- held up. With the owner's rights, so that it may be granted to an application.
+-- Count the ratings anew for movie_statistics; readers are not held up. With the owner's rights, so that it may be
+-- granted to an application.
 CREATE OR REPLACE FUNCTION embrec.refresh_statistics()
 RETURNS void
 LANGUAGE plpgsql
@@ -8,7 +8,6 @@ SET search_path = pg_catalog, pg_temp
 SET quote_all_identifiers = off -- PostgreSQL's own refresh fails with it
 AS $$
 BEGIN
-    PERFORM embrec.apply_followed();
     REFRESH MATERIALIZED VIEW CONCURRENTLY embrec.movie_statistics;
 END;
 $$;

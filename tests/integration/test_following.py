@@ -5,10 +5,11 @@ from __future__ import annotations
 import threading
 import time
 
+import pandas as pd
 import psycopg
 import pytest
 import sqlalchemy as sa
-from data import rating_frame
+from data import load_frame, rating_frame, two_part_run
 from shop import BAD, FOLLOW, STARS, do, make_table, pairs, stored
 
 from embrec.data import ratings
@@ -192,7 +193,7 @@ def test_an_open_transaction_keeps_nobody_from_signing_up(engine: sa.Engine) -> 
 LOCK = "LOCK TABLE embrec.users, embrec.movies, embrec.ratings IN SHARE ROW EXCLUSIVE MODE"  # as a load does
 
 
-@pytest.mark.parametrize("applied_by", ["commit", "refresh_statistics", "load", "forget", "hand"])
+@pytest.mark.parametrize("applied_by", ["commit", "refresh", "load", "file", "forget", "hand"])
 def test_changes_wait_for_a_load_and_the_application_does_not(engine: sa.Engine, applied_by: str) -> None:
     make_table(engine)
     do(engine, FOLLOW, "INSERT INTO shop.stars VALUES ('a', 1, 3), ('c', 2, 1)")
@@ -210,10 +211,14 @@ def test_changes_wait_for_a_load_and_the_application_does_not(engine: sa.Engine,
         case "commit":
             do(engine, "INSERT INTO shop.stars VALUES ('d', 1, 1)")
             expected.append(("d", "1", 1.0))
-        case "refresh_statistics":
-            assert ratings.refresh_statistics(engine)
+        case "refresh":
+            two_part_run(engine)
+            assert ratings.refresh(engine) >= 0
         case "load":
             assert load_from_table(engine, STARS).read == 2
+        case "file":
+            load_frame(engine, pd.DataFrame({"user_id": ["e"], "movie_id": ["9"], "rating": [1.0]}))
+            expected.append(("e", "9", 1.0))
         case "forget":
             assert ratings.forget_user(engine, "b")
             expected.pop()
