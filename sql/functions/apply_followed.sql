@@ -16,6 +16,8 @@ BEGIN
     -- Before any work: a load may hold the tables for minutes. Changes that wait are applied by one session at a time.
     IF EXISTS (SELECT FROM embrec.followed_changes AS f WHERE f.waiting) THEN
         LOCK TABLE embrec.users, embrec.movies IN SHARE ROW EXCLUSIVE MODE;
+    ELSIF NOT EXISTS (SELECT FROM embrec.followed_changes AS f WHERE f.transaction_id = txid_current_if_assigned()) THEN
+        RETURN 0;
     END IF;
     LOCK TABLE embrec.ratings IN ROW EXCLUSIVE MODE;
     WITH taken AS (
