@@ -19,6 +19,7 @@
 \ir views/run_indexes.sql
 \ir views/run_status.sql
 \ir views/status.sql
+\ir views/followed_tables.sql
 \ir functions/trimmed.sql
 \ir functions/apply_followed.sql
 \ir functions/refresh_statistics.sql

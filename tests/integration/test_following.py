@@ -16,6 +16,7 @@ from embrec.data import ratings
 from embrec.data.merge import LoadReport
 from embrec.data.table_loading import load_from_table
 from embrec.db.tables import metadata
+from embrec.monitoring.status import StatusWarning, read_status
 
 
 def test_a_followed_table_and_the_ratings_are_in_step(engine: sa.Engine) -> None:
@@ -349,3 +350,66 @@ def test_a_change_of_other_columns_is_none_of_ours(engine: sa.Engine) -> None:
     make_table(engine, rating_frame())
     do(engine, FOLLOW, "UPDATE shop.stars SET updated_at = now()")
     assert stored(engine) == []
+
+
+def warned(engine: sa.Engine, code: str) -> list[StatusWarning]:
+    return [warning for warning in read_status(engine).warnings if warning.code == code]
+
+
+@pytest.mark.parametrize(
+    ("fault", "message"),
+    [
+        ("CREATE TABLE shop.old () INHERITS (shop.stars)", "became a partition, a parent or a child later"),
+        (
+            "CREATE TABLE shop.parts (LIKE shop.stars) PARTITION BY LIST (customer);"
+            " ALTER TABLE shop.parts ATTACH PARTITION shop.stars DEFAULT",
+            "became a partition",
+        ),
+        ("ALTER TABLE shop.stars DISABLE TRIGGER ALL", "a trigger is disabled"),
+    ],
+)
+def test_a_table_that_is_no_longer_followed_is_named_with_what_mends_it(
+    engine: sa.Engine, fault: str, message: str
+) -> None:
+    make_table(engine)
+    do(engine, FOLLOW)
+    with engine.connect() as connection:
+        followed = connection.exec_driver_sql(
+            "SELECT table_name, column_names, fault FROM embrec.followed_tables"
+        ).all()
+    assert [tuple(row) for row in followed] == [("shop.stars", ["customer", "film", "stars", "bought_at"], None)]
+    do(engine, fault)
+    found = warned(engine, "not_followed")
+    assert message in " ".join(each.message for each in found)
+    do(engine, *(each.command for each in found))
+    assert warned(engine, "not_followed") == []
+    do(engine, "INSERT INTO shop.stars VALUES ('a', 1, 4)")
+    assert pairs(engine) == [("a", "1", 4.0)]
+
+
+def test_a_column_that_was_renamed_and_changes_that_wait_are_named(engine: sa.Engine) -> None:
+    make_table(engine)
+    do(engine, FOLLOW, "INSERT INTO shop.stars VALUES ('a', 1, 4)", 'ALTER TABLE shop.stars RENAME film TO "fílm, n°"')
+    assert ["a column has another name now" in each.message for each in warned(engine, "not_followed")] == [True]
+    do(engine, FOLLOW.replace("film", "fílm, n°"))
+    assert warned(engine, "not_followed") == warned(engine, "changes_waiting") == []
+    load = open_transaction(engine, LOCK)
+    do(engine, "INSERT INTO shop.stars VALUES ('b', 1, 4)")
+    load.rollback()
+    load.close()
+    do(engine, *(each.command for each in warned(engine, "changes_waiting")))
+    assert warned(engine, "changes_waiting") == []
+    assert len(pairs(engine)) == 2
+
+
+@pytest.mark.parametrize(
+    "what", ["ALL TABLES", "TABLES IN SCHEMA embrec", "TABLE embrec.ratings, embrec.user_embeddings"]
+)
+def test_a_publication_of_vectors_is_named(engine: sa.Engine, what: str) -> None:
+    do(engine, "CREATE PUBLICATION mine FOR TABLE embrec.ratings")
+    assert warned(engine, "logical_replication") == []
+    do(engine, f"CREATE PUBLICATION everything FOR {what}")
+    (warning,) = warned(engine, "logical_replication")
+    assert "everything" in warning.message
+    do(engine, warning.command)
+    assert warned(engine, "logical_replication") == []
