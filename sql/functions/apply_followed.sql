@@ -4,6 +4,7 @@ CREATE OR REPLACE FUNCTION embrec.apply_followed()
 RETURNS bigint
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
+SET plan_cache_mode = force_generic_plan -- planning takes longer than applying the change of one row
 AS $$
 DECLARE
     users text[];

@@ -62,7 +62,7 @@ BEGIN
     END LOOP;
     -- Every value is cast first, or a function of the owner's for a domain of the owner's would be the better match.
     rating := format('s.%I::%s', columns[3], kinds[3]);
-    moment := format('s.%I::%s', columns[4], kinds[4]);
+    moment := CASE WHEN kinds[4] IS NOT NULL THEN format('s.%I::%s', columns[4], kinds[4]) END;
     IF kinds[4] = ANY (string_to_array(times, ',')) THEN
         rated_at := CASE WHEN kinds[4] = 'timestamp with time zone' THEN moment ELSE format('(%s)::timestamp AT TIME ZONE ''UTC''', moment) END;
         in_time := format('(%s IS NULL OR %2$s >= ''1900-01-01 00:00+00'' AND %2$s < ''2100-01-01 00:00+00'')', moment, rated_at);

@@ -8,7 +8,8 @@ WITH RECURSIVE triggers AS (
         t.tgenabled = 'D' AS disabled,
         t.tgparentid <> 0 AS inherited,
         ARRAY(
-            SELECT convert_from(decode(replace(name.bytes, ' ', ''), 'hex'), 'UTF8')
+            -- The encoding's name is of another collation.
+            SELECT convert_from(decode(replace(name.bytes, ' ', ''), 'hex'), 'UTF8') COLLATE "default"
             FROM regexp_split_to_table(regexp_replace(encode(t.tgargs, 'hex'), '(..)', '\1 ', 'g'), '00 ') AS name (bytes)
             WHERE name.bytes <> ''
         ) AS column_names

@@ -74,21 +74,24 @@ HAVING count(*) > 0
 UNION ALL
 SELECT
     'logical_replication',
-    format('The publication %s has the vectors of runs, which no logical subscriber can apply; a streaming standby answers.', p.pubname),
+    format('The publication %s has the vectors of runs, which no logical subscriber can apply; a streaming standby answers.', p.name),
     CASE
-        WHEN p.puballtables THEN format('DROP PUBLICATION %I;', p.pubname)
+        WHEN p.puballtables THEN format('DROP PUBLICATION %I;', p.name)
         WHEN EXISTS (
             SELECT
             FROM pg_catalog.pg_publication_namespace AS n
             WHERE n.pnpubid = p.oid AND n.pnnspid = 'embrec'::regnamespace
-        ) THEN format('ALTER PUBLICATION %I DROP TABLES IN SCHEMA embrec;', p.pubname)
+        ) THEN format('ALTER PUBLICATION %I DROP TABLES IN SCHEMA embrec;', p.name)
         ELSE (
-            SELECT format('ALTER PUBLICATION %I DROP TABLE %s;', p.pubname, string_agg(r.prrelid::regclass::text, ', '))
+            SELECT format('ALTER PUBLICATION %I DROP TABLE %s;', p.name, string_agg(r.prrelid::regclass::text, ', '))
             FROM pg_catalog.pg_publication_rel AS r
             WHERE r.prpubid = p.oid AND r.prrelid IN ('embrec.movie_embeddings'::regclass, 'embrec.user_embeddings'::regclass)
         )
     END
-FROM pg_catalog.pg_publication AS p
+FROM (
+    -- A name has another collation than the other rows' texts.
+    SELECT n.oid, n.puballtables, n.pubname::text COLLATE "default" AS name FROM pg_catalog.pg_publication AS n
+) AS p
 WHERE
     p.puballtables
     OR EXISTS (SELECT FROM pg_catalog.pg_publication_namespace AS n WHERE n.pnpubid = p.oid AND n.pnnspid = 'embrec'::regnamespace)

@@ -247,6 +247,12 @@ def test_at_repeatable_read_a_transaction_is_in_step_or_fails_as_such(engine: sa
     assert pairs(engine) == [("a", "1", 4.0), ("b", "2", 3.0)]
 
 
+def test_a_table_without_times_is_followed(engine: sa.Engine) -> None:
+    make_table(engine)
+    do(engine, FOLLOW.replace(", 'bought_at'", ""), "INSERT INTO shop.stars VALUES ('a', 1, 3, now())")
+    assert stored(engine) == [("a", "1", 3.0, None)]
+
+
 def test_a_rollback_leaves_nothing(engine: sa.Engine) -> None:
     make_table(engine)
     do(engine, FOLLOW)
