@@ -141,6 +141,37 @@ def test_a_year_of_any_type(engine: sa.Engine, year: str, stored_year: int | Non
     assert found == [("1", "Anno (1602)", ["Action"], stored_year)]
 
 
+@pytest.mark.parametrize("order", ["ORDER BY random()", ""])
+def test_a_query_that_is_not_the_same_twice_is_read_once(engine: sa.Engine, order: str) -> None:
+    query = (
+        "SELECT u AS user_id, m AS movie_id, 1 + floor(random() * 5)::int AS rating"
+        f" FROM generate_series(1, 300) AS u, generate_series(1, 20) AS m {order} LIMIT 500"
+    )
+    assert load_from_table(engine, TableSource(query=query)).inserted == 500
+    do(engine, "CREATE VIEW sampled AS SELECT * FROM (" + query.replace("rating", "score") + ") AS s")
+    do(engine, "TRUNCATE embrec.ratings")
+    source = TableSource("sampled", columns={"rating": "score"})
+    assert load_from_table(engine, source).inserted == len(stored(engine)) == 500
+    with engine.connect() as connection:
+        users = connection.scalar(sa.text("SELECT count(DISTINCT user_index) FROM embrec.ratings"))
+        movies = connection.scalar(sa.text("SELECT count(*) FROM embrec.movies"))
+    assert users <= 300
+    assert movies <= 20
+
+
+def test_white_space_around_ids_is_trimmed_as_in_files(engine: sa.Engine, tmp_path: Path) -> None:
+    blanks = "".join(chr(code) for code in range(1, 0x3001) if not chr(code).strip())
+    make_table(engine, types="text, varchar, integer")
+    do(engine, "INSERT INTO shop.stars VALUES ('a', 'x', 1), (E'\\u3000 a\\t', E'\\n\u00a0x', 2), ('b ', 'x', 3)")
+    with engine.begin() as connection:
+        connection.execute(sa.text("INSERT INTO shop.stars VALUES (:user, 'x', 4)"), {"user": f"{blanks}c{blanks}"})
+        connection.execute(sa.text("INSERT INTO shop.stars VALUES ('d', :movie, 5)"), {"movie": blanks})
+    with pytest.raises(DataError, match="movie_id is empty"):
+        load_from_table(engine, STARS)
+    assert load_from_table(engine, STARS, tmp_path / "bad.csv").rejected == 1
+    assert [row[:3] for row in stored(engine)] == [("a", "x", 2.0), ("b", "x", 3.0), ("c", "x", 4.0)]
+
+
 def test_bad_rows_stop_the_load_or_are_set_aside(engine: sa.Engine, tmp_path: Path) -> None:
     for values, column, reason in BAD:
         make_table(engine, types="text, bigint, double precision")
