@@ -21,7 +21,9 @@ OVERLAP = dt.timedelta(hours=1)
 _INTEGERS = ("smallint", "integer", "bigint")
 _NUMBERS = (*_INTEGERS, "numeric", "real", "double precision")
 _TIMES = ("timestamp with time zone", "timestamp without time zone", "date")
-_IDS = ("text", "character varying", "character", "name", "citext", "uuid", *_INTEGERS)
+# Ids of these types have no blanks and are never too long.
+_SHORT = ("uuid", *_INTEGERS)
+_IDS = ("text", "character varying", "character", "name", "citext", *_SHORT)
 _KINDS = {
     "user_id": ("text or whole numbers", _IDS),
     "movie_id": ("text or whole numbers", _IDS),
@@ -70,10 +72,11 @@ class Reading:
         rows: A FROM item.
         user_id: Of a type whose values are equal where their texts are; the text is the id.
         movie_id: Likewise.
-        rating: A number of any type.
+        rating: A real, of a row without a fault.
         rated_at: A timestamptz; NULL without one.
         raw: All that is read of a row, as it stands there, as text[].
-        fault: The fault of a row, as 'column: reason'; NULL if it can be converted to a rating.
+        fault: The fault of a row, as 'column: reason'; NULL if it can be converted to a rating. Its ids are
+            ``staged_user`` and ``staged_movie``.
         watermark: The column of times as it stands there, and its type; None without one.
     """
 
@@ -99,13 +102,13 @@ class Reading:
             column, kind = self.watermark
             watermark = f"CASE WHEN isfinite({column}) THEN {_as_timestamptz(column, kind)} END"
         return (
-            f"SELECT {self.user_id} AS user_id, {self.movie_id} AS movie_id, fault, {watermark} AS watermark,"
-            # A rating that is too small for a real would be an error.
-            f" CASE WHEN fault IS NULL THEN CAST(CASE WHEN abs({self.rating}) < 1e-37 THEN 0 ELSE {self.rating} END"
-            f" AS real) END AS rating, CASE WHEN fault IS NULL THEN {self.rated_at} END AS rated_at,"
-            f" CASE WHEN fault IS NOT NULL THEN {self.raw} END AS raw"
-            # OFFSET 0 keeps the fault from being computed again for each of these.
-            f" FROM (SELECT s.*, {self.fault} AS fault FROM {self.rows} WHERE {condition} OFFSET 0) AS s"
+            f"SELECT staged_user AS user_id, staged_movie AS movie_id, fault, {watermark} AS watermark,"
+            f" CASE WHEN fault IS NULL THEN {self.rating} END AS rating,"
+            f" CASE WHEN fault IS NULL THEN {self.rated_at} END AS rated_at,"
+            f" CASE WHEN fault IS NOT NULL THEN {self.raw} END AS raw FROM (SELECT *, {self.fault} AS fault FROM"
+            f" (SELECT s.*, {self.user_id} AS staged_user, {self.movie_id} AS staged_movie FROM {self.rows}"
+            # OFFSET 0 keeps what is computed once from being computed again in each place.
+            f" WHERE {condition} OFFSET 0) AS s OFFSET 0) AS s"
         )
 
     def since(self, mark: dt.datetime) -> str:
@@ -146,7 +149,6 @@ def read_source(connection: sa.Connection, source: TableSource) -> Reading:
                 "Convert it in a query: --from-query."
             )
     expressions = {column: f"s.{_quoted(theirs)}" for column, theirs in names.items()}
-    user_id, movie_id = (_as_id(expressions[column], types[names[column]]) for column in ("user_id", "movie_id"))
     rated_at, in_time = "NULL::timestamptz", "true"
     if "rated_at" in expressions:
         time, kind = expressions["rated_at"], types[names["rated_at"]]
@@ -155,12 +157,11 @@ def read_source(connection: sa.Connection, source: TableSource) -> Reading:
         name,
         source.query or name,
         rows,
-        user_id,
-        movie_id,
-        expressions["rating"],
+        *(_as_id(expressions[column], types[names[column]]) for column in ("user_id", "movie_id")),
+        _as_real(expressions["rating"], types[names["rating"]]),
         rated_at,
         f"ARRAY[{', '.join(f'{each}::text' for each in expressions.values())}]",
-        _fault(user_id, movie_id, expressions["rating"], in_time),
+        _fault(expressions["rating"], {column: types[theirs] for column, theirs in names.items()}, in_time),
         _watermark(source.watermark, types, name),
     )
 
@@ -238,23 +239,31 @@ def _quoted(name: str) -> str:
 
 def _as_id(column: str, kind: str) -> str:
     """Return an id without the blanks around it, as a file's are read."""
-    return column if kind in (*_INTEGERS, "uuid") else f"embrec.trimmed({column}::text)"
+    return column if kind in _SHORT else f"embrec.trimmed({column}::text)"
 
 
-def _fault(user_id: str, movie_id: str, rating: str, in_time: str) -> str:
+def _as_real(number: str, kind: str) -> str:
+    # A number that is too small for a real would be an error.
+    converted = number if kind in _INTEGERS else f"CASE WHEN abs({number}) < 1e-37 THEN 0 ELSE {number} END"
+    return f"CAST({converted} AS real)"
+
+
+def _fault(rating: str, kinds: Mapping[str, str], in_time: str) -> str:
     """Return an expression for the fault of a row, as 'column: reason', or NULL."""
-    ids = [
-        f"WHEN coalesce({expression}::text, '') = '' THEN '{column}: empty'"
-        f" WHEN octet_length({expression}::text) > {LONGEST_ID_BYTES}"
-        f" THEN '{column}: longer than {LONGEST_ID_BYTES} bytes'"
-        for column, expression in (("user_id", user_id), ("movie_id", movie_id))
-    ]
-    return (
-        f"CASE {' '.join(ids)} WHEN {rating} IS NULL THEN 'rating: empty'"
+    cases = []
+    for column, staged in (("user_id", "staged_user"), ("movie_id", "staged_movie")):
+        if kinds[column] in _SHORT:
+            cases.append(f"WHEN {staged} IS NULL THEN '{column}: empty'")
+            continue
+        cases.append(f"WHEN coalesce({staged}, '') = '' THEN '{column}: empty'")
+        longer = f"'{column}: longer than {LONGEST_ID_BYTES} bytes'"
+        cases.append(f"WHEN octet_length({staged}) > {LONGEST_ID_BYTES} THEN {longer}")
+    cases.append(f"WHEN {rating} IS NULL THEN 'rating: empty'")
+    if kinds["rating"] not in _INTEGERS:
         # NaN compares greater than every number.
-        f" WHEN NOT {rating} BETWEEN -{_LARGEST_REAL} AND {_LARGEST_REAL} THEN 'rating: not a finite number'"
-        f" WHEN NOT {in_time} THEN 'rated_at: not a time between 1900 and 2099' END"
-    )
+        finite = f"{rating} BETWEEN -{_LARGEST_REAL} AND {_LARGEST_REAL}"
+        cases.append(f"WHEN NOT {finite} THEN 'rating: not a finite number'")
+    return f"CASE {' '.join(cases)} WHEN NOT {in_time} THEN 'rated_at: not a time between 1900 and 2099' END"
 
 
 def _as_timestamptz(time: str, kind: str) -> str:
