@@ -154,15 +154,16 @@ def read_source(connection: sa.Connection, source: TableSource) -> Reading:
         time, kind = expressions["rated_at"], types[names["rated_at"]]
         rated_at, in_time = _as_timestamptz(time, kind), f"coalesce({_between(time, kind)}, true)"
     return Reading(
-        name,
-        source.query or name,
-        rows,
-        *(_as_id(expressions[column], types[names[column]]) for column in ("user_id", "movie_id")),
-        _as_real(expressions["rating"], types[names["rating"]]),
-        rated_at,
-        f"ARRAY[{', '.join(f'{each}::text' for each in expressions.values())}]",
-        _fault(expressions["rating"], {column: types[theirs] for column, theirs in names.items()}, in_time),
-        _watermark(source.watermark, types, name),
+        name=name,
+        key=source.query or name,
+        rows=rows,
+        user_id=_as_id(expressions["user_id"], types[names["user_id"]]),
+        movie_id=_as_id(expressions["movie_id"], types[names["movie_id"]]),
+        rating=_as_real(expressions["rating"], types[names["rating"]]),
+        rated_at=rated_at,
+        raw=f"ARRAY[{', '.join(f'{each}::text' for each in expressions.values())}]",
+        fault=_fault(expressions["rating"], {column: types[theirs] for column, theirs in names.items()}, in_time),
+        watermark=_watermark(source.watermark, types, name),
     )
 
 
