@@ -16,7 +16,7 @@ import sqlalchemy as sa
 
 from embrec import db, metrics, splits
 from embrec.data.extraction import RatingArrays, extract
-from embrec.data.ratings import refresh_statistics
+from embrec.data.ratings import apply_followed, refresh_statistics
 from embrec.errors import ConfigError, DatabaseError, DataError, RunError, WithheldError
 from embrec.models import registry
 from embrec.models.base import Epoch, FittedModel, Ratings, Start
@@ -111,6 +111,7 @@ def train(
     with db.begin(engine) as connection:
         replacing = records.published_run_id(connection)
     clock.begin("extract")
+    apply_followed(engine)
     arrays = extract(engine)
     training, held_out = _split(arrays.for_models(), holdout, seed)
     run = _new_run(chosen.name, settings, seed, holdout, arrays)

@@ -143,12 +143,16 @@ def _without_keys(connection: sa.Connection) -> Iterator[bool]:
 
     Checking two foreign keys row by row costs ten times the rest of a load. Dropping them locks users, movies and
     ratings for everybody until the load ends, which is why only an empty table is filled so. Only its owner may;
-    anybody else fills the table as it is. Yields whether the table was truncated, so that its rows may be frozen.
+    anybody else fills the table as it is. So is one filled that the host has partitioned. Yields whether the table was
+    truncated, so that its rows may be frozen.
     """
-    owner = connection.scalar(
-        sa.text("SELECT pg_has_role(relowner, 'USAGE') FROM pg_class WHERE oid = to_regclass('embrec.ratings')")
+    may = connection.scalar(
+        sa.text(
+            "SELECT pg_has_role(relowner, 'USAGE') AND relkind = 'r' FROM pg_class"
+            " WHERE oid = to_regclass('embrec.ratings')"
+        )
     )
-    if not owner:
+    if not may:
         yield False
         return
     keys = connection.execute(

@@ -5,13 +5,14 @@ Every function takes an Engine, or a Connection whose transaction is the caller'
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 
 import sqlalchemy as sa
 
 from embrec import db, validation
 from embrec.db import Bind
-from embrec.errors import ArgumentError, NoPublishedRunError
+from embrec.errors import ArgumentError, BusyError, NoPublishedRunError
 from embrec.validation import OutsideId
 
 
@@ -111,3 +112,16 @@ def refresh_statistics(bind: Bind) -> bool:
         if allowed:
             connection.execute(sa.text("SELECT embrec.refresh_statistics()"))
         return bool(allowed)
+
+
+def apply_followed(bind: Bind) -> None:
+    """Apply the changes of followed tables that met a lock, such as that of a load, if this role may.
+
+    If the lock is still there for longer than ``lock_timeout``, they go on waiting.
+
+    Raises:
+        SchemaError: The schema is absent or behind.
+    """
+    with contextlib.suppress(BusyError), db.begin(bind) as connection, connection.begin_nested():
+        if connection.scalar(sa.text("SELECT has_function_privilege('embrec.apply_followed()', 'EXECUTE')")):
+            connection.execute(sa.text("SELECT embrec.apply_followed()"))

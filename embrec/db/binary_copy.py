@@ -151,19 +151,38 @@ def read_by_blocks(connection: sa.Connection, table: str, aggregates: str) -> li
 
     Args:
         connection: The transaction to read in.
-        table: The table, which is not partitioned.
+        table: The table. All rows of a partitioned table are read, and those of tables that inherit from it.
         aggregates: Aggregates to select for each piece, array first, such as ``array_agg(user_index), max(rated_at)``.
 
     Returns:
         A row for each piece that has rows, its arrays as :func:`query_arrays` gives them.
     """
-    blocks = f"pg_relation_size('{table}') / current_setting('block_size')::integer"
-    query = (
+    members = connection.execute(
+        sa.text(
+            "WITH RECURSIVE members AS (SELECT CAST(CAST(:table AS regclass) AS oid) AS oid"
+            " UNION SELECT i.inhrelid FROM members AS m JOIN pg_inherits AS i ON i.inhparent = m.oid)"
+            " SELECT format('%I.%I', n.nspname, c.relname), c.relkind = 'f' FROM members AS m JOIN pg_class AS c"
+            " ON c.oid = m.oid JOIN pg_namespace AS n ON n.oid = c.relnamespace WHERE c.relkind IN ('r', 'f')"
+        ),
+        {"table": table},
+    ).all()
+    if not members:
+        return []
+    query = " UNION ALL ".join(_pieces(name, aggregates, foreign) for name, foreign in members)
+    return [piece for piece in query_arrays(connection, query) if piece[0] is not None]
+
+
+def _pieces(table: str, aggregates: str, foreign: bool) -> str:
+    """Return the query for aggregates of each block of one table; a foreign table is one block."""
+    if foreign:
+        return f"(SELECT {aggregates} FROM {table})"
+    literal = "'" + table.replace("'", "''") + "'"
+    blocks = f"pg_relation_size({literal}) / current_setting('block_size')::integer"
+    return (
         f"SELECT piece.* FROM generate_series(0, {blocks}, {BLOCKS_PER_ARRAY}) AS block,"
-        f" LATERAL (SELECT {aggregates} FROM {table} WHERE ctid >= format('(%s,0)', block)::tid"
+        f" LATERAL (SELECT {aggregates} FROM ONLY {table} WHERE ctid >= format('(%s,0)', block)::tid"
         f" AND ctid < format('(%s,0)', block + {BLOCKS_PER_ARRAY})::tid) AS piece"
     )
-    return [piece for piece in query_arrays(connection, query) if piece[0] is not None]
 
 
 def _array_loader(dtype: np.dtype[Any] | None) -> type[psycopg.adapt.Loader]:

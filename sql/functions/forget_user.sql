@@ -11,6 +11,7 @@ DECLARE
     own integer;
     run integer;
 BEGIN
+    PERFORM embrec.apply_followed(); -- or a change that waits would bring the user back
     PERFORM pg_advisory_xact_lock(hashtext('embrec.forget_user'));
     UPDATE embrec.users AS u
     SET user_id = 'forgotten ' || gen_random_uuid(), forgotten_at = now(), labels = NULL

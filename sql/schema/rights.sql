@@ -12,11 +12,13 @@ DECLARE
         'predict_rating,predict_ratings,rating_uncertainty,popular_movies,trending_movies,assign_variant,known_id,'
         'movie_named,explain_for,movie_details,user_ratings,trained_runs,map_movies,known_genres,suggest_movies}';
     telling text[] := '{add_rating,remove_rating,record_exposure,record_outcome}';
-    loading text[] := '{refresh_statistics,forget_user,follow_ratings}';
+    loading text[] := '{refresh_statistics,forget_user,follow_ratings,apply_followed}';
     -- These run with the caller's rights, because they make triggers on the caller's own table.
-    following text[] := '{follow_table,ratings_of_table}';
-    training text[] := '{open_run,close_run,index_run,index_ranking,run_digest,refresh_statistics}';
-    publishing text[] := '{refresh,run_digest,refresh_statistics}';
+    following text[] := '{follow_table,ratings_of_table,refuse_to_follow,trimmed}';
+    -- A trigger of embrec's own tables, which nobody else may put on a table with columns of other types.
+    internal text[] := '{followed_at_commit}';
+    training text[] := '{open_run,close_run,index_run,index_ranking,run_digest,refresh_statistics,apply_followed}';
+    publishing text[] := '{refresh,run_digest,refresh_statistics,apply_followed}';
     extension_schema name := (
         SELECT n.nspname FROM pg_extension AS e JOIN pg_namespace AS n ON n.oid = e.extnamespace WHERE e.extname = 'vector'
     );
@@ -101,7 +103,7 @@ BEGIN
         WHERE p.pronamespace = 'embrec'::regnamespace AND pg_has_role(p.proowner, 'USAGE')
     LOOP
         EXECUTE format('REVOKE ALL ON FUNCTION %s FROM PUBLIC', ours.function);
-        IF ours.name = ANY (asking || telling || loading || training || publishing) AND NOT coalesce(ours.of_numbers, false) THEN
+        IF ours.name = ANY (asking || telling || loading || internal || training || publishing) AND NOT coalesce(ours.of_numbers, false) THEN
             EXECUTE format(
                 'ALTER FUNCTION %s SECURITY DEFINER SET search_path = pg_catalog, %I, pg_temp', ours.function, extension_schema
             );
@@ -111,6 +113,7 @@ BEGIN
             WHEN ours.name = 'predict_ratings' THEN '{embrec_api,embrec_reader,embrec_trainer}'
             WHEN ours.name = ANY (asking) THEN '{embrec_api,embrec_reader}'
             WHEN ours.name = ANY (telling) THEN '{embrec_api,embrec_loader}'
+            WHEN ours.name = ANY (internal) THEN '{}'
             WHEN ours.name = ANY (following) THEN '{embrec_loader}'
             WHEN ours.name = ANY (loading || training || publishing) THEN array_remove(ARRAY[
                 CASE WHEN ours.name = ANY (loading) THEN 'embrec_loader' END,

@@ -260,6 +260,27 @@ def test_extraction_by_pieces_gives_what_a_plain_query_gives(
     assert np.array_equal(arrays.ratings, np.array(ratings, np.float32))
 
 
+def test_a_table_that_the_host_has_partitioned_is_loaded_and_extracted_whole(engine: sa.Engine) -> None:
+    frame = rating_frame()
+    load_frame(engine, frame)
+    whole = extraction.extract(engine)
+    with engine.begin() as connection:
+        connection.exec_driver_sql(
+            "ALTER TABLE embrec.ratings RENAME TO first_ratings;"
+            "CREATE TABLE embrec.ratings (LIKE embrec.first_ratings INCLUDING ALL) PARTITION BY RANGE (user_index);"
+            "CREATE TABLE embrec.ratings_2 PARTITION OF embrec.ratings FOR VALUES FROM (10) TO (20)"
+            " PARTITION BY LIST (movie_index);"
+            'CREATE TABLE public."ratings_2 %b" PARTITION OF embrec.ratings_2 DEFAULT;'
+            "CREATE TABLE embrec.ratings_3 PARTITION OF embrec.ratings FOR VALUES FROM (0) TO (10);"
+            "CREATE TABLE embrec.ratings_4 PARTITION OF embrec.ratings DEFAULT;"
+            "ALTER TABLE embrec.ratings OWNER TO embrec_owner"
+        )
+    load_frame(engine, frame)
+    parts = extraction.extract(engine)
+    assert parts.sha256 == whole.sha256
+    assert len(parts.ratings) == len(frame)
+
+
 def test_extraction_is_contiguous_without_unrated_movies_and_does_not_depend_on_the_order_of_rows(
     engine: sa.Engine,
 ) -> None:
