@@ -1,4 +1,4 @@
-"""Train a model run: extract, fit, evaluate, store, publish, index."""
+"""Train a model run: extract, fit, evaluate, store, index, publish."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def train(
         on_epoch: Called after each epoch.
         warm_start: Begin with the published run's movies, where one or two epochs bring a model up to date.
         force: Publish the run also where it would be withheld.
-        on_step: Called when a step begins: ``extract``, ``fit``, ``evaluate``, ``store``, ``publish``, ``index``.
+        on_step: Called when a step begins: ``extract``, ``fit``, ``evaluate``, ``store``, ``index``, ``publish``.
         keep: Number of the newest trained runs to keep, or None for all. Older ones are deleted at the end, if the
             role owns them, but never the published run, the one that a rollback would publish, or the two of a running
             experiment.
@@ -127,13 +127,14 @@ def train(
         rows = _rows(arrays, training)
         db.retrying(lambda: store_model(engine, model_run_id, rows, fitted, errors))
     db.retrying(lambda: check_answers(engine, model_run_id, rows, fitted))
+    clock.begin("index")
+    _index(engine, model_run_id, fitted)
     withheld = None
     if publish:
         clock.begin("publish")
+        # Only deleting old runs comes after publishing: whoever stops a training before its end has published nothing.
+        db.retrying(lambda: refresh_statistics(engine))
         withheld = _publish(engine, model_run_id, replacing, force)
-    # Last, because among very many vectors it takes minutes, and answers are right without.
-    clock.begin("index")
-    db.retrying(lambda: index_model(engine, model_run_id, fitted))
     clock.end()
     deleted = () if keep is None else tuple(delete_old(engine, keep))
     return TrainResult(model_run_id, publish and not withheld, fitted, errors, clock.seconds, withheld, deleted)
@@ -154,20 +155,31 @@ def _recorded(
             yield follow
     except BaseException as error:  # also a Ctrl-C: the record must not say "training" for ever
         reason = str(error) or type(error).__name__
+        # Whoever stops a training does not wait for a server that is away.
+        seconds = db.RETRY_SECONDS if isinstance(error, Exception) else 0.0
         with contextlib.suppress(DatabaseError, RunError):  # the first error is the one to show
-            db.retrying(lambda: records.fail(engine, model_run_id, reason))
+            db.retrying(lambda: records.fail(engine, model_run_id, reason), seconds)
         raise
+
+
+def _index(engine: sa.Engine, model_run_id: int, fitted: FittedModel) -> None:
+    """Make a run's approximate indexes before it is published, or its first answers would take long."""
+    try:
+        db.retrying(lambda: index_model(engine, model_run_id, fitted))
+    except DatabaseError as error:
+        raise type(error)(
+            f"Model run {model_run_id} is trained, and not published, because its index could not be made: {error} "
+            f"To publish it without: embrec runs publish {model_run_id}"
+        ) from error
 
 
 def _publish(engine: sa.Engine, model_run_id: int, replacing: int | None, force: bool) -> str | None:
     """Publish a run; returns why it was withheld, or None."""
-    withheld = None
     try:
         db.retrying(lambda: publishing.publish(engine, model_run_id, replacing, force))
     except WithheldError as error:
-        withheld = str(error)
-    db.retrying(lambda: refresh_statistics(engine))
-    return withheld
+        return str(error)
+    return None
 
 
 class _Clock:

@@ -24,8 +24,8 @@ _STEPS = {
     "fit": ("Fitting the ratings", "epochs"),
     "evaluate": ("Measuring the error",),
     "store": ("Storing vectors",),
-    "publish": ("Publishing, and counting ratings",),
     "index": ("Indexing vectors",),
+    "publish": ("Counting ratings, and publishing",),
 }
 # The ranking model is fitted in parallel with the rating model, and may take longer.
 _FITTED = "Finishing the fit"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from embrec.db.connection import Bind, begin, create_engine, local_server, open_engine, retrying
+from embrec.db.connection import RETRY_SECONDS, Bind, begin, create_engine, local_server, open_engine, retrying
 from embrec.db.driver_errors import translated_errors
 from embrec.db.requirements import (
     SCHEMA_REVISION,
@@ -18,6 +18,7 @@ from embrec.db.requirements import (
 from embrec.db.sessions import poll_lock, require_session
 
 __all__ = [
+    "RETRY_SECONDS",
     "SCHEMA_REVISION",
     "Bind",
     "begin",

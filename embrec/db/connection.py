@@ -21,6 +21,8 @@ from embrec.errors import (
 # Library functions take either; a connection's transaction is the caller's.
 Bind = sa.Engine | sa.Connection
 T = TypeVar("T")
+# A server that is restarted is back within a minute.
+RETRY_SECONDS = 60.0
 
 
 def create_engine(url: str | DatabaseSetting) -> sa.Engine:
@@ -117,7 +119,7 @@ def begin(bind: Bind) -> Iterator[sa.Connection]:
                 yield connection
 
 
-def retrying(action: Callable[[], T], seconds: float = 60.0) -> T:
+def retrying(action: Callable[[], T], seconds: float = RETRY_SECONDS) -> T:
     """Run an action in the database, and repeat it while the server cannot be reached, as after a restart.
 
     Args:
