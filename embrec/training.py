@@ -18,6 +18,7 @@ from embrec import db, metrics, splits
 from embrec.data.extraction import RatingArrays, extract
 from embrec.data.ratings import refresh_statistics
 from embrec.errors import ConfigError, DatabaseError, DataError, RunError, WithheldError
+from embrec.last_acts import last_act
 from embrec.models import registry
 from embrec.models.base import Epoch, FittedModel, Ratings, Start
 from embrec.models.protocol import Model
@@ -146,7 +147,10 @@ def _recorded(
 ) -> Iterator[Callable[[Epoch], None]]:
     """Show in the record that the run is alive, and how it failed; yields what is to be called after each epoch."""
     try:
-        with records.heartbeats(engine, model_run_id) as tell:
+        with (
+            last_act(lambda reason: records.fail(engine, model_run_id, reason)),
+            records.heartbeats(engine, model_run_id) as tell,
+        ):
 
             def follow(epoch: Epoch) -> None:
                 tell(epoch.epoch / epoch.of)

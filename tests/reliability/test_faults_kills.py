@@ -161,7 +161,7 @@ def test_a_training_that_is_told_to_end_is_recorded_as_failed(
     ):
         assert ended(started(command_line, *arguments, point=point, number=number)) == status
         run = records.list_runs(engine)[0]
-        assert (run.status, run.error) == ("failed", "Terminated" if status == 143 else "KeyboardInterrupt")
+        assert (run.status, run.error) == ("failed", "ended by SIGTERM" if status == 143 else "interrupted")
         assert orphans(engine) == []
     assert published(engine) == expected
 
