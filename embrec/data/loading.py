@@ -18,8 +18,7 @@ from embrec.data.files.movies import Movie
 from embrec.data.files.sources import Source, from_frame
 from embrec.data.files.validate import NO_TIME
 from embrec.data.ids import key_order, map_ids
-from embrec.data.merge import LoadReport, describe_movies, describe_users, lock_indexes, merge_ratings
-from embrec.data.ratings import refresh_statistics
+from embrec.data.merge import LoadReport, count_loaded, describe_movies, describe_users, lock_indexes, merge_ratings
 from embrec.data.reading import RatingRows, read_ratings
 from embrec.data.rejects import check_reject_file, write_rejected
 from embrec.db import Bind, binary_copy
@@ -80,7 +79,8 @@ def load(
         inserted, updated = merge_ratings(
             connection, lambda table, freeze: _copy_ratings(connection, table, columns, freeze)
         )
-        refresh_statistics(connection)
+    if inserted + updated + new_movies:
+        count_loaded(bind)
     write_rejected(reject_to, rejected)
     read = len(rows.ratings)
     unchanged = read - inserted - updated

@@ -113,10 +113,12 @@ def _index(engine: sa.Engine, leaf: str, call: str, **arguments: Any) -> bool:
         rows = connection.execute(sa.text(f"SELECT count(*) FROM {leaf}")).scalar_one()
     if rows < INDEXED_FROM:
         return False
-    megabytes = min(64 + rows // 500, _INDEX_MEMORY_MB)  # the graph is made in memory, two kilobytes a vector
+    # The graph is made in memory, two kilobytes a vector. The view run_indexes advises the same.
+    megabytes = min(64 + rows // 500, _INDEX_MEMORY_MB)
 
     def make(*settings: str) -> None:
-        with db.begin(engine) as connection:
+        # Whoever is forgotten meanwhile must be seen at the end, whatever isolation the database's default is.
+        with db.begin(engine.execution_options(isolation_level="READ COMMITTED")) as connection:
             for setting in (f"maintenance_work_mem = '{megabytes}MB'", *settings):
                 connection.execute(sa.text(f"SET LOCAL {setting}"))
             connection.execute(sa.text(f"SELECT {call}"), arguments)

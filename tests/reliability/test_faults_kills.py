@@ -37,7 +37,6 @@ OF_A_LOAD = [
     ("embrec.db.binary_copy.copy_arrays", 1, "before"),
     ("psycopg.copy.Copy.write", 2, "after"),
     ("embrec.data.loading.merge_ratings", 1, "after"),
-    ("embrec.data.loading.refresh_statistics", 1, "after"),
 ]
 # Each point of a training, with True if the new run is published afterwards.
 OF_A_TRAINING = {
