@@ -29,6 +29,8 @@ from embrec.runs.records import NewRun
 from embrec.runs.store import Rows, index_model, store_model
 
 _PACKAGES = ("embrec", "keras", "tensorflow", "numpy")
+# The epochs count as 0.9 of the progress on record: the ranking model, which may take longer, and storing follow.
+_FIT_SHARE = 0.9
 
 
 @dataclass(frozen=True)
@@ -71,6 +73,7 @@ def train(
     force: bool = False,
     on_step: Callable[[str], None] = lambda step: None,
     keep: int | None = KEPT_RUNS,
+    progress: Callable[[int, int], None] = lambda done, of: None,
 ) -> TrainResult:
     """Train a model on the ratings in the database, and publish its vectors.
 
@@ -95,6 +98,8 @@ def train(
         keep: Number of the newest trained runs to keep, or None for all. Older ones are deleted at the end, if the
             role owns them, but never the published run, the one that a rollback would publish, or the two of a running
             experiment.
+        progress: Called while vectors are stored and indexed, with what is done, and all there is to do: vectors of a
+            part, blocks of an index.
 
     Raises:
         ConfigError: There is no such model or option, or the model cannot begin with a run.
@@ -126,10 +131,10 @@ def train(
         errors = _errors(fitted, training, held_out)
         clock.begin("store")
         rows = _rows(arrays, training)
-        db.retrying(lambda: store_model(engine, model_run_id, rows, fitted, errors))
+        db.retrying(lambda: store_model(engine, model_run_id, rows, fitted, errors, progress))
     db.retrying(lambda: check_answers(engine, model_run_id, rows, fitted))
     clock.begin("index")
-    _index(engine, model_run_id, fitted)
+    _index(engine, model_run_id, fitted, progress)
     withheld = None
     if publish:
         clock.begin("publish")
@@ -153,7 +158,7 @@ def _recorded(
         ):
 
             def follow(epoch: Epoch) -> None:
-                tell(epoch.epoch / epoch.of)
+                tell(_FIT_SHARE * epoch.epoch / epoch.of)
                 on_epoch(epoch)
 
             yield follow
@@ -166,10 +171,10 @@ def _recorded(
         raise
 
 
-def _index(engine: sa.Engine, model_run_id: int, fitted: FittedModel) -> None:
+def _index(engine: sa.Engine, model_run_id: int, fitted: FittedModel, progress: Callable[[int, int], None]) -> None:
     """Make a run's approximate indexes before it is published, or its first answers would take long."""
     try:
-        db.retrying(lambda: index_model(engine, model_run_id, fitted))
+        db.retrying(lambda: index_model(engine, model_run_id, fitted, progress))
     except DatabaseError as error:
         raise type(error)(
             f"Model run {model_run_id} is trained, and not published, because its index could not be made: {error} "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import concurrent.futures
 import contextlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, cast
 
 import numpy as np
@@ -19,6 +19,9 @@ from psycopg.pq import TransactionStatus
 
 from embrec import db
 
+# Called with what is done, and with all there is to do.
+Progress = Callable[[int, int], None]
+
 # PostgreSQL counts microseconds from 2000-01-01; this is it in microseconds since 1970.
 _POSTGRES_EPOCH = 946_684_800_000_000
 _COPY_SIGNATURE = b"PGCOPY\n\xff\r\n\0" + bytes(8)
@@ -31,7 +34,13 @@ BLOCKS_PER_ARRAY = 128
 STOP_SECONDS = 2.0
 
 
-def copy_arrays(connection: sa.Connection, target: str, arrays: Sequence[NDArray[Any]], freeze: bool = False) -> None:
+def copy_arrays(
+    connection: sa.Connection,
+    target: str,
+    arrays: Sequence[NDArray[Any]],
+    freeze: bool = False,
+    progress: Progress = lambda done, of: None,
+) -> None:
     """Write rows of fixed width by binary COPY.
 
     Args:
@@ -43,6 +52,7 @@ def copy_arrays(connection: sa.Connection, target: str, arrays: Sequence[NDArray
             a column of integer[].
         freeze: Spare the first reader and the first vacuum from rewriting every page; allowed for a table that this
             transaction has made or truncated.
+        progress: Called with the rows that are sent, and all rows.
     """
     rows = len(arrays[0])
     fields: list[tuple[Any, ...]] = [("count", ">i2")]
@@ -69,6 +79,7 @@ def copy_arrays(connection: sa.Connection, target: str, arrays: Sequence[NDArray
                     value["elements"]["length"] = 4
                     value["elements"]["value"] = array[block]
             copy.write(buffer.tobytes())
+            progress(block.stop, rows)
         copy.write(_COPY_TRAILER)
 
 

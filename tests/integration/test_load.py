@@ -88,6 +88,17 @@ def test_ratings_are_counted_outside_a_loads_locks_and_only_if_some_changed(
     assert rows(engine, "SELECT sum(rating_count) FROM embrec.movie_statistics") == [(4,)]
 
 
+def test_storing_tells_its_steps_and_how_many_rows_are_sent(engine: sa.Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(binary_copy, "COPY_BLOCK_ROWS", 2)
+    triples = [("a", str(number), 1.0, 5 if number < 3 else None) for number in range(6)]
+    source = sources.from_frame(frame(*triples))
+    told: list[tuple[str, int, int]] = []
+    loading.load(engine, source, on_store=lambda *step: told.append(step))
+    sent = [("copy", rows, 6) for rows in (2, 3, 5, 6)]
+    assert told == [("ids", 0, 0), *sent, ("merge", 0, 0), ("count", 0, 0)]
+    assert tuple(dict.fromkeys(step for step, *_ in told)) == loading.STEPS
+
+
 def test_counting_that_fails_says_that_the_ratings_are_stored(engine: sa.Engine, url: str) -> None:
     load_frame(engine, frame(("b", "1", 1, None)))
     with engine.connect() as counting:
