@@ -21,6 +21,7 @@ from embrec.errors import ConfigError, DatabaseError, DataError, RunError, Withh
 from embrec.last_acts import last_act
 from embrec.models import registry
 from embrec.models.base import Epoch, FittedModel, Ratings, Start
+from embrec.models.memory import enough_memory
 from embrec.models.protocol import Model
 from embrec.runs import embeddings, publishing, records
 from embrec.runs.answers import check_answers
@@ -124,7 +125,7 @@ def train(
         run = dataclasses.replace(run, options={**run.options, "begin_with": begin_with})
     model_run_id = records.start(engine, run)
     engine.dispose()  # a pooled connection would stay open through the fit, and be dead after a server's restart
-    with _recorded(engine, model_run_id, on_epoch) as follow:
+    with _recorded(engine, model_run_id, on_epoch) as follow, enough_memory(chosen.name, training):
         clock.begin("fit")
         fitted = chosen.fit(training, held_out, settings, seed, follow, **start)
         clock.begin("evaluate")

@@ -123,5 +123,8 @@ def main(arguments: list[str] | None = None) -> None:
 def _one_line(error: Exception) -> str:
     if isinstance(error, EmbrecError):
         return str(error)
+    if isinstance(error, MemoryError):
+        what = f" ({error})" if str(error) else ""
+        return f"The memory is not enough for this{what}. Give the process more, or a part of the data at a time."
     first = (str(error).strip().splitlines() or [""])[0]
     return f"{type(error).__name__}: {first}. To see where: embrec --debug ..."
