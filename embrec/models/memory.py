@@ -29,6 +29,6 @@ def enough_memory(model: str, training: Ratings) -> Iterator[None]:
         what = (str(error).strip().splitlines() or ["an array could not be made"])[0]
         raise TrainingError(
             f"The memory is not enough for {model} with {len(training.ratings):,} ratings of {training.user_count:,} "
-            f"users and {training.movie_count:,} movies: {what}. Give the process more memory (docs/reference/options.md "
-            "says how much, by size), or train what needs less: embrec train --model matrix-factorization"
+            f"users and {training.movie_count:,} movies: {what}. Give the process more memory (by size: "
+            "docs/reference/options.md), or train what needs less: embrec train --model matrix-factorization"
         ) from error
