@@ -25,6 +25,13 @@ users_option = click.option(
     "--users", type=click.Path(path_type=Path), help="File of user features (user_id, and any other columns)."
 )
 
+_STEPS = {
+    "ids": "Storing: ids",
+    "copy": "Storing: ratings",
+    "merge": "Storing: merging",
+    "count": "Counting ratings",
+}
+
 
 @click.command()
 @click.argument("source", metavar="[ml-100k|PATH]", required=False)
@@ -139,11 +146,18 @@ def open_named_source(
 def load_with_progress(bind: sa.Engine, source: Source, reject_to: Path | None = None) -> LoadReport:
     """Load a source under a progress bar."""
     with progress_bar("Reading ratings", "rows") as bar:
+        shown = ""
 
-        def show(share: float, rows: int) -> None:
+        def read(share: float, rows: int) -> None:
             if share < 1:
                 bar.update(rows, rows / share if share else rows)
-            else:
-                bar.step(f"Storing {rows:,} ratings")
 
-        return load_source(bind, source, reject_to, progress=show)
+        def store(step: str, done: int, of: int) -> None:
+            nonlocal shown
+            if step != shown:
+                bar.step(_STEPS[step], "rows" if of else "")
+                shown = step
+            if of:
+                bar.update(done, of)
+
+        return load_source(bind, source, reject_to, read, store)

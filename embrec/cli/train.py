@@ -24,9 +24,9 @@ _STEPS = {
     "extract": ("Reading ratings",),
     "fit": ("Fitting the ratings", "epochs"),
     "evaluate": ("Measuring the error",),
-    "store": ("Storing vectors",),
-    "publish": ("Publishing, and counting ratings",),
-    "index": ("Indexing vectors",),
+    "store": ("Storing vectors", "vectors"),
+    "index": ("Indexing vectors", "blocks"),
+    "publish": ("Counting ratings, and publishing",),
 }
 # The ranking model is fitted in parallel with the rating model, and may take longer.
 _FITTED = "Finishing the fit"
@@ -210,4 +210,6 @@ def train_with_progress(
         def on_step(step: str) -> None:
             bar.step(*_STEPS[step])
 
-        return training.train(bind, chosen, options, seed, holdout, publish, on_epoch, warm_start, force, on_step, keep)
+        return training.train(
+            bind, chosen, options, seed, holdout, publish, on_epoch, warm_start, force, on_step, keep, bar.update
+        )

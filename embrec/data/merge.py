@@ -10,7 +10,9 @@ import sqlalchemy as sa
 
 from embrec.data.files.movies import Movie, year_of
 from embrec.data.files.users import User
-from embrec.db import binary_copy
+from embrec.data.ratings import refresh_statistics
+from embrec.db import Bind, binary_copy
+from embrec.errors import DatabaseError
 
 
 @dataclass(frozen=True)
@@ -135,6 +137,23 @@ def _merge_staged(connection: sa.Connection, staged: str) -> tuple[int, int]:
         )
     ).one()
     return inserted, updated
+
+
+def count_loaded(bind: Bind) -> None:
+    """Count the ratings anew after a load that changed some, outside its locks: counting reads all ratings.
+
+    Raises:
+        DatabaseError: It failed. The ratings of an engine's load are stored.
+    """
+    try:
+        refresh_statistics(bind)
+    except DatabaseError as error:
+        if isinstance(bind, sa.Connection):
+            raise
+        raise type(error)(
+            "The ratings are stored, and counting them for popular movies failed: "
+            f"{str(error).partition('. ')[0]}. Count them by SQL: SELECT embrec.refresh_statistics()"
+        ) from error
 
 
 @contextlib.contextmanager

@@ -12,8 +12,16 @@ import sqlalchemy as sa
 from embrec import db
 from embrec.data.files.movies import Movie
 from embrec.data.ids import add_new_ids, map_ids
-from embrec.data.merge import LoadReport, describe_movies, lock_indexes, lock_ratings, merge_ratings, no_ratings
-from embrec.data.ratings import apply_followed, refresh_statistics
+from embrec.data.merge import (
+    LoadReport,
+    count_loaded,
+    describe_movies,
+    lock_indexes,
+    lock_ratings,
+    merge_ratings,
+    no_ratings,
+)
+from embrec.data.ratings import apply_followed
 from embrec.data.rejects import MOST_REJECTED, RejectedRow, check_reject_file, refuse_too_many, write_rejected
 from embrec.data.table_source import Reading, TableSource, read_movies, read_source, run
 from embrec.db.tables import load_watermarks
@@ -94,9 +102,9 @@ def _load(
         inserted, updated = _merge(connection)
         if source.watermark is not None:
             _remember(connection, source, reading)
-        progress(0.9)
-        if inserted + updated + new_movies + unrated:  # it reads all ratings, and a schedule may be narrow
-            refresh_statistics(connection)
+    progress(0.9)
+    if inserted + updated + new_movies + unrated:
+        count_loaded(engine)
     read = total - len(rejected)
     unchanged = read - inserted - updated
     report = LoadReport(

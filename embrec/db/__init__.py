@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from embrec.db.connection import (
+    RETRY_SECONDS,
     Bind,
     begin,
     create_engine,
@@ -32,6 +33,7 @@ from embrec.db.requirements import (
 from embrec.db.sessions import poll_lock, require_session
 
 __all__ = [
+    "RETRY_SECONDS",
     "SCHEMA_REVISION",
     "Bind",
     "begin",

@@ -18,6 +18,8 @@ from embrec.errors import ArgumentError, LocalServerError, UnreachableError
 # Library functions take either; a connection's transaction is the caller's.
 Bind = sa.Engine | sa.Connection
 T = TypeVar("T")
+# A server that is restarted is back within a minute.
+RETRY_SECONDS = 60.0
 
 
 # Advice for what callers give instead of an engine, by the name of its class or of a base of it.
@@ -228,7 +230,7 @@ def _named(value: object) -> str:
     return "None" if value is None else f"of type {module}{kind.__name__}"
 
 
-def retrying(action: Callable[[], T], seconds: float = 60.0) -> T:
+def retrying(action: Callable[[], T], seconds: float = RETRY_SECONDS) -> T:
     """Run an action in the database, and repeat it while the server cannot be reached, as after a restart.
 
     Args:

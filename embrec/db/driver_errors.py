@@ -33,6 +33,8 @@ _OF_PGVECTOR = re.compile(r'type "(vector|halfvec)|[ .(](vector|halfvec)\b')
 def translated_errors() -> Iterator[None]:
     """Turn the driver's errors into embrec's own; the driver's is kept as the cause.
 
+    An interruption goes on as itself if the driver failed while it cleaned up, or it would pass for a lost server.
+
     Raises:
         UnreachableError: The server cannot be reached.
         SchemaError: A table or function of embrec is missing.
@@ -40,10 +42,19 @@ def translated_errors() -> Iterator[None]:
     """
     try:
         yield
-    except sa.exc.DBAPIError as error:
-        raise _translate(error.orig, error.statement or "") from error
-    except psycopg.Error as error:  # COPY goes past SQLAlchemy
+    except (sa.exc.DBAPIError, psycopg.Error) as error:  # COPY goes past SQLAlchemy
+        if interruption := _interruption(error):
+            raise interruption from None
+        if isinstance(error, sa.exc.DBAPIError):
+            raise _translate(error.orig, error.statement or "") from error
         raise _translate(error, "") from error
+
+
+def _interruption(error: BaseException | None) -> BaseException | None:
+    """Return the Ctrl-C, or the like, during whose handling an error occurred."""
+    while error is not None and isinstance(error, Exception):
+        error = error.__context__
+    return error
 
 
 def _translate(error: BaseException | None, statement: str) -> DatabaseError:

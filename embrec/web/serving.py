@@ -87,6 +87,6 @@ def server(app: ASGIApp, maps: Maps) -> uvicorn.Server:
         lifespan="off",
         forwarded_allow_ips=["127.0.0.1", "::1"],  # trust a proxy on this machine to name its clients
         limit_concurrency=200,
-        timeout_graceful_shutdown=5,
+        timeout_graceful_shutdown=1,
     )
     return _Server(config, maps)

@@ -1,6 +1,7 @@
 -- Delete all data of a user: labels, ratings, vectors in every run, records of experiments. The row in users keeps only
 -- the index, under a meaningless id: an index is never given out twice, and a rating that arrives at the same moment
--- belongs to no user. Returns true if the user existed.
+-- belongs to no user. Returns true if the user existed. While the index of a run is being made, index_run deletes the
+-- user's vectors of that run when it ends, and a notice says so.
 CREATE OR REPLACE FUNCTION embrec.forget_user(user_id text)
 RETURNS boolean
 LANGUAGE plpgsql
@@ -20,6 +21,10 @@ BEGIN
     IF own IS NOT NULL THEN
         DELETE FROM embrec.ratings AS r WHERE r.user_index = own;
         FOR run IN SELECT r.model_run_id FROM embrec.model_runs AS r LOOP
+            IF NOT pg_try_advisory_xact_lock_shared(hashtext('embrec.index_run'), run) THEN
+                RAISE NOTICE 'the index of model run % is being made; the vectors of this user go when it is ready', run;
+                CONTINUE;
+            END IF;
             -- By the key of one run and part after the other.
             DELETE FROM embrec.user_embeddings AS e
             WHERE e.model_run_id = run AND e.part = ANY (enum_range(NULL::embrec.part)) AND e.user_index = own;

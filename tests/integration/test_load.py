@@ -15,9 +15,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from embrec import db
-from embrec.data import extraction, loading
+from embrec.data import extraction, loading, merge
 from embrec.data.files import delimited, sources
 from embrec.data.files.movies import Movie
+from embrec.data.ratings import add_rating
+from embrec.data.table_loading import load_from_table
+from embrec.data.table_source import TableSource
 from embrec.db import binary_copy
 from embrec.errors import BadRowError, DatabaseError, DataError, SchemaError
 
@@ -49,6 +52,62 @@ def test_ids_are_mapped_by_first_appearance_and_stay(engine: sa.Engine) -> None:
     assert rows(engine, "SELECT user_index, user_id FROM embrec.users ORDER BY 1") == [(0, "b"), (1, "a"), (2, "c")]
     movies = rows(engine, "SELECT movie_index, movie_id FROM embrec.movies ORDER BY 1")
     assert movies == [(0, "20"), (1, "10"), (2, "30"), (3, "5")], "a movie without ratings comes after the rated ones"
+
+
+@pytest.mark.parametrize("from_table", [False, True], ids=["file", "table"])
+def test_ratings_are_counted_outside_a_loads_locks_and_only_if_some_changed(
+    engine: sa.Engine, monkeypatch: pytest.MonkeyPatch, from_table: bool
+) -> None:
+    counted, count = [], merge.refresh_statistics
+
+    def counting(bind: db.Bind) -> bool:
+        with engine.begin() as application:  # a new user's first rating, of a new movie
+            application.execute(sa.text("SET LOCAL lock_timeout = '1s'"))
+            add_rating(application, f"new {len(counted)}", f"new {len(counted)}", 3)
+        counted.append(rows(engine, "SELECT count(*) FROM embrec.ratings")[0][0])
+        return count(bind)
+
+    monkeypatch.setattr(merge, "refresh_statistics", counting)
+
+    def load(data: pd.DataFrame) -> None:
+        if from_table:
+            query = " UNION ALL ".join(
+                f"SELECT '{row.user_id}' AS user_id, '{row.movie_id}' AS movie_id, {row.rating} AS rating"
+                for row in data.itertuples()
+            )
+            load_from_table(engine, TableSource(None, query))
+        else:
+            load_frame(engine, data)
+
+    first = frame(("a", "1", 1, None), ("b", "2", 2, None))
+    load(first)
+    load(first)
+    assert counted == [3]
+    load(frame(("a", "1", 5, None)))
+    assert counted == [3, 4]
+    assert rows(engine, "SELECT sum(rating_count) FROM embrec.movie_statistics") == [(4,)]
+
+
+def test_storing_tells_its_steps_and_how_many_rows_are_sent(engine: sa.Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(binary_copy, "COPY_BLOCK_ROWS", 2)
+    triples = [("a", str(number), 1.0, 5 if number < 3 else None) for number in range(6)]
+    source = sources.from_frame(frame(*triples))
+    told: list[tuple[str, int, int]] = []
+    loading.load(engine, source, on_store=lambda *step: told.append(step))
+    sent = [("copy", rows, 6) for rows in (2, 3, 5, 6)]
+    assert told == [("ids", 0, 0), *sent, ("merge", 0, 0), ("count", 0, 0)]
+    assert tuple(dict.fromkeys(step for step, *_ in told)) == loading.STEPS
+
+
+def test_counting_that_fails_says_that_the_ratings_are_stored(engine: sa.Engine, url: str) -> None:
+    load_frame(engine, frame(("b", "1", 1, None)))
+    with engine.connect() as counting:
+        counting.execute(sa.text("SELECT embrec.refresh_statistics()"))
+        impatient = db.create_engine(f"{url} options='-c lock_timeout=200ms'")
+        with pytest.raises(DatabaseError, match="The ratings are stored, and counting them"):
+            load_frame(impatient, frame(("a", "1", 1, None)))
+        impatient.dispose()
+    assert len(stored(engine)) == 2
 
 
 def test_titles_years_and_genres_come_along_and_are_updated(engine: sa.Engine) -> None:
