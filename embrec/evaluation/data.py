@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import sqlalchemy as sa
@@ -51,6 +51,12 @@ class EvaluationData:
         ratings = self.ratings.ratings
         return np.asarray(ratings >= metrics.liked_from(float(ratings.min()), float(ratings.max())))
 
+    @property
+    def disliked(self) -> NDArray[np.bool_]:
+        """Return a mask of the ratings that say that the movie was disliked."""
+        ratings = self.ratings.ratings
+        return np.asarray(ratings <= metrics.disliked_to(float(ratings.min()), float(ratings.max())))
+
     def part(self, positions: NDArray[np.int64]) -> Ratings:
         """Some of the ratings, sorted by user, then movie, as in training."""
         whole = self.ratings
@@ -66,7 +72,8 @@ def read_data(source: Source) -> EvaluationData:
     years = [known[each].release_year if each in known else None for each in movie_ids]
     users, movies = len(rows.user_ids), len(movie_ids)
     of_movies, of_users = movie_features(genres, years), _user_features(source.users(), rows.user_ids.to_pylist())
-    ratings = Ratings(rows.users, rows.movies, rows.ratings, users, movies, of_movies, of_users)
+    places = id_places(movie_ids)
+    ratings = Ratings(rows.users, rows.movies, rows.ratings, users, movies, of_movies, of_users, places)
     return EvaluationData(source.name, ratings, rows.rated_at, movie_ids, genres)
 
 
@@ -91,9 +98,13 @@ def database_data(bind: Bind) -> EvaluationData:
         columns = sa.select(tables.movies.c.movie_index, tables.movies.c.movie_id)
         ids = {row.movie_index: row.movie_id for row in connection.execute(columns)}
     movie_ids = [ids[index] for index in arrays.movie_indexes.tolist()]
-    return EvaluationData(
-        "the database", arrays.for_models(), arrays.rated_at, movie_ids, arrays.movie_genres, arrays.sha256
-    )
+    ratings = replace(arrays.for_models(), id_places=id_places(movie_ids))
+    return EvaluationData("the database", ratings, arrays.rated_at, movie_ids, arrays.movie_genres, arrays.sha256)
+
+
+def id_places(movie_ids: Sequence[str]) -> NDArray[np.int64]:
+    """Return the place of each movie in the order of external ids, by their bytes."""
+    return np.argsort(np.argsort(np.array([each.encode() for each in movie_ids], object)))
 
 
 def rating_splits(data: EvaluationData, way: str, seed: int = 0) -> list[splits.Split]:
