@@ -79,7 +79,7 @@ _FITTED = "Finishing the fit"
 @click.option(
     "--dislike-weight",
     type=click.FloatRange(0),
-    help="two-part: weight of the lowest rating against its movie in the ranking model (default: 0.2).",
+    help="two-part: weight of the lowest rating against its movie in the ranking model (default: 0.15).",
 )
 @click.option("--hidden-units", type=click.IntRange(1), help="outer-product: width of the dense layer (default: 500).")
 @click.option(

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
-import sqlalchemy as sa
 from numpy.typing import NDArray
 
 from embrec import db, metrics, splits
-from embrec.data.extraction import extract
+from embrec.data.extraction import extract, id_places
 from embrec.data.files.sources import Source
 from embrec.data.files.users import User
 from embrec.data.files.validate import NO_TIME
 from embrec.data.reading import read_ratings
-from embrec.db import Bind, tables
+from embrec.db import Bind
 from embrec.errors import DataError
 from embrec.models.base import Ratings
 from embrec.models.features import UserFeatures, movie_features, user_features
@@ -95,16 +94,9 @@ def database_data(bind: Bind) -> EvaluationData:
     """
     with db.begin(bind) as connection:
         arrays = extract(connection, with_times=True)
-        columns = sa.select(tables.movies.c.movie_index, tables.movies.c.movie_id)
-        ids = {row.movie_index: row.movie_id for row in connection.execute(columns)}
-    movie_ids = [ids[index] for index in arrays.movie_indexes.tolist()]
-    ratings = replace(arrays.for_models(), id_places=id_places(movie_ids))
-    return EvaluationData("the database", ratings, arrays.rated_at, movie_ids, arrays.movie_genres, arrays.sha256)
-
-
-def id_places(movie_ids: Sequence[str]) -> NDArray[np.int64]:
-    """Return the place of each movie in the order of external ids, by their bytes."""
-    return np.argsort(np.argsort(np.array([each.encode() for each in movie_ids], object)))
+    return EvaluationData(
+        "the database", arrays.for_models(), arrays.rated_at, arrays.movie_ids, arrays.movie_genres, arrays.sha256
+    )
 
 
 def rating_splits(data: EvaluationData, way: str, seed: int = 0) -> list[splits.Split]:

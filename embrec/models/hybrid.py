@@ -45,7 +45,7 @@ class Options:
     penalty: float | None = None
     dropout: float = 0.25
     rating_power: float = 1.5
-    dislike_weight: float = 0.2
+    dislike_weight: float = 0.15
 
 
 class TwoPart:

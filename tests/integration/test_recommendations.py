@@ -653,6 +653,7 @@ def test_fingerprints_are_sqls(admin: sa.Engine, given_ratings) -> None:
         indexes.astype(np.int32),
         [],
         [],
+        [],
         {},
         None,
         "",

@@ -61,7 +61,7 @@ class Options:
     penalty: float | None = None
     dropout: float = 0.25
     rating_power: float = 1.5
-    dislike_weight: float = 0.2
+    dislike_weight: float = 0.15
 
 
 def gram_matrix(rows: scipy.sparse.csr_array) -> NDArray[np.float32]:
