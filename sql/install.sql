@@ -66,6 +66,7 @@
 \ir functions/nearest_by_index.sql
 \ir functions/open_run.sql
 \ir functions/popular_movies.sql
+\ir functions/best_rated_movies.sql
 \ir functions/predict_rating.sql
 \ir functions/predict_ratings.sql
 \ir functions/ranked_movies.sql

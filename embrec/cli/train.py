@@ -77,6 +77,11 @@ _FITTED = "Finishing the fit"
     type=click.FloatRange(0),
     help="two-part: exponent that weighs high ratings more in the ranking model (default: 1.5).",
 )
+@click.option(
+    "--dislike-weight",
+    type=click.FloatRange(0),
+    help="two-part: weight of the lowest rating against its movie in the ranking model (default: 0.15).",
+)
 @click.option("--hidden-units", type=click.IntRange(1), help="outer-product: width of the dense layer (default: 500).")
 @click.option(
     "--learning-rate",

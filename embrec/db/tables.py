@@ -85,6 +85,8 @@ model_runs = sa.Table(
     sa.Column("highest_rating", REAL),
     # Parameters of the fold-in, which solves for a user's vector from ratings; NULL for a run without it.
     sa.Column("rating_power", REAL),
+    # NULL for a run trained before dislikes counted against a movie.
+    sa.Column("dislike_weight", REAL),
     sa.Column("bias_feature", REAL),
     sa.Column("ridge_constant", REAL),
     sa.Column("ridge_per_rating", REAL),

@@ -41,6 +41,7 @@ class Options:
         penalty: Regularization of the ranking model; None to choose it on held-out ratings.
         dropout: Dropout of the ranking model, as in :class:`embrec.models.ease.model.Options`.
         rating_power: Exponent of a rating's weight in the ranking model, likewise.
+        dislike_weight: Weight of the lowest rating against its movie in the ranking model, likewise.
     """
 
     dimensions: int = 64
@@ -48,6 +49,7 @@ class Options:
     penalty: float | None = None
     dropout: float = 0.25
     rating_power: float = 1.5
+    dislike_weight: float = 0.15
 
 
 class TwoPart:
@@ -138,7 +140,9 @@ def _rating_part(
 
 
 def _ranking_options(options: Options) -> ease.Options:
-    return ease.Options(options.dimensions, options.penalty, options.dropout, options.rating_power)
+    return ease.Options(
+        options.dimensions, options.penalty, options.dropout, options.rating_power, options.dislike_weight
+    )
 
 
 def _scale(training: Ratings) -> tuple[float, float]:

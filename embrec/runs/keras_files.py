@@ -226,7 +226,7 @@ def _model_of(connection: sa.Connection, run: ModelRun, rows: Rows) -> Any:
             movie_profiles=arrays["movie", "profile"][0],
             similarity=arrays["movie", "similarity"][0],
             penalty=run.options.get("penalty") or 0.0,
-            weighting=RatingWeights(lowest, highest, run.rating_power or 0.0),
+            weighting=RatingWeights(lowest, highest, run.rating_power or 0.0, run.dislike_weight or 0.0),
         )
     return recommender(factors, lowest, highest, preference).keras_model
 

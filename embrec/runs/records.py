@@ -44,6 +44,7 @@ class ModelRun:
     lowest_rating: float | None
     highest_rating: float | None
     rating_power: float | None
+    dislike_weight: float | None
     bias_feature: float | None
     ridge_constant: float | None
     ridge_per_rating: float | None
@@ -113,6 +114,7 @@ class TrainedRun:
         lowest_rating: The lowest rating of the scale.
         highest_rating: The highest.
         rating_power: Exponent of a rating's weight in a user's ranking vector, or None without a ranking part.
+        dislike_weight: Weight of the lowest rating against its movie in that vector, or None.
         bias_feature: The feature of the bias in the ridge regression that folds a user in, or None without a fold-in.
         ridge_constant: Ridge penalty of a user, or None.
         ridge_per_rating: Ridge penalty added for each rating, or None.
@@ -133,6 +135,7 @@ class TrainedRun:
     lowest_rating: float | None = None
     highest_rating: float | None = None
     rating_power: float | None = None
+    dislike_weight: float | None = None
     bias_feature: float | None = None
     ridge_constant: float | None = None
     ridge_per_rating: float | None = None

@@ -139,6 +139,7 @@ def _outcome(rows: Rows, model: FittedModel, metrics: Mapping[str, float]) -> Tr
         lowest_rating=rows.lowest,
         highest_rating=rows.highest,
         rating_power=model.preference.weighting.power if model.preference else None,
+        dislike_weight=model.preference.weighting.dislike if model.preference else None,
         bias_feature=fold_in.bias_feature if fold_in else None,
         ridge_constant=fold_in.constant if fold_in else None,
         ridge_per_rating=fold_in.per_rating if fold_in else None,

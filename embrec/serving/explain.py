@@ -24,9 +24,10 @@ def explain_recommendation(bind: Bind, user_id: OutsideId, movie_id: OutsideId, 
         n: Number of ratings; None for all, whose contributions add up to the score.
 
     Returns:
-        Columns rank, movie_id, title, rating, contribution, score and model_run_id, the largest contribution first. If
-        the run ranks by predicted ratings, the first row has no movie: it is the part of the score that no rating of
-        the user contributes to.
+        Columns rank, movie_id, title, rating, contribution, score, model_run_id and relation, the largest contribution
+        first. Relation is ``because`` for a rating that speaks for the movie, ``although`` for one that speaks against
+        it, and None for a dislike that happens to add to the score. If the run ranks by predicted ratings, the first
+        row has no movie: it is the part of the score that no rating of the user contributes to.
 
     Raises:
         UnknownUserError: No user has this id, or one without ratings.

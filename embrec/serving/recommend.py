@@ -50,7 +50,8 @@ def recommend_movies(
 
     Args:
         bind: An engine or a connection.
-        user_id: The user's external id. A user who is unknown or has no ratings gets the most popular movies.
+        user_id: The user's external id. A user who is unknown, or has no ratings or only dislikes, gets the most
+            popular movies, of which those like the disliked ones come last.
         n: Number of movies; all that qualify if there are fewer.
         movie_ids: Movies to choose from; None for all.
         include_rated: True to include movies that the user rated.
@@ -59,7 +60,7 @@ def recommend_movies(
 
     Returns:
         Columns rank (from 1), movie_id, title, score (higher is better, without a unit), basis (``ratings``, or
-        ``popularity`` if the user rated no movie that the model has) and model_run_id, best first.
+        ``popularity`` if no rating of the user speaks for a movie that the model has) and model_run_id, best first.
 
     Raises:
         ArgumentError: An argument is out of range or of a wrong type.
@@ -105,15 +106,29 @@ def recommend_for(
 
 
 def popular_movies(bind: Bind, n: int = 10, **filters: Unpack[Filters]) -> pd.DataFrame:
-    """Return the n most popular movies, as of the last load, training or refresh of the statistics.
+    """Return the n movies with the most likes, as of the last load, training or refresh of the statistics.
+
+    It is what a user without ratings is recommended. A like is a rating in the highest quarter of the scale, such as 4
+    and 5 of 1 to 5.
 
     Returns:
-        Columns rank, movie_id, title, popularity (the mean rating, shrunk to the mean of all movies if a movie has few
-        ratings), mean_rating and rating_count.
+        Columns rank, movie_id, title, popularity (the number of likes), mean_rating and rating_count.
     """
     others = validation.filters(filters)
     with db.begin(bind) as connection:
         return call(connection, "popular_movies(", n, others)
+
+
+def best_rated_movies(bind: Bind, n: int = 10, **filters: Unpack[Filters]) -> pd.DataFrame:
+    """Return the n best rated movies, as of the last load, training or refresh of the statistics.
+
+    Returns:
+        Columns rank, movie_id, title, adjusted_rating (the mean rating, shrunk to the mean of all movies if a movie has
+        few ratings), mean_rating and rating_count.
+    """
+    others = validation.filters(filters)
+    with db.begin(bind) as connection:
+        return call(connection, "best_rated_movies(", n, others)
 
 
 def trending_movies(bind: Bind, since: dt.datetime, n: int = 10, **filters: Unpack[Filters]) -> pd.DataFrame:

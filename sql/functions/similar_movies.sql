@@ -39,8 +39,8 @@ BEGIN
         FROM (
             SELECT e.index, e.embedding <=> asked_vector AS distance
             FROM embrec.stored_vectors('movie', run, compared, array_remove(listed[1 : 2 * n] || later, asked)) AS e
-            ORDER BY distance, e.index
-            LIMIT similar_movies.n
+            ORDER BY distance
+            FETCH FIRST similar_movies.n ROWS WITH TIES
         ) AS c;
     ELSIF embrec.has_index('movie') THEN
         SELECT array_agg(i.near_index), array_agg(i.distance) INTO near, distances
@@ -51,14 +51,16 @@ BEGIN
     END IF;
     RETURN QUERY
     SELECT
-        (row_number() OVER (ORDER BY t.distance, t.near_index))::integer AS rank,
+        (row_number() OVER (ORDER BY t.distance, l.popularity_rank, m.movie_id COLLATE "C"))::integer AS rank,
         m.movie_id,
         m.title,
         1 - t.distance AS similarity,
         run
     FROM unnest(near, distances) AS t (near_index, distance)
     JOIN embrec.movies AS m ON m.movie_index = t.near_index
-    ORDER BY rank;
+    LEFT JOIN embrec.movie_likes AS l ON l.movie_index = t.near_index
+    ORDER BY rank
+    LIMIT similar_movies.n;
 END;
 $$;
 

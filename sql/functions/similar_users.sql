@@ -34,13 +34,14 @@ BEGIN
     END IF;
     RETURN QUERY
     SELECT
-        (row_number() OVER (ORDER BY t.distance, t.near_index))::integer AS rank,
+        (row_number() OVER (ORDER BY t.distance, u.user_id COLLATE "C"))::integer AS rank,
         u.user_id,
         1 - t.distance AS similarity,
         run
     FROM unnest(near, distances) AS t (near_index, distance)
     JOIN embrec.users AS u ON u.user_index = t.near_index
-    ORDER BY rank;
+    ORDER BY rank
+    LIMIT similar_users.n;
 END;
 $$;
 

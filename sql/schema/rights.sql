@@ -9,7 +9,7 @@ DECLARE
     roles text[] := '{embrec_owner,embrec_loader,embrec_trainer,embrec_publisher,embrec_reader,embrec_api}';
     -- Functions that answer, and functions that record ratings and outcomes; embrec_api may call only these.
     asking text[] := '{similar_movies,similar_users,find_movies,recommend_movies,recommend_for,explain_recommendation,'
-        'predict_rating,predict_ratings,rating_uncertainty,popular_movies,trending_movies,assign_variant,known_id,'
+        'predict_rating,predict_ratings,rating_uncertainty,popular_movies,best_rated_movies,trending_movies,assign_variant,known_id,'
         'movie_named,explain_for,movie_details,user_ratings,trained_runs,map_movies,known_genres,suggest_movies}';
     telling text[] := '{add_rating,remove_rating,record_exposure,record_outcome}';
     loading text[] := '{refresh_statistics,forget_user,follow_ratings,apply_followed}';

@@ -128,7 +128,7 @@ def test_answers_are_those_of_the_functions(client: httpx.Client, engine: sa.Eng
     assert [row["movie_id"] for row in found["movies"]] == expected["movie_id"].tolist()
     for row in found["movies"]:
         reasons = explain.explain_for(engine, given["ratings"], row["movie_id"])
-        helpful = reasons[reasons["contribution"] > 0]
+        helpful = reasons[reasons["relation"] == "because"]
         assert [each["contribution"] for each in row["reasons"]] == helpful["contribution"].tolist()
     known = client.post("/api/details", json=BODIES["/api/details"]).json()
     assert known == {"movies": [client.get(f"/api/movies/{movie}").json() for movie in (100, 101)]}
@@ -150,9 +150,21 @@ def test_what_speaks_for_a_movie_is_named_whatever_speaks_more_against_it(
     found = client.post("/api/recommendations", json={"ratings": given, "n": 8}).json()["movies"]
     for row in found:
         parts = explain.explain_for(engine, given, row["movie_id"], None).dropna(subset="movie_id")
-        best = parts[parts["contribution"] > 0].nlargest(REASONS, "contribution")
+        best = parts[parts["relation"] == "because"].nlargest(REASONS, "contribution")
         assert [each["movie_id"] for each in row["reasons"]] == best["movie_id"].tolist()
+        assert all(each["rating"] > 2 for each in row["reasons"]), "a dislike is no reason"
+        worst = parts[parts["relation"] == "although"].nsmallest(1, "contribution")
+        worst = worst[-worst["contribution"] >= worst["score"] / 10]
+        assert [each["movie_id"] for each in row["although"]] == worst["movie_id"].tolist()
+    assert any(row["although"] for row in found)
     assert any(len(row["reasons"]) == REASONS for row in found)
+
+
+def test_a_visitor_with_dislikes_alone_gets_popular_movies_without_reasons(client: httpx.Client) -> None:
+    found = client.post("/api/recommendations", json={"ratings": {"100": 1, "101": 2}, "n": 8}).json()
+    assert found["basis"] == "popularity"
+    assert not {"100", "101"} & {row["movie_id"] for row in found["movies"]}
+    assert not any(row["reasons"] or row["although"] for row in found["movies"])
 
 
 def test_a_users_predictions_are_of_the_run_and_the_ratings_that_recommend(

@@ -162,7 +162,8 @@ def test_all_users_live_vectors_are_numpys(ml_engine: sa.Engine, two_parts: Trai
             vectors = connection.scalar(sa.text(query.format(kind)), {"run": run.model_run_id})
             found[kind] = np.stack([vector.to_numpy() for vector in vectors]).astype(np.float64)
     features = np.column_stack([model.movie_vectors, np.full(1682, run.bias_feature)]).astype(np.float64)
-    weighted = (0.2 + 0.8 * (arrays.ratings.astype(np.float64) - 1) / 4) ** 1.5
+    place = (arrays.ratings.astype(np.float64) - 1) / 4
+    weighted = np.where(place <= 0.25, -0.15 * (1 - 2 * place), (0.2 + 0.8 * place) ** 1.5)
     for user in range(943):
         mine = slice(starts[user], starts[user + 1])
         rows = features[arrays.movies[mine]]

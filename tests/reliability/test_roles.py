@@ -72,6 +72,7 @@ OPERATIONS: dict[str, tuple[Operation, str]] = {
     "map": (catalogue.map_movies, "owner reader api"),
     "genres": (catalogue.known_genres, "owner reader api"),
     "popular": (recommend.popular_movies, "owner reader api"),
+    "best rated": (recommend.best_rated_movies, "owner reader api"),
     "trending": (lambda c: recommend.trending_movies(c, SINCE), "owner reader api"),
     "find": (lambda c: search.find_movies(c, "star"), "owner reader api"),
     "resolve a title": (lambda c: search.resolve_movie(c, "100"), "owner reader api"),
