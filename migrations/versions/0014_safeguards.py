@@ -4,9 +4,10 @@ Revision ID: 0014
 Revises: 0013
 """
 
+import sqlalchemy as sa
 from alembic import op
 
-from embrec.db.resources import uninstall
+from embrec.db.resources import statement, uninstall
 
 revision = "0014"
 down_revision = "0013"
@@ -15,8 +16,90 @@ depends_on = None
 
 
 def upgrade() -> None:
-    pass
+    _record_trainers()
+    _digest_all_that_serves("0013", "0014")  # the last, because it reads all columns of model_runs
 
 
 def downgrade() -> None:
     op.execute(uninstall())
+    _digest_all_that_serves("0014", "0013")
+    op.drop_column("model_runs", "trained_by", schema="embrec")
+
+
+def _record_trainers() -> None:
+    """Add the role that began a run, which alone may change it while it is in training."""
+    op.add_column("model_runs", sa.Column("trained_by", sa.Text), schema="embrec")
+
+
+# The digests of run_digest() before this revision and since.
+DIGESTS = """
+CREATE FUNCTION pg_temp.digest_0013(run embrec.model_runs) RETURNS text LANGUAGE sql AS $$
+    SELECT encode(sha256(
+        coalesce((
+            SELECT string_agg(
+                sha256(
+                    int4send(e.movie_index) || float4send(coalesce(e.bias, 0)) || float4send(coalesce(e.spread, 0))
+                    || vector_send(e.embedding)
+                ),
+                ''::bytea ORDER BY e.part, e.movie_index
+            )
+            FROM embrec.movie_embeddings AS e WHERE e.model_run_id = run.model_run_id AND NOT e.folded_in
+        ), '')
+        || coalesce((
+            SELECT string_agg(
+                sha256(int4send(m.row_number) || float4send(coalesce(m.bias, 0)) || vector_send(m.embedding)),
+                ''::bytea ORDER BY m.matrix, m.row_number
+            )
+            FROM embrec.run_matrices AS m WHERE m.model_run_id = run.model_run_id
+        ), '')
+    ), 'hex')
+$$;
+CREATE FUNCTION pg_temp.digest_0014(run embrec.model_runs) RETURNS text LANGUAGE sql
+SET extra_float_digits = 1 AS $$
+    SELECT encode(sha256(
+        sha256(convert_to(jsonb_strip_nulls(to_jsonb(run) - ARRAY[
+            'architecture', 'status', 'options', 'seed', 'library_versions', 'user_count', 'movie_count',
+            'rating_count', 'newest_rating_at', 'ratings_sha256', 'metrics', 'history', 'error', 'started_at',
+            'finished_at', 'heartbeat_at', 'progress', 'vectors_sha256', 'trained_by'
+        ])::text, 'UTF8'))
+        || sha256(coalesce((
+            SELECT string_agg(
+                sha256(
+                    enum_send(e.part) || int4send(e.movie_index) || float4send(coalesce(e.bias, 0))
+                    || float4send(coalesce(e.spread, 0)) || vector_send(e.embedding)
+                ),
+                ''::bytea ORDER BY e.part, e.movie_index
+            )
+            FROM embrec.movie_embeddings AS e WHERE e.model_run_id = run.model_run_id AND NOT e.folded_in
+        ), ''))
+        || sha256(coalesce((
+            SELECT string_agg(
+                sha256(
+                    convert_to(m.matrix, 'UTF8') || int4send(m.row_number) || float4send(coalesce(m.bias, 0))
+                    || vector_send(m.embedding)
+                ),
+                ''::bytea ORDER BY m.matrix COLLATE "C", m.row_number
+            )
+            FROM embrec.run_matrices AS m WHERE m.model_run_id = run.model_run_id
+        ), ''))
+        || sha256(coalesce((
+            SELECT string_agg(
+                sha256(int4send(l.movie_index) || array_send(l.neighbours)), ''::bytea ORDER BY l.movie_index
+            )
+            FROM embrec.movie_neighbours AS l
+            WHERE l.model_run_id = run.model_run_id AND l.neighbours IS NOT NULL
+        ), ''))
+    ), 'hex')
+$$;
+"""
+
+
+def _digest_all_that_serves(before: str, after: str) -> None:
+    """Put the digests of runs that are as they were trained on record in the other form; changed ones stay as such."""
+    functions = f"DROP FUNCTION pg_temp.digest_{before}(embrec.model_runs), pg_temp.digest_{after}(embrec.model_runs)"
+    convert = (
+        f"UPDATE embrec.model_runs AS r SET vectors_sha256 = pg_temp.digest_{after}(r)"
+        f" WHERE r.status = 'trained' AND r.vectors_sha256 = pg_temp.digest_{before}(r)"
+    )
+    for each in (DIGESTS, convert, functions):
+        op.execute(statement(each))

@@ -147,11 +147,15 @@ BEGIN
         END IF;
     END IF;
     IF to_regrole('embrec_publisher') IS NOT NULL THEN
-        GRANT SELECT ON embrec.model_runs, embrec.publications, embrec.published_run TO embrec_publisher;
+        GRANT SELECT ON embrec.model_runs, embrec.publications TO embrec_publisher;
         GRANT INSERT ON embrec.publications TO embrec_publisher;
         IF to_regclass('embrec.experiments') IS NOT NULL THEN
             GRANT SELECT, INSERT, UPDATE ON embrec.experiments TO embrec_publisher;
-            GRANT SELECT ON embrec.exposures, embrec.outcomes, embrec.experiment_results TO embrec_publisher;
+            GRANT SELECT ON embrec.exposures, embrec.outcomes TO embrec_publisher;
+        END IF;
+        -- A downgrade leaves no views, because an upgrade installs them.
+        IF to_regclass('embrec.published_run') IS NOT NULL THEN
+            GRANT SELECT ON embrec.published_run, embrec.experiment_results TO embrec_publisher;
         END IF;
     END IF;
 END
