@@ -27,6 +27,8 @@
 \ir views/warnings.sql
 \ir functions/stored_vectors.sql
 \ir functions/nearest_of_all.sql
+\ir functions/writers_of.sql
+\ir functions/lock_indexes.sql
 \ir functions/movie_index_of.sql
 \ir functions/user_index_of.sql
 \ir functions/add_rating.sql

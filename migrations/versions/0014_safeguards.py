@@ -17,6 +17,8 @@ depends_on = None
 
 def upgrade() -> None:
     _record_trainers()
+    op.execute(statement(PERSONAL_STATISTICS.format(target=0)))
+    op.execute(statement(CLEAR_STATISTICS))
     _digest_all_that_serves("0013", "0014")  # the last, because it reads all columns of model_runs
 
 
@@ -24,11 +26,61 @@ def downgrade() -> None:
     op.execute(uninstall())
     _digest_all_that_serves("0014", "0013")
     op.drop_column("model_runs", "trained_by", schema="embrec")
+    op.execute(statement(PERSONAL_STATISTICS.format(target=-1)))
 
 
 def _record_trainers() -> None:
     """Add the role that began a run, which alone may change it while it is in training."""
     op.add_column("model_runs", sa.Column("trained_by", sa.Text), schema="embrec")
+
+
+# The planner's statistics keep values, so ids, labels and vectors of users who were forgotten. It needs none
+# of these: ids are looked up by unique indexes.
+PERSONAL_STATISTICS = """
+DO $$
+DECLARE
+    own record;
+BEGIN
+    FOR own IN
+        SELECT a.attrelid::regclass AS relation, a.attname
+        FROM pg_attribute AS a
+        WHERE (a.attrelid, a.attname) IN (
+            ('embrec.users'::regclass, 'user_id'), ('embrec.users'::regclass, 'labels'),
+            ('embrec.exposures'::regclass, 'user_id'), ('embrec.outcomes'::regclass, 'user_id')
+        ) OR a.attname IN ('bias', 'embedding', 'fingerprint', 'spread')
+            AND a.attrelid IN (SELECT t.relid FROM pg_partition_tree('embrec.user_embeddings') AS t)
+    LOOP
+        EXECUTE format('ALTER TABLE %s ALTER %I SET STATISTICS {target}', own.relation, own.attname);
+    END LOOP;
+END
+$$
+"""
+# Before PostgreSQL 18 only a superuser can delete what is there.
+CLEAR_STATISTICS = """
+DO $$
+DECLARE
+    own record;
+BEGIN
+    FOR own IN
+        SELECT c.oid, c.relname, a.attname, a.attnum, s.stainherit
+        FROM pg_attribute AS a
+        JOIN pg_class AS c ON c.oid = a.attrelid AND c.relnamespace = 'embrec'::regnamespace
+        CROSS JOIN (VALUES (false), (true)) AS s (stainherit)
+        WHERE a.attstattarget = 0
+    LOOP
+        IF current_setting('server_version_num')::integer >= 180000 THEN
+            PERFORM pg_clear_attribute_stats('embrec', own.relname::text, own.attname::text, own.stainherit);
+        ELSE
+            DELETE FROM pg_statistic AS p
+            WHERE p.starelid = own.oid AND p.staattnum = own.attnum AND p.stainherit = own.stainherit;
+        END IF;
+    END LOOP;
+EXCEPTION WHEN insufficient_privilege THEN
+    RAISE NOTICE 'pg_statistic keeps ids of users until a superuser runs: DELETE FROM pg_statistic WHERE (starelid,'
+        ' staattnum) IN (SELECT attrelid, attnum FROM pg_attribute WHERE attstattarget = 0)';
+END
+$$
+"""
 
 
 # The digests of run_digest() before this revision and since.

@@ -27,5 +27,15 @@ BEGIN
             EXECUTE format('GRANT SELECT ON %s TO embrec_reader', leaf);
         END IF;
     END LOOP;
+    IF side = 'user' THEN
+        -- The planner's statistics would keep vectors of users who are forgotten.
+        FOREACH leaf IN ARRAY ARRAY(SELECT format('%s_%s', run, p) FROM unnest(parts) AS p) || run LOOP
+            EXECUTE format(
+                'ALTER TABLE %s ALTER bias SET STATISTICS 0, ALTER embedding SET STATISTICS 0,'
+                ' ALTER fingerprint SET STATISTICS 0, ALTER spread SET STATISTICS 0',
+                leaf
+            );
+        END LOOP;
+    END IF;
 END;
 $$;
