@@ -32,7 +32,7 @@ BEGIN
                 AND l.database = (SELECT d.oid FROM pg_database AS d WHERE d.datname = current_database())
                 AND (l.classid::bigint, l.objid) = (hashtext('embrec.load')::bigint & 4294967295, 0)
         ) THEN
-            RAISE EXCEPTION 'users and movies are locked by a transaction that has added some and stays open (%). End it, then try again%',
+            RAISE EXCEPTION 'users and movies are locked by a transaction that has added some and stays open (%). Nothing of it is stored; run again once it has ended%',
                 coalesce(holders, 'it has ended by now'),
                 CASE WHEN own_ms BETWEEN 1 AND seconds * 1000
                     THEN ', where need be with a higher lock_timeout, as by: ALTER ROLE ... SET lock_timeout = 0'

@@ -31,7 +31,7 @@ def test_a_new_users_open_transaction_is_named_to_other_new_ones_and_to_loads(
     with engine.connect() as open_one:
         ratings.add_rating(open_one, "new", 100, 3)
         pid = open_one.scalar(sa.text("SELECT pg_backend_pid()"))
-        named = rf"process {pid} of the server \(role \w+, application embrec.*End it, then try again"
+        named = rf"process {pid} of the server \(role \w+, application embrec.*run again once it has ended"
         with pytest.raises(BusyError, match=named):
             ratings.add_rating(engine, "another", 100, 3)
         with pytest.raises(BusyError, match=named):
