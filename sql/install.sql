@@ -14,6 +14,10 @@
 \ir views/published_movie_embeddings.sql
 \ir views/published_movie_preferences.sql
 \ir views/published_user_embeddings.sql
+\ir functions/require_own_run.sql
+\ir functions/guard_run_rows.sql
+\ir functions/run_digest.sql
+\ir functions/guard_runs.sql
 \ir functions/index_ranking.sql
 \ir functions/index_run.sql
 \ir views/run_indexes.sql
@@ -26,6 +30,8 @@
 \ir views/warnings.sql
 \ir functions/stored_vectors.sql
 \ir functions/nearest_of_all.sql
+\ir functions/writers_of.sql
+\ir functions/lock_indexes.sql
 \ir functions/movie_index_of.sql
 \ir functions/user_index_of.sql
 \ir functions/add_rating.sql
@@ -78,7 +84,6 @@
 \ir functions/refresh_run.sql
 \ir functions/refresh.sql
 \ir functions/remove_rating.sql
-\ir functions/run_digest.sql
 \ir functions/similar_movies.sql
 \ir functions/similar_users.sql
 \ir functions/suggest_movies.sql

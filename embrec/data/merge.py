@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+import psycopg
 import sqlalchemy as sa
 
 from embrec.data.files.movies import Movie, year_of
@@ -13,6 +14,9 @@ from embrec.data.files.users import User
 from embrec.data.ratings import refresh_statistics
 from embrec.db import Bind, binary_copy
 from embrec.errors import DatabaseError
+
+# A load waits 10 seconds for a transaction that gives out indexes.
+LOCK_SECONDS = 10
 
 
 @dataclass(frozen=True)
@@ -41,8 +45,14 @@ class LoadReport:
 
 
 def lock_indexes(connection: sa.Connection) -> None:
-    """Let indexes be given out by one load at a time; readers are held up by the first load alone, which drops keys."""
-    connection.execute(sa.text("LOCK TABLE embrec.users, embrec.movies IN SHARE ROW EXCLUSIVE MODE"))
+    """Let this load alone give out indexes; readers are held up by the first load alone, which drops keys.
+
+    Raises:
+        BusyError: Another transaction has given some out and stays open; the message names its process.
+    """
+    connection.execute(sa.text(f"SELECT embrec.lock_indexes({LOCK_SECONDS})"))
+    # For lock_indexes: whoever waits for a load waits for longer.
+    connection.execute(sa.text("SELECT pg_advisory_xact_lock_shared(hashtext('embrec.load'), 0)"))
 
 
 def lock_ratings(connection: sa.Connection) -> None:
@@ -161,9 +171,9 @@ def _without_keys(connection: sa.Connection) -> Iterator[bool]:
     """Fill the empty ratings table without its keys, and add them when the rows are there.
 
     Checking two foreign keys row by row costs ten times the rest of a load. Dropping them locks users, movies and
-    ratings for everybody until the load ends, which is why only an empty table is filled so. Only its owner may;
-    anybody else fills the table as it is. So is one filled that the host has partitioned. Yields whether the table was
-    truncated, so that its rows may be frozen.
+    ratings for everybody until the load ends, which is why only an empty table is filled so. Only its owner may, and
+    only if nothing of the host's depends on the keys, such as a foreign key to ratings. Otherwise, or
+    if the host has partitioned the table, it is filled as it is. Yields whether the table was truncated, so that its rows may be frozen.
     """
     may = connection.scalar(
         sa.text(
@@ -171,22 +181,34 @@ def _without_keys(connection: sa.Connection) -> Iterator[bool]:
             " WHERE oid = to_regclass('embrec.ratings')"
         )
     )
-    if not may:
-        yield False
-        return
     keys = connection.execute(
         sa.text(
             "SELECT quote_ident(conname), pg_get_constraintdef(oid) FROM pg_constraint"
             " WHERE conrelid = to_regclass('embrec.ratings') AND contype IN ('p', 'f') ORDER BY contype DESC"
         )
     ).all()
-    drops = ", ".join(f"DROP CONSTRAINT {name}" for name, _ in keys)
-    connection.execute(sa.text(f"ALTER TABLE embrec.ratings {drops}"))
-    connection.execute(sa.text("TRUNCATE embrec.ratings"))  # it is empty; this lets COPY freeze its rows
+    if not may or not _drop(connection, [name for name, _ in keys]):
+        yield False
+        return
     yield True
     for name, definition in keys:
         connection.execute(sa.text(f"ALTER TABLE embrec.ratings ADD CONSTRAINT {name} {definition}"))
     connection.execute(sa.text("ANALYZE embrec.ratings"))
+
+
+def _drop(connection: sa.Connection, keys: Sequence[str]) -> bool:
+    """Drop the keys of ratings and truncate it, so that COPY may freeze rows; false if something depends on them."""
+    savepoint = connection.begin_nested()
+    try:
+        connection.execute(sa.text(f"ALTER TABLE embrec.ratings {', '.join(f'DROP CONSTRAINT {key}' for key in keys)}"))
+        connection.execute(sa.text("TRUNCATE embrec.ratings"))
+    except sa.exc.DBAPIError as error:
+        savepoint.rollback()
+        if isinstance(error.orig, psycopg.errors.DependentObjectsStillExist | psycopg.errors.FeatureNotSupported):
+            return False
+        raise
+    savepoint.commit()
+    return True
 
 
 @contextlib.contextmanager

@@ -82,7 +82,7 @@ def _load(
     engine: sa.Engine, source: TableSource, rejecting: bool, progress: Callable[[float], None]
 ) -> tuple[LoadReport, list[RejectedRow]]:
     # One snapshot: a row that is committed between two of our statements has an id that we have not mapped.
-    with db.begin(engine.execution_options(isolation_level="REPEATABLE READ")) as connection:
+    with db.begin(engine, "REPEATABLE READ") as connection:
         # Before the snapshot, which the first SELECT takes: what a trigger took away meanwhile would be put back.
         connection.execute(sa.text(f"SET LOCAL lock_timeout = '{LOCK_SECONDS}s'"))  # others wait in the queue behind us
         lock_indexes(connection)

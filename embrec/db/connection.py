@@ -147,8 +147,13 @@ def local_server() -> Any:
 
 
 @contextlib.contextmanager
-def begin(bind: Bind) -> Iterator[sa.Connection]:
+def begin(bind: Bind, isolation: str = "READ COMMITTED") -> Iterator[sa.Connection]:
     """A connection to work on: the caller's own, whose transaction stays the caller's, or one from the engine.
+
+    Args:
+        bind: An engine or a connection.
+        isolation: Isolation level of a transaction of the engine's, whatever the database's default is: under
+            SERIALIZABLE a load would be given up for any rating that comes meanwhile.
 
     Raises:
         ArgumentError: The argument is neither.
@@ -161,7 +166,7 @@ def begin(bind: Bind) -> Iterator[sa.Connection]:
         if isinstance(bind, sa.Connection):
             yield bind
         else:
-            with bind.begin() as connection:
+            with bind.execution_options(isolation_level=isolation).begin() as connection:
                 yield connection
 
 

@@ -62,6 +62,8 @@ def _translate(error: BaseException | None, statement: str) -> DatabaseError:
         return SchemaError(fault)
     lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
     state = getattr(error, "sqlstate", None)
+    if isinstance(error, psycopg.errors.LockNotAvailable) and error.diag.source_function == "exec_stmt_raise":
+        return BusyError(lines[0])  # a function of embrec names who is in the way
     if setting := _LIMITS.get(state or ""):
         kind = BusyError if state == "55P03" else DatabaseError
         return kind(

@@ -114,10 +114,13 @@ model_runs = sa.Table(
     sa.Column("finished_at", timestamptz),
     # While it trains, when its process last said that it is alive.
     sa.Column("heartbeat_at", timestamptz, nullable=False, server_default=sa.func.now()),
-    # Digest of the movies' vectors and layers that training stored, as embrec.run_digest(model_run_id) computes it.
+    # Digest of all that the run answers by, as embrec.run_digest(model_run_id) computes it; a trigger puts it here when
+    # the run is trained.
     sa.Column("vectors_sha256", sa.Text),
     # While it trains, how much of the fit is done, from 0 to 1, as of the last heartbeat.
     sa.Column("progress", REAL),
+    # The role that began the run, as the trigger sees it: it alone may change the run while it is in training.
+    sa.Column("trained_by", sa.Text),
 )
 
 # The watermark of each table that ratings are loaded from, so that a load reads only new rows.

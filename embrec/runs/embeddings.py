@@ -197,7 +197,7 @@ def external_ids(connection: sa.Connection, side: Side, indexes: NDArray[np.int3
 
 
 def digest(connection: sa.Connection, model_run_id: int) -> str:
-    """SHA-256 of what a training has stored of a run's movies and layers, in hex."""
+    """SHA-256 of all that a run answers by, as its training stored it, in hex."""
     return str(connection.scalar(sa.select(sa.func.embrec.run_digest(model_run_id))))
 
 

@@ -61,6 +61,7 @@ class ModelRun:
     heartbeat_at: Any
     vectors_sha256: str | None
     progress: float | None
+    trained_by: str | None
     published: bool
 
 
@@ -125,7 +126,6 @@ class TrainedRun:
         parameters: Parameters of each layer, in the layers' order.
         metrics: Metrics by name; None for one that is not finite.
         history: The epochs.
-        vectors_sha256: Digest of the stored vectors, or None if it is not on record.
     """
 
     dimensions: int
@@ -146,7 +146,6 @@ class TrainedRun:
     parameters: Mapping[str, int] = field(default_factory=dict)
     metrics: Mapping[str, float | None] = field(default_factory=dict)
     history: Sequence[Mapping[str, Any]] = ()
-    vectors_sha256: str | None = None
 
 
 def start(bind: Bind, run: NewRun) -> int:

@@ -68,9 +68,7 @@ def store_model(
         neighbours.store(connection, model_run_id, rows.movies, nearest)
         for name, weights, biases in _dense_head(model):
             embeddings.store_matrix(connection, model_run_id, name, weights, biases)
-        digest = embeddings.digest(connection, model_run_id)
-        outcome = dataclasses.replace(_outcome(rows, model, metrics), vectors_sha256=digest)
-        records.finish(connection, model_run_id, outcome)
+        records.finish(connection, model_run_id, _outcome(rows, model, metrics))
 
 
 def index_model(

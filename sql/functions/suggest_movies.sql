@@ -7,7 +7,7 @@ LANGUAGE sql STABLE PARALLEL SAFE
 BEGIN ATOMIC
     WITH wanted AS (
         SELECT regexp_replace(
-            lower(normalize(left(trim(suggest_movies.query), 100), NFKD)),
+            lower(normalize(left(trim(suggest_movies.query), 200), NFKD)),
             '[\u0300-\u036f]|^(the|an?) |(, (the|an?))?( *\(\d{4}\))?$', '', 'g'
         ) AS query
     ),

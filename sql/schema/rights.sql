@@ -13,8 +13,8 @@ DECLARE
         'movie_named,explain_for,movie_details,user_ratings,trained_runs,map_movies,known_genres,suggest_movies}';
     telling text[] := '{add_rating,remove_rating,record_exposure,record_outcome}';
     loading text[] := '{refresh_statistics,forget_user,follow_ratings,apply_followed}';
-    -- These run with the caller's rights, because they make triggers on the caller's own table.
-    following text[] := '{follow_table,ratings_of_table,refuse_to_follow,trimmed}';
+    -- These run with the caller's rights: they make triggers on the caller's own table, or lock tables for a load.
+    following text[] := '{follow_table,ratings_of_table,refuse_to_follow,trimmed,lock_indexes,writers_of}';
     -- A trigger of embrec's own tables, which nobody else may put on a table with columns of other types.
     internal text[] := '{followed_at_commit}';
     training text[] := '{open_run,close_run,index_run,index_ranking,run_digest,refresh_statistics,apply_followed}';

@@ -19,7 +19,7 @@ NOT_OURS = {
     "require-statement-timeout": "the same",
 }
 # The tables of the baseline are made by the same upgrade and are empty. The index of 0014 is on a view that it makes.
-# Functions that 0014 drops are put back with other parameters by the same upgrade.
+# Functions that 0014 drops are put back with other parameters by the same upgrade, or are its own.
 EXCEPTIONS = {
     "0013": ["require-concurrent-index-creation"],
     "0014": ["require-concurrent-index-creation", "ban-drop-function"],

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import datetime as dt
 import os
 import re
@@ -144,30 +143,6 @@ def served(engine: sa.Engine) -> sa.Engine:
     publishing.publish(engine, 2)
     publishing.publish(engine, 1)
     return engine
-
-
-@pytest.fixture
-def login(admin: sa.Engine, url: str) -> Iterator[Callable[[str], sa.Engine]]:
-    """A function that returns an engine of a login role in one group."""
-    engines = []
-    with contextlib.ExitStack() as stack:
-
-        def make(group: str) -> sa.Engine:
-            name = f"embrec_login_{group}_{os.getpid()}"
-            with admin.connect() as connection:
-                connection.execute(sa.text(f"CREATE ROLE {name} LOGIN PASSWORD 'p' IN ROLE embrec_{group}"))
-            stack.callback(drop, name)
-            database_name = config.parse_database_url(url, "test").parameters["dbname"]
-            engines.append(db.create_engine(with_database(url, database_name, user=name, password="p")))
-            return engines[-1]
-
-        def drop(name: str) -> None:
-            with admin.connect() as connection:
-                connection.execute(sa.text(f"DROP ROLE {name}"))
-
-        yield make
-        for each in engines:
-            each.dispose()
 
 
 @pytest.mark.parametrize("group", GROUPS)
