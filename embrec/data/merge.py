@@ -173,7 +173,8 @@ def _without_keys(connection: sa.Connection) -> Iterator[bool]:
     Checking two foreign keys row by row costs ten times the rest of a load. Dropping them locks users, movies and
     ratings for everybody until the load ends, which is why only an empty table is filled so. Only its owner may, and
     only if nothing of the host's depends on the keys, such as a foreign key to ratings. Otherwise, or
-    if the host has partitioned the table, it is filled as it is. Yields whether the table was truncated, so that its rows may be frozen.
+    if the host has partitioned the table, it is filled as it is. Yields whether the table was truncated, so that its
+    rows may be frozen.
     """
     may = connection.scalar(
         sa.text(

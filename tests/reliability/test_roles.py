@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import datetime as dt
 import os
+import contextlib
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
