@@ -116,6 +116,10 @@ model_runs = sa.Table(
     sa.Column("vectors_sha256", sa.Text),
     # While it trains, how much of the fit is done, from 0 to 1, as of the last heartbeat.
     sa.Column("progress", REAL),
+    # The length below which a user's vector to rank by is no vector, and how many users and movies have none.
+    sa.Column("least_length", REAL),
+    sa.Column("lone_users", sa.Integer),
+    sa.Column("lone_movies", sa.Integer),
 )
 
 # The watermark of each table that ratings are loaded from, so that a load reads only new rows.

@@ -15,8 +15,22 @@ depends_on = None
 
 
 def upgrade() -> None:
-    pass
+    _add_lengths()
 
 
 def downgrade() -> None:
     op.execute(uninstall())
+    _remove_lengths()
+
+
+# The length below which a user's vector to rank by is no vector, and the numbers of users and movies without one; NULL
+# for runs of before.
+_LENGTHS = {"least_length": "real", "lone_users": "integer", "lone_movies": "integer"}
+
+
+def _add_lengths() -> None:
+    op.execute("ALTER TABLE embrec.model_runs " + ", ".join(f"ADD COLUMN {n} {kind}" for n, kind in _LENGTHS.items()))
+
+
+def _remove_lengths() -> None:
+    op.execute("ALTER TABLE embrec.model_runs " + ", ".join(f"DROP COLUMN {name}" for name in _LENGTHS))

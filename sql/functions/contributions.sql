@@ -44,8 +44,11 @@ BEGIN
         parts := (
             -- Each rating's part of preference_vector, times the movie.
             SELECT array_agg(
-                -(e.embedding <#> movie.embedding)
-                * embrec.rating_weight(t.rating, run.lowest_rating, run.highest_rating, run.rating_power)
+                coalesce(
+                    -(e.embedding <#> movie.embedding)
+                    * embrec.rating_weight(t.rating, run.lowest_rating, run.highest_rating, run.rating_power),
+                    0 -- a movie without a profile adds nothing
+                )
                 ORDER BY t.position
             )
             FROM unnest(rated, given) WITH ORDINALITY AS t (movie_index, rating, position)

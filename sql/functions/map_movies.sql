@@ -16,6 +16,7 @@ BEGIN ATOMIC
     CROSS JOIN embrec.stored_vectors('movie', a.model_run_id, a.movie_similarity, NULL) AS e
     JOIN embrec.movies AS m ON m.movie_index = e.index
     LEFT JOIN embrec.movie_statistics AS s ON s.movie_index = e.index
+    WHERE vector_norm(e.embedding) > 0
     ORDER BY rating_count DESC, e.index
     LIMIT map_movies.n;
 END;

@@ -3,7 +3,7 @@
 -- user's stored vector. With diversity above 0 the movies are chosen by maximal marginal relevance (Carbonell,
 -- Goldstein, SIGIR 1998) among the ten times n best: each next movie has the highest (1 - diversity) * its score, as a
 -- share of the candidates' range, - diversity * its cosine with the most similar movie chosen before. If the run knows
--- none of the rated movies, the most popular movies are returned.
+-- none of the rated movies, or what it knows of them tells nothing about any other, the most popular movies are returned.
 CREATE OR REPLACE FUNCTION embrec.ranked_movies(
     model_run_id integer,
     user_index integer,
@@ -53,6 +53,9 @@ BEGIN
         SELECT e.embedding, coalesce(run.mean + e.bias, 0) INTO user_vector, base
         FROM embrec.stored_vectors('user', run.model_run_id, 'rating', ARRAY[ranked_movies.user_index]) AS e;
     END IF;
+    IF ratings IS NULL OR vector_norm(user_vector) < coalesce(run.least_length, 0) THEN
+        user_vector := NULL; -- shorter ones are rounding noise
+    END IF;
     IF user_vector IS NULL THEN
         basis := 'popularity';
         SELECT array_agg(c.movie_index ORDER BY c.score DESC, c.movie_index), array_agg(c.score ORDER BY c.score DESC, c.movie_index)
@@ -90,6 +93,16 @@ BEGIN
             run.model_run_id, ranked_part, user_vector, excluded, filtered, genres, without_genres, released_from,
             released_to, min_ratings, movie_ids, wanted
         ) AS c;
+        -- The users of these movies rated no others, so answer as if there were no ratings.
+        IF ranked_part = 'preference' AND scores[1] = 0 THEN
+            RETURN QUERY
+            SELECT r.*
+            FROM embrec.ranked_movies(
+                run.model_run_id, ranked_movies.user_index, movie_indexes, NULL, n, genres, without_genres, released_from,
+                released_to, min_ratings, movie_ids, include_rated, diversity
+            ) AS r;
+            RETURN;
+        END IF;
     END IF;
     IF diversity > 0 AND best IS NOT NULL THEN
         SELECT d.movies, d.scores INTO best, scores

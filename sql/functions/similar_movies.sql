@@ -58,6 +58,7 @@ BEGIN
         run
     FROM unnest(near, distances) AS t (near_index, distance)
     JOIN embrec.movies AS m ON m.movie_index = t.near_index
+    WHERE t.distance <> 'NaN' -- no vector
     ORDER BY rank;
 END;
 $$;

@@ -274,8 +274,8 @@ def test_one_rating_cannot_be_split(engine: sa.Engine) -> None:
         train(engine, holdout=0.1)
 
 
-@pytest.mark.parametrize("value", [np.nan, np.inf, 0.0, 1e-30])
-def test_vectors_without_a_direction_are_refused_and_nothing_is_stored(engine: sa.Engine, value: float) -> None:
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_vectors_that_are_not_finite_are_refused_and_nothing_is_stored(engine: sa.Engine, value: float) -> None:
     vectors = VECTORS.copy()
     vectors[3] = value
     with pytest.raises(RunError, match=r"1 of 6 movie rating vectors .*the first at 3"):
