@@ -1,12 +1,12 @@
 """The block solver of ALS: one ridge regression per row, in batches of thousands.
 
-A row is a user (or a movie) with n ratings r, less their overall mean. Its vector p and bias b are the ridge solution on
-the vectors q_i and biases c_i of the other side of each rating. They minimise sum (r_i - c_i - q_i . p - b)^2 +
-(constant + per_rating * n) (|p|^2 + b^2 / 4). Rows are ordered by their number of ratings and cut into chunks, because
-the padded arrays of a chunk must stay in the processor's cache. All solves of a chunk are one batched Cholesky
-factorisation. A row with fewer ratings than coordinates is solved in the space of its ratings (the dual), which is
-smaller. The operations on a row and their order do not depend on the number of threads, so the vectors are the same, bit
-for bit.
+A row is a user (or a movie) with n ratings r, less their overall mean. Its vector p and bias b are the ridge solution
+on the vectors q_i and biases c_i of the other side of each rating. They minimise sum (r_i - c_i - q_i . p - b)^2 +
+(constant + per_rating * n) (|p|^2 + b^2 / 4). Rows are ordered by their number of ratings and cut into chunks,
+because the padded arrays of a chunk must stay in the processor's cache. All solves of a chunk are one batched
+Cholesky factorisation. A row with fewer ratings than coordinates is solved in the space of its ratings (the dual),
+which is smaller. The operations on a row and their order do not depend on the number of threads, so the vectors are
+the same, bit for bit.
 
 Sources: Zhou, Wilkinson, Schreiber, Pan, Large-scale parallel collaborative filtering for the Netflix Prize (AAIM
 2008), for weighting the penalty by the number of ratings; Saunders, Gammerman, Vovk, Ridge regression learning
