@@ -11,6 +11,23 @@ from embrec.metrics import top
 
 # At most 8 million similarities at a time: 32 MB in single precision.
 _AT_ONCE = 1 << 23
+# A vector shorter than a millionth of the root mean square length is rounding noise. The median would not do: more than
+# half of the vectors may be noise.
+_LEAST_SHARE = 1e-6
+# pgvector multiplies in single precision, and refuses products that vanish: those of four shorter vectors would.
+_LEAST_LENGTH = 1e-9
+
+
+def least_length(vectors: NDArray[Any]) -> float:
+    """Return the length below which a row is no vector: rounding noise, or too short for single precision."""
+    squares = np.einsum("nd,nd->n", vectors, vectors)
+    typical = np.sqrt(squares.mean(dtype=np.float64)) if len(squares) else 0.0
+    return float(max(_LEAST_SHARE * typical, _LEAST_LENGTH))
+
+
+def has_length(vectors: NDArray[Any]) -> NDArray[np.bool_]:
+    """Return which rows are as long as :func:`least_length` of all at least, bool of shape (rows,)."""
+    return np.asarray(np.sqrt(np.einsum("nd,nd->n", vectors, vectors)) >= least_length(vectors))
 
 
 def unit(vectors: NDArray[np.float32]) -> NDArray[np.float32]:

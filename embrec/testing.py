@@ -115,11 +115,11 @@ class ModelTests:
         assert first.user_vectors.tobytes() == again.user_vectors.tobytes()
         assert first.movie_vectors.tobytes() == again.movie_vectors.tobytes()
 
-    def test_users_and_movies_without_ratings_get_vectors(self) -> None:
+    def test_users_and_movies_without_ratings_have_rows(self) -> None:
         fitted = self.fitted(users=_USERS + 2, movies=_MOVIES + 3)
+        assert (len(fitted.user_vectors), len(fitted.movie_vectors)) == (_USERS + 2, _MOVIES + 3)
         for vectors in (fitted.user_vectors, fitted.movie_vectors):
             assert np.isfinite(vectors).all()
-            assert np.linalg.norm(vectors, axis=1).min() > 0
 
     def test_it_is_trained_stored_published_and_every_sql_function_answers(self, engine: sa.Engine) -> None:
         load(engine, example_ratings())

@@ -23,7 +23,7 @@ from embrec.models import registry
 from embrec.models.base import Epoch, FittedModel, Ratings, Start
 from embrec.models.memory import enough_memory
 from embrec.models.protocol import Model
-from embrec.runs import embeddings, publishing, records
+from embrec.runs import embeddings, lists, publishing, records
 from embrec.runs.answers import check_answers
 from embrec.runs.cleanup import KEPT_RUNS, delete_old
 from embrec.runs.records import NewRun
@@ -43,7 +43,9 @@ class TrainResult:
         published: Whether it was published.
         withheld: Why it was not, where it should have been; None else.
         model: The fitted model: vectors, history, prediction.
-        metrics: ``train_rmse``, and with a held-out part ``held_out_rmse`` and ``held_out_mae``, in the ratings' unit.
+        metrics: ``train_rmse``, and with a held-out part ``held_out_rmse`` and ``held_out_mae``, in the ratings' unit;
+            with a published run ``list_ndcg`` and ``published_list_ndcg``, NDCG@10 on hidden ratings, and
+            ``list_ndcg_margin``, by which they may differ by chance.
         seconds: Time spent in each step.
         deleted: The old runs that were deleted.
     """
@@ -132,7 +134,7 @@ def train(
         clock.begin("fit")
         fitted = chosen.fit(training, held_out, settings, seed, follow, **start)
         clock.begin("evaluate")
-        errors = _errors(fitted, training, held_out)
+        errors = _errors(fitted, training, held_out) | _lists(engine, fitted, arrays, training)
         clock.begin("store")
         rows = _rows(arrays, training)
         db.retrying(lambda: store_model(engine, model_run_id, rows, fitted, errors, progress))
@@ -267,6 +269,24 @@ def library_versions() -> dict[str, str]:
 def _rows(arrays: RatingArrays, training: Ratings) -> Rows:
     lowest, highest = float(training.ratings.min()), float(training.ratings.max())
     return Rows(arrays.user_indexes, arrays.movie_indexes, arrays.fingerprints(), lowest, highest)
+
+
+def _lists(engine: sa.Engine, model: FittedModel, arrays: RatingArrays, training: Ratings) -> dict[str, float]:
+    """Measure the model's lists and the published run's on hidden ratings; empty if there is nothing to compare."""
+    hidden = None if model.serving == "similarity_only" else lists.hide(training)
+
+    def published() -> lists.Scores | None:
+        with db.begin(engine) as connection:
+            number = records.published_run_id(connection)
+            run = None if number is None else records.get_run(connection, number)
+            if run is None or run.serving == "similarity_only":
+                return None
+            return lists.of_run(connection, run, arrays)
+
+    before = db.retrying(published) if hidden is not None else None
+    if hidden is None or before is None:
+        return {}
+    return lists.compared(lists.quality(lists.of_model(model), hidden), lists.quality(before, hidden))
 
 
 def _errors(model: FittedModel, training: Ratings, held_out: Ratings | None) -> dict[str, float]:

@@ -18,6 +18,9 @@ def refresh(database_url: str | None) -> None:
     embrec refresh
     """
     bind = engine(database_url)
+    warnings: list[str] = []
     with progress_bar("Refreshing"):
-        movies = ratings.refresh(bind)
+        movies = ratings.refresh(bind, warnings.append)
+    for warning in warnings:
+        note(f"Warning: {warning}")
     note(f"{movies:,} movies that came after the training have vectors now; the ratings are counted.")

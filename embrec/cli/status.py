@@ -96,6 +96,12 @@ def _facts(found: Status, place: str) -> Iterator[tuple[str, str]]:
         f"{state['users_since_training'] or 0:,} users, "
         f"{state['movies_without_vectors'] or 0:,} movies without vectors",
     )
+    if state["lone_users"] or state["lone_movies"]:
+        yield (
+            "too alone",
+            f"{state['lone_users']:,} users, who are answered by popularity, and {state['lone_movies']:,} movies: "
+            "their ratings tell nothing about others",
+        )
     if state["experiment"] is not None:
         yield "experiment", state["experiment"]
 

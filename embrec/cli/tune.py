@@ -63,6 +63,8 @@ def tune(model: str, trials: int, seed: int, database_url: str | None, as_json: 
     click.echo(command)
     if count > trials:
         note("There were as many trials already; ask for more with --trials.")
+    elif count < trials:
+        note("All combinations of the options have been tried.")
 
 
 def _flag(name: str, value: float) -> str:

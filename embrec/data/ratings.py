@@ -7,7 +7,10 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
+from collections.abc import Callable
+from typing import Any
 
+import psycopg
 import sqlalchemy as sa
 
 from embrec import db, validation
@@ -81,8 +84,12 @@ def forget_user(bind: Bind, user_id: OutsideId) -> bool:
         return bool(connection.scalar(statement, {"user": user}))
 
 
-def refresh(bind: Bind) -> int:
+def refresh(bind: Bind, on_warning: Callable[[str], None] = lambda message: None) -> int:
     """Give the published run vectors of the movies that came after its training, without training.
+
+    Args:
+        bind: The database.
+        on_warning: Called with a line for each movie that no vectors can be computed for.
 
     Returns:
         How many movies those are.
@@ -95,7 +102,17 @@ def refresh(bind: Bind) -> int:
     with db.begin(bind) as connection:
         if connection.scalar(sa.text("SELECT model_run_id FROM embrec.published_run")) is None:
             raise NoPublishedRunError()
-        return int(connection.execute(sa.text("SELECT embrec.refresh()")).scalar_one())
+        driver: Any = connection.connection.driver_connection
+
+        def tell(notice: psycopg.errors.Diagnostic) -> None:
+            if notice.severity_nonlocalized == "WARNING":
+                on_warning(f"{notice.message_primary}. {notice.message_hint or ''}".strip())
+
+        driver.add_notice_handler(tell)
+        try:
+            return int(connection.execute(sa.text("SELECT embrec.refresh()")).scalar_one())
+        finally:
+            driver.remove_notice_handler(tell)
 
 
 def refresh_statistics(bind: Bind) -> bool:

@@ -121,6 +121,10 @@ model_runs = sa.Table(
     sa.Column("progress", REAL),
     # The role that began the run, as the trigger sees it: it alone may change the run while it is in training.
     sa.Column("trained_by", sa.Text),
+    # The length below which a user's vector to rank by is no vector, and how many users and movies have none.
+    sa.Column("least_length", REAL),
+    sa.Column("lone_users", sa.Integer),
+    sa.Column("lone_movies", sa.Integer),
 )
 
 # The watermark of each table that ratings are loaded from, so that a load reads only new rows.

@@ -6,7 +6,8 @@ as the ratings are the same. The search is Optuna's (Akiba et al., KDD 2019), by
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import itertools
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +15,7 @@ import numpy as np
 import optuna
 import sqlalchemy as sa
 from optuna.distributions import BaseDistribution, FloatDistribution, IntDistribution
+from optuna.trial import TrialState
 
 from embrec import db, metrics, splits
 from embrec.db import Bind
@@ -28,6 +30,8 @@ from embrec.models.protocol import Model, Range, Search
 _HELD_OUT = 0.2
 # The first 8 trials are random: the Parzen estimator cannot learn from fewer.
 _RANDOM_TRIALS = 8
+# After 20 proposals that were all tried before, the untried options are looked up instead.
+_PROPOSALS = 20
 
 
 @dataclass(frozen=True)
@@ -72,11 +76,12 @@ def tune(
         bind: The database.
         model: A model with a search space, as :func:`embrec.models.registry.get` takes it.
         trials: Total number of trials; the first is of the defaults.
-        seed: Seed of the search.
+        seed: Seed of the search; an interrupted search makes the trials that an uninterrupted one would have made.
         on_trial: Called after each trial with it, the best so far, and the number of trials.
 
     Returns:
-        The best trial, the metric's name, and how many trials there are.
+        The best trial, the metric's name, and how many trials there are: fewer than ``trials`` if no other options are
+        left to try.
 
     Raises:
         ConfigError: There is no such model, or it has nothing to tune.
@@ -89,19 +94,47 @@ def tune(
         raise ConfigError(f"The architecture {chosen.name} cannot be tuned. Choose one of: {', '.join(tunable)}")
     space = {name: _distribution(each) for name, each in search.space.items()}
     data = database_data(bind)
-    study = _study(search, seed)
+    study = _study(search)
     kept = _kept(bind, chosen.name, data.digest)
     for trial in kept:
         _tell(study, space, trial)
     if not kept:
         study.enqueue_trial({name: getattr(search.begin_with, name) for name in space})
-    for number in range(len(kept) + 1, trials + 1):
-        asked = study.ask(space)
+    count = len(kept)
+    while count < trials and (asked := _ask(study, space, seed)) is not None:
         trial = Trial(dict(asked.params), _VALUES[search.metric](data, chosen, dict(asked.params)))
         _keep(bind, chosen.name, data.digest, search.metric, trial)
         study.tell(asked, trial.value)
-        on_trial(trial, _best(study), number)
-    return _best(study), search.metric, max(len(kept), trials)
+        count += 1
+        on_trial(trial, _best(study), count)
+    return _best(study), search.metric, count
+
+
+def _ask(study: optuna.Study, space: dict[str, BaseDistribution], seed: int) -> optuna.Trial | None:
+    """Return the next trial, of options that no trial has had; None if the whole space is tried."""
+    tried = [each.params for each in study.get_trials(deepcopy=False, states=[TrialState.COMPLETE])]
+    for proposal in range(_PROPOSALS):
+        # A seed of its own for each trial: a search that goes on would otherwise draw its first trials again.
+        (own,) = np.random.SeedSequence([seed, len(tried), proposal]).generate_state(1)
+        study.sampler = _sampler(int(own))
+        asked = study.ask(space)
+        if asked.params not in tried:
+            return asked
+        study.tell(asked, state=TrialState.FAIL)  # failed trials teach the sampler nothing
+    untried = next((options for options in _grid(space) if options not in tried), None)
+    if untried is None:
+        return None
+    study.enqueue_trial(untried)
+    return study.ask(space)
+
+
+def _grid(space: dict[str, BaseDistribution]) -> Iterator[dict[str, Any]]:
+    """Yield all options of a space whose values can be listed, and of any other its lowest ones."""
+    values = [
+        range(each.low, each.high + 1, each.step) if isinstance(each, IntDistribution) else [each.low]  # type: ignore[attr-defined]
+        for each in space.values()
+    ]
+    return (dict(zip(space, chosen, strict=True)) for chosen in itertools.product(*values))
 
 
 def _distribution(values: Range) -> BaseDistribution:
@@ -110,10 +143,13 @@ def _distribution(values: Range) -> BaseDistribution:
     return FloatDistribution(values.low, values.high, log=values.log)
 
 
-def _study(search: Search, seed: int) -> optuna.Study:
+def _study(search: Search) -> optuna.Study:
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    sampler = optuna.samplers.TPESampler(n_startup_trials=_RANDOM_TRIALS, seed=seed)
-    return optuna.create_study(direction="minimize" if search.metric == "RMSE" else "maximize", sampler=sampler)
+    return optuna.create_study(direction="minimize" if search.metric == "RMSE" else "maximize", sampler=_sampler(0))
+
+
+def _sampler(seed: int) -> optuna.samplers.BaseSampler:
+    return optuna.samplers.TPESampler(n_startup_trials=_RANDOM_TRIALS, seed=seed)
 
 
 def _tell(study: optuna.Study, space: dict[str, BaseDistribution], trial: Trial) -> None:

@@ -142,6 +142,8 @@ class DenseLayer:
 class Preference:
     """Ranking vectors: the product of a user's vector and a movie's is the score to rank movies by.
 
+    A vector of zeros is no vector: the ratings tell nothing about the user or movie.
+
     Attributes:
         user_vectors: float32 of shape (user_count, dimensions).
         movie_vectors: float32 of shape (movie_count, dimensions).
@@ -160,8 +162,13 @@ class Preference:
     weighting: RatingWeights
 
     def score(self, users: NDArray[np.int32]) -> NDArray[np.float32]:
-        """Return the scores of all movies for some users, float32 of shape (len(users), movie_count)."""
-        return np.asarray(self.user_vectors[users] @ self.movie_vectors.T)
+        """Return the scores of all movies for some users, float32 of shape (len(users), movie_count).
+
+        Users without a vector get the scores of the average user, which rank much as popularity does.
+        """
+        vectors = self.user_vectors[users]
+        vectors[~vectors.any(axis=1)] = self.user_vectors.mean(axis=0)
+        return np.asarray(vectors @ self.movie_vectors.T)
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from embrec.models.base import FoldIn, RatingFactors, Ratings
 
 # The penalty is chosen on 300 users and their predictions of 1,000 movies: more take longer and change little.
 _USERS, _MOVIES = 300, 1_000
+# Penalties to try, in units of the ratings' variance.
 _PENALTIES = 2.0 ** np.arange(-4, 4.5, 0.5)
 # Fraction of the mean variance that is added to the diagonal of the covariance, so that its Cholesky factor exists.
 _LEAST_VARIANCE = 1e-3
@@ -81,13 +82,14 @@ def _best_penalty(factors: _Factors, training: Ratings, feature: float) -> float
     starts = np.concatenate([[0], np.cumsum(counts)])
     features = np.column_stack([factors.movies, np.full(training.movie_count, feature)])
     own = np.column_stack([factors.users, factors.user_biases / feature])
-    errors = np.zeros(len(_PENALTIES))
+    penalties = _PENALTIES * (float(training.ratings.var(dtype=np.float64)) or 1.0)
+    errors = np.zeros(len(penalties))
     for user in users:
         mine = order[starts[user] : starts[user + 1]]
         movies = training.movies[mine]
         unexplained = training.ratings[mine] - factors.mean - factors.movie_biases[movies]
         values, basis = np.linalg.eigh(features[movies].T @ features[movies])
         moment = basis.T @ (features[movies].T @ unexplained)
-        solutions = (moment / (values + _PENALTIES[:, np.newaxis])) @ basis.T
+        solutions = (moment / (values + penalties[:, np.newaxis])) @ basis.T
         errors += np.sum(((solutions - own[user]) @ features[compared].T) ** 2, axis=1)
-    return float(_PENALTIES[errors.argmin()])
+    return float(penalties[errors.argmin()])

@@ -19,6 +19,7 @@ def largest(
     size: int,
     count: int,
     near: NDArray[np.float64] | None = None,
+    within: NDArray[np.bool_] | None = None,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return the largest eigenvalues of a symmetric matrix, descending, and their eigenvectors with fixed signs.
 
@@ -30,13 +31,20 @@ def largest(
         size: Number of rows of the matrix.
         count: Maximum number of eigenvalues to return.
         near: The eigenvectors of a similar matrix to start from, which need fewer iterations.
+        within: The rows of one diagonal block of the matrix, to find the eigenvectors of that block alone; None for
+            the whole matrix.
     """
-    count = min(count, size)
-    block = np.random.default_rng(0).standard_normal((size, min(count + _SPARE_COLUMNS, size)), np.float32)
+    rows = size if within is None else int(within.sum())
+    count = min(count, rows)
+    block = np.random.default_rng(0).standard_normal((size, min(count + _SPARE_COLUMNS, rows)), np.float32)
     if near is not None:
         block[:, : near.shape[1]] = near
     for _ in range(_ITERATIONS if near is None else _ITERATIONS_FROM_NEAR):
+        if within is not None:
+            block[~within] = 0.0
         block = np.linalg.qr(product(block))[0].astype(np.float32)
+    if within is not None:
+        block[~within] = 0.0
     values, rotation = np.linalg.eigh((block.T @ product(block)).astype(np.float64))
     vectors = block @ rotation[:, ::-1][:, :count]
     signs = np.sign(vectors[np.abs(vectors).argmax(axis=0), np.arange(count)])

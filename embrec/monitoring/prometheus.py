@@ -32,6 +32,8 @@ _STATE = {
     ),
     "users_since_training": ("users_since_training", "Number of users added since the published run was trained."),
     "movies_without_vectors": ("movies_without_vectors", "Number of movies without a vector in the published run."),
+    "lone_users": ("lone_users", "Number of users in the published run without a vector to rank by."),
+    "lone_movies": ("lone_movies", "Number of movies in the published run without a vector to rank by."),
     "trainings": ("trainings", "Number of training runs in progress."),
     "lost_runs": ("lost_runs", "Number of training runs whose process was lost."),
 }

@@ -72,10 +72,10 @@ def store(
         progress: Called with the vectors of a part that are written, and all of that part.
 
     Raises:
-        RunError: A vector holds NaN or infinity, or is too near zero to have a direction. Nothing is written.
+        RunError: A vector holds NaN or infinity. Nothing is written.
     """
     for part, vectors in parts.items():
-        _check_vectors(f"{side} {part}", vectors)
+        _check_finite(f"{side} {part}", vectors)
     db.poll_lock(connection, _PARTITIONS_LOCK, transaction=True)
     opening = sa.text("SELECT embrec.open_run(:run, :side, CAST(:parts AS embrec.part[]))")
     connection.execute(opening, {"run": model_run_id, "side": side, "parts": list(parts)})
@@ -181,6 +181,8 @@ def read(bind: Bind, model_run_id: int, side: Side, part: Part = "rating") -> Ve
             return Vectors(np.array([], np.int32), np.empty((0, 0), np.float32))
         columns = ", ".join(f"array_agg({column})" for column in (f"{side}_index", "embedding", *_OPTIONAL))
         pieces = binary_copy.read_by_blocks(connection, leaf, columns)
+    if not pieces:
+        return Vectors(np.array([], np.int32), np.empty((0, 0), np.float32))
     found = [np.concatenate([piece[column] for piece in pieces]) for column in range(2 + len(_OPTIONAL))]
     if (found[0][1:] < found[0][:-1]).any():  # the rows of a training are in order, those folded in come after
         order = np.argsort(found[0])
@@ -292,17 +294,16 @@ def _partition(side: Side, model_run_id: int, part: Part | None = None) -> str:
     return f"embrec.{side}_embeddings_run_{int(model_run_id)}" + (f"_{part}" if part else "")
 
 
-def _check_vectors(kind: str, found: Vectors) -> None:
-    """Refuse vectors whose cosine distance would be NaN: pgvector computes in float32, so tiny squares vanish."""
+def _check_finite(kind: str, found: Vectors) -> None:
+    """Refuse vectors whose lengths pgvector, which computes in float32, could not compute."""
     with np.errstate(over="ignore", under="ignore"):
-        squares = np.einsum("nd,nd->n", found.vectors, found.vectors, dtype=np.float32)
-    wrong = ~np.isfinite(squares) | (squares < np.finfo(np.float32).tiny)
+        wrong = ~np.isfinite(np.einsum("nd,nd->n", found.vectors, found.vectors, dtype=np.float32))
     for values in (found.biases, found.spreads):
         if values is not None:
             wrong |= ~np.isfinite(values)
     bad = np.flatnonzero(wrong)
     if len(bad):
         raise RunError(
-            f"{len(bad)} of {len(found.vectors)} {kind} vectors are not finite or have no length (the first at "
-            f"{bad[0]}); such a run is not stored. Train again with other options."
+            f"{len(bad)} of {len(found.vectors)} {kind} vectors are not finite (the first at {bad[0]}); such a run is "
+            "not stored. Train again with other options."
         )

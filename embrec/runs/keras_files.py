@@ -242,11 +242,14 @@ Columns = tuple[NDArray[np.float32], NDArray[np.float32] | None, NDArray[np.floa
 
 
 def _vectors(connection: sa.Connection, run: ModelRun, side: Side, part: Part, indexes: NDArray[np.int32]) -> Columns:
-    """Vectors, biases and uncertainties of a part, in the order of the indexes."""
+    """Vectors, biases and uncertainties of a part, in the order of the indexes; zeros for rows without a vector."""
     found = embeddings.read(connection, run.model_run_id, side, part)
-    kept = np.searchsorted(found.indexes, indexes)
-    biases, spreads = (None if each is None else each[kept] for each in (found.biases, found.spreads))
-    return found.vectors[kept], biases, spreads
+    _, here, there = np.intersect1d(indexes, found.indexes, assume_unique=True, return_indices=True)
+    vectors = np.zeros((len(indexes), max(found.vectors.shape[1], 1)), np.float32)
+    vectors[here] = found.vectors[there]
+    # Parts with biases and uncertainties have all rows.
+    biases, spreads = (None if each is None else each[there] for each in (found.biases, found.spreads))
+    return vectors, biases, spreads
 
 
 def _known(connection: sa.Connection, side: Side, ids: list[str]) -> tuple[NDArray[np.int64], NDArray[np.int32]]:

@@ -19,14 +19,14 @@ def nearest(vectors: NDArray[np.float32]) -> NDArray[np.int32] | None:
     Takes two seconds for ten thousand rows and a minute or two for fifty thousand, so no transaction should be open.
 
     Args:
-        vectors: float32 of shape (n, dimensions).
+        vectors: float32 of shape (n, dimensions), none of them zero.
 
     Returns:
         Numbers of rows, int32 of shape (n, at most 100), never the row itself, the nearest first; None where an index
         finds them, or there is nothing to find.
     """
     count = len(vectors)
-    # Vectors that are not finite, or have no length, are refused when they are stored.
+    # Vectors that are not finite are refused when they are stored.
     if not 1 < count < INDEXED_FROM or not np.isfinite(vectors).all():
         return None
     return similarity.nearest_rows(vectors, np.arange(count), _LISTED)[0].astype(np.int32)
@@ -40,7 +40,7 @@ def store(
     Args:
         connection: The transaction that stores the run's vectors.
         model_run_id: The run.
-        movie_indexes: int32 of shape (n,), the database's index of each row.
+        movie_indexes: int32 of shape (n,), the database's index of each row compared.
         near: As found.
     """
     if near is not None:

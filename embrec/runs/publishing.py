@@ -17,6 +17,8 @@ from embrec.runs.records import LOST_AFTER, ModelRun, get_run, published_run_id
 _PUBLISHING_LOCK = 0x656D62727062
 # A run is withheld if its held-out error is more than 1.05 times the published run's, or a bad fit would be served.
 WORST_SHARE = 1.05
+# A run is also withheld if the NDCG@10 of its lists is surely less than 0.8 times the published run's.
+WORST_LISTS = 0.8
 ANYTHING = 0
 
 
@@ -25,7 +27,8 @@ def publish(bind: Bind, model_run_id: int, replacing: int | None = ANYTHING, for
 
     Publishing the published run again changes nothing. A run is withheld if SQL cannot answer by it as its model does,
     if one of its metrics is no finite number, or if its error on held-out ratings is more than 5 % above the published
-    run's, where both held out the same share of ratings on the same scale.
+    run's, where both held out the same share of ratings on the same scale; or if its lists are much worse than those of
+    the run that was published when it was trained, on the same hidden ratings (:mod:`embrec.runs.lists`).
 
     Args:
         bind: An engine or a connection.
@@ -82,6 +85,8 @@ def _against(connection: sa.Connection, run: ModelRun, replacing: int | None) ->
         return "SQL does not predict as its model does, and can only compare its vectors"
     if number is None:
         return None
+    if reason := _worse_lists(run):
+        return reason
     published = get_run(connection, number)
     error, bound = run.metrics.get("held_out_rmse"), published.metrics.get("held_out_rmse")
     if error is None or bound is None or _held_out(run) != _held_out(published):
@@ -90,6 +95,18 @@ def _against(connection: sa.Connection, run: ModelRun, replacing: int | None) ->
         return None
     return (
         f"its error on held-out ratings is {error:.4f}, more than 5 % above the {bound:.4f} of published run {number}"
+    )
+
+
+def _worse_lists(run: ModelRun) -> str | None:
+    """Return that a run's lists are much worse than the published run's, as its training measured, or None."""
+    names = ("list_ndcg", "published_list_ndcg", "list_ndcg_margin")
+    own, bound, margin = (run.metrics.get(name) or 0.0 for name in names)
+    if own + margin >= WORST_LISTS * bound:
+        return None
+    return (
+        f"its lists are much worse than those of the run that was published when it was trained: NDCG@10 is {own:.4f}, "
+        f"and was {bound:.4f} on the same ratings. Look for ratings that are off the scale, or other options"
     )
 
 

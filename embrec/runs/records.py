@@ -62,6 +62,9 @@ class ModelRun:
     vectors_sha256: str | None
     progress: float | None
     trained_by: str | None
+    least_length: float | None
+    lone_users: int | None
+    lone_movies: int | None
     published: bool
 
 
@@ -123,6 +126,9 @@ class TrainedRun:
         movie_spread: Uncertainty of a movie without vector, or None.
         movie_similarity: The part whose vectors are compared for similar movies.
         user_similarity: The part whose vectors are compared for similar users.
+        least_length: The length below which a user's vector to rank by is no vector.
+        lone_users: Number of users without a vector to rank by.
+        lone_movies: Number of movies without one.
         parameters: Parameters of each layer, in the layers' order.
         metrics: Metrics by name; None for one that is not finite.
         history: The epochs.
@@ -143,6 +149,9 @@ class TrainedRun:
     movie_spread: float | None = None
     movie_similarity: str = "rating"
     user_similarity: str = "rating"
+    least_length: float | None = None
+    lone_users: int | None = None
+    lone_movies: int | None = None
     parameters: Mapping[str, int] = field(default_factory=dict)
     metrics: Mapping[str, float | None] = field(default_factory=dict)
     history: Sequence[Mapping[str, Any]] = ()

@@ -10,7 +10,7 @@ import numpy as np
 import sqlalchemy as sa
 from numpy.typing import NDArray
 
-from embrec import db
+from embrec import db, similarity
 from embrec.db.binary_copy import Progress
 from embrec.models.base import FittedModel
 from embrec.runs import embeddings, neighbours, records
@@ -56,16 +56,17 @@ def store_model(
         progress: Called with the vectors of a part that are written, and all of that part.
 
     Raises:
-        RunError: The run was deleted, or its vectors are not finite or have no direction. Nothing is stored.
+        RunError: The run was deleted, or its vectors are not finite. Nothing is stored.
     """
     users, movies = _user_parts(rows, model), _movie_parts(rows, model)
-    nearest = neighbours.nearest(model.compared_movies)
+    compared = _with_length(movies[_compared_parts(model)[0]])
+    nearest = neighbours.nearest(compared.vectors)
     with db.begin(engine) as connection:
         if not records.reopen(connection, model_run_id):
             return
         embeddings.store(connection, model_run_id, "user", users, progress)
         embeddings.store(connection, model_run_id, "movie", movies, progress)
-        neighbours.store(connection, model_run_id, rows.movies, nearest)
+        neighbours.store(connection, model_run_id, compared.indexes, nearest)
         for name, weights, biases in _dense_head(model):
             embeddings.store_matrix(connection, model_run_id, name, weights, biases)
         records.finish(connection, model_run_id, _outcome(rows, model, metrics))
@@ -91,22 +92,37 @@ def index_model(
 
 def _user_parts(rows: Rows, model: FittedModel) -> dict[Part, Vectors]:
     rating = model.user_vectors, model.user_biases, model.user_spreads, rows.fingerprints
-    parts: dict[Part, Vectors] = {"rating": Vectors(rows.users, *rating)}
+    parts: dict[Part, Vectors] = {"rating": _with_zeros(Vectors(rows.users, *rating))}
     if model.preference:
-        parts["preference"] = Vectors(rows.users, model.preference.user_vectors)
+        parts["preference"] = _with_length(Vectors(rows.users, model.preference.user_vectors))
     if model.user_similarity is not None:
-        parts["similarity"] = Vectors(rows.users, model.user_similarity)
+        parts["similarity"] = _with_length(Vectors(rows.users, model.user_similarity))
     return parts
 
 
 def _movie_parts(rows: Rows, model: FittedModel) -> dict[Part, Vectors]:
     rating = model.movie_vectors, model.movie_biases, model.movie_spreads
-    parts: dict[Part, Vectors] = {"rating": Vectors(rows.movies, *rating)}
+    parts: dict[Part, Vectors] = {"rating": _with_zeros(Vectors(rows.movies, *rating))}
     if model.preference:
-        parts["preference"] = Vectors(rows.movies, model.preference.movie_vectors)
-        parts["profile"] = Vectors(rows.movies, model.preference.movie_profiles)
-        parts["similarity"] = Vectors(rows.movies, model.preference.similarity)
+        parts["preference"] = _with_length(Vectors(rows.movies, model.preference.movie_vectors))
+        parts["profile"] = _with_length(Vectors(rows.movies, model.preference.movie_profiles))
+        parts["similarity"] = _with_length(Vectors(rows.movies, model.preference.similarity))
     return parts
+
+
+def _with_zeros(found: Vectors) -> Vectors:
+    """Return vectors whose rounding noise is zero: such rows are kept for their biases, and are in no comparison."""
+    if (real := similarity.has_length(found.vectors)).all() or not np.isfinite(found.vectors).all():
+        return found
+    return found._replace(vectors=np.where(real[:, np.newaxis], found.vectors, np.float32(0)))
+
+
+def _with_length(found: Vectors) -> Vectors:
+    """Return the rows that are vectors, without those that are rounding noise; what is not finite is refused later."""
+    if not np.isfinite(found.vectors).all():
+        return found
+    real = similarity.has_length(found.vectors)
+    return Vectors(found.indexes[real], found.vectors[real])
 
 
 def _compared_parts(model: FittedModel) -> tuple[Part, Part]:
@@ -129,6 +145,10 @@ def _dense_head(model: FittedModel) -> Iterator[tuple[str, NDArray[np.float32], 
 
 def _outcome(rows: Rows, model: FittedModel, metrics: Mapping[str, float]) -> TrainedRun:
     fold_in, (movie_similarity, user_similarity) = model.fold_in, _compared_parts(model)
+    ranking = model.preference
+    users, movies = (
+        (ranking.user_vectors, ranking.movie_vectors) if ranking else (model.user_vectors, model.movie_vectors)
+    )
     return TrainedRun(
         dimensions=model.movie_vectors.shape[1],
         serving=model.serving,
@@ -145,6 +165,9 @@ def _outcome(rows: Rows, model: FittedModel, metrics: Mapping[str, float]) -> Tr
         movie_spread=_typical(model.movie_spreads),
         movie_similarity=movie_similarity,
         user_similarity=user_similarity,
+        least_length=similarity.least_length(users),
+        lone_users=int(np.count_nonzero(~similarity.has_length(users))),
+        lone_movies=int(np.count_nonzero(~similarity.has_length(movies))),
         parameters=model.parameters,
         metrics=_finite({**metrics, "kept_epoch": model.kept_epoch}),
         history=[

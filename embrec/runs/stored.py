@@ -103,7 +103,7 @@ def read(connection: sa.Connection, run: ModelRun, arrays: RatingArrays) -> Stor
     indexes: dict[Side, NDArray[np.int32]] = {"user": arrays.user_indexes, "movie": arrays.movie_indexes}
 
     def part_of(side: Side, part: Part) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        return _aligned(embeddings.read(connection, run.model_run_id, side, part), indexes[side])
+        return aligned(embeddings.read(connection, run.model_run_id, side, part), indexes[side])
 
     users, user_biases = part_of("user", "rating")
     movies, movie_biases = part_of("movie", "rating")
@@ -127,7 +127,7 @@ def read(connection: sa.Connection, run: ModelRun, arrays: RatingArrays) -> Stor
     )
 
 
-def _aligned(found: Vectors, wanted: NDArray[np.int32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def aligned(found: Vectors, wanted: NDArray[np.int32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Vectors and biases in the order of the indexes wanted; NaN if there are none."""
     vectors = np.full((len(wanted), found.vectors.shape[1]), np.nan, np.float32)
     biases = np.zeros(len(wanted), np.float32)

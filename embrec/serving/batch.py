@@ -45,7 +45,7 @@ class BatchReport:
         users: Number of users with recommendations.
         rows: Number of recommendations.
         without: Number of users with ratings but no recommendations. The run has no vector of any movie they rated,
-            they dislike all of those, or they rated every movie that it has.
+            they dislike all of those, these tell nothing about other movies, or they rated every movie that it has.
     """
 
     model_run_id: int
@@ -174,7 +174,7 @@ def _by_preference(connection: sa.Connection, run: ModelRun, arrays: RatingArray
         weight = np.where(known, weights.of(arrays.ratings[rated]), 0.0).astype(np.float32)
         sums = np.add.reduceat(profiles.vectors[position] * weight[:, np.newaxis], starts, axis=0)
         sums[~np.logical_or.reduceat(weight > 0, starts)] = np.nan
-        return sums
+        return _without_noise(sums, run)
 
     return _Ranking(movies.indexes, movies.vectors, _popularity(connection, movies.indexes), users)
 
@@ -217,9 +217,16 @@ def _user_vectors(connection: sa.Connection, run: ModelRun, arrays: RatingArrays
     values = {"run": run.model_run_id, "users": arrays.user_indexes[new].tolist()}
     for user, solved in zip(new, connection.scalars(solve, values), strict=True):
         found[user] = np.nan if solved is None else solved
+    found[:, :-1] = _without_noise(found[:, :-1], run)
     found[new, -1] *= run.bias_feature or 1.0
     found[:, -1] += run.mean
     return np.asarray(found, np.float32)
+
+
+def _without_noise(users: NDArray[np.float32], run: ModelRun) -> NDArray[np.float32]:
+    """Return user vectors with NaN in place of those that are too short to rank by."""
+    users[np.linalg.norm(users, axis=1) < (run.least_length or 0.0)] = np.nan
+    return users
 
 
 def _positions(wanted: NDArray[np.int32], indexes: NDArray[np.int32]) -> NDArray[np.int64]:
@@ -227,11 +234,13 @@ def _positions(wanted: NDArray[np.int32], indexes: NDArray[np.int32]) -> NDArray
 
     Args:
         wanted: Indexes to look up, of any shape.
-        indexes: Ascending indexes, at least one.
+        indexes: Ascending indexes.
 
     Returns:
         int64 of the shape of ``wanted``.
     """
+    if not len(indexes):
+        return np.full(wanted.shape, -1)
     place = np.searchsorted(indexes, wanted).clip(0, len(indexes) - 1)
     return np.where(indexes[place] == wanted, place, -1)
 
@@ -246,7 +255,7 @@ def _pieces(
     arrays: RatingArrays, ranking: _Ranking, n: int, include_rated: bool
 ) -> Iterator[tuple[int, _Recommendations]]:
     """Yield the recommendations of many users at a time, with the number of users done."""
-    count = len(arrays.user_indexes)
+    count = len(arrays.user_indexes) if len(ranking.movies) else 0
     column = _positions(arrays.movie_indexes, ranking.movie_indexes)
     at_once = max(_PIECE_ROWS // n, 1)
     in_block = min(max(_BLOCK_SCORES // max(len(ranking.movies), 1), 1), at_once)
@@ -260,7 +269,7 @@ def _pieces(
 def _best_of(
     arrays: RatingArrays, ranking: _Ranking, block: slice, column: NDArray[np.int64], n: int, include_rated: bool
 ) -> _Recommendations:
-    """Return the recommendations of a block of users."""
+    """Return the recommendations of a block of users, of whom the run can tell any by their ratings."""
     users, movies = ranking.users(block), ranking.movies
     scores = users @ movies.T
     if not include_rated:
@@ -272,8 +281,9 @@ def _best_of(
     exact = np.einsum("nd,nd->n", users[user], movies[movie], dtype=np.float64)
     order = np.lexsort((ranking.popularity[movie], -exact, user))
     user, movie, exact = user[order], movie[order], exact[order]
-    rank = np.arange(len(user)) - np.searchsorted(user, user)
-    kept = rank < n
+    first = np.searchsorted(user, user)
+    rank = np.arange(len(user)) - first
+    kept = (rank < n) & (exact[first] != 0)  # nobody who rated the movies of such a user rated others
     return _Recommendations(
         (user[kept] + block.start).astype(np.int32),
         (rank[kept] + 1).astype(np.int32),

@@ -43,8 +43,8 @@ def explain_nothing(connection: sa.Connection, side: str, outside_id: str) -> No
         raise NoPublishedRunError()
     if not has_vector:
         raise error(
-            f"The {side} {outside_id!r} has no vector in model run {published}, which was trained without ratings "
-            "of it. Run: embrec train"
+            f"The {side} {outside_id!r} has no vector in model run {published}: it was trained without ratings of it, "
+            "or those tell nothing about others. Load or add ratings, and run: embrec train"
         )
 
 

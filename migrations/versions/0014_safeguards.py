@@ -23,19 +23,21 @@ def upgrade() -> None:
     _record_trainers()
     op.execute(statement(PERSONAL_STATISTICS.format(target=0)))
     op.execute(statement(CLEAR_STATISTICS))
+    _add_lengths()
     _digest_all_that_serves("0013", "0014")  # the last, because it reads all columns of model_runs
 
 
 def downgrade() -> None:
     op.execute(uninstall())
+    _digest_all_that_serves("0014", "0013")
     op.drop_table("followed_changes", schema="embrec")
     op.execute("DROP MATERIALIZED VIEW embrec.movie_likes")
     op.execute("DROP TYPE embrec.best_rated_movie")
     op.execute("ALTER TYPE embrec.contribution DROP ATTRIBUTE relation")
     op.drop_column("model_runs", "dislike_weight", schema="embrec")
-    _digest_all_that_serves("0014", "0013")
     op.drop_column("model_runs", "trained_by", schema="embrec")
     op.execute(statement(PERSONAL_STATISTICS.format(target=-1)))
+    _remove_lengths()
 
 
 def _create_followed_changes() -> None:
@@ -236,3 +238,16 @@ def _digest_all_that_serves(before: str, after: str) -> None:
     )
     for each in (DIGESTS, convert, functions):
         op.execute(statement(each))
+
+
+# The length below which a user's vector to rank by is no vector, and the numbers of users and movies without one; NULL
+# for runs of before.
+_LENGTHS = {"least_length": "real", "lone_users": "integer", "lone_movies": "integer"}
+
+
+def _add_lengths() -> None:
+    op.execute("ALTER TABLE embrec.model_runs " + ", ".join(f"ADD COLUMN {n} {kind}" for n, kind in _LENGTHS.items()))
+
+
+def _remove_lengths() -> None:
+    op.execute("ALTER TABLE embrec.model_runs " + ", ".join(f"DROP COLUMN {name}" for name in _LENGTHS))

@@ -46,9 +46,12 @@ BEGIN
         parts := (
             -- Each rating's part of preference_vector, times the movie.
             SELECT array_agg(
-                -(e.embedding <#> movie.embedding)
-                * embrec.rating_weight(
-                    t.rating, run.lowest_rating, run.highest_rating, run.rating_power, run.dislike_weight
+                coalesce(
+                    -(e.embedding <#> movie.embedding)
+                    * embrec.rating_weight(
+                        t.rating, run.lowest_rating, run.highest_rating, run.rating_power, run.dislike_weight
+                    ),
+                    0 -- a movie without a profile adds nothing
                 )
                 ORDER BY t.position
             )

@@ -44,7 +44,7 @@ BEGIN
         scores := scores || ranked_scores[chosen];
         relevance[chosen] := NULL;
         nearest := (
-            SELECT array_agg(greatest(t.nearest, coalesce(1 - (t.vector <=> vectors[chosen]), -1)) ORDER BY t.position)
+            SELECT array_agg(greatest(t.nearest, coalesce(nullif(1 - (t.vector <=> vectors[chosen]), 'NaN'), -1)) ORDER BY t.position)
             FROM unnest(vectors, nearest) WITH ORDINALITY AS t (vector, nearest, position)
         );
     END LOOP;

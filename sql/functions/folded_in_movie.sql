@@ -5,7 +5,8 @@
 -- With ratings, the rating vector is the ridge regression of the ratings on the users' vectors. It is shrunk to the
 -- mean of movies_like as much as movies differ in each coordinate (in a run of ALS, as its own sweeps do). The ranking
 -- vector is the ridge regression of the movie's ratings on the users' vectors (as in embrec.models.ease.long_tail). The
--- similarity vector is that of the movies with the nearest ranking vectors.
+-- similarity vector is that of the movies with the nearest ranking vectors. Each part has its own length. Without a
+-- ranking vector, if no movie or user that it is made of has one, there is the rating vector alone.
 CREATE OR REPLACE FUNCTION embrec.folded_in_movie(model_run_id integer, movie_index integer, user_indexes integer[], ratings real[])
 RETURNS TABLE (part embrec.part, bias real, embedding vector)
 LANGUAGE plpgsql STABLE PARALLEL SAFE
@@ -19,6 +20,7 @@ DECLARE
     weights double precision[];
     prior vector;
     solved vector;
+    mean vector;
     width integer;
 BEGIN
     SELECT r.* INTO run FROM embrec.model_runs AS r WHERE r.model_run_id = folded_in_movie.model_run_id;
@@ -33,8 +35,10 @@ BEGIN
     END IF;
     solved := embrec.solved_movie_preference(run.model_run_id, user_indexes, ratings);
     IF solved IS NULL THEN
-        solved := subvector(embrec.mean_movie(run.model_run_id, 'preference', near, weights), 1, width)
-            * array_fill(0.1::real, ARRAY[width])::vector;
+        mean := embrec.mean_movie(run.model_run_id, 'preference', near, weights);
+        solved := CASE WHEN mean IS NOT NULL THEN
+            subvector(mean, 1, vector_dims(mean) - 1) * array_fill(0.1::real, ARRAY[vector_dims(mean) - 1])::vector
+        END;
     ELSE
         SELECT array_agg(n.movie_index), array_agg(n.weight) INTO near, weights
         FROM (
@@ -45,6 +49,9 @@ BEGIN
             LIMIT 20
         ) AS n;
     END IF;
+    IF solved IS NULL THEN
+        RETURN;
+    END IF;
     RETURN QUERY SELECT 'preference'::embrec.part, NULL::real, solved;
     RETURN QUERY
     SELECT 'profile'::embrec.part, NULL::real, solved * array_fill((
@@ -53,8 +60,8 @@ BEGIN
         JOIN embrec.movie_embeddings AS e USING (model_run_id, movie_index)
         WHERE p.model_run_id = run.model_run_id AND p.part = 'profile' AND e.part = 'preference'
             AND p.movie_index = ANY (near)
-    )::real, ARRAY[width])::vector;
-    RETURN QUERY
-    SELECT 'similarity'::embrec.part, NULL::real, subvector(embrec.mean_movie(run.model_run_id, 'similarity', near, weights), 1, width);
+    )::real, ARRAY[vector_dims(solved)])::vector;
+    mean := embrec.mean_movie(run.model_run_id, 'similarity', near, weights);
+    RETURN QUERY SELECT 'similarity'::embrec.part, NULL::real, subvector(mean, 1, vector_dims(mean) - 1);
 END;
 $$;

@@ -1,5 +1,5 @@
 -- Check whether a user's or movie's id is known, which run answers (the published one, unless another is previewed),
--- and whether that run has a vector of it. For roles that may call functions but read no table.
+-- and whether that run has a vector of it: one of zeros is none. For roles that may call functions but read no table.
 CREATE OR REPLACE FUNCTION embrec.known_id(side text, id text, OUT known boolean, OUT published integer, OUT has_vector boolean)
 LANGUAGE sql STABLE PARALLEL SAFE
 BEGIN ATOMIC
@@ -20,8 +20,14 @@ BEGIN ATOMIC
         asked.run,
         CASE known_id.side
             -- Another side has no vectors.
-            WHEN 'user' THEN EXISTS (SELECT FROM embrec.stored_vectors('user', asked.run, asked.user_part, ARRAY[asked.index]))
-            WHEN 'movie' THEN EXISTS (SELECT FROM embrec.stored_vectors('movie', asked.run, asked.movie_part, ARRAY[asked.index]))
+            WHEN 'user' THEN EXISTS (
+                SELECT FROM embrec.stored_vectors('user', asked.run, asked.user_part, ARRAY[asked.index]) AS e
+                WHERE vector_norm(e.embedding) > 0
+            )
+            WHEN 'movie' THEN EXISTS (
+                SELECT FROM embrec.stored_vectors('movie', asked.run, asked.movie_part, ARRAY[asked.index]) AS e
+                WHERE vector_norm(e.embedding) > 0
+            )
         END
     FROM asked;
 END;

@@ -17,6 +17,7 @@ BEGIN ATOMIC
     JOIN embrec.movies AS m ON m.movie_index = e.index
     LEFT JOIN embrec.movie_statistics AS s ON s.movie_index = e.index
     LEFT JOIN embrec.movie_likes AS l ON l.movie_index = e.index
+    WHERE vector_norm(e.embedding) > 0
     ORDER BY rating_count DESC, l.popularity_rank, m.movie_id COLLATE "C"
     LIMIT map_movies.n;
 END;

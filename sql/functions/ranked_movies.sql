@@ -3,8 +3,8 @@
 -- user's stored vector. With diversity above 0 the movies are chosen by maximal marginal relevance (Carbonell,
 -- Goldstein, SIGIR 1998) among the ten times n best: each next movie has the highest (1 - diversity) * its score, as a
 -- share of the candidates' range, - diversity * its cosine with the most similar movie chosen before. If none of the
--- ratings speaks for a movie that the run knows, the movies with the most likes are returned. Those that resemble what
--- the user dislikes come last, with a negative score.
+-- ratings speaks for a movie that the run knows, or they tell nothing about any other, the movies with the most likes are
+-- returned. Those that resemble what the user dislikes come last, with a negative score.
 CREATE OR REPLACE FUNCTION embrec.ranked_movies(
     model_run_id integer,
     user_index integer,
@@ -54,6 +54,9 @@ BEGIN
     ELSIF run.serving IN ('dot_product', 'dense_head') AND movie_indexes IS NOT NULL THEN
         SELECT e.embedding, coalesce(run.mean + e.bias, 0) INTO user_vector, base
         FROM embrec.stored_vectors('user', run.model_run_id, 'rating', ARRAY[ranked_movies.user_index]) AS e;
+    END IF;
+    IF ratings IS NULL OR vector_norm(user_vector) < coalesce(run.least_length, 0) THEN
+        user_vector := NULL; -- shorter ones are rounding noise
     END IF;
     IF user_vector IS NULL THEN
         basis := 'popularity';
@@ -111,6 +114,16 @@ BEGIN
             run.model_run_id, ranked_part, user_vector, excluded, filtered, genres, without_genres, released_from,
             released_to, min_ratings, movie_ids, wanted
         ) WITH ORDINALITY AS c (movie_index, lack, position);
+        -- The users of these movies rated no others, so answer as if there were no ratings.
+        IF ranked_part = 'preference' AND scores[1] = 0 THEN
+            RETURN QUERY
+            SELECT r.*
+            FROM embrec.ranked_movies(
+                run.model_run_id, ranked_movies.user_index, movie_indexes, NULL, n, genres, without_genres, released_from,
+                released_to, min_ratings, movie_ids, include_rated, diversity
+            ) AS r;
+            RETURN;
+        END IF;
     END IF;
     IF diversity > 0 AND best IS NOT NULL THEN
         SELECT d.movies, d.scores INTO best, scores

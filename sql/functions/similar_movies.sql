@@ -59,6 +59,7 @@ BEGIN
     FROM unnest(near, distances) AS t (near_index, distance)
     JOIN embrec.movies AS m ON m.movie_index = t.near_index
     LEFT JOIN embrec.movie_likes AS l ON l.movie_index = t.near_index
+    WHERE t.distance <> 'NaN' -- no vector
     ORDER BY rank
     LIMIT similar_movies.n;
 END;

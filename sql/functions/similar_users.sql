@@ -40,6 +40,7 @@ BEGIN
         run
     FROM unnest(near, distances) AS t (near_index, distance)
     JOIN embrec.users AS u ON u.user_index = t.near_index
+    WHERE t.distance <> 'NaN' -- no vector
     ORDER BY rank
     LIMIT similar_users.n;
 END;

@@ -42,7 +42,7 @@ BEGIN
         LEFT JOIN embrec.user_embeddings AS e
             ON e.model_run_id = run.model_run_id AND e.part = 'preference' AND e.user_index = t.user_index
     ) AS u
-    WHERE u.vector IS NOT NULL; -- a user who rated nothing that the run knows has none
+    WHERE vector_norm(u.vector) >= coalesce(run.least_length, 0); -- not of a user of whom the run knows nothing
     IF moment IS NULL OR users IS NULL THEN
         RETURN NULL;
     END IF;

@@ -55,7 +55,7 @@ BEGIN
         penalty := array_fill((run.ridge_constant + run.ridge_per_rating * cardinality(features))::real, ARRAY[width])::vector;
     ELSE
         -- A user's coordinates vary by one, which is what ridge_constant is for; a movie's by as much as they do.
-        SELECT array_agg((run.ridge_constant / greatest(s.square - s.mean ^ 2, 1e-6))::real ORDER BY s.position)::vector INTO penalty
+        SELECT array_agg((run.ridge_constant / greatest(s.square - s.mean ^ 2, 1e-6 * run.ridge_constant))::real ORDER BY s.position)::vector INTO penalty
         FROM (
             SELECT avg(e.embedding || ARRAY[e.bias]::vector) AS mean, avg((e.embedding * e.embedding) || ARRAY[e.bias ^ 2]::vector) AS square
             FROM embrec.movie_embeddings AS e

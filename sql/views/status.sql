@@ -46,6 +46,8 @@ trained AS (
         p.published_at,
         r.finished_at,
         r.rating_count,
+        r.lone_users,
+        r.lone_movies,
         (
             SELECT max(e.user_index)
             FROM embrec.user_embeddings AS e
@@ -96,7 +98,9 @@ SELECT
     s.lost_runs,
     pg_database_size(current_database()) AS database_bytes,
     k.rating_bytes,
-    s.vector_bytes
+    s.vector_bytes,
+    t.lone_users,
+    t.lone_movies
 FROM known AS k
 CROSS JOIN stored AS s
 LEFT JOIN trained AS t ON true;

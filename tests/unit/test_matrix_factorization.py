@@ -18,7 +18,7 @@ from embrec.errors import TrainingError
 from embrec.models.als import model as als
 from embrec.models.als import solver
 from embrec.models.als.model import MatrixFactorization, Options
-from embrec.models.base import FittedModel, RatingFactors, Ratings
+from embrec.models.base import FittedModel, RatingFactors, Ratings, Start
 from embrec.models.recommender import recommender
 
 fit = MatrixFactorization().fit
@@ -75,9 +75,9 @@ def check_solver(counts: list[int], width: int, constant: float, per_rating: flo
     ratings = random.normal(3, 1, sum(counts)).astype(np.float32)
     before = random.normal(size=(len(counts), width)).astype(np.float32)
     target = tf.Variable(before)
-    rows = solver.Rows.of(np.array(counts), others, ratings)
+    rows = solver.Rows.of(np.array(counts), others, ratings - 3)
     penalties = tf.constant([constant, per_rating], tf.float32)
-    solver.solve(target, tf.constant(source), rows, tf.constant(3.0), penalties)
+    solver.solve(target, tf.constant(source), rows, penalties)
     begin = 0
     for row, count in enumerate(counts):
         mine = slice(begin, begin + count)
@@ -193,5 +193,34 @@ def test_vectors_are_the_same_bits_on_any_number_of_threads() -> None:
 def test_ratings_that_are_not_finite_stop_the_fit() -> None:
     ratings = made_up(10, 10, 50)
     ratings.ratings[3] = np.inf
-    with pytest.raises(TrainingError, match="--penalty"):
+    with pytest.raises(TrainingError, match="not finite"):
         fit(ratings, None, Options(dimensions=3), seed=0)
+
+
+@pytest.mark.parametrize(
+    ("times", "plus"), [(20.0, 0.0), (1e6, 0.0), (1e-6, 0.0), (1.0, -7.0), (-2.0, 100.0), (1e30, 0.0)]
+)
+def test_the_scale_of_the_ratings_changes_the_unit_alone(times: float, plus: float) -> None:
+    ratings = made_up(40, 30, 500)
+    values = ratings.ratings * np.float32(times) + np.float32(plus)
+    scaled = Ratings(ratings.users, ratings.movies, values, ratings.user_count, ratings.movie_count)
+    first, second = (fit(each, each, Options(dimensions=3, epochs=4), seed=0) for each in (ratings, scaled))
+    expected = first.predict(ratings.users, ratings.movies) * times + plus
+    found = second.predict(ratings.users, ratings.movies)
+    assert np.allclose(found, expected, atol=1e-3 * abs(times) * ratings.ratings.std())
+    assert second.history[-1].held_out_rmse == pytest.approx(first.history[-1].held_out_rmse * abs(times), rel=1e-3)
+    assert first.fold_in is not None
+    assert second.fold_in is not None
+    assert second.fold_in.constant == pytest.approx(first.fold_in.constant * abs(times), rel=1e-5)
+
+
+def test_a_warm_start_goes_on_in_the_unit_of_the_ratings() -> None:
+    ratings = made_up(60, 40, 1500)
+    scaled = Ratings(ratings.users, ratings.movies, ratings.ratings * 20, ratings.user_count, ratings.movie_count)
+    earlier = fit(scaled, None, Options(dimensions=3, epochs=8), seed=0)
+    assert earlier.movie_biases is not None
+    start = Start(earlier.movie_vectors, earlier.movie_biases)
+    one = Options(dimensions=3, epochs=1)
+    cold, warm = (fit(scaled, None, one, seed=1, start=each).history[-1].rmse for each in (None, start))
+    assert warm == pytest.approx(earlier.history[-1].rmse, rel=0.02)
+    assert warm < 0.9 * cold

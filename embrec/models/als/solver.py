@@ -1,11 +1,12 @@
 """The block solver of ALS: one ridge regression per row, in batches of thousands.
 
-A row is a user (or a movie) with n ratings r. Its vector p and bias b are the ridge solution on the vectors q_i and
-biases c_i of the other side of each rating. They minimise sum (r_i - mean - c_i - q_i . p - b)^2 + (constant +
-per_rating * n) (|p|^2 + b^2 / 4). Rows are ordered by their number of ratings and cut into chunks, because the padded
-arrays of a chunk must stay in the processor's cache. All solves of a chunk are one batched Cholesky factorisation. A
-row with fewer ratings than coordinates is solved in the space of its ratings (the dual), which is smaller. The
-operations on a row and their order do not depend on the number of threads, so the vectors are the same, bit for bit.
+A row is a user (or a movie) with n ratings r, less their overall mean. Its vector p and bias b are the ridge solution
+on the vectors q_i and biases c_i of the other side of each rating. They minimise sum (r_i - c_i - q_i . p - b)^2 +
+(constant + per_rating * n) (|p|^2 + b^2 / 4). Rows are ordered by their number of ratings and cut into chunks,
+because the padded arrays of a chunk must stay in the processor's cache. All solves of a chunk are one batched
+Cholesky factorisation. A row with fewer ratings than coordinates is solved in the space of its ratings (the dual),
+which is smaller. The operations on a row and their order do not depend on the number of threads, so the vectors are
+the same, bit for bit.
 
 Sources: Zhou, Wilkinson, Schreiber, Pan, Large-scale parallel collaborative filtering for the Netflix Prize (AAIM
 2008), for weighting the penalty by the number of ratings; Saunders, Gammerman, Vovk, Ridge regression learning
@@ -91,19 +92,18 @@ def _chunk_ends(counts: NDArray[np.int64]) -> list[int]:
     return ends
 
 
-def solve(target: tf.Variable, source: tf.Tensor, side: Rows, mean: tf.Tensor, penalties: tf.Tensor) -> None:
+def solve(target: tf.Variable, source: tf.Tensor, side: Rows, penalties: tf.Tensor) -> None:
     """Set every row of ``target`` that has ratings to its ridge solution on ``source``.
 
     Args:
         target: float32 of shape (row_count, width); the last column is the bias.
         source: float32 of shape (other_count, width).
-        side: The target's ratings.
-        mean: The rating that biases are relative to.
+        side: The target's ratings, less the rating that biases are relative to.
         penalties: float32 of shape (2,): the constant penalty of a row, and the penalty per rating.
     """
     # Pass tensors only: then one trace serves both sides and every later fit of the process.
     arrays = (side.chunk_ends, side.rows, side.starts, side.counts, side.others, side.ratings)
-    _solve(target.handle, source, *arrays, mean, penalties)
+    _solve(target.handle, source, *arrays, penalties)
 
 
 @tf.function(  # type: ignore[untyped-decorator]  # tensorflow has no types
@@ -115,7 +115,6 @@ def solve(target: tf.Variable, source: tf.Tensor, side: Rows, mean: tf.Tensor, p
         tf.TensorSpec([None], tf.int64),
         *(tf.TensorSpec([None], tf.int32) for _ in ("counts", "others")),
         tf.TensorSpec([None], tf.float32),
-        tf.TensorSpec([], tf.float32),
         tf.TensorSpec([2], tf.float32),
     ],
 )
@@ -128,7 +127,6 @@ def _solve(
     counts: tf.Tensor,
     others: tf.Tensor,
     ratings: tf.Tensor,
-    mean: tf.Tensor,
     penalties: tf.Tensor,
 ) -> None:
     padding, width = tf.shape(source)[0], tf.shape(source)[1]
@@ -147,7 +145,7 @@ def _solve(
         positions = tf.where(used, starts[begin:end][:, tf.newaxis] + tf.cast(within, tf.int64), 0)
         near = tf.where(used, tf.gather(others, positions), padding)
         x = tf.gather(features, near)
-        y = tf.where(used, tf.gather(ratings, positions) - mean - tf.gather(biases, near), 0.0)
+        y = tf.where(used, tf.gather(ratings, positions) - tf.gather(biases, near), 0.0)
         penalty = penalties[0] + penalties[1] * tf.cast(each, tf.float32)
         solution = tf.cond(slots < width, lambda: _dual(x, y, penalty), lambda: _primal(x, y, penalty, pieces))
         tf.raw_ops.ResourceScatterUpdate(resource=target, indices=rows[begin:end], updates=solution * scale)

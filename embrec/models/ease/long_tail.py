@@ -53,10 +53,9 @@ def with_others(
 
     profiles = tail * _median_length(fitted.movie_profiles) / _median_length(fitted.movie_vectors)
     every_profile = all_movies(fitted.movie_profiles, profiles)
-    known = abs(weights).sum(axis=1) > 0
     to_similarity, *_ = np.linalg.lstsq(fitted.movie_vectors.astype(np.float64), fitted.similarity, rcond=None)
     return Preference(
-        user_vectors=np.where(known[:, np.newaxis], weights @ every_profile, fitted.user_vectors).astype(np.float32),
+        user_vectors=np.asarray(weights @ every_profile, np.float32),
         movie_vectors=all_movies(fitted.movie_vectors, tail),
         movie_profiles=every_profile,
         similarity=all_movies(fitted.similarity, tail @ to_similarity),
@@ -66,17 +65,13 @@ def with_others(
 
 
 def _folded_in(fitted: Preference, weights: scipy.sparse.csr_array) -> NDArray[np.float64]:
-    """Return the vectors of movies, solved from the users who rated them; an unrated one gets a short random vector."""
+    """Return the vectors of movies, solved from the users who rated them; zero if none of those has a vector."""
     users = fitted.user_vectors.astype(np.float64)
     gram = users.T @ users
-    gram += _PENALTY_USERS * np.trace(gram) / len(users) / len(gram) * np.eye(len(gram))
-    vectors = np.linalg.solve(gram, (weights.T @ users).T).T
-    nobody = ~vectors.any(axis=1)
-    smallest = np.linalg.norm(fitted.movie_vectors, axis=1).min()
-    random = np.random.default_rng(0).standard_normal((int(nobody.sum()), vectors.shape[1]))
-    vectors[nobody] = random * smallest / np.sqrt(vectors.shape[1])
-    return np.asarray(vectors)
+    gram += (_PENALTY_USERS * np.trace(gram) / len(users) / len(gram) or 1.0) * np.eye(len(gram))
+    return np.asarray(np.linalg.solve(gram, (weights.T @ users).T).T)
 
 
 def _median_length(vectors: NDArray[np.float32]) -> float:
-    return float(np.median(np.linalg.norm(vectors, axis=1)))
+    lengths = np.linalg.norm(vectors, axis=1)
+    return float(np.median(lengths[lengths > 0])) if lengths.any() else 1.0

@@ -25,7 +25,8 @@ from numpy.typing import NDArray
 from embrec.metrics import disliked_to, liked_from, ndcg
 from embrec.models.base import Preference, Ratings, RatingWeights
 from embrec.models.ease import long_tail
-from embrec.models.svd import largest
+from embrec.models.ease.components import components, leading
+from embrec.similarity import has_length
 
 # A user's row is scaled by its number of ratings to this power, or very active users would dominate the Gram matrix.
 _ROW_POWER = -0.25
@@ -136,9 +137,21 @@ class _Solution:
 
 
 def _solve(
-    gram: NDArray[np.floating[Any]], penalty: float, options: Options, near: _Solution | None = None
+    gram: NDArray[np.floating[Any]],
+    labels: NDArray[np.int32],
+    penalty: float,
+    options: Options,
+    near: _Solution | None = None,
 ) -> _Solution:
-    """Solve in the precision of the Gram matrix; ``near`` is the solution for a similar penalty, to start from."""
+    """Solve in the precision of the Gram matrix.
+
+    Args:
+        gram: The Gram matrix of the rows.
+        labels: The connected component of each movie.
+        penalty: Regularization.
+        options: Options of the fit.
+        near: The solution for a similar penalty, to start from.
+    """
     regularised = gram.copy()
     diagonal = np.einsum("mm->m", regularised)
     diagonal *= 1 + options.dropout / (1 - options.dropout)
@@ -150,14 +163,22 @@ def _solve(
     np.fill_diagonal(encoder, 0.0)
     # Single precision is enough for singular vectors, and twice as fast.
     narrow, plain = encoder.astype(np.float32, copy=False), gram.astype(np.float32, copy=False)
-    values, basis = largest(
+
+    def blocks(rows: NDArray[np.int64]) -> NDArray[Any]:
+        square = rows[:, :, np.newaxis], rows[:, np.newaxis, :]
+        return np.asarray(encoder[square].transpose(0, 2, 1) @ gram[square] @ encoder[square])
+
+    values, basis = leading(
         lambda block: narrow.T @ (plain @ (narrow @ block)),
-        len(gram),
+        blocks,
+        labels,
         options.dimensions,
         None if near is None else near.basis,
     )
-    values = np.maximum(values, 1e-30)
-    real = values >= _LEAST_SHARE * values[0]  # smaller ones are rounding noise, and dividing by them would amplify it
+    # Smaller ones are rounding noise, and dividing by them would amplify it.
+    real = values > max(_LEAST_SHARE * values[0], np.finfo(np.float32).tiny)
+    if not real.any():  # no user rated two movies, so that no movie tells anything about another
+        return _Solution(np.zeros((len(gram), 1)), np.ones(1), np.zeros((len(gram), 1)))
     return _Solution(basis[:, real], np.sqrt(values[real]), encoder @ basis[:, real])
 
 
@@ -172,7 +193,7 @@ def fit(
     Args:
         training: Ratings to learn from.
         options: Options of the fit.
-        seed: Seeds the choice of held-out ratings for the penalty, and the vectors of unrated movies.
+        seed: Seeds the choice of held-out ratings for the penalty.
         rating_vectors: Movie vectors of the rating model, of shape (movie_count, any). They influence which movies are
             similar, because a user who likes a series rates all of it alike.
     """
@@ -205,15 +226,15 @@ def _weighting(training: Ratings, options: Options) -> RatingWeights:
 def _begin(training: Ratings, weighting: RatingWeights, options: Options, seed: int) -> Finish:
     penalty = options.penalty or _best_penalty(training, weighting, options, seed)
     rows = _Rows.of(training, weighting)
-    gram = gram_matrix(rows.scaled).astype(np.float64)
-    solution = _solve(gram, penalty, options)
+    gram, labels = gram_matrix(rows.scaled).astype(np.float64), components(rows.unsigned)
+    solution = _solve(gram, labels, penalty, options)
     # Any split of the singular values between the two sides gives the same scores. With this split the cosines of
     # movies agree best with their similarity.
     sizes = solution.sizes / solution.sizes[0]
     stretch = sizes**0.75 * solution.shrinkage**0.5
     profiles = solution.profiles * (solution.shrinkage / stretch)
     movies = solution.basis * stretch
-    kinds = [(1.0, movies), (1.0, _rated_together(gram, penalty, options.dimensions))]
+    kinds = [(1.0, movies), (1.0, _rated_together(gram, labels, penalty, options.dimensions))]
 
     def finish(rating_vectors: NDArray[np.float32] | None) -> Preference:
         more = [] if rating_vectors is None else [(0.5, rating_vectors.astype(np.float64))]
@@ -224,16 +245,22 @@ def _begin(training: Ratings, weighting: RatingWeights, options: Options, seed: 
             similarity=_mixed([*kinds, *more], options.dimensions),
             penalty=penalty,
             weighting=weighting,
-            seed=seed,
         )
 
     return finish
 
 
-def _rated_together(gram: NDArray[np.float64], penalty: float, dimensions: int) -> NDArray[np.float64]:
+def _rated_together(
+    gram: NDArray[np.float64], labels: NDArray[np.int32], penalty: float, dimensions: int
+) -> NDArray[np.float64]:
     """Return vectors whose cosines approximate those of the movies' ratings, shrunk if there are few ratings."""
     roots = np.sqrt(np.diag(gram) + penalty / 10)[:, np.newaxis]
-    values, basis = largest(lambda block: gram @ (block / roots) / roots, len(gram), dimensions)
+
+    def blocks(rows: NDArray[np.int64]) -> NDArray[np.float64]:
+        scales = roots[rows]
+        return np.asarray(gram[rows[:, :, np.newaxis], rows[:, np.newaxis, :]] / scales / scales.transpose(0, 2, 1))
+
+    values, basis = leading(lambda block: gram @ (block / roots) / roots, blocks, labels, dimensions)
     return np.asarray(basis * np.sqrt(np.maximum(values, 0.0)))
 
 
@@ -245,7 +272,9 @@ def _mixed(kinds: list[tuple[float, NDArray[np.float64]]], dimensions: int) -> N
 
 
 def _unit(vectors: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.asarray(vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12))
+    """Normalize each row to length one; a row without length becomes zero."""
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    return np.where(has_length(vectors)[:, np.newaxis], vectors, 0.0) / np.where(lengths > 0, lengths, 1.0)
 
 
 class _Validation:
@@ -254,7 +283,7 @@ class _Validation:
     def __init__(self, training: Ratings, weighting: RatingWeights, random: np.random.Generator) -> None:
         held = random.random(len(training.ratings)) < 0.2
         rows = _Rows.of(training, weighting, ~held)
-        self._gram = gram_matrix(rows.scaled)
+        self._gram, self._labels = gram_matrix(rows.scaled), components(rows.unsigned)
         liked = held & (training.ratings >= liked_from(weighting.lowest, weighting.highest))
         users = np.unique(training.users[liked])
         users = np.sort(random.permutation(users)[:_VALIDATION_USERS])
@@ -266,7 +295,7 @@ class _Validation:
 
     def quality(self, penalty: float, options: Options) -> NDArray[np.float64]:
         """Return each user's NDCG@10."""
-        solution = self._last = _solve(self._gram, penalty, options, self._last)
+        solution = self._last = _solve(self._gram, self._labels, penalty, options, self._last)
         scores = (self._weights @ solution.profiles * solution.shrinkage) @ solution.basis.T
         scores[self._seen.nonzero()] = -np.inf
         return ndcg(scores, self._relevant, 10)
@@ -313,16 +342,10 @@ def _finished(
     similarity: NDArray[np.float64],
     penalty: float,
     weighting: RatingWeights,
-    seed: int,
 ) -> Preference:
-    """Return the vectors in float32; users without ratings get the average, unrated movies a short random vector."""
-    random = np.random.default_rng(seed)
-    unrated = ~profiles.any(axis=1) | ~movies.any(axis=1)
-    for vectors in (movies, profiles, similarity):
-        shortest = np.linalg.norm(vectors[~unrated], axis=1).min(initial=1.0)
-        noise = random.standard_normal((int(unrated.sum()), vectors.shape[1]))
-        vectors[unrated] = noise * (shortest / np.sqrt(vectors.shape[1]))
-    users[~users.any(axis=1)] = users.mean(axis=0) if users.any() else 1.0
+    """Return the vectors in float32; rounding noise is set to zero, which is no vector."""
+    for vectors in (users, movies, profiles, similarity):
+        vectors[~has_length(vectors)] = 0.0
     return Preference(
         user_vectors=np.ascontiguousarray(users, np.float32),
         movie_vectors=np.ascontiguousarray(movies, np.float32),

@@ -20,10 +20,10 @@ def user_similarity(user_vectors: NDArray[np.float32]) -> NDArray[np.float32]:
     Recommendations from top-n neighbours are nearly as good as by all components (tests/benchmarks/directions.py).
 
     Args:
-        user_vectors: float32 of shape (user_count, dimensions).
+        user_vectors: float32 of shape (user_count, dimensions); a row of zeros is no vector.
 
     Returns:
-        float32 of shape (user_count, 16), or fewer columns where vectors are shorter.
+        float32 of shape (user_count, 16), or fewer columns where vectors are shorter; zeros for a row of zeros.
     """
     if not np.isfinite(user_vectors).all():
         return user_vectors[:, :_COMPONENTS]  # refused when they are stored
@@ -32,5 +32,6 @@ def user_similarity(user_vectors: NDArray[np.float32]) -> NDArray[np.float32]:
         _, components = np.linalg.eigh((unit.T @ unit).astype(np.float64))
         found = np.asarray(unit @ components[:, ::-1][:, :_COMPONENTS].astype(np.float32))
     # Users with no part in these principal components (few users share a movie) get the average vector.
-    found[np.linalg.norm(found, axis=1) < _LEAST_LENGTH] = found.mean(axis=0)
+    lost = (np.linalg.norm(found, axis=1) < _LEAST_LENGTH) & user_vectors.any(axis=1)
+    found[lost] = found.mean(axis=0)
     return found
