@@ -23,6 +23,15 @@
 \ir views/warnings.sql
 \ir functions/movie_index_of.sql
 \ir functions/user_index_of.sql
+\ir functions/rating_bounds.sql
+\ir functions/as_rating.sql
+\ir functions/judged_scale.sql
+\ir functions/ratings_beyond.sql
+\ir functions/settle_scale.sql
+\ir functions/set_rating_scale.sql
+\ir functions/id_text.sql
+\ir functions/trimmed.sql
+\ir functions/id_fault.sql
 \ir functions/add_rating.sql
 \ir functions/assign_variant.sql
 \ir functions/movies_within.sql

@@ -15,9 +15,9 @@ BEGIN ATOMIC
     ) AS c;
 END;
 
-CREATE OR REPLACE FUNCTION embrec.explain_for(ratings jsonb, movie_id bigint, n integer DEFAULT 10)
+CREATE OR REPLACE FUNCTION embrec.explain_for(ratings jsonb, movie_id anynonarray, n integer DEFAULT 10)
 RETURNS SETOF embrec.contribution
 LANGUAGE sql STABLE PARALLEL SAFE
-BEGIN ATOMIC
-    SELECT * FROM embrec.explain_for(explain_for.ratings, explain_for.movie_id::text, explain_for.n);
-END;
+AS $$
+    SELECT * FROM embrec.explain_for(explain_for.ratings, embrec.id_text(explain_for.movie_id), explain_for.n);
+$$;

@@ -1,6 +1,6 @@
 -- Return the SELECT of the ratings in rows of a host table: user_id, movie_id, rating, rated_at, one row per pair, the
 -- newest. The columns are the names of those four; the last may be missing. Rows without a valid rating are left out:
--- without an id, or with one of over 500 bytes, without a finite number, or with a time outside 1900 to 2099. A column
+-- without an id, or with one of over 500 bytes, without a number on the scale, or with a time outside 1900 to 2099. A column
 -- that does not exist, or has an unsuitable type, is an error.
 CREATE OR REPLACE FUNCTION embrec.ratings_of_table(source regclass, columns text[], rows_of text)
 RETURNS text
@@ -52,11 +52,11 @@ BEGIN
     END IF;
     RETURN format(
         'SELECT DISTINCT ON (user_id, movie_id) s.%1$I::text AS user_id, s.%2$I::text AS movie_id,'
-        ' (CASE WHEN abs(s.%3$I) < 1e-37 THEN 0 ELSE s.%3$I END)::real AS rating, %4$s AS rated_at'
-        ' FROM %5$I AS s'
+        ' embrec.as_rating(CASE WHEN s.%3$I BETWEEN -1e9 AND 1e9 THEN s.%3$I END::double precision, b.lowest, b.highest) AS rating, %4$s AS rated_at'
+        ' FROM %5$I AS s CROSS JOIN embrec.rating_bounds() AS b'
         ' WHERE s.%1$I::text <> '''' AND octet_length(s.%1$I::text) <= 500'
         ' AND s.%2$I::text <> '''' AND octet_length(s.%2$I::text) <= 500'
-        ' AND s.%3$I BETWEEN -3.4e38 AND 3.4e38 AND %6$s'
+        ' AND embrec.as_rating(CASE WHEN s.%3$I BETWEEN -1e9 AND 1e9 THEN s.%3$I END::double precision, b.lowest, b.highest) IS NOT NULL AND %6$s'
         ' ORDER BY user_id, movie_id, rated_at DESC NULLS LAST, rating DESC',
         columns[1], columns[2], columns[3], rated_at, rows_of, in_time
     );
