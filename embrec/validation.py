@@ -8,6 +8,7 @@ import math
 import numbers
 import operator
 import re
+import uuid
 from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
 from typing import Any
@@ -27,13 +28,29 @@ def outside_id(value: Any, name: str) -> str:
     """Return an external id as text.
 
     Raises:
-        ArgumentError: The value is neither text nor an integer, or is no valid id.
+        ArgumentError: The value is neither text, an integer nor a UUID, or is no valid id.
     """
     if _is_whole(value):
         return str(int(value))
-    found = text(value, name, "text or an integer")
+    if isinstance(value, uuid.UUID):
+        return str(value)
+    found = text(value, name, "text, an integer or a UUID")
     if len(found.encode()) > LONGEST_ID_BYTES:
         raise ArgumentError(f"{name} is longer than {LONGEST_ID_BYTES} bytes; give a shorter id.")
+    return found
+
+
+def new_id(value: Any, name: str) -> str:
+    """Return an external id that is to be stored, as the SQL function id_fault has it.
+
+    Raises:
+        ArgumentError: The value is no id, is empty, or stands between blanks.
+    """
+    found = outside_id(value, name)
+    if not found.strip():
+        raise ArgumentError(f"{name} is empty; give an id.")
+    if found.strip() != found:
+        raise ArgumentError(f"{name} has blanks around it, which loads leave out; give {found.strip()!r}.")
     return found
 
 

@@ -20,6 +20,7 @@ COMMANDS = (
     "demo",
     "db",
     "load",
+    "scale",
     "train",
     "runs",
     "gc",

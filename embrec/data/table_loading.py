@@ -10,6 +10,7 @@ import pyarrow as pa
 import sqlalchemy as sa
 
 from embrec import db
+from embrec.data import scale as scales
 from embrec.data.files.movies import Movie
 from embrec.data.ids import add_new_ids, map_ids
 from embrec.data.merge import LoadReport, describe_movies, lock_indexes, lock_ratings, merge_ratings, no_ratings
@@ -29,6 +30,7 @@ def load_from_table(
     source: TableSource,
     reject_to: str | Path | None = None,
     progress: Callable[[float], None] = lambda share: None,
+    scale: tuple[float, float] | None = None,
 ) -> LoadReport:
     """Load ratings from a table or a query of the same database: everything, or nothing if something is wrong.
 
@@ -43,22 +45,24 @@ def load_from_table(
         source: The table or the query.
         reject_to: A CSV file to write bad rows to; without it the first bad row stops the load.
         progress: Called with the share of the work done, between 0 and 1.
+        scale: The lowest and the highest rating, as for :func:`embrec.data.loading.load`.
 
     Returns:
         Counts of what happened.
 
     Raises:
         DataError: There is no such table or column, a row is no rating and ``reject_to`` is not given, or there are no
-            ratings at all.
+            ratings at all; another scale is on record, or in a first load a rating is far from all others.
         BusyError: Another session wrote ratings in a long transaction, at each of three tries.
         SchemaError: The schema is absent or behind.
     """
+    given = None if scale is None else scales.checked(scale)
     check_reject_file(reject_to)
     with db.begin(engine) as connection:
         db.require_schema(connection)
     for tries_left in reversed(range(_TRIES)):
         try:
-            report, rejected = _load(engine, source, reject_to is not None, progress)
+            report, rejected = _load(engine, source, given, reject_to is not None, progress)
             break
         except BusyError:
             if not tries_left:
@@ -69,7 +73,11 @@ def load_from_table(
 
 
 def _load(
-    engine: sa.Engine, source: TableSource, rejecting: bool, progress: Callable[[float], None]
+    engine: sa.Engine,
+    source: TableSource,
+    given: scales.Scale | None,
+    rejecting: bool,
+    progress: Callable[[float], None],
 ) -> tuple[LoadReport, list[RejectedRow]]:
     # One snapshot: a row that is committed between two of our statements has an id that we have not mapped.
     with db.begin(engine.execution_options(isolation_level="REPEATABLE READ")) as connection:
@@ -78,7 +86,7 @@ def _load(
         lock_indexes(connection)
         lock_ratings(connection)
         connection.execute(sa.text("SET LOCAL lock_timeout TO DEFAULT"))
-        reading = read_source(connection, source)
+        reading = read_source(connection, source, scales.for_loading(connection, given))
         movies = read_movies(connection, source.movies_query) if source.movies_query else []
         new_rows = _since_watermark(connection, source, reading)
         total = _collect_ids(connection, reading, new_rows)
@@ -93,6 +101,8 @@ def _load(
         inserted, updated = _merge(connection, reading, new_rows)
         if source.watermark is not None:
             _remember(connection, source, reading)
+        if inserted + updated:
+            scales.keep(connection, reading.name, given)
         progress(0.9)
         if inserted + updated + new_movies + unrated:  # it reads all ratings, and a schedule may be narrow
             refresh_statistics(connection)
@@ -199,9 +209,7 @@ def _merge(connection: sa.Connection, reading: Reading, new_rows: str) -> tuple[
     # In the order of the key, so that a user's ratings lie together.
     newest = (
         "SELECT DISTINCT ON (user_index, movie_index) u.user_index, m.movie_index,"
-        # One that is too small for a real would be an error.
-        f" CAST(CASE WHEN abs({reading.rating}) < 1e-37 THEN 0 ELSE {reading.rating} END AS real) AS rating,"
-        f" {reading.rated_at} AS rated_at FROM {reading.rows}"
+        f" {reading.stored} AS rating, {reading.rated_at} AS rated_at FROM {reading.rows}"
         f" JOIN pg_temp.embrec_user_map AS u ON u.id = {reading.user_id}"
         f" JOIN pg_temp.embrec_movie_map AS m ON m.id = {reading.movie_id} WHERE {new_rows} AND {reading.good}"
         " ORDER BY user_index, movie_index, rated_at DESC NULLS LAST, rating DESC"

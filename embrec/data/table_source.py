@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from embrec.data.files.columns import match_columns, rating_columns, shown
 from embrec.data.files.movies import Movie, check_movie, titled
+from embrec.data.scale import Scale
 from embrec.errors import ArgumentError, BadRowError, DataError
 from embrec.validation import LONGEST_ID_BYTES
 
@@ -71,6 +72,8 @@ class Reading:
         user_id: Of a type whose values are equal where their texts are; the text is the id.
         movie_id: Likewise.
         rating: A number of any type.
+        stored: The rating as it is stored; NULL if it is not on the scale.
+        scale: The scale.
         rated_at: A timestamptz; NULL without one.
         raw: All that is read of a row, as it stands there, as text[].
         good: Whether the row is a rating, so that it can be converted.
@@ -83,6 +86,8 @@ class Reading:
     user_id: str
     movie_id: str
     rating: str
+    stored: str
+    scale: Scale
     rated_at: str
     raw: str
     good: str
@@ -100,6 +105,7 @@ class Reading:
         return (
             f"CASE {' '.join(ids)} WHEN {self.rating} IS NULL THEN 'rating: empty'"
             f" WHEN NOT {_finite(self.rating)} THEN 'rating: not a finite number'"
+            f" WHEN {self.stored} IS NULL THEN 'rating: not on the scale, {self.scale}'"
             f" WHEN ({self.good}) IS NOT TRUE THEN 'rated_at: not a time between 1900 and 2099' END"
         )
 
@@ -127,7 +133,7 @@ def run(connection: sa.Connection, statement: str, values: Mapping[str, Any] | N
     return connection.exec_driver_sql(statement, dict(values or {}))
 
 
-def read_source(connection: sa.Connection, source: TableSource) -> Reading:
+def read_source(connection: sa.Connection, source: TableSource, scale: Scale) -> Reading:
     """Find out how a source is read.
 
     Raises:
@@ -153,9 +159,10 @@ def read_source(connection: sa.Connection, source: TableSource) -> Reading:
         for column in ("user_id", "movie_id")
     )
     rating, rated_at = expressions["rating"], "NULL::timestamptz"
+    stored = _stored(rating, scale)
     conditions = [
         *(_is_id(column, types[names[name]]) for name, column in (("user_id", user_id), ("movie_id", movie_id))),
-        _finite(rating),
+        f"{stored} IS NOT NULL",
     ]
     if "rated_at" in expressions:
         time, kind = expressions["rated_at"], types[names["rated_at"]]
@@ -168,6 +175,8 @@ def read_source(connection: sa.Connection, source: TableSource) -> Reading:
         user_id,
         movie_id,
         rating,
+        stored,
+        scale,
         rated_at,
         f"ARRAY[{', '.join(f'{each}::text' for each in expressions.values())}]",
         " AND ".join(conditions),
@@ -269,6 +278,12 @@ def _is_id(column: str, kind: str) -> str:
 def _finite(number: str) -> str:
     # NaN compares greater than every number.
     return f"({number} BETWEEN -{_LARGEST_REAL} AND {_LARGEST_REAL})"
+
+
+def _stored(rating: str, scale: Scale) -> str:
+    # A number past double precision cannot be converted.
+    number = f"CASE WHEN {_finite(rating)} THEN {rating} END::double precision"
+    return f"embrec.as_rating({number}, {scale.lowest!r}::real, {scale.highest!r}::real)"
 
 
 def _as_timestamptz(time: str, kind: str) -> str:

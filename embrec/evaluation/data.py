@@ -15,6 +15,7 @@ from embrec.data.files.sources import Source
 from embrec.data.files.users import User
 from embrec.data.files.validate import NO_TIME
 from embrec.data.reading import read_ratings
+from embrec.data.scale import check_for_training
 from embrec.db import Bind, tables
 from embrec.errors import DataError
 from embrec.models.base import Ratings
@@ -83,11 +84,12 @@ def database_data(bind: Bind) -> EvaluationData:
     """The ratings in the database, to evaluate on.
 
     Raises:
-        DataError: There are no ratings.
+        DataError: There are no ratings, or one is not on the scale.
         SchemaError: The schema is absent or behind.
     """
     with db.begin(bind) as connection:
         arrays = extract(connection, with_times=True)
+        check_for_training(connection, arrays.ratings)
         columns = sa.select(tables.movies.c.movie_index, tables.movies.c.movie_id)
         ids = {row.movie_index: row.movie_id for row in connection.execute(columns)}
     movie_ids = [ids[index] for index in arrays.movie_indexes.tolist()]

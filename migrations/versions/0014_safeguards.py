@@ -16,8 +16,9 @@ branch_labels = None
 depends_on = None
 
 
-# The scale of ratings that are there already: as the function judged_scale finds it, so without those that are far from all
-# others. An absurd rating does not stop the upgrade; it is outside the scale, and the next training names it.
+# The scale of ratings that are there already, as the function judged_scale finds it: without those that are far from
+# all others. Fewer than a hundred ratings settle none. An absurd rating does not stop the upgrade. It is outside the
+# scale, and the next training names it.
 SCALE_OF_STORED_RATINGS = """
     INSERT INTO embrec.rating_scale (lowest, highest)
     WITH counted AS (
@@ -36,7 +37,9 @@ SCALE_OF_STORED_RATINGS = """
         FROM counted AS c
     ),
     most AS (
-        SELECT min(p.rating) FILTER (WHERE NOT p.is_low) AS lowest, max(p.rating) FILTER (WHERE NOT p.is_high) AS highest
+        SELECT
+            min(p.rating) FILTER (WHERE NOT p.is_low) AS lowest,
+            max(p.rating) FILTER (WHERE NOT p.is_high) AS highest
         FROM placed AS p
     ),
     judged AS (
@@ -50,10 +53,10 @@ SCALE_OF_STORED_RATINGS = """
         FROM placed AS p
         CROSS JOIN most AS m
     )
-    SELECT j.lowest, j.highest FROM judged AS j WHERE j.lowest IS NOT NULL
+    SELECT j.lowest, j.highest FROM judged AS j WHERE (SELECT sum(c.number) FROM counted AS c) >= 100
 """
-# Functions with other parameters than before: add_rating takes double precision, and instead of bigint ids those of any type
-# are taken, each of its own. Views of the host that call one must be dropped first.
+# Functions with other parameters than before: add_rating takes double precision, and ids are of any type, not bigint.
+# Views of the host that call one must be dropped first.
 CHANGED_FUNCTIONS = r"""
 DO $$
 DECLARE
@@ -75,7 +78,7 @@ BEGIN
     END LOOP;
 EXCEPTION WHEN dependent_objects_still_exist THEN
     GET STACKED DIAGNOSTICS used_by = PG_EXCEPTION_DETAIL;
-    RAISE EXCEPTION '%, whose parameters change; drop it, run embrec db upgrade, and make it again: an id of any type is taken then',
+    RAISE EXCEPTION '%, whose parameters change; drop it, run embrec db upgrade, and make it again',
         replace(used_by, E'\n', ', ')
         USING ERRCODE = 'dependent_objects_still_exist';
 END

@@ -1,5 +1,6 @@
--- Put the scale of the stored ratings on record (judged_scale), unless one is or a rating is far from all others. A first
--- load calls it, and a training. With the owner's rights, because a trainer may not write to the table.
+-- Put the scale of the stored ratings on record (judged_scale), unless one is. Fewer than a hundred ratings settle none,
+-- because some of the scale may not have been given yet, and nor do ratings of which one is far from all others. Loads call
+-- it, and trainings. With the owner's rights, because a trainer may not write to the table.
 CREATE OR REPLACE FUNCTION embrec.settle_scale()
 RETURNS void
 LANGUAGE plpgsql
@@ -8,7 +9,9 @@ AS $$
 DECLARE
     found record;
 BEGIN
-    IF EXISTS (SELECT FROM embrec.rating_scale) THEN
+    IF EXISTS (SELECT FROM embrec.rating_scale)
+        OR (SELECT count(*) FROM (SELECT FROM embrec.ratings LIMIT 100) AS first) < 100
+    THEN
         RETURN;
     END IF;
     SELECT s.lowest, s.highest INTO found FROM embrec.judged_scale() AS s;
