@@ -45,6 +45,7 @@
 \ir functions/contributions.sql
 \ir functions/dense_ratings.sql
 \ir functions/diversified.sql
+\ir functions/given_ratings.sql
 \ir functions/explain_for.sql
 \ir functions/serving_run.sql
 \ir functions/explain_recommendation.sql

@@ -44,7 +44,7 @@ WIDEST = Scale(-1e9, 1e9)
 
 def shown(rating: float) -> str:
     """Return a rating as text: 0.1, though single precision has it as 0.10000000149."""
-    return f"{np.float32(rating)}".removesuffix(".0")
+    return str(np.float32(rating)).removesuffix(".0")
 
 
 def checked(given: object) -> Scale:
@@ -123,8 +123,8 @@ def keep(connection: sa.Connection, name: str, given: Scale | None) -> None:
     others = _judged(connection)
     if get_rating_scale(connection) is None and others and (first := _first_beyond(connection, others)):
         raise DataError(
-            f"{name}: {first}, and all others are from {others}. Nothing was stored; fix it, or give the scale to "
-            f"load with: --scale {shown(others.lowest)}:{shown(others.highest)}"
+            f"{name}: {first}, and all others are from {others}. Nothing was stored; fix it, or give the scale that "
+            f"ratings have, such as --scale {shown(others.lowest)}:{shown(others.highest)}"
         )
 
 
@@ -147,11 +147,10 @@ def check_for_training(bind: Bind, ratings: NDArray[np.float32], settle: bool = 
         if scale is None or not scale.beyond(ratings).any():
             return
         first = _first_beyond(connection, scale)
-        wider = Scale(min(scale.lowest, float(ratings.min())), max(scale.highest, float(ratings.max())))
-    ends = f"{shown(wider.lowest)}:{shown(wider.highest)}"
+    known = f"{'the scale is' if recorded else 'all others are'} from {scale}"
     raise DataError(
-        f"{first or 'A rating'}, and {'the scale is' if recorded else 'all others are'} from {scale}. It would spoil"
-        f" what a model learns: remove it by embrec unrate, or if it is right, run: embrec scale {ends}"
+        f"{first or 'A rating'}, and {known}. No model is trained, for it would spoil what is learned of all. Remove it "
+        "by embrec unrate, or widen the scale by embrec scale."
     )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import json
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
@@ -138,7 +137,8 @@ SQL: list[tuple[str, str]] = [
     ('recommend_for(\'{"100": "5"}\')', "22023"),
     ("recommend_for('{\"100\": [5]}')", "22023"),
     ("recommend_for('{\"100\": true}')", "22023"),
-    ("recommend_for('{\"100\": 1e39}')", "22003"),
+    ("recommend_for('{\"100\": 1e39}')", "22023"),
+    ("recommend_for('{\"100\": null}')", "22023"),
     ("recommend_for('{\"100\": NaN}')", "22P02"),
     ("recommend_for('{\"100\": 5')", "22P02"),
     ("recommend_movies('u1', diversity => 2)", "22023"),
@@ -154,10 +154,10 @@ SQL: list[tuple[str, str]] = [
     ("add_rating('u1', '', 5)", "22023"),
     ("add_rating('u1', '100', 'NaN')", "22023"),
     ("add_rating('u1', '100', '-Infinity')", "22023"),
-    ("add_rating('u1', '100', 1e39)", "22003"),
-    ("add_rating('u1', '100', '1e39')", "22003"),
-    ("add_rating('u1', '100', 5, 'infinity')", "23514"),
-    (f"add_rating('u1', '{np.random.default_rng(0).bytes(3000).hex()}', 5)", "54000"),
+    ("add_rating('u1', '100', 1e39)", "22023"),
+    ("add_rating('u1', '100', '1e39')", "22023"),
+    ("add_rating('u1', '100', 5, 'infinity')", "22023"),
+    (f"add_rating('u1', '{np.random.default_rng(0).bytes(3000).hex()}', 5)", "22023"),
     ("record_outcome(NULL, 1)", "22023"),
     ("record_outcome('u1', 'NaN')", "22023"),
 ]
@@ -237,18 +237,6 @@ def test_what_is_no_filter_at_all_lets_nothing_or_all_through(serving: sa.Engine
         assert recommend.popular_movies(serving, 100, **filters).empty
     assert recommend.recommend_movies(serving, "u1", movie_ids=[]).empty
     assert not recommend.recommend_movies(serving, "u1", movie_ids=np.array([100, 101]), include_rated=True).empty
-
-
-def test_a_null_among_a_visitors_ratings_in_sql_spoils_nothing(serving: sa.Engine) -> None:
-    with unchanged(serving), serving.connect() as connection:
-        for given in ({"100": None}, {}, {"no such": 5}):
-            statement = sa.text("SELECT * FROM embrec.recommend_for(CAST(:given AS jsonb))")
-            try:
-                answered = connection.execute(statement, {"given": json.dumps(given)}).all()
-            except sa.exc.DataError:  # before PostgreSQL 18 a JSON null is no number
-                connection.rollback()
-                answered = []
-            assert all(np.isfinite(row.score) for row in answered)
 
 
 def test_the_corpus_is_big_enough() -> None:
