@@ -149,7 +149,7 @@ def check_for_training(bind: Bind, ratings: NDArray[np.float32], settle: bool = 
         first = _first_beyond(connection, scale)
     known = f"{'the scale is' if recorded else 'all others are'} from {scale}"
     raise DataError(
-        f"{first or 'A rating'}, and {known}. No model is trained, for it would spoil what is learned of all. Remove it "
+        f"{first or 'A rating'}, and {known}. It would spoil what is learned of all, so no model is trained. Remove it "
         "by embrec unrate, or widen the scale by embrec scale."
     )
 

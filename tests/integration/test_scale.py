@@ -15,6 +15,7 @@ from data import load_frame, rating_frame, two_part_run
 
 import embrec
 from embrec.data import scale, table_loading
+from embrec.data.extraction import extract
 from embrec.data.table_source import TableSource
 from embrec.errors import ArgumentError, DatabaseError, DataError
 from embrec.training import train
@@ -184,9 +185,7 @@ def test_ids_of_two_kinds_go_together_in_every_function(engine: sa.Engine) -> No
     for call in ("predict_rating({}, {})", "rating_uncertainty({}, {})", "add_rating({}, {}, 4)"):
         assert len({str(do(engine, f"SELECT embrec.{call.format(*pair)}")) for pair in pairs}) == 1
     explained = "SELECT count(*) FROM embrec.explain_recommendation({}, {})"
-    assert {do(engine, explained.format(*pair)) for pair in pairs} == {
-        do(engine, "SELECT count(*) FROM embrec.explain_recommendation('7', '100')")
-    }
+    assert len({do(engine, explained.format(*pair)) for pair in pairs}) == 1
     for pair in pairs:
         do(engine, "SELECT embrec.add_rating('7', '100', 4)")
         assert do(engine, f"SELECT embrec.remove_rating({pair[0]}, {pair[1]})") is True
@@ -229,3 +228,16 @@ def test_a_visitors_null_is_no_rating(engine: sa.Engine) -> None:
         for call in (f"recommend_for('{given}')", f"explain_for('{given}', 100)"):
             with pytest.raises(sa.exc.DBAPIError, match="give a number, at most a billion|give an object of movie ids"):
                 do(engine, f"SELECT count(*) FROM embrec.{call}")
+
+
+def test_the_fingerprint_sees_every_change_of_a_rating(engine: sa.Engine) -> None:
+    near = np.nextafter(np.float32(1), 2)
+    values = np.array([-1e9, -1, 0, 1e-9, 2e-9, 1e-6, 0.1, 1, near, 16384, 16385, 5e8, 1e9], np.float32)
+    for value in values:
+        embrec.add_rating(engine, f"{value!r}", "m", value)
+    with engine.connect() as connection:
+        rows = connection.execute(
+            sa.text("SELECT embrec.ratings_fingerprint(user_index) FROM embrec.users ORDER BY user_index")
+        ).scalars().all()  # fmt: skip
+    assert len(set(rows)) == len(values)
+    assert extract(engine).fingerprints().tolist() == rows
