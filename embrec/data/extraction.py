@@ -75,7 +75,7 @@ class RatingArrays:
             part = slice(chosen[0], end)
             movie = self.movie_indexes[self.movies[part]].astype(np.int64)
             bits = self.ratings[part].view(np.uint32).astype(np.int64)
-            movie, rating = ((movie * 2654435761) & (2**31 - 1)) + 1, bits * 1640531527 % (2**31 - 1) + 1
+            movie, rating = ((movie * 2654435761) & (2**31 - 1)) + 1, bits * 1640531527 % 2147483629 + 1
             found[begin : begin + len(chosen)] = np.bitwise_xor.reduceat(movie * rating, chosen - chosen[0])
         return found
 

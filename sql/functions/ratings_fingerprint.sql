@@ -7,7 +7,7 @@ LANGUAGE sql STABLE PARALLEL SAFE
 BEGIN ATOMIC
     SELECT bit_xor(
         (((r.movie_index::bigint * 2654435761) & 2147483647) + 1)
-        * (('x' || encode(float4send(r.rating), 'hex'))::bit(32)::bigint * 1640531527 % 2147483647 + 1)
+        * (('x' || encode(float4send(r.rating), 'hex'))::bit(32)::bigint * 1640531527 % 2147483629 + 1)
     )
     FROM embrec.ratings AS r
     WHERE r.user_index = ratings_fingerprint.user_index;
