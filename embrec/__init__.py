@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from embrec.data.ratings import refresh as refresh
     from embrec.data.ratings import refresh_statistics as refresh_statistics
     from embrec.data.ratings import remove_rating as remove_rating
+    from embrec.data.scale import get_rating_scale as get_rating_scale
+    from embrec.data.scale import set_rating_scale as set_rating_scale
     from embrec.data.table_loading import load_from_table as load_from_table
     from embrec.data.table_source import TableSource as TableSource
     from embrec.db.connection import create_engine as create_engine
@@ -77,6 +79,7 @@ STABLE = {
     "data.loading": ("load",),
     "data.merge": ("LoadReport",),
     "data.ratings": ("add_rating", "forget_user", "refresh", "refresh_statistics", "remove_rating"),
+    "data.scale": ("get_rating_scale", "set_rating_scale"),
     "data.table_loading": ("load_from_table",),
     "data.table_source": ("TableSource",),
     "db.connection": ("create_engine", "open_engine"),

@@ -17,6 +17,7 @@ import sqlalchemy as sa
 from embrec import db, metrics, splits
 from embrec.data.extraction import RatingArrays, extract
 from embrec.data.ratings import apply_followed, refresh_statistics
+from embrec.data.scale import check_for_training
 from embrec.errors import ConfigError, DatabaseError, DataError, RunError, WithheldError
 from embrec.last_acts import last_act
 from embrec.models import registry
@@ -107,7 +108,7 @@ def train(
     Raises:
         ArgumentError: The database is no Engine.
         ConfigError: There is no such model or option, or the model cannot begin with a run.
-        DataError: There are no ratings, or too few to hold a part out.
+        DataError: There are no ratings, too few to hold a part out, or one that is not on the scale.
         TrainingError: The fit went wrong.
         RunError: The vectors cannot be used, or no run is published that a warm start could begin with.
     """
@@ -122,6 +123,7 @@ def train(
     clock.begin("extract")
     apply_followed(engine)
     arrays = extract(engine)
+    check_for_training(engine, arrays.ratings, settle=True)
     training, held_out = _split(arrays.for_models(), holdout, seed)
     run = _new_run(chosen.name, settings, seed, holdout, arrays)
     start: dict[str, Start] = {}

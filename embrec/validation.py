@@ -38,9 +38,23 @@ def outside_id(value: Any, name: str) -> str:
         return str(int(value))
     if isinstance(value, uuid.UUID):
         return str(value)
-    found = text(value, name, "text or an integer")
+    found = text(value, name, "text, an integer or a UUID")
     if len(found.encode()) > LONGEST_ID_BYTES:
         raise ArgumentError(f"{name} is longer than {LONGEST_ID_BYTES} bytes; give a shorter id.")
+    return found
+
+
+def new_id(value: Any, name: str) -> str:
+    """Return an external id that is to be stored, as the SQL function id_fault has it.
+
+    Raises:
+        ArgumentError: The value is no id, is empty, or stands between blanks.
+    """
+    found = outside_id(value, name)
+    if not found.strip():
+        raise ArgumentError(f"{name} is empty; give an id.")
+    if found.strip() != found:
+        raise ArgumentError(f"{name} has blanks around it, which loads leave out; give {found.strip()!r}.")
     return found
 
 

@@ -1,5 +1,6 @@
--- Every function and view in its current text, in order of dependency. Running it again changes nothing. `embrec db upgrade` reads the names, and runs the files in one transaction with schema/rights.sql, or
--- callers would meet functions without their owner's rights. By hand, on the tables of the newest revision:
+-- Every function and view in its current text, in order of dependency. Running it again changes nothing.
+-- `embrec db upgrade` reads the names, and runs the files in one transaction with schema/rights.sql, or callers would meet
+-- functions without their owner's rights. By hand, on the tables of the newest revision:
 --
 --     psql -v ON_ERROR_STOP=1 -1 -f sql/schema/prepare.sql -f sql/install.sql -f sql/schema/rights.sql
 --
@@ -34,6 +35,14 @@
 \ir functions/lock_indexes.sql
 \ir functions/movie_index_of.sql
 \ir functions/user_index_of.sql
+\ir functions/rating_bounds.sql
+\ir functions/as_rating.sql
+\ir functions/judged_scale.sql
+\ir functions/ratings_beyond.sql
+\ir functions/settle_scale.sql
+\ir functions/set_rating_scale.sql
+\ir functions/id_text.sql
+\ir functions/id_fault.sql
 \ir functions/add_rating.sql
 \ir functions/assign_variant.sql
 \ir functions/movies_within.sql
@@ -47,6 +56,7 @@
 \ir functions/contributions.sql
 \ir functions/dense_ratings.sql
 \ir functions/diversified.sql
+\ir functions/given_ratings.sql
 \ir functions/explain_for.sql
 \ir functions/serving_run.sql
 \ir functions/explain_recommendation.sql

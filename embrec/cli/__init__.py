@@ -18,6 +18,7 @@ COMMANDS = (
     "demo",
     "db",
     "load",
+    "scale",
     "train",
     "runs",
     "gc",

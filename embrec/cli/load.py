@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from embrec import db
 from embrec.cli.common import database_option, engine, json_option, note, print_json
 from embrec.cli.progress import progress_bar
+from embrec.cli.scale import ScaleType
 from embrec.data.files.columns import COLUMN_OPTIONS, MOVIE_COLUMN_OPTIONS
 from embrec.data.files.sources import Source, open_source
 from embrec.data.loading import load as load_source
@@ -56,6 +57,7 @@ _STEPS = {
 @click.option(
     "--reject-to", type=click.Path(path_type=Path), help="CSV file for bad rows; without it a bad row stops the load."
 )
+@click.option("--scale", type=ScaleType(), help="Lowest and highest rating, for a first load: --scale 1:5.")
 @database_option
 @json_option
 def load(
@@ -67,6 +69,7 @@ def load(
     users: Path | None,
     movies_query: str | None,
     reject_to: Path | None,
+    scale: tuple[float, float] | None,
     database_url: str | None,
     as_json: bool,
     **column_options: str | None,
@@ -80,6 +83,7 @@ def load(
     embrec load sales.csv --user-column customer --movie-column film
     embrec load stars.jsonl.gz --movies films.tsv --movie-id-column id --title-column name
     embrec load --from-table shop.stars --user-column customer --movie-column film --rating-column stars
+    embrec load ratings.csv --scale 1:5          # else the first load's lowest and highest rating
     embrec load --from-table shop.stars --watermark updated_at   # only new rows
     embrec load --from-query "SELECT ..." --movies-query "SELECT id AS movie_id, name AS title FROM film"
 
@@ -105,11 +109,15 @@ def load(
     with db.begin(bind) as connection:
         db.require_schema(connection)  # before a download
     if source is not None:
-        report = load_with_progress(bind, open_named_source(source, movies, columns, users, movie_columns), reject_to)
+        report = load_with_progress(
+            bind, open_named_source(source, movies, columns, users, movie_columns), reject_to, scale
+        )
     else:
         with progress_bar("Loading inside the database") as bar:
             ratings = TableSource(from_table, from_query, columns, movies_query, watermark)
-            report = load_from_table(bind, ratings, reject_to, progress=lambda share: bar.update(share, 1.0))
+            report = load_from_table(
+                bind, ratings, reject_to, progress=lambda share: bar.update(share, 1.0), scale=scale
+            )
     if as_json:
         print_json(dataclasses.asdict(report))
         return
@@ -143,7 +151,9 @@ def open_named_source(
     return open_source(name, movies, columns, users, movie_columns)
 
 
-def load_with_progress(bind: sa.Engine, source: Source, reject_to: Path | None = None) -> LoadReport:
+def load_with_progress(
+    bind: sa.Engine, source: Source, reject_to: Path | None = None, scale: tuple[float, float] | None = None
+) -> LoadReport:
     """Load a source under a progress bar."""
     with progress_bar("Reading ratings", "rows") as bar:
         shown = ""
@@ -160,4 +170,4 @@ def load_with_progress(bind: sa.Engine, source: Source, reject_to: Path | None =
             if of:
                 bar.update(done, of)
 
-        return load_source(bind, source, reject_to, read, store)
+        return load_source(bind, source, reject_to, read, store, scale)

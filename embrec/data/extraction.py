@@ -78,8 +78,8 @@ class RatingArrays:
             end = starts[begin + len(chosen)] if begin + len(chosen) < len(starts) else len(self.users)
             part = slice(chosen[0], end)
             movie = self.movie_indexes[self.movies[part]].astype(np.int64)
-            rating = np.clip(np.rint(self.ratings[part].astype(np.float64) * 65536), -(2**30), 2**30).astype(np.int64)
-            movie, rating = ((movie * 2654435761) & (2**31 - 1)) + 1, ((rating * 2246822519) & (2**31 - 1)) + 1
+            bits = self.ratings[part].view(np.uint32).astype(np.int64)
+            movie, rating = ((movie * 2654435761) & (2**31 - 1)) + 1, bits * 1640531527 % 2147483629 + 1
             found[begin : begin + len(chosen)] = np.bitwise_xor.reduceat(movie * rating, chosen - chosen[0])
         return found
 

@@ -14,15 +14,25 @@ import sqlalchemy as sa
 from numpy.typing import NDArray
 
 from embrec import db
+from embrec.data import scale as scales
 from embrec.data.files.movies import Movie
 from embrec.data.files.sources import Source, from_frame
 from embrec.data.files.validate import NO_TIME
 from embrec.data.ids import key_order, map_ids
-from embrec.data.merge import LoadReport, count_loaded, describe_movies, describe_users, lock_indexes, merge_ratings
+from embrec.data.merge import (
+    LoadReport,
+    count_loaded,
+    describe_movies,
+    describe_users,
+    lock_indexes,
+    lock_ratings,
+    merge_ratings,
+)
 from embrec.data.ratings import apply_followed
 from embrec.data.reading import RatingRows, read_ratings
 from embrec.data.rejects import check_reject_file, write_rejected
 from embrec.db import Bind, binary_copy
+from embrec.errors import ConflictError
 
 # The steps of storing: giving out indexes, sending the ratings, merging them or building keys, counting them.
 STEPS = ("ids", "copy", "merge", "count")
@@ -34,6 +44,7 @@ def load(
     reject_to: str | Path | None = None,
     progress: Callable[[float, int], None] = lambda share, rows: None,
     on_store: Callable[[str, int, int], None] = lambda step, done, of: None,
+    scale: tuple[float, float] | None = None,
 ) -> LoadReport:
     """Load a data set: everything, or nothing if something is wrong.
 
@@ -50,28 +61,39 @@ def load(
             row stops the load.
         progress: Called with the share of the input read, 1 when all is, and the rows so far.
         on_store: Called while the ratings are stored, with a step of ``STEPS``, the rows done and all rows.
+        scale: The lowest and the highest rating, put on record by the first load; None to take those of its ratings.
 
     Returns:
         Counts of what happened.
 
     Raises:
         BadRowError: A row is bad and ``reject_to`` is not given.
-        DataError: The input cannot be read, or has no ratings.
+        DataError: The input cannot be read, or has no ratings; another scale is on record, or in a first load a
+            rating is far from all others.
+        ConflictError: The scale was changed meanwhile.
         SchemaError: The schema is absent or behind.
     """
+    given = None if scale is None else scales.checked(scale)
     if isinstance(source, pd.DataFrame):
         source = from_frame(source)
     check_reject_file(reject_to, source.files)
     with db.begin(bind) as connection:
         db.require_schema(connection)
+        bounds = scales.for_loading(connection, given)
     # This may take minutes, and holds no transaction of the engine's.
-    rows, rejected = read_ratings(source, reject_to is not None, progress)
+    rows, rejected = read_ratings(source, reject_to is not None, progress, bounds)
     movies, users = source.movies(), source.users()
     # Sorting goes on beside the server's work on the ids.
     with ThreadPoolExecutor(max_workers=1) as worker, db.begin(bind) as connection:
         sorting = worker.submit(_newest_of_each_pair, rows)
         on_store("ids", 0, 0)
         lock_indexes(connection)
+        if scales.get_rating_scale(connection) is None:
+            lock_ratings(connection)  # add_rating reads the scale once it has its own lock
+        if scales.for_loading(connection, given).beyond(rows.ratings).any():
+            raise ConflictError(
+                "The scale of ratings was changed while these were read. Nothing was stored; load again."
+            )
         user_indexes, new_users = map_ids(connection, "user", rows.user_ids)
         movie_indexes, new_movies = map_ids(connection, "movie", _with_unrated(rows.movie_ids, movies))
         years_left_out = describe_movies(connection, movies)
@@ -86,6 +108,7 @@ def load(
         inserted, updated = merge_ratings(
             connection, lambda table, freeze: _copy_ratings(connection, table, columns, freeze, on_store)
         )
+        scales.keep(connection, source.name, given)
     apply_followed(bind)
     if inserted + updated + new_movies:
         on_store("count", 0, 0)

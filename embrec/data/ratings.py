@@ -30,23 +30,23 @@ def add_rating(
         bind: An engine or a connection.
         user_id: The user's external id.
         movie_id: The movie's external id.
-        rating: A finite number.
+        rating: A number on the scale that is on record (:func:`embrec.get_rating_scale`).
         rated_at: When it was given; None for now.
 
     Raises:
-        ArgumentError: An id is empty or no id, the rating is not finite, or the time not one of 1900 to 2099.
+        ArgumentError: An id is empty, between blanks or no id, the rating is not finite, or the time not one of 1900 to
+            2099.
+        DatabaseError: The rating is not on the scale.
         SchemaError: The schema is absent or behind.
     """
-    user, movie = validation.outside_id(user_id, "user_id"), validation.outside_id(movie_id, "movie_id")
-    if "" in (user, movie):
-        raise ArgumentError("A rating needs a user's and a movie's id; give two that are not empty.")
+    user, movie = validation.new_id(user_id, "user_id"), validation.new_id(movie_id, "movie_id")
     if rated_at is not None and not 1900 <= validation.moment(rated_at, "rated_at").year < 2100:  # as in a file
         raise ArgumentError(f"rated_at is in the year {rated_at.year}; give one between 1900 and 2099.")
     values = {"user": user, "movie": movie, "rating": validation.rating(rating), "rated_at": rated_at}
     with db.begin(bind) as connection:
         connection.execute(
             sa.text(
-                "SELECT embrec.add_rating(CAST(:user AS text), CAST(:movie AS text), CAST(:rating AS real),"
+                "SELECT embrec.add_rating(CAST(:user AS text), CAST(:movie AS text), CAST(:rating AS double precision),"
                 " coalesce(:rated_at, now()))"
             ).bindparams(sa.bindparam("rated_at", type_=sa.DateTime(timezone=True))),
             values,

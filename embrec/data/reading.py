@@ -15,6 +15,7 @@ from embrec.data.files.sources import Source
 from embrec.data.files.validate import check_ratings
 from embrec.data.ids import FirstAppearance
 from embrec.data.rejects import RejectedRow, refuse_too_many
+from embrec.data.scale import WIDEST, Scale
 from embrec.errors import BadRowError, DataError
 
 T = TypeVar("T")
@@ -45,6 +46,7 @@ def read_ratings(
     source: Source,
     may_reject: bool = False,
     progress: Callable[[float, int], None] = lambda share, rows: None,
+    scale: Scale = WIDEST,
 ) -> tuple[RatingRows, list[RejectedRow]]:
     """Read all ratings of a source.
 
@@ -52,6 +54,7 @@ def read_ratings(
         source: The data set to read.
         may_reject: True to leave bad rows out and list them.
         progress: Called with the share of the input read, 1 when all is, and the rows so far.
+        scale: The scale that ratings keep to.
 
     Raises:
         BadRowError: A row is bad and none may be left out.
@@ -68,7 +71,7 @@ def read_ratings(
         share = read
 
     for raw in ahead(source.ratings(note_share)):
-        chunk = check_ratings(raw)
+        chunk = check_ratings(raw, scale)
         if chunk.rejected and not may_reject:
             bad = chunk.rejected[0]
             raise BadRowError(bad.file, bad.line, bad.column, bad.reason, rejectable=True)

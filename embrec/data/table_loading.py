@@ -10,6 +10,7 @@ import pyarrow as pa
 import sqlalchemy as sa
 
 from embrec import db
+from embrec.data import scale as scales
 from embrec.data.files.movies import Movie
 from embrec.data.ids import add_new_ids, map_ids
 from embrec.data.merge import (
@@ -37,6 +38,7 @@ def load_from_table(
     source: TableSource,
     reject_to: str | Path | None = None,
     progress: Callable[[float], None] = lambda share: None,
+    scale: tuple[float, float] | None = None,
 ) -> LoadReport:
     """Load ratings from a table or a query of the same database: everything, or nothing if something is wrong.
 
@@ -51,23 +53,25 @@ def load_from_table(
         source: The table or the query.
         reject_to: A CSV file to write bad rows to; without it the first bad row stops the load.
         progress: Called with the share of the work done, between 0 and 1.
+        scale: The lowest and the highest rating, as for :func:`embrec.data.loading.load`.
 
     Returns:
         Counts of what happened.
 
     Raises:
         DataError: There is no such table or column, a row is no rating and ``reject_to`` is not given, or there are no
-            ratings at all.
+            ratings at all; another scale is on record, or in a first load a rating is far from all others.
         BusyError: Another session wrote ratings in a long transaction, at each of three tries.
         SchemaError: The schema is absent or behind.
     """
     db.require_engine(engine)
+    given = None if scale is None else scales.checked(scale)
     check_reject_file(reject_to)
     with db.begin(engine) as connection:
         db.require_schema(connection)
     for tries_left in reversed(range(_TRIES)):
         try:
-            report, rejected = _load(engine, source, reject_to is not None, progress)
+            report, rejected = _load(engine, source, given, reject_to is not None, progress)
             break
         except BusyError:
             if not tries_left:
@@ -79,7 +83,11 @@ def load_from_table(
 
 
 def _load(
-    engine: sa.Engine, source: TableSource, rejecting: bool, progress: Callable[[float], None]
+    engine: sa.Engine,
+    source: TableSource,
+    given: scales.Scale | None,
+    rejecting: bool,
+    progress: Callable[[float], None],
 ) -> tuple[LoadReport, list[RejectedRow]]:
     # One snapshot: a row that is committed between two of our statements has an id that we have not mapped.
     with db.begin(engine, "REPEATABLE READ") as connection:
@@ -88,7 +96,7 @@ def _load(
         lock_indexes(connection)
         lock_ratings(connection)
         connection.execute(sa.text("SET LOCAL lock_timeout TO DEFAULT"))
-        reading = read_source(connection, source)
+        reading = read_source(connection, source, scales.for_loading(connection, given))
         movies = read_movies(connection, source.movies_query) if source.movies_query else []
         total = _stage(connection, reading, _since_watermark(connection, source, reading))
         progress(0.2)
@@ -102,6 +110,8 @@ def _load(
         inserted, updated = _merge(connection)
         if source.watermark is not None:
             _remember(connection, source, reading)
+        if inserted + updated:
+            scales.keep(connection, reading.name, given)
     progress(0.9)
     if inserted + updated + new_movies + unrated:
         count_loaded(engine)

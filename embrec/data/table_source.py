@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from embrec.data.files.columns import match_columns, rating_columns, shown
 from embrec.data.files.movies import Movie, movies_of
+from embrec.data.scale import WIDEST, Scale
 from embrec.errors import ArgumentError, DataError
 from embrec.validation import LONGEST_ID_BYTES
 
@@ -128,7 +129,7 @@ def run(connection: sa.Connection, statement: str, values: Mapping[str, Any] | N
     return connection.exec_driver_sql(statement, dict(values or {}))
 
 
-def read_source(connection: sa.Connection, source: TableSource) -> Reading:
+def read_source(connection: sa.Connection, source: TableSource, scale: Scale) -> Reading:
     """Find out how a source is read.
 
     Raises:
@@ -159,10 +160,12 @@ def read_source(connection: sa.Connection, source: TableSource) -> Reading:
         rows=rows,
         user_id=_as_id(expressions["user_id"], types[names["user_id"]]),
         movie_id=_as_id(expressions["movie_id"], types[names["movie_id"]]),
-        rating=_as_real(expressions["rating"], types[names["rating"]]),
+        rating=_stored(expressions["rating"], scale),
         rated_at=rated_at,
         raw=f"ARRAY[{', '.join(f'{each}::text' for each in expressions.values())}]",
-        fault=_fault(expressions["rating"], {column: types[theirs] for column, theirs in names.items()}, in_time),
+        fault=_fault(
+            expressions["rating"], {column: types[theirs] for column, theirs in names.items()}, in_time, scale
+        ),
         watermark=_watermark(source.watermark, types, name),
     )
 
@@ -243,13 +246,7 @@ def _as_id(column: str, kind: str) -> str:
     return column if kind in _SHORT else f"embrec.trimmed({column}::text)"
 
 
-def _as_real(number: str, kind: str) -> str:
-    # A number that is too small for a real would be an error.
-    converted = number if kind in _INTEGERS else f"CASE WHEN abs({number}) < 1e-37 THEN 0 ELSE {number} END"
-    return f"CAST({converted} AS real)"
-
-
-def _fault(rating: str, kinds: Mapping[str, str], in_time: str) -> str:
+def _fault(rating: str, kinds: Mapping[str, str], in_time: str, scale: Scale) -> str:
     """Return an expression for the fault of a row, as 'column: reason', or NULL."""
     cases = []
     for column, staged in (("user_id", "staged_user"), ("movie_id", "staged_movie")):
@@ -264,7 +261,15 @@ def _fault(rating: str, kinds: Mapping[str, str], in_time: str) -> str:
         # NaN compares greater than every number.
         finite = f"{rating} BETWEEN -{_LARGEST_REAL} AND {_LARGEST_REAL}"
         cases.append(f"WHEN NOT {finite} THEN 'rating: not a finite number'")
+    cases.append(f"WHEN {_stored(rating, scale)} IS NULL THEN 'rating: not on the scale, {scale}'")
     return f"CASE {' '.join(cases)} WHEN NOT {in_time} THEN 'rated_at: not a time between 1900 and 2099' END"
+
+
+def _stored(rating: str, scale: Scale) -> str:
+    """Return the rating as it is stored, a real, or NULL if it is not on the scale."""
+    # A number past double precision cannot be converted.
+    number = f"CASE WHEN {rating} BETWEEN {WIDEST.lowest} AND {WIDEST.highest} THEN {rating} END::double precision"
+    return f"embrec.as_rating({number}, {scale.lowest!r}::real, {scale.highest!r}::real)"
 
 
 def _as_timestamptz(time: str, kind: str) -> str:

@@ -57,6 +57,23 @@ ratings = sa.Table(
 # A BRIN index is tiny, and enough to find ratings since a time, because new ratings are the last rows.
 sa.Index("ratings_rated_at_idx", ratings.c.rated_at, postgresql_using="brin")
 
+# The scale that every new rating keeps to, in at most one row.
+rating_scale = sa.Table(
+    "rating_scale",
+    metadata,
+    sa.Column(
+        "only_row",
+        sa.Boolean,
+        sa.CheckConstraint("only_row", name="only_row"),
+        primary_key=True,
+        server_default=sa.true(),
+    ),
+    sa.Column("lowest", REAL, nullable=False),
+    sa.Column("highest", REAL, nullable=False),
+    # Beyond a billion the arithmetic in single precision overflows.
+    sa.CheckConstraint("lowest >= -1e9 AND lowest <= highest AND highest <= 1e9", name="bounds"),
+)
+
 model_runs = sa.Table(
     "model_runs",
     metadata,

@@ -14,6 +14,7 @@ from embrec.data.files.sources import Source
 from embrec.data.files.users import User
 from embrec.data.files.validate import NO_TIME
 from embrec.data.reading import read_ratings
+from embrec.data.scale import check_for_training
 from embrec.db import Bind
 from embrec.errors import DataError
 from embrec.models.base import Ratings
@@ -89,11 +90,12 @@ def database_data(bind: Bind) -> EvaluationData:
     """The ratings in the database, to evaluate on.
 
     Raises:
-        DataError: There are no ratings.
+        DataError: There are no ratings, or one is not on the scale.
         SchemaError: The schema is absent or behind.
     """
     with db.begin(bind) as connection:
         arrays = extract(connection, with_times=True)
+        check_for_training(connection, arrays.ratings)
     return EvaluationData(
         "the database", arrays.for_models(), arrays.rated_at, arrays.movie_ids, arrays.movie_genres, arrays.sha256
     )

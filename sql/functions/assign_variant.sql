@@ -16,9 +16,9 @@ BEGIN ATOMIC
     WHERE e.ended_at IS NULL AND assign_variant.user_id IS NOT NULL;
 END;
 
-CREATE OR REPLACE FUNCTION embrec.assign_variant(user_id bigint)
+CREATE OR REPLACE FUNCTION embrec.assign_variant(user_id anynonarray)
 RETURNS text
 LANGUAGE sql STABLE PARALLEL SAFE
-BEGIN ATOMIC
-    SELECT embrec.assign_variant(assign_variant.user_id::text);
-END;
+AS $$
+    SELECT embrec.assign_variant(embrec.id_text(assign_variant.user_id));
+$$;

@@ -4,20 +4,16 @@ RETURNS SETOF embrec.contribution
 LANGUAGE sql STABLE PARALLEL SAFE
 BEGIN ATOMIC
     SELECT c.*
-    FROM (
-        SELECT array_agg(m.movie_index) AS movies, array_agg(given.rating::real) AS ratings
-        FROM jsonb_each(explain_for.ratings) AS given (movie_id, rating)
-        JOIN embrec.movies AS m ON m.movie_id = given.movie_id
-    ) AS own
+    FROM embrec.given_ratings(explain_for.ratings) AS own (movies, ratings)
     CROSS JOIN embrec.contributions(
         (SELECT a.model_run_id FROM embrec.answering_run AS a), own.movies, own.ratings,
         explain_for.movie_id, explain_for.n
     ) AS c;
 END;
 
-CREATE OR REPLACE FUNCTION embrec.explain_for(ratings jsonb, movie_id bigint, n integer DEFAULT 10)
+CREATE OR REPLACE FUNCTION embrec.explain_for(ratings jsonb, movie_id anynonarray, n integer DEFAULT 10)
 RETURNS SETOF embrec.contribution
 LANGUAGE sql STABLE PARALLEL SAFE
-BEGIN ATOMIC
-    SELECT * FROM embrec.explain_for(explain_for.ratings, explain_for.movie_id::text, explain_for.n);
-END;
+AS $$
+    SELECT * FROM embrec.explain_for(explain_for.ratings, embrec.id_text(explain_for.movie_id), explain_for.n);
+$$;

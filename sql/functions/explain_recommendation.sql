@@ -18,12 +18,32 @@ BEGIN ATOMIC
     ) AS c;
 END;
 
-CREATE OR REPLACE FUNCTION embrec.explain_recommendation(user_id bigint, movie_id bigint, n integer DEFAULT 10)
+CREATE OR REPLACE FUNCTION embrec.explain_recommendation(user_id text, movie_id anynonarray, n integer DEFAULT 10)
 RETURNS SETOF embrec.contribution
 LANGUAGE sql STABLE PARALLEL SAFE
-BEGIN ATOMIC
+AS $$
     SELECT *
     FROM embrec.explain_recommendation(
-        explain_recommendation.user_id::text, explain_recommendation.movie_id::text, explain_recommendation.n
+        explain_recommendation.user_id, embrec.id_text(explain_recommendation.movie_id), explain_recommendation.n
     );
-END;
+$$;
+
+CREATE OR REPLACE FUNCTION embrec.explain_recommendation(user_id anynonarray, movie_id text, n integer DEFAULT 10)
+RETURNS SETOF embrec.contribution
+LANGUAGE sql STABLE PARALLEL SAFE
+AS $$
+    SELECT *
+    FROM embrec.explain_recommendation(
+        embrec.id_text(explain_recommendation.user_id), explain_recommendation.movie_id, explain_recommendation.n
+    );
+$$;
+
+CREATE OR REPLACE FUNCTION embrec.explain_recommendation(user_id anynonarray, movie_id anycompatiblenonarray, n integer DEFAULT 10)
+RETURNS SETOF embrec.contribution
+LANGUAGE sql STABLE PARALLEL SAFE
+AS $$
+    SELECT *
+    FROM embrec.explain_recommendation(
+        embrec.id_text(explain_recommendation.user_id), embrec.id_text(explain_recommendation.movie_id), explain_recommendation.n
+    );
+$$;

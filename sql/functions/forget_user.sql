@@ -50,9 +50,9 @@ EXCEPTION WHEN lock_not_available THEN
 END;
 $$;
 
-CREATE OR REPLACE FUNCTION embrec.forget_user(user_id bigint)
+CREATE OR REPLACE FUNCTION embrec.forget_user(user_id anynonarray)
 RETURNS boolean
 LANGUAGE sql
-BEGIN ATOMIC
-    SELECT embrec.forget_user(forget_user.user_id::text);
-END;
+AS $$
+    SELECT embrec.forget_user(embrec.id_text(forget_user.user_id));
+$$;

@@ -9,9 +9,9 @@ BEGIN ATOMIC
     WHERE m.movie_id = movie_details.movie_id;
 END;
 
-CREATE OR REPLACE FUNCTION embrec.movie_details(movie_id bigint)
+CREATE OR REPLACE FUNCTION embrec.movie_details(movie_id anynonarray)
 RETURNS SETOF embrec.movie_detail
 LANGUAGE sql STABLE PARALLEL SAFE
-BEGIN ATOMIC
-    SELECT * FROM embrec.movie_details(movie_details.movie_id::text);
-END;
+AS $$
+    SELECT * FROM embrec.movie_details(embrec.id_text(movie_details.movie_id));
+$$;

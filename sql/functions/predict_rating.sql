@@ -46,9 +46,23 @@ BEGIN
 END;
 $$;
 
-CREATE OR REPLACE FUNCTION embrec.predict_rating(user_id bigint, movie_id bigint)
+CREATE OR REPLACE FUNCTION embrec.predict_rating(user_id text, movie_id anynonarray)
 RETURNS double precision
 LANGUAGE sql STABLE PARALLEL SAFE
-BEGIN ATOMIC
-    SELECT embrec.predict_rating(predict_rating.user_id::text, predict_rating.movie_id::text);
-END;
+AS $$
+    SELECT embrec.predict_rating(predict_rating.user_id, embrec.id_text(predict_rating.movie_id));
+$$;
+
+CREATE OR REPLACE FUNCTION embrec.predict_rating(user_id anynonarray, movie_id text)
+RETURNS double precision
+LANGUAGE sql STABLE PARALLEL SAFE
+AS $$
+    SELECT embrec.predict_rating(embrec.id_text(predict_rating.user_id), predict_rating.movie_id);
+$$;
+
+CREATE OR REPLACE FUNCTION embrec.predict_rating(user_id anynonarray, movie_id anycompatiblenonarray)
+RETURNS double precision
+LANGUAGE sql STABLE PARALLEL SAFE
+AS $$
+    SELECT embrec.predict_rating(embrec.id_text(predict_rating.user_id), embrec.id_text(predict_rating.movie_id));
+$$;

@@ -18,9 +18,23 @@ BEGIN ATOMIC
     LEFT JOIN embrec.stored_vectors('user', run.model_run_id, 'rating', ARRAY[u.user_index]) AS stored ON true;
 END;
 
-CREATE OR REPLACE FUNCTION embrec.rating_uncertainty(user_id bigint, movie_id bigint)
+CREATE OR REPLACE FUNCTION embrec.rating_uncertainty(user_id text, movie_id anynonarray)
 RETURNS double precision
 LANGUAGE sql STABLE PARALLEL SAFE
-BEGIN ATOMIC
-    SELECT embrec.rating_uncertainty(rating_uncertainty.user_id::text, rating_uncertainty.movie_id::text);
-END;
+AS $$
+    SELECT embrec.rating_uncertainty(rating_uncertainty.user_id, embrec.id_text(rating_uncertainty.movie_id));
+$$;
+
+CREATE OR REPLACE FUNCTION embrec.rating_uncertainty(user_id anynonarray, movie_id text)
+RETURNS double precision
+LANGUAGE sql STABLE PARALLEL SAFE
+AS $$
+    SELECT embrec.rating_uncertainty(embrec.id_text(rating_uncertainty.user_id), rating_uncertainty.movie_id);
+$$;
+
+CREATE OR REPLACE FUNCTION embrec.rating_uncertainty(user_id anynonarray, movie_id anycompatiblenonarray)
+RETURNS double precision
+LANGUAGE sql STABLE PARALLEL SAFE
+AS $$
+    SELECT embrec.rating_uncertainty(embrec.id_text(rating_uncertainty.user_id), embrec.id_text(rating_uncertainty.movie_id));
+$$;

@@ -16,11 +16,7 @@ RETURNS SETOF embrec.recommended_movie
 LANGUAGE sql STABLE
 BEGIN ATOMIC
     SELECT ranked.*
-    FROM (
-        SELECT array_agg(m.movie_index) AS movies, array_agg(given.rating::real) AS ratings
-        FROM jsonb_each(recommend_for.ratings) AS given (movie_id, rating)
-        JOIN embrec.movies AS m ON m.movie_id = given.movie_id
-    ) AS own
+    FROM embrec.given_ratings(recommend_for.ratings) AS own (movies, ratings)
     CROSS JOIN embrec.ranked_movies(
         (SELECT p.model_run_id FROM embrec.answering_run AS p), NULL, own.movies, own.ratings,
         recommend_for.n, recommend_for.genres, recommend_for.without_genres, recommend_for.released_from,

@@ -31,7 +31,7 @@ BEGIN ATOMIC
 END;
 
 CREATE OR REPLACE FUNCTION embrec.recommend_movies(
-    user_id bigint,
+    user_id anynonarray,
     n integer DEFAULT 10,
     genres text[] DEFAULT NULL,
     without_genres text[] DEFAULT NULL,
@@ -44,11 +44,11 @@ CREATE OR REPLACE FUNCTION embrec.recommend_movies(
 )
 RETURNS SETOF embrec.recommended_movie
 LANGUAGE sql STABLE
-BEGIN ATOMIC
+AS $$
     SELECT *
     FROM embrec.recommend_movies(
-        recommend_movies.user_id::text, recommend_movies.n, recommend_movies.genres, recommend_movies.without_genres,
+        embrec.id_text(recommend_movies.user_id), recommend_movies.n, recommend_movies.genres, recommend_movies.without_genres,
         recommend_movies.released_from, recommend_movies.released_to, recommend_movies.min_ratings,
         recommend_movies.movie_ids, recommend_movies.include_rated, recommend_movies.diversity
     );
-END;
+$$;

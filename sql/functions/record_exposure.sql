@@ -20,9 +20,9 @@ BEGIN ATOMIC
     SELECT embrec.assign_variant(record_exposure.user_id);
 END;
 
-CREATE OR REPLACE FUNCTION embrec.record_exposure(user_id bigint)
+CREATE OR REPLACE FUNCTION embrec.record_exposure(user_id anynonarray)
 RETURNS text
 LANGUAGE sql
-BEGIN ATOMIC
-    SELECT embrec.record_exposure(record_exposure.user_id::text);
-END;
+AS $$
+    SELECT embrec.record_exposure(embrec.id_text(record_exposure.user_id));
+$$;

@@ -24,9 +24,9 @@ BEGIN
 END;
 $$;
 
-CREATE OR REPLACE FUNCTION embrec.record_outcome(user_id bigint, value double precision)
+CREATE OR REPLACE FUNCTION embrec.record_outcome(user_id anynonarray, value double precision)
 RETURNS boolean
 LANGUAGE sql
-BEGIN ATOMIC
-    SELECT embrec.record_outcome(record_outcome.user_id::text, record_outcome.value);
-END;
+AS $$
+    SELECT embrec.record_outcome(embrec.id_text(record_outcome.user_id), record_outcome.value);
+$$;

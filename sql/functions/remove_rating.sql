@@ -13,9 +13,23 @@ BEGIN ATOMIC
     SELECT EXISTS (SELECT FROM removed);
 END;
 
-CREATE OR REPLACE FUNCTION embrec.remove_rating(user_id bigint, movie_id bigint)
+CREATE OR REPLACE FUNCTION embrec.remove_rating(user_id text, movie_id anynonarray)
 RETURNS boolean
 LANGUAGE sql
-BEGIN ATOMIC
-    SELECT embrec.remove_rating(remove_rating.user_id::text, remove_rating.movie_id::text);
-END;
+AS $$
+    SELECT embrec.remove_rating(remove_rating.user_id, embrec.id_text(remove_rating.movie_id));
+$$;
+
+CREATE OR REPLACE FUNCTION embrec.remove_rating(user_id anynonarray, movie_id text)
+RETURNS boolean
+LANGUAGE sql
+AS $$
+    SELECT embrec.remove_rating(embrec.id_text(remove_rating.user_id), remove_rating.movie_id);
+$$;
+
+CREATE OR REPLACE FUNCTION embrec.remove_rating(user_id anynonarray, movie_id anycompatiblenonarray)
+RETURNS boolean
+LANGUAGE sql
+AS $$
+    SELECT embrec.remove_rating(embrec.id_text(remove_rating.user_id), embrec.id_text(remove_rating.movie_id));
+$$;

@@ -1,5 +1,6 @@
 -- Return the ridge solution of (F'F + diag(penalty)) x = moment by conjugate gradients; F's rows are the features. It
--- stops at the limit of single precision, mostly after about twenty steps.
+-- stops at the limit of single precision, mostly after about twenty steps. It solves for a moment of length 1 and scales the
+-- solution, because a product that is too small for single precision is an error in pgvector.
 CREATE OR REPLACE FUNCTION embrec.ridge(features vector[], moment vector, penalty vector)
 RETURNS vector
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
@@ -8,17 +9,22 @@ SET plan_cache_mode = force_generic_plan
 AS $$
 DECLARE
     width integer[] := ARRAY[vector_dims(moment)];
+    size double precision := vector_norm(moment);
     found vector := array_fill(0, width)::vector;
-    residual vector := moment;
-    direction vector := moment;
-    square double precision := -(moment <#> moment);
-    start double precision := square;
+    residual vector;
+    direction vector;
+    square double precision := 1;
     changed vector;
     step double precision;
     before double precision;
 BEGIN
+    IF size = 0 THEN
+        RETURN found;
+    END IF;
+    residual := l2_normalize(moment);
+    direction := residual;
     FOR number IN 1 .. 100 LOOP
-        EXIT WHEN square <= 1e-13 * start;
+        EXIT WHEN square <= 1e-13;
         changed := penalty * direction + coalesce((
             SELECT sum(t.feature * array_fill((-(t.feature <#> direction))::real, width)::vector)
             FROM unnest(features) AS t (feature)
@@ -30,6 +36,6 @@ BEGIN
         square := -(residual <#> residual);
         direction := residual + direction * array_fill((square / before)::real, width)::vector;
     END LOOP;
-    RETURN found;
+    RETURN found * array_fill(size::real, width)::vector;
 END;
 $$;

@@ -65,9 +65,9 @@ BEGIN
 END;
 $$;
 
-CREATE OR REPLACE FUNCTION embrec.similar_movies(movie_id bigint, n integer DEFAULT 10)
+CREATE OR REPLACE FUNCTION embrec.similar_movies(movie_id anynonarray, n integer DEFAULT 10)
 RETURNS SETOF embrec.similar_movie
 LANGUAGE sql STABLE PARALLEL SAFE
-BEGIN ATOMIC
-    SELECT * FROM embrec.similar_movies(similar_movies.movie_id::text, similar_movies.n);
-END;
+AS $$
+    SELECT * FROM embrec.similar_movies(embrec.id_text(similar_movies.movie_id), similar_movies.n);
+$$;

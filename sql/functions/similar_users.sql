@@ -46,9 +46,9 @@ BEGIN
 END;
 $$;
 
-CREATE OR REPLACE FUNCTION embrec.similar_users(user_id bigint, n integer DEFAULT 10)
+CREATE OR REPLACE FUNCTION embrec.similar_users(user_id anynonarray, n integer DEFAULT 10)
 RETURNS SETOF embrec.similar_user
 LANGUAGE sql STABLE PARALLEL SAFE
-BEGIN ATOMIC
-    SELECT * FROM embrec.similar_users(similar_users.user_id::text, similar_users.n);
-END;
+AS $$
+    SELECT * FROM embrec.similar_users(embrec.id_text(similar_users.user_id), similar_users.n);
+$$;

@@ -16,9 +16,9 @@ BEGIN ATOMIC
     LIMIT user_ratings.n;
 END;
 
-CREATE OR REPLACE FUNCTION embrec.user_ratings(user_id bigint, n integer DEFAULT 10)
+CREATE OR REPLACE FUNCTION embrec.user_ratings(user_id anynonarray, n integer DEFAULT 10)
 RETURNS SETOF embrec.rated_movie
 LANGUAGE sql STABLE PARALLEL SAFE
-BEGIN ATOMIC
-    SELECT * FROM embrec.user_ratings(user_ratings.user_id::text, user_ratings.n);
-END;
+AS $$
+    SELECT * FROM embrec.user_ratings(embrec.id_text(user_ratings.user_id), user_ratings.n);
+$$;

@@ -12,12 +12,14 @@ DECLARE
         'predict_rating,predict_ratings,rating_uncertainty,popular_movies,best_rated_movies,trending_movies,assign_variant,known_id,'
         'movie_named,explain_for,movie_details,user_ratings,trained_runs,map_movies,known_genres,suggest_movies}';
     telling text[] := '{add_rating,remove_rating,record_exposure,record_outcome}';
-    loading text[] := '{refresh_statistics,forget_user,follow_ratings,apply_followed}';
+    loading text[] := '{refresh_statistics,forget_user,follow_ratings,apply_followed,settle_scale}';
     -- These run with the caller's rights: they make triggers on the caller's own table, or lock tables for a load.
-    following text[] := '{follow_table,ratings_of_table,refuse_to_follow,trimmed,lock_indexes,writers_of}';
+    following text[] := '{follow_table,ratings_of_table,refuse_to_follow,lock_indexes,writers_of}';
+    -- And these, which know what a rating is; set_rating_scale replaces a scale only for the owner of the table.
+    scaling text[] := '{rating_bounds,as_rating,trimmed,ratings_beyond,set_rating_scale}';
     -- A trigger of embrec's own tables, which nobody else may put on a table with columns of other types.
     internal text[] := '{followed_at_commit}';
-    training text[] := '{open_run,close_run,index_run,index_ranking,run_digest,refresh_statistics,apply_followed}';
+    training text[] := '{open_run,close_run,index_run,index_ranking,run_digest,refresh_statistics,apply_followed,settle_scale}';
     publishing text[] := '{refresh,run_digest,refresh_statistics,apply_followed}';
     extension_schema name := (
         SELECT n.nspname FROM pg_extension AS e JOIN pg_namespace AS n ON n.oid = e.extnamespace WHERE e.extname = 'vector'
@@ -98,12 +100,12 @@ BEGIN
     FOR ours IN
         SELECT p.oid::regprocedure AS function, p.proname::text AS name, p.prosecdef,
             -- These call the function that takes a text.
-            p.proargtypes[0] = 'bigint'::regtype AS of_numbers
+            'anynonarray'::regtype::oid = ANY (p.proargtypes) AS of_any_id
         FROM pg_proc AS p
         WHERE p.pronamespace = 'embrec'::regnamespace AND pg_has_role(p.proowner, 'USAGE')
     LOOP
         EXECUTE format('REVOKE ALL ON FUNCTION %s FROM PUBLIC', ours.function);
-        IF ours.name = ANY (asking || telling || loading || internal || training || publishing) AND NOT coalesce(ours.of_numbers, false) THEN
+        IF ours.name = ANY (asking || telling || loading || internal || training || publishing) AND NOT ours.of_any_id THEN
             EXECUTE format(
                 'ALTER FUNCTION %s SECURITY DEFINER SET search_path = pg_catalog, %I, pg_temp', ours.function, extension_schema
             );
@@ -114,7 +116,9 @@ BEGIN
             WHEN ours.name = ANY (asking) THEN '{embrec_api,embrec_reader}'
             WHEN ours.name = ANY (telling) THEN '{embrec_api,embrec_loader}'
             WHEN ours.name = ANY (internal) THEN '{}'
+            WHEN ours.name = 'id_text' THEN '{embrec_api,embrec_loader,embrec_reader}' -- functions of any id call it
             WHEN ours.name = ANY (following) THEN '{embrec_loader}'
+            WHEN ours.name = ANY (scaling) THEN '{embrec_loader,embrec_reader,embrec_trainer}'
             WHEN ours.name = ANY (loading || training || publishing) THEN array_remove(ARRAY[
                 CASE WHEN ours.name = ANY (loading) THEN 'embrec_loader' END,
                 CASE WHEN ours.name = ANY (training) THEN 'embrec_trainer' END,
@@ -140,6 +144,9 @@ BEGIN
     IF to_regrole('embrec_loader') IS NOT NULL THEN
         GRANT SELECT, INSERT, UPDATE ON embrec.users, embrec.movies TO embrec_loader;
         GRANT SELECT, INSERT, UPDATE, DELETE ON embrec.ratings TO embrec_loader;
+        IF to_regclass('embrec.rating_scale') IS NOT NULL THEN
+            GRANT SELECT, INSERT ON embrec.rating_scale TO embrec_loader;
+        END IF;
         IF to_regclass('embrec.load_watermarks') IS NOT NULL THEN
             GRANT SELECT, INSERT, UPDATE, DELETE ON embrec.load_watermarks TO embrec_loader;
         END IF;

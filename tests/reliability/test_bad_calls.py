@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import json
 import uuid
 from collections.abc import Callable
 from decimal import Decimal
@@ -25,12 +24,12 @@ from embrec.serving import batch, catalogue, explain, predict, recommend, search
 NOW = dt.datetime(2024, 1, 1, tzinfo=dt.UTC)
 Call = Callable[[sa.Engine], Any]
 IDS: list[tuple[str, Any, str]] = [
-    ("None", None, "is None; give text or an integer"),
-    ("a float", 1.5, r"is 1\.5; give text or an integer"),
-    ("NaN", float("nan"), "is nan; give text or an integer"),
-    ("a truth value", True, "is True; give text or an integer"),
-    ("a list", ["u1"], "is of type list; give text or an integer"),
-    ("bytes", b"u1", "is of type bytes; give text or an integer"),
+    ("None", None, "is None; give text, an integer or a UUID"),
+    ("a float", 1.5, r"is 1\.5; give text, an integer or a UUID"),
+    ("NaN", float("nan"), "is nan; give text, an integer or a UUID"),
+    ("a truth value", True, "is True; give text, an integer or a UUID"),
+    ("a list", ["u1"], "is of type list; give text, an integer or a UUID"),
+    ("bytes", b"u1", "is of type bytes; give text, an integer or a UUID"),
     ("a NUL", "u\0", "has a NUL character or half a surrogate pair; give text without"),
     ("half a surrogate pair", "u\udcff", "has a NUL character or half a surrogate pair; give text without"),
     ("501 bytes", "u" * 501, "is longer than 500 bytes; give a shorter id"),
@@ -95,15 +94,15 @@ OTHERS: list[tuple[str, Call, str]] = [
                              ({100: None}, "rating is None; give a number"), ({100: "5"}, "is '5'; give a num"),
                              ({100: float("nan")}, "is nan; give a finite number"),
                              ({100: 1e39}, "give a finite number"), ({100: [5]}, "rating is of type list"),
-                             ({1.5: 3}, "movie_id is 1.5; give text or an integer"))),
+                             ({1.5: 3}, "movie_id is 1.5; give text, an integer or a UUID"))),
     *((f"rating {value!r}", lambda engine, value=value: ratings.add_rating(engine, "u1", 100, value), message)
       for value, message in ((None, "give a number"), ("5", "give a number"), (float("inf"), "give a finite number"),
                              (10**400, "give a finite number"), (Decimal("NaN"), "give a finite number"))),
     *((f"rated at {value!r}", lambda engine, value=value: ratings.add_rating(engine, "u1", 100, 5, value), message)
       for value, message in (("2020", "give a datetime"), (pd.NaT, "give a datetime"), (893_000_000, "give a datetime"),
                              (dt.datetime(9999, 1, 1, tzinfo=dt.UTC), "in the year 9999; give one between"))),
-    ("an empty user", lambda engine: ratings.add_rating(engine, "", 100, 5), "give two that are not empty"),
-    ("an empty movie", lambda engine: ratings.add_rating(engine, "u1", "", 5), "give two that are not empty"),
+    ("an empty user", lambda engine: ratings.add_rating(engine, "", 100, 5), "is empty; give an id"),
+    ("an empty movie", lambda engine: ratings.add_rating(engine, "u1", "", 5), "is empty; give an id"),
     ("no query", lambda engine: search.find_movies(engine, None), "query is None; give text"),
     ("no movie meant", lambda engine: search.resolve_movie(engine, None), "movie is None; give text"),
     ("two users, a movie", lambda engine: predict.predict_ratings(engine, [1, 2], [1]), "give as many of both"),
@@ -139,7 +138,8 @@ SQL: list[tuple[str, str]] = [
     ('recommend_for(\'{"100": "5"}\')', "22023"),
     ("recommend_for('{\"100\": [5]}')", "22023"),
     ("recommend_for('{\"100\": true}')", "22023"),
-    ("recommend_for('{\"100\": 1e39}')", "22003"),
+    ("recommend_for('{\"100\": 1e39}')", "22023"),
+    ("recommend_for('{\"100\": null}')", "22023"),
     ("recommend_for('{\"100\": NaN}')", "22P02"),
     ("recommend_for('{\"100\": 5')", "22P02"),
     ("recommend_movies('u1', diversity => 2)", "22023"),
@@ -155,10 +155,10 @@ SQL: list[tuple[str, str]] = [
     ("add_rating('u1', '', 5)", "22023"),
     ("add_rating('u1', '100', 'NaN')", "22023"),
     ("add_rating('u1', '100', '-Infinity')", "22023"),
-    ("add_rating('u1', '100', 1e39)", "22003"),
-    ("add_rating('u1', '100', '1e39')", "22003"),
-    ("add_rating('u1', '100', 5, 'infinity')", "23514"),
-    (f"add_rating('u1', '{np.random.default_rng(0).bytes(3000).hex()}', 5)", "54000"),
+    ("add_rating('u1', '100', 1e39)", "22023"),
+    ("add_rating('u1', '100', '1e39')", "22023"),
+    ("add_rating('u1', '100', 5, 'infinity')", "22023"),
+    (f"add_rating('u1', '{np.random.default_rng(0).bytes(3000).hex()}', 5)", "22023"),
     ("record_outcome(NULL, 1)", "22023"),
     ("record_outcome('u1', 'NaN')", "22023"),
 ]
@@ -265,18 +265,6 @@ def test_what_is_no_filter_at_all_lets_nothing_or_all_through(serving: sa.Engine
         assert recommend.popular_movies(serving, 100, **filters).empty
     assert recommend.recommend_movies(serving, "u1", movie_ids=[]).empty
     assert not recommend.recommend_movies(serving, "u1", movie_ids=np.array([100, 101]), include_rated=True).empty
-
-
-def test_a_null_among_a_visitors_ratings_in_sql_spoils_nothing(serving: sa.Engine) -> None:
-    with unchanged(serving), serving.connect() as connection:
-        for given in ({"100": None}, {}, {"no such": 5}):
-            statement = sa.text("SELECT * FROM embrec.recommend_for(CAST(:given AS jsonb))")
-            try:
-                answered = connection.execute(statement, {"given": json.dumps(given)}).all()
-            except sa.exc.DataError:  # before PostgreSQL 18 a JSON null is no number
-                connection.rollback()
-                answered = []
-            assert all(np.isfinite(row.score) for row in answered)
 
 
 def test_the_corpus_is_big_enough() -> None:

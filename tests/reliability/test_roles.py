@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import os
-import contextlib
 import re
 from collections.abc import Callable
 

@@ -12,8 +12,11 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from embrec.data.rejects import MOST_REJECTED, RejectedRow
+from embrec.data.scale import WIDEST, Scale
 from embrec.validation import LONGEST_ID_BYTES
 
+# A rating nearer to 0 is 0, or products of ratings would underflow; as in embrec.as_rating().
+NEAREST_TO_ZERO = 1e-9
 NO_TIME = np.iinfo(np.int64).min
 RATING_COLUMNS = ("user_id", "movie_id", "rating", "rated_at")
 
@@ -60,7 +63,7 @@ class RatingChunk:
     rejected: list[RejectedRow]
 
 
-def check_ratings(raw: RawRows) -> RatingChunk:
+def check_ratings(raw: RawRows, scale: Scale = WIDEST) -> RatingChunk:
     """Check the rows of one chunk; bad ones are left out and listed, each with its first bad column.
 
     Of more than ``MOST_REJECTED`` only one more than those is listed: enough to tell.
@@ -78,7 +81,7 @@ def check_ratings(raw: RawRows) -> RatingChunk:
 
     user_ids = _checked_ids(raw.columns["user_id"], "user_id", note)
     movie_ids = _checked_ids(raw.columns["movie_id"], "movie_id", note)
-    ratings = _checked_ratings(raw.columns["rating"], note)
+    ratings = _checked_ratings(raw.columns["rating"], scale, note)
     times = raw.columns.get("rated_at")
     rated_at = np.full(len(raw.lines), NO_TIME, dtype=np.int64) if times is None else _checked_times(times, note)
 
@@ -141,7 +144,7 @@ def _checked_ids(column: pa.Array, name: str, note: Any) -> pa.StringArray:
     return ids
 
 
-def _checked_ratings(column: pa.Array, note: Any) -> NDArray[np.float32]:
+def _checked_ratings(column: pa.Array, scale: Scale, note: Any) -> NDArray[np.float32]:
     text = _as_text(column, "rating", note)
     try:
         wide = pc.cast(text, pa.float64())
@@ -154,6 +157,8 @@ def _checked_ratings(column: pa.Array, note: Any) -> NDArray[np.float32]:
     with np.errstate(over="ignore"):
         ratings: NDArray[np.float32] = wide.to_numpy(zero_copy_only=False).astype(np.float32)
     note("rating", ~np.isfinite(ratings), "not a finite number")
+    ratings[np.abs(ratings) < NEAREST_TO_ZERO] = 0
+    note("rating", scale.beyond(ratings), f"not on the scale, {scale}")
     return ratings
 
 
