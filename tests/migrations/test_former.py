@@ -52,7 +52,8 @@ def test_a_database_with_data_is_taken_over_and_serves(before: sa.Engine, engine
     held = rows(before)
     assert held["ratings"][0] > 100
     assert schema.upgrade(before) == db.SCHEMA_REVISION
-    assert rows(before) == held
+    after = rows(before)
+    assert {table: after[table] for table in held} == held, "and there may be new tables"
     with before.connect() as connection:
         served = dict(
             connection.execute(
