@@ -68,13 +68,12 @@ BEGIN
                 t.rating, run.lowest_rating, run.highest_rating, run.rating_power, run.dislike_weight
             ) < 0
         );
-        SELECT array_agg(c.movie_index ORDER BY c.position), array_agg(c.score ORDER BY c.position)
+        SELECT
+            array_agg(c.movie_index ORDER BY c.resembles, c.popularity_rank),
+            array_agg(CASE WHEN c.resembles THEN -c.popularity_rank ELSE c.like_count END ORDER BY c.resembles, c.popularity_rank)
         INTO best, scores
         FROM (
-            SELECT
-                s.movie_index,
-                CASE WHEN near.index IS NULL THEN s.like_count ELSE -s.popularity_rank END::double precision AS score,
-                row_number() OVER (ORDER BY near.index IS NOT NULL, s.popularity_rank) AS position
+            SELECT s.movie_index, s.like_count, s.popularity_rank, near.index IS NOT NULL AS resembles
             FROM embrec.movie_likes AS s
             LEFT JOIN (
                 SELECT e.index
@@ -86,7 +85,7 @@ BEGIN
                     SELECT w.movie_index
                     FROM embrec.movies_within(genres, without_genres, released_from, released_to, min_ratings, movie_ids) AS w
                 ))
-            ORDER BY position
+            ORDER BY resembles, popularity_rank
             LIMIT wanted
         ) AS c;
     ELSIF run.serving = 'dense_head' THEN
