@@ -57,6 +57,7 @@ if TYPE_CHECKING:
     from embrec.serving.predict import rating_uncertainty as rating_uncertainty
     from embrec.serving.preview import answering_from as answering_from
     from embrec.serving.preview import trained_runs as trained_runs
+    from embrec.serving.recommend import best_rated_movies as best_rated_movies
     from embrec.serving.recommend import popular_movies as popular_movies
     from embrec.serving.recommend import recommend_for as recommend_for
     from embrec.serving.recommend import recommend_movies as recommend_movies
@@ -92,7 +93,13 @@ STABLE = {
     "serving.explain": ("explain_for", "explain_recommendation"),
     "serving.predict": ("predict_rating", "predict_ratings", "rating_uncertainty"),
     "serving.preview": ("answering_from", "trained_runs"),
-    "serving.recommend": ("popular_movies", "recommend_for", "recommend_movies", "trending_movies"),
+    "serving.recommend": (
+        "best_rated_movies",
+        "popular_movies",
+        "recommend_for",
+        "recommend_movies",
+        "trending_movies",
+    ),
     "serving.search": ("find_movies", "suggest_movies"),
     "serving.similar": ("similar_movies", "similar_users"),
     "serving.vectors": ("vectors",),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -18,9 +19,21 @@ def mae(predicted: NDArray[np.float32], actual: NDArray[np.float32]) -> float:
     return float(np.mean(np.abs(predicted.astype(np.float64) - actual)))
 
 
+# Share of the scale by which a rating may miss an edge, because single precision rounds 0.4 up.
+_ROUNDING = 1e-6
+
+
 def liked_from(low: float, high: float) -> float:
     """Return the lowest rating that counts as liked (relevant): three quarters up the scale, or 4 on 1 to 5."""
-    return low + 0.75 * (high - low)
+    return low + (0.75 - _ROUNDING) * (high - low)
+
+
+def disliked_to(low: float, high: float) -> float:
+    """Return the highest rating that counts as disliked: a quarter up the scale, or 2 on 1 to 5.
+
+    On a scale of one value nothing is disliked, and everything is liked.
+    """
+    return low + (0.25 + _ROUNDING) * (high - low) if high > low else -math.inf
 
 
 def top(scores: NDArray[Any], n: int) -> NDArray[np.int64]:
@@ -36,7 +49,8 @@ def top(scores: NDArray[Any], n: int) -> NDArray[np.int64]:
     return np.asarray(np.take_along_axis(candidates, order, 1))
 
 
-def _hits(scores: NDArray[Any], relevant: NDArray[np.bool_], n: int) -> NDArray[np.bool_]:
+def hits(scores: NDArray[Any], relevant: NDArray[np.bool_], n: int) -> NDArray[np.bool_]:
+    """Return whether each of a row's n highest scores is of a relevant column, bool of shape (rows, n)."""
     return np.asarray(np.take_along_axis(relevant, top(scores, n), 1))
 
 
@@ -53,15 +67,15 @@ def ndcg(scores: NDArray[Any], relevant: NDArray[np.bool_], n: int) -> NDArray[n
     Returns:
         NDCG@n, float64 of shape (rows,).
     """
-    hits = _hits(scores, relevant, n)
-    gains = 1 / np.log2(np.arange(2, hits.shape[1] + 2))
-    best = np.cumsum(gains)[np.minimum(relevant.sum(axis=1), hits.shape[1]) - 1]
-    return np.asarray(hits @ gains / best)
+    found = hits(scores, relevant, n)
+    gains = 1 / np.log2(np.arange(2, found.shape[1] + 2))
+    best = np.cumsum(gains)[np.minimum(relevant.sum(axis=1), found.shape[1]) - 1]
+    return np.asarray(found @ gains / best)
 
 
 def recall(scores: NDArray[Any], relevant: NDArray[np.bool_], n: int) -> NDArray[np.float64]:
     """Return recall@n: the share of each row's relevant columns in its top n; arguments as of :func:`ndcg`."""
-    return np.asarray(_hits(scores, relevant, n).sum(axis=1) / relevant.sum(axis=1))
+    return np.asarray(hits(scores, relevant, n).sum(axis=1) / relevant.sum(axis=1))
 
 
 def average_precision(scores: NDArray[Any], relevant: NDArray[np.bool_], n: int) -> NDArray[np.float64]:
@@ -70,14 +84,14 @@ def average_precision(scores: NDArray[Any], relevant: NDArray[np.bool_], n: int)
     It is the sum of the precision at each hit in the top n, divided by the lower of n and the number of relevant
     columns. Arguments are as of :func:`ndcg`.
     """
-    hits = _hits(scores, relevant, n)
-    precision = np.cumsum(hits, axis=1) / np.arange(1, hits.shape[1] + 1)
-    return np.asarray((precision * hits).sum(axis=1) / np.minimum(relevant.sum(axis=1), n))
+    found = hits(scores, relevant, n)
+    precision = np.cumsum(found, axis=1) / np.arange(1, found.shape[1] + 1)
+    return np.asarray((precision * found).sum(axis=1) / np.minimum(relevant.sum(axis=1), n))
 
 
 def hit_rate(scores: NDArray[Any], relevant: NDArray[np.bool_], n: int) -> NDArray[np.float64]:
     """Return 1 for each row with a relevant column in its top n (HR@n), else 0; arguments as of :func:`ndcg`."""
-    return np.asarray(_hits(scores, relevant, n).any(axis=1), np.float64)
+    return np.asarray(hits(scores, relevant, n).any(axis=1), np.float64)
 
 
 def jaccard(near: NDArray[np.int64], labels: NDArray[np.bool_]) -> float:

@@ -35,6 +35,7 @@ ANSWERS = {
     "predict_rating": "(SELECT predict_rating('u1', '103') AS rating) AS one WHERE rating IS NOT NULL",
     "predict_ratings": "predict_ratings(ARRAY['u1', 'u2'], ARRAY['103', '104'])",
     "popular_movies": "popular_movies(5)",
+    "best_rated_movies": "best_rated_movies(5)",
     "trending_movies": "trending_movies('1990-01-01', 5)",
     "trained_runs": "trained_runs()",
     "map_movies": "map_movies(5)",

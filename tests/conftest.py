@@ -229,3 +229,27 @@ def embrec(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, 
         return code or 0, captured.out, captured.err
 
     return run
+
+
+@pytest.fixture
+def login(admin: sa.Engine, url: str) -> Iterator[Callable[[str], sa.Engine]]:
+    """A function that returns an engine of a login role in one group."""
+    engines = []
+    with contextlib.ExitStack() as stack:
+
+        def make(group: str) -> sa.Engine:
+            name = f"embrec_login_{group}_{os.getpid()}"
+            with admin.connect() as connection:
+                connection.execute(sa.text(f"CREATE ROLE {name} LOGIN PASSWORD 'p' IN ROLE embrec_{group}"))
+            stack.callback(drop, name)
+            database_name = config.parse_database_url(url, "test").parameters["dbname"]
+            engines.append(db.create_engine(with_database(url, database_name, user=name, password="p")))
+            return engines[-1]
+
+        def drop(name: str) -> None:
+            with admin.connect() as connection:
+                connection.execute(sa.text(f"DROP ROLE {name}"))
+
+        yield make
+        for each in engines:
+            each.dispose()

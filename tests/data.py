@@ -36,6 +36,7 @@ SERVING = {
     "lowest_rating": 1.0,
     "highest_rating": 5.0,
     "rating_power": 1.5,
+    "dislike_weight": 0.2,
     "bias_feature": 0.25,
     "ridge_constant": 0.5,
     "ridge_per_rating": 0.0,

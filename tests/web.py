@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import sqlalchemy as sa
 from data import load_frame, named_movies, rating_frame, two_part_run
@@ -21,10 +21,10 @@ MANY = Limits(per_second=1e6, burst=1e6)
 
 
 @contextlib.contextmanager
-def running(app: ASGIApp) -> Iterator[str]:
+def running(app: ASGIApp, proxies: Sequence[str] = ()) -> Iterator[str]:
     """Serve the application; the value is its URL."""
     with listen("127.0.0.1", 0) as listening:
-        served = server(app, Maps())
+        served = server(app, Maps(), proxies)
         thread = threading.Thread(target=served.run, kwargs={"sockets": [listening]})
         thread.start()
         try:

@@ -3,28 +3,31 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING
 
 import click
 
 from embrec.cli.common import database_option, engine, json_option, note
 from embrec.cli.progress import progress_bar
 from embrec.cli.tables import print_rows
-from embrec.runs.cleanup import collect_garbage
-
-if TYPE_CHECKING:
-    pass
+from embrec.runs.cleanup import KEPT_RUNS, collect_garbage
 
 
 @click.command()
-@click.option("--keep", type=click.IntRange(1), metavar="N", help="Also delete trained runs older than the N newest.")
+@click.option(
+    "--keep",
+    type=click.IntRange(0),
+    default=KEPT_RUNS,
+    show_default=True,
+    metavar="N",
+    help="Delete trained runs older than the N newest; 0 keeps all.",
+)
 @click.option("--dry-run", is_flag=True, help="Only list the actions, without doing them.")
 @database_option
 @json_option
-def gc(keep: int | None, dry_run: bool, database_url: str | None, as_json: bool) -> None:
-    """Delete the leftovers of killed processes, and with --keep old runs.
+def gc(keep: int, dry_run: bool, database_url: str | None, as_json: bool) -> None:
+    """Delete the leftovers of killed processes, and old runs.
 
-    --keep never deletes the published run, the one that a rollback would publish, or the two of a running experiment.
+    It never deletes the published run, the one that a rollback would publish, or the two of a running experiment.
 
     \b
     embrec gc
@@ -32,7 +35,7 @@ def gc(keep: int | None, dry_run: bool, database_url: str | None, as_json: bool)
     """
     bind = engine(database_url, direct=True)
     with progress_bar("Clearing away", "runs") as bar:
-        found = collect_garbage(bind, keep, dry_run, bar.update)
+        found = collect_garbage(bind, keep or None, dry_run, bar.update)
     rows = [dataclasses.asdict(garbage) for garbage in found]
     if rows or as_json:
         print_rows(rows, ["model_run_id", "garbage"], as_json)

@@ -13,17 +13,22 @@ from embrec.serving import recommend as answers
 
 
 @click.command()
+@click.option(
+    "--best-rated", is_flag=True, help="Order by the mean rating, adjusted for few ratings, instead of likes."
+)
 @filter_options
 @count_option
 @database_option
 @json_option
-def popular(count: int, database_url: str | None, as_json: bool, **filters: Any) -> None:
-    """List the most popular movies: highly rated, by many users.
+def popular(best_rated: bool, count: int, database_url: str | None, as_json: bool, **filters: Any) -> None:
+    """List the most popular movies: those with the most likes, which is what a newcomer is recommended.
 
     \b
     embrec popular
     embrec popular --genre Comedy --from 1990 --min-ratings 50
+    embrec popular --best-rated
     """
     bind = engine(database_url)
     check_genres(bind, filters)
-    print_frame(answers.popular_movies(bind, count, **given_filters(filters)), as_json)
+    movies = answers.best_rated_movies if best_rated else answers.popular_movies
+    print_frame(movies(bind, count, **given_filters(filters)), as_json)

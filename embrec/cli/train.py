@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any
 import click
 import sqlalchemy as sa
 
+from embrec import config
 from embrec.cli.common import database_option, engine, importing_keras, json_option, model_option, note, print_json
 from embrec.cli.progress import progress_bar
 from embrec.errors import TrainingError, WithheldError
 from embrec.models import registry
+from embrec.runs.cleanup import KEPT_RUNS
 
 if TYPE_CHECKING:
     from embrec.models.base import Epoch
@@ -22,9 +24,9 @@ _STEPS = {
     "extract": ("Reading ratings",),
     "fit": ("Fitting the ratings", "epochs"),
     "evaluate": ("Measuring the error",),
-    "store": ("Storing vectors",),
-    "publish": ("Publishing, and counting ratings",),
-    "index": ("Indexing vectors",),
+    "store": ("Storing vectors", "vectors"),
+    "index": ("Indexing vectors", "blocks"),
+    "publish": ("Counting ratings, and publishing",),
 }
 # The ranking model is fitted in parallel with the rating model, and may take longer.
 _FITTED = "Finishing the fit"
@@ -75,6 +77,11 @@ _FITTED = "Finishing the fit"
     type=click.FloatRange(0),
     help="two-part: exponent that weighs high ratings more in the ranking model (default: 1.5).",
 )
+@click.option(
+    "--dislike-weight",
+    type=click.FloatRange(0),
+    help="two-part: weight of the lowest rating against its movie in the ranking model (default: 0.15).",
+)
 @click.option("--hidden-units", type=click.IntRange(1), help="outer-product: width of the dense layer (default: 500).")
 @click.option(
     "--learning-rate",
@@ -102,6 +109,14 @@ _FITTED = "Finishing the fit"
     help="matrix-factorization: start from the published run's movie vectors; --epochs 2 is then enough.",
 )
 @click.option("--publish/--no-publish", default=True, show_default=True, help="Publish the run when it is trained.")
+@click.option(
+    "--keep",
+    type=click.IntRange(0),
+    default=KEPT_RUNS,
+    show_default=True,
+    metavar="N",
+    help="Delete trained runs older than the N newest, as embrec gc does; 0 keeps all.",
+)
 @click.option("--force", is_flag=True, help="Publish even if metrics look bad or another run was published meanwhile.")
 @database_option
 @json_option
@@ -112,6 +127,7 @@ def train(
     holdout: float,
     warm_start: bool,
     publish: bool,
+    keep: int,
     force: bool,
     database_url: str | None,
     as_json: bool,
@@ -128,7 +144,7 @@ def train(
     """
     chosen = {name: value for name, value in options.items() if value is not None} | dict(map(_named_value, pairs))
     bind = engine(database_url, direct=True)
-    result = train_with_progress(bind, model, chosen, seed, holdout, publish, warm_start, force)
+    result = train_with_progress(bind, model, chosen, seed, holdout, publish, warm_start, force, keep or None)
     _print_result(result, as_json)
     if result.withheld:
         raise WithheldError(result.withheld)
@@ -155,6 +171,7 @@ def _print_result(result: TrainResult, as_json: bool) -> None:
                 "published": result.published,
                 "metrics": result.metrics,
                 "seconds": result.seconds,
+                "deleted": result.deleted,
             }
         )
         return
@@ -162,6 +179,9 @@ def _print_result(result: TrainResult, as_json: bool) -> None:
     model = result.model
     kept = "" if model.kept_epoch == len(model.history) else f"; epoch {model.kept_epoch} kept"
     click.echo(f"Model run {result.model_run_id}: {errors}{kept}.")
+    if result.deleted:
+        old = ", ".join(map(str, result.deleted))
+        note(f"Deleted old model runs, as embrec gc does: {old}. To keep all: embrec train --keep 0")
 
 
 def train_with_progress(
@@ -173,6 +193,7 @@ def train_with_progress(
     publish: bool,
     warm_start: bool = False,
     force: bool = False,
+    keep: int | None = KEPT_RUNS,
 ) -> TrainResult:
     """Train under a progress bar."""
     try:
@@ -181,7 +202,7 @@ def train_with_progress(
 
             chosen = registry.get(model)
     except ImportError as error:
-        raise TrainingError("Training needs TensorFlow and Keras. Run: pip install 'embrec[train]'") from error
+        raise TrainingError(f"Training needs TensorFlow and Keras. Run: {config.install_command('train')}") from error
 
     with progress_bar("Preparing") as bar:
 
@@ -194,4 +215,6 @@ def train_with_progress(
         def on_step(step: str) -> None:
             bar.step(*_STEPS[step])
 
-        return training.train(bind, chosen, options, seed, holdout, publish, on_epoch, warm_start, force, on_step)
+        return training.train(
+            bind, chosen, options, seed, holdout, publish, on_epoch, warm_start, force, on_step, keep, bar.update
+        )

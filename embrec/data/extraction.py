@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -33,6 +34,7 @@ class RatingArrays:
         ratings: float32 of shape (n,).
         user_indexes: int32 of shape (user_count,), the database's user_index of each user.
         movie_indexes: int32 of shape (movie_count,), the database's movie_index of each movie.
+        movie_ids: Each movie's external id.
         movie_genres: Each movie's genres.
         movie_years: Each movie's release year, or None.
         user_labels: The users with each label: int32 of shape (n,), 0 .. user_count - 1, ascending.
@@ -46,6 +48,7 @@ class RatingArrays:
     ratings: NDArray[np.float32]
     user_indexes: NDArray[np.int32]
     movie_indexes: NDArray[np.int32]
+    movie_ids: list[str]
     movie_genres: list[list[str]]
     movie_years: list[int | None]
     user_labels: dict[str, NDArray[np.int32]]
@@ -63,6 +66,7 @@ class RatingArrays:
             len(self.movie_indexes),
             movie_features(self.movie_genres, self.movie_years),
             user_features(self.user_labels),
+            id_places(self.movie_ids),
         )
 
     def fingerprints(self) -> NDArray[np.int64]:
@@ -102,7 +106,9 @@ def extract(bind: Bind, with_times: bool = False) -> RatingArrays:
         pieces = binary_copy.read_by_blocks(connection, "embrec.ratings", columns)
         known = {
             row.movie_index: row
-            for row in connection.execute(sa.select(movies.c.movie_index, movies.c.genres, movies.c.release_year))
+            for row in connection.execute(
+                sa.select(movies.c.movie_index, movies.c.movie_id, movies.c.genres, movies.c.release_year)
+            )
         }
         labels = binary_copy.query_arrays(
             connection,
@@ -127,6 +133,7 @@ def extract(bind: Bind, with_times: bool = False) -> RatingArrays:
         ratings=ratings,
         user_indexes=user_indexes,
         movie_indexes=movie_indexes,
+        movie_ids=[known[index].movie_id for index in movie_indexes.tolist()],
         movie_genres=[known[index].genres for index in movie_indexes.tolist()],
         movie_years=[known[index].release_year for index in movie_indexes.tolist()],
         user_labels={label: _numbers_of(indexes, user_indexes) for label, indexes in having.items()},
@@ -134,6 +141,11 @@ def extract(bind: Bind, with_times: bool = False) -> RatingArrays:
         sha256=digest.hexdigest(),
         rated_at=np.concatenate([piece[4] for piece in pieces])[order] if with_times else np.array([], np.int64),
     )
+
+
+def id_places(movie_ids: Sequence[str]) -> NDArray[np.int64]:
+    """Return the place of each movie in the order of external ids, by their bytes, as the collation C sorts them."""
+    return np.argsort(np.argsort(np.array([each.encode() for each in movie_ids], object)))
 
 
 def _contiguous(indexes: NDArray[np.int32]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:

@@ -102,6 +102,8 @@ model_runs = sa.Table(
     sa.Column("highest_rating", REAL),
     # Parameters of the fold-in, which solves for a user's vector from ratings; NULL for a run without it.
     sa.Column("rating_power", REAL),
+    # NULL for a run trained before dislikes counted against a movie.
+    sa.Column("dislike_weight", REAL),
     sa.Column("bias_feature", REAL),
     sa.Column("ridge_constant", REAL),
     sa.Column("ridge_per_rating", REAL),
@@ -129,10 +131,13 @@ model_runs = sa.Table(
     sa.Column("finished_at", timestamptz),
     # While it trains, when its process last said that it is alive.
     sa.Column("heartbeat_at", timestamptz, nullable=False, server_default=sa.func.now()),
-    # Digest of the movies' vectors and layers that training stored, as embrec.run_digest(model_run_id) computes it.
+    # Digest of all that the run answers by, as embrec.run_digest(model_run_id) computes it; a trigger puts it here when
+    # the run is trained.
     sa.Column("vectors_sha256", sa.Text),
     # While it trains, how much of the fit is done, from 0 to 1, as of the last heartbeat.
     sa.Column("progress", REAL),
+    # The role that began the run, as the trigger sees it: it alone may change the run while it is in training.
+    sa.Column("trained_by", sa.Text),
 )
 
 # The watermark of each table that ratings are loaded from, so that a load reads only new rows.
@@ -144,6 +149,22 @@ load_watermarks = sa.Table(
     sa.Column("watermark", timestamptz, nullable=False),
     sa.Column("loaded_at", timestamptz, nullable=False, server_default=sa.func.now()),
 )
+
+# Changes of followed tables that are not in ratings yet. A row is a block of changes of one statement; those that could
+# not be applied when their transaction committed are waiting.
+followed_changes = sa.Table(
+    "followed_changes",
+    metadata,
+    sa.Column("change_id", sa.BigInteger, sa.Identity(always=True), primary_key=True),
+    sa.Column("transaction_id", sa.BigInteger, nullable=False, server_default=sa.text("txid_current()")),
+    sa.Column("waiting", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.Column("user_ids", ARRAY(sa.Text), nullable=False),
+    sa.Column("movie_ids", ARRAY(sa.Text), nullable=False),
+    sa.Column("ratings", ARRAY(REAL), nullable=False),  # NULL: the rating is gone
+    sa.Column("times", ARRAY(timestamptz), nullable=False),
+)
+sa.Index("followed_changes_transaction_id_idx", followed_changes.c.transaction_id)
+sa.Index("followed_changes_waiting_idx", followed_changes.c.change_id, postgresql_where=followed_changes.c.waiting)
 
 # The newest row names the published run; older rows are the history. One INSERT publishes or rolls back.
 publications = sa.Table(

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from embrec import metrics
 from embrec.evaluation.contender import Contender, Predict, Score
 from embrec.models.base import Ratings
 
@@ -46,10 +47,23 @@ def _damped(rows: NDArray[np.int32], values: NDArray[Any], count: int) -> NDArra
 
 
 def popularity() -> Contender:
-    """The same top-n list for all users: the most rated movies."""
+    """The same top-n list for all users: the most liked movies, which is what SQL gives to newcomers."""
 
     def rank(training: Ratings, seed: int) -> Score:
-        counts = np.bincount(training.movies, minlength=training.movie_count)
-        return lambda users: np.tile(counts, (len(users), 1))
+        places = np.argsort(popularity_order(training))
+        return lambda users: np.tile(-places, (len(users), 1))
 
     return Contender("popularity", rank=rank)
+
+
+def popularity_order(training: Ratings) -> NDArray[np.int64]:
+    """Return the movies by their number of likes, then of ratings, then by their mean, as the view movie_likes does.
+
+    Of movies that are equal in all three the one with the first external id comes first.
+    """
+    liked = training.ratings >= metrics.liked_from(float(training.ratings.min()), float(training.ratings.max()))
+    counts = np.bincount(training.movies, minlength=training.movie_count)
+    likes = np.bincount(training.movies, liked, minlength=training.movie_count)
+    means = np.bincount(training.movies, training.ratings, minlength=training.movie_count) / np.maximum(counts, 1)
+    ties = np.arange(training.movie_count) if training.id_places is None else training.id_places
+    return np.lexsort((ties, -means, -counts, -likes))

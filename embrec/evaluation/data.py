@@ -6,17 +6,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import sqlalchemy as sa
 from numpy.typing import NDArray
 
 from embrec import db, metrics, splits
-from embrec.data.extraction import extract
+from embrec.data.extraction import extract, id_places
 from embrec.data.files.sources import Source
 from embrec.data.files.users import User
 from embrec.data.files.validate import NO_TIME
 from embrec.data.reading import read_ratings
 from embrec.data.scale import check_for_training
-from embrec.db import Bind, tables
+from embrec.db import Bind
 from embrec.errors import DataError
 from embrec.models.base import Ratings
 from embrec.models.features import UserFeatures, movie_features, user_features
@@ -52,6 +51,12 @@ class EvaluationData:
         ratings = self.ratings.ratings
         return np.asarray(ratings >= metrics.liked_from(float(ratings.min()), float(ratings.max())))
 
+    @property
+    def disliked(self) -> NDArray[np.bool_]:
+        """Return a mask of the ratings that say that the movie was disliked."""
+        ratings = self.ratings.ratings
+        return np.asarray(ratings <= metrics.disliked_to(float(ratings.min()), float(ratings.max())))
+
     def part(self, positions: NDArray[np.int64]) -> Ratings:
         """Some of the ratings, sorted by user, then movie, as in training."""
         whole = self.ratings
@@ -67,7 +72,8 @@ def read_data(source: Source) -> EvaluationData:
     years = [known[each].release_year if each in known else None for each in movie_ids]
     users, movies = len(rows.user_ids), len(movie_ids)
     of_movies, of_users = movie_features(genres, years), _user_features(source.users(), rows.user_ids.to_pylist())
-    ratings = Ratings(rows.users, rows.movies, rows.ratings, users, movies, of_movies, of_users)
+    places = id_places(movie_ids)
+    ratings = Ratings(rows.users, rows.movies, rows.ratings, users, movies, of_movies, of_users, places)
     return EvaluationData(source.name, ratings, rows.rated_at, movie_ids, genres)
 
 
@@ -90,11 +96,8 @@ def database_data(bind: Bind) -> EvaluationData:
     with db.begin(bind) as connection:
         arrays = extract(connection, with_times=True)
         check_for_training(connection, arrays.ratings)
-        columns = sa.select(tables.movies.c.movie_index, tables.movies.c.movie_id)
-        ids = {row.movie_index: row.movie_id for row in connection.execute(columns)}
-    movie_ids = [ids[index] for index in arrays.movie_indexes.tolist()]
     return EvaluationData(
-        "the database", arrays.for_models(), arrays.rated_at, movie_ids, arrays.movie_genres, arrays.sha256
+        "the database", arrays.for_models(), arrays.rated_at, arrays.movie_ids, arrays.movie_genres, arrays.sha256
     )
 
 

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from embrec import metrics, similarity, splits
 from embrec.errors import DataError
+from embrec.evaluation.baselines import popularity_order
 from embrec.evaluation.contender import Contender, Score
 from embrec.evaluation.data import HELD_OUT, EvaluationData, rating_splits
 from embrec.models.base import Ratings
@@ -94,7 +95,9 @@ def rank(
     """Evaluate rankings of unseen movies (full ranking); the relevant movies are those with a held-out liking.
 
     A fifth of each user's ratings is held out. Coverage is the share of all movies that are in any list of ten,
-    popularity the mean share of users who rated the movies in them.
+    popularity the mean share of users who rated the movies in them. Dislikes@10 is the share of the held-out dislikes
+    that are in their users' lists of ten; it is left out if no held-out rating is a dislike. Equal scores are ranked by
+    popularity.
     """
     task = "top-N"
     outcomes = []
@@ -106,33 +109,41 @@ def rank(
             begin(name)
             kept, held = splits.per_user(data.ratings.users, HELD_OUT, seed)
             training = data.part(kept)
-            outcomes[-1].add(**_rank_once(fit(training, seed), training, _liked(data, held), seed))
+            expected = _movies_of(data, held[data.liked[held]]), _movies_of(data, held[data.disliked[held]])
+            outcomes[-1].add(**_rank_once(fit(training, seed), training, *expected, seed))
     return outcomes
 
 
-def _liked(data: EvaluationData, held: NDArray[np.int64]) -> scipy.sparse.csr_array:
-    """Return the liked movies of each user among the held-out ratings, bool of shape (users, movies)."""
-    positions = held[data.liked[held]]
+def _movies_of(data: EvaluationData, positions: NDArray[np.int64]) -> scipy.sparse.csr_array:
+    """Return the movies of each user among some ratings, bool of shape (users, movies)."""
     users, movies = data.ratings.users[positions], data.ratings.movies[positions]
     shape = (data.ratings.user_count, data.ratings.movie_count)
     return scipy.sparse.csr_array((np.ones(len(users), bool), (users, movies)), shape=shape)
 
 
-def _rank_once(score: Score, training: Ratings, liked: scipy.sparse.csr_array, seed: int) -> dict[str, float]:
-    users = np.flatnonzero(np.diff(liked.indptr)).astype(np.int32)
-    if not len(users):
+def _rank_once(
+    score: Score, training: Ratings, liked: scipy.sparse.csr_array, disliked: scipy.sparse.csr_array, seed: int
+) -> dict[str, float]:
+    if not liked.nnz:
         raise DataError("No held-out rating is of a liked movie; there are too few ratings to measure lists by.")
+    users = np.flatnonzero(np.diff(liked.indptr) + np.diff(disliked.indptr)).astype(np.int32)
     users = np.sort(np.random.default_rng(seed).permutation(users)[:_USERS_ASKED])
+    order = popularity_order(training)
     shape = (training.user_count, training.movie_count)
     seen = scipy.sparse.csr_array((np.ones(len(training.users)), (training.users, training.movies)), shape=shape)
-    shares = np.bincount(training.movies, minlength=training.movie_count) / training.user_count
+    shares = np.bincount(training.movies, minlength=training.movie_count)[order] / training.user_count
     values: dict[str, list[NDArray[Any]]] = {}
     recommended = np.zeros(training.movie_count, bool)
+    shown = 0
     for begin in range(0, len(users), _USERS_AT_ONCE):
         block = users[begin : begin + _USERS_AT_ONCE]
         scores = np.array(score(block), np.float64)
         scores[seen[block].nonzero()] = -np.inf
-        relevant = liked[block].toarray()
+        scores = scores[:, order]
+        shown += metrics.hits(scores, disliked[block].toarray()[:, order], 10).sum()
+        relevant = liked[block].toarray()[:, order]
+        asked = relevant.any(axis=1)
+        scores, relevant = scores[asked], relevant[asked]
         lists = metrics.top(scores, 10)
         recommended[lists[np.isfinite(np.take_along_axis(scores, lists, 1))]] = True
         for name, found in (
@@ -144,7 +155,9 @@ def _rank_once(score: Score, training: Ratings, liked: scipy.sparse.csr_array, s
         ):
             values.setdefault(name, []).append(found)
     found = {name: float(np.concatenate(each).mean()) for name, each in values.items()}
-    return {**found, "coverage": float(recommended.mean())}
+    found["coverage"] = float(recommended.mean())
+    of_all = disliked[users].nnz
+    return {**found, "dislikes@10": float(shown / of_all)} if of_all else found
 
 
 def compare(
@@ -221,7 +234,7 @@ def _liked_along(
 
     The ten are found twice: by the cosine of the users who like them, and by lift.
     """
-    liked = _liked(data, positions)[:, chosen].astype(np.float64)
+    liked = _movies_of(data, positions[data.liked[positions]])[:, chosen].astype(np.float64)
     together = (liked.T @ liked).toarray()
     asked = np.flatnonzero(np.diag(together) >= _FEWEST_LIKES)
     counts = np.maximum(np.diag(together), 1.0)

@@ -9,6 +9,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from embrec import metrics
 from embrec.models.features import UserFeatures
 
 
@@ -24,6 +25,8 @@ class Ratings:
         movie_count: Number of movies; some may have no rating here.
         movie_features: Side information on movies, float32 of shape (movie_count, feature_count), or None.
         user_features: Side information on users, or None.
+        id_places: Place of each movie in the order of external ids, int64 of shape (movie_count,), to break ties by; or
+            None for the order of the movies here.
     """
 
     users: NDArray[np.int32]
@@ -33,6 +36,7 @@ class Ratings:
     movie_count: int
     movie_features: NDArray[np.float32] | None = None
     user_features: UserFeatures | None = None
+    id_places: NDArray[np.int64] | None = None
 
     def part(self, positions: NDArray[np.int64]) -> Ratings:
         """Return the ratings at some positions, in their order, of the same users and movies."""
@@ -76,21 +80,36 @@ class Epoch:
 class RatingWeights:
     """The weight of a rating in a user's ranking vector: (0.2 + 0.8 s) ** power, s its place on the scale from 0 to 1.
 
+    A dislike, a rating in the lowest quarter of the scale, weighs -dislike * (1 - 2 s): it counts against the movie and
+    those like it.
+
     Attributes:
         lowest: The lowest rating of the scale.
         highest: The highest.
         power: The exponent; 0 weighs all ratings alike.
+        dislike: The weight of the lowest rating against its movie; 0 if no rating counts against one.
     """
 
     lowest: float
     highest: float
     power: float
+    dislike: float = 0.0
 
     def of(self, ratings: NDArray[np.float32]) -> NDArray[np.float64]:
         """Return the weights of ratings, float64 of the same shape; ratings off the scale are clipped to it."""
+        place = self._place(ratings)
+        against = self.dislike > 0 and np.asarray(ratings <= metrics.disliked_to(self.lowest, self.highest))
+        return np.where(against, -self.dislike * (1 - 2 * place), (0.2 + 0.8 * place) ** self.power)
+
+    def unsigned(self, ratings: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Return the weights for learning which movies go together: a dislike is little evidence, never against."""
+        return replace(self, dislike=0.0).of(ratings)
+
+    def _place(self, ratings: NDArray[np.float32]) -> NDArray[np.float64]:
         span = self.highest - self.lowest
-        place = (np.clip(ratings.astype(np.float64), self.lowest, self.highest) - self.lowest) / (span or 1.0)
-        return np.asarray((0.2 + 0.8 * (place if span > 0 else 1.0)) ** self.power * np.ones(len(ratings)))
+        if span <= 0:
+            return np.ones(len(ratings))
+        return np.asarray((np.clip(ratings.astype(np.float64), self.lowest, self.highest) - self.lowest) / span)
 
 
 @dataclass(frozen=True)

@@ -42,7 +42,8 @@ class Recommender(keras.Model):  # type: ignore[misc]  # keras has no types
         uncertainty: Whether there are deviations.
         fold_in: The fields of :class:`embrec.models.base.FoldIn`, or None.
         ranking: ``dimensions`` of the ranking vectors, ``movie_dimensions`` and ``user_dimensions`` of the vectors that
-            movies and users are compared by, ``penalty`` and ``rating_power``; None without a ranking part.
+            movies and users are compared by, ``penalty``, ``rating_power`` and ``dislike_weight``; None without a
+            ranking part.
         name: The model's name.
     """
 
@@ -157,6 +158,7 @@ def recommender(
             "user_dimensions": compared.shape[1],
             "penalty": preference.penalty,
             "rating_power": preference.weighting.power,
+            "dislike_weight": preference.weighting.dislike,
         }
     model = Recommender(
         user_count=len(factors.user_vectors),
@@ -198,7 +200,12 @@ def fitted(model: Recommender, history: list[Epoch], kept_epoch: int) -> FittedM
             movie_profiles=rows("movie_profile"),
             similarity=rows("movie_similarity"),
             penalty=model.ranking["penalty"],
-            weighting=RatingWeights(model.lowest, model.highest, model.ranking["rating_power"]),
+            weighting=RatingWeights(
+                model.lowest,
+                model.highest,
+                model.ranking["rating_power"],
+                model.ranking.get("dislike_weight", 0.0),  # a file of an earlier version has none
+            ),
         )
     return FittedModel(
         keras_model=model,

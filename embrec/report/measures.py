@@ -11,6 +11,7 @@ import scipy.sparse
 from numpy.typing import NDArray
 
 from embrec import metrics, similarity
+from embrec.evaluation.baselines import popularity_order
 from embrec.evaluation.contender import Score
 from embrec.models.base import Ratings
 
@@ -127,15 +128,18 @@ def measure_lists(score: Score, seen: Ratings, held_out: Ratings | None, users: 
     if held_out is not None:
         liked = metrics.liked_from(float(seen.ratings.min()), float(seen.ratings.max()))
         liked_by = _matrix(held_out, held_out.ratings >= liked)
+    order = popularity_order(seen)  # equal scores are ranked by popularity
     appearances = np.zeros(seen.movie_count, np.int64)
     quality: dict[str, list[NDArray[np.float64]]] = {"ndcg": [], "hit_rate": []}
     for block in similarity.blocks(users, seen.movie_count):
         scores = np.array(score(block), np.float64)
         scores[seen_by[block].nonzero()] = -np.inf
+        scores = scores[:, order]
         best = metrics.top(scores, min(LIST_LENGTH, seen.movie_count))
-        appearances += np.bincount(best[np.isfinite(np.take_along_axis(scores, best, 1))], minlength=seen.movie_count)
+        listed = order[best[np.isfinite(np.take_along_axis(scores, best, 1))]]
+        appearances += np.bincount(listed, minlength=seen.movie_count)
         if liked_by is not None:
-            relevant = liked_by[block].toarray()
+            relevant = liked_by[block].toarray()[:, order]
             some = relevant.any(axis=1)
             if some.any():
                 quality["ndcg"].append(metrics.ndcg(scores[some], relevant[some], LIST_LENGTH))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -9,7 +10,11 @@ import sqlalchemy as sa
 
 from embrec import db
 from embrec.db.tables import model_runs
+from embrec.errors import BusyError
 from embrec.runs import embeddings, publishing, records
+
+# Trained runs kept by default. Each has tables of its own, and a database of hundreds is slow to dump and to plan for.
+KEPT_RUNS = 10
 
 
 @dataclass(frozen=True)
@@ -22,14 +27,14 @@ class Garbage:
 
 def collect_garbage(
     engine: sa.Engine,
-    keep: int | None = None,
+    keep: int | None = KEPT_RUNS,
     dry_run: bool = False,
     progress: Callable[[int, int], None] = lambda done, of: None,
 ) -> list[Garbage]:
     """Clear away data that nobody needs; readers are not held up, and running trainings are left alone.
 
     A run that was lost is recorded as failed. What is left over is dropped: tables and matrices of runs that failed or
-    were deleted, as after a process that was killed while it deleted. With ``keep``, trained runs beyond so many of the
+    were deleted, as after a process that was killed while it deleted. Trained runs beyond the ``keep``
     newest are deleted, but never the published one, the one that a rollback would go back to, nor those of a running
     experiment. Runs further down the pile that rolling back takes runs off are old ones like others: were each run that
     was ever published kept, nothing would ever go.
@@ -46,6 +51,7 @@ def collect_garbage(
     Raises:
         BusyError: A long transaction keeps vectors in use; what could be done is done.
     """
+    db.require_engine(engine)
     with db.begin(engine) as connection:
         found = [
             *(
@@ -60,6 +66,22 @@ def collect_garbage(
             progress(done, len(found))
             clear_away(engine, each)
     return found
+
+
+def delete_old(engine: sa.Engine, keep: int) -> list[int]:
+    """Delete trained runs beyond the newest ones, as :func:`collect_garbage` does, if this role owns them.
+
+    Returns:
+        The runs that were deleted. A run whose vectors a long transaction uses is marked as deleted, and its vectors
+        are left for :func:`collect_garbage`.
+    """
+    with db.begin(engine) as connection:
+        owner = "SELECT pg_has_role(relowner, 'USAGE') FROM pg_class WHERE oid = 'embrec.model_runs'::regclass"
+        old = _old(connection, keep) if connection.scalar(sa.text(owner)) else []
+    for run in old:
+        with contextlib.suppress(BusyError):
+            publishing.delete(engine, run)
+    return old
 
 
 def clear_away(engine: sa.Engine, found: Garbage) -> None:

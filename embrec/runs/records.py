@@ -44,6 +44,7 @@ class ModelRun:
     lowest_rating: float | None
     highest_rating: float | None
     rating_power: float | None
+    dislike_weight: float | None
     bias_feature: float | None
     ridge_constant: float | None
     ridge_per_rating: float | None
@@ -60,6 +61,7 @@ class ModelRun:
     heartbeat_at: Any
     vectors_sha256: str | None
     progress: float | None
+    trained_by: str | None
     published: bool
 
 
@@ -113,6 +115,7 @@ class TrainedRun:
         lowest_rating: The lowest rating of the scale.
         highest_rating: The highest.
         rating_power: Exponent of a rating's weight in a user's ranking vector, or None without a ranking part.
+        dislike_weight: Weight of the lowest rating against its movie in that vector, or None.
         bias_feature: The feature of the bias in the ridge regression that folds a user in, or None without a fold-in.
         ridge_constant: Ridge penalty of a user, or None.
         ridge_per_rating: Ridge penalty added for each rating, or None.
@@ -123,7 +126,6 @@ class TrainedRun:
         parameters: Parameters of each layer, in the layers' order.
         metrics: Metrics by name; None for one that is not finite.
         history: The epochs.
-        vectors_sha256: Digest of the stored vectors, or None if it is not on record.
     """
 
     dimensions: int
@@ -133,6 +135,7 @@ class TrainedRun:
     lowest_rating: float | None = None
     highest_rating: float | None = None
     rating_power: float | None = None
+    dislike_weight: float | None = None
     bias_feature: float | None = None
     ridge_constant: float | None = None
     ridge_per_rating: float | None = None
@@ -143,7 +146,6 @@ class TrainedRun:
     parameters: Mapping[str, int] = field(default_factory=dict)
     metrics: Mapping[str, float | None] = field(default_factory=dict)
     history: Sequence[Mapping[str, Any]] = ()
-    vectors_sha256: str | None = None
 
 
 def start(bind: Bind, run: NewRun) -> int:

@@ -45,7 +45,7 @@ class BatchReport:
         users: Number of users with recommendations.
         rows: Number of recommendations.
         without: Number of users with ratings but no recommendations. The run has no vector of any movie they rated,
-            or they rated every movie that it has.
+            they dislike all of those, or they rated every movie that it has.
     """
 
     model_run_id: int
@@ -60,12 +60,14 @@ class _Ranking(NamedTuple):
     Attributes:
         movie_indexes: Indexes of the movies, int32 of shape (movies,), ascending.
         movies: Vectors of the movies, float32 of shape (movies, width).
+        popularity: Place of each movie in the order of popularity, int64 of shape (movies,), to break ties by.
         users: Function from a slice of the extracted users to their vectors, float32 of shape (users, width). A user
             without any rating that the run can use has NaN.
     """
 
     movie_indexes: NDArray[np.int32]
     movies: NDArray[np.float32]
+    popularity: NDArray[np.int64]
     users: Callable[[slice], NDArray[np.float32]]
 
 
@@ -91,8 +93,8 @@ def recommend_all(
     """Write the top n movies of every user who has ratings, by the published run.
 
     A run with a ranking model scores as the SQL function recommend_movies does, from the ratings as they are now.
-    ALS scores by the stored user vectors, and solves for users newer than its training. A user without any rating of a
-    movie that the run has gets no rows.
+    ALS scores by the stored user vectors, and solves for users newer than its training. A user whom recommend_movies
+    answers by popularity gets no rows: one without any rating of a movie that the run has, or with dislikes alone.
 
     Args:
         bind: An engine, or a connection whose transaction is the caller's.
@@ -162,7 +164,8 @@ def _by_preference(connection: sa.Connection, run: ModelRun, arrays: RatingArray
     movies = embeddings.read(connection, run.model_run_id, "movie", "preference")
     profiles = embeddings.read(connection, run.model_run_id, "movie", "profile")
     place = _positions(arrays.movie_indexes, profiles.indexes)
-    weights = RatingWeights(run.lowest_rating or 0.0, run.highest_rating or 0.0, run.rating_power or 0.0)
+    lowest, highest = run.lowest_rating or 0.0, run.highest_rating or 0.0
+    weights = RatingWeights(lowest, highest, run.rating_power or 0.0, run.dislike_weight or 0.0)
 
     def users(block: slice) -> NDArray[np.float32]:
         rated, starts = _rated(arrays, block)
@@ -170,10 +173,10 @@ def _by_preference(connection: sa.Connection, run: ModelRun, arrays: RatingArray
         known = position >= 0
         weight = np.where(known, weights.of(arrays.ratings[rated]), 0.0).astype(np.float32)
         sums = np.add.reduceat(profiles.vectors[position] * weight[:, np.newaxis], starts, axis=0)
-        sums[~np.logical_or.reduceat(known, starts)] = np.nan
+        sums[~np.logical_or.reduceat(weight > 0, starts)] = np.nan
         return sums
 
-    return _Ranking(movies.indexes, movies.vectors, users)
+    return _Ranking(movies.indexes, movies.vectors, _popularity(connection, movies.indexes), users)
 
 
 def _by_predicted_rating(connection: sa.Connection, run: ModelRun, arrays: RatingArrays) -> _Ranking:
@@ -186,7 +189,18 @@ def _by_predicted_rating(connection: sa.Connection, run: ModelRun, arrays: Ratin
     user_rows = np.insert(users, users.shape[1], 1.0, axis=1)
     movie_biases = np.zeros(len(movies.indexes)) if movies.biases is None else movies.biases
     movie_rows = np.column_stack([movies.vectors, np.ones_like(movie_biases), movie_biases]).astype(np.float32)
-    return _Ranking(movies.indexes, movie_rows, lambda block: user_rows[block])
+    popularity = _popularity(connection, movies.indexes)
+    return _Ranking(movies.indexes, movie_rows, popularity, lambda block: user_rows[block])
+
+
+def _popularity(connection: sa.Connection, movie_indexes: NDArray[np.int32]) -> NDArray[np.int64]:
+    """Return the place of each movie in the order of popularity, by which SQL breaks ties too."""
+    query = sa.text(
+        'SELECT array_agg(m.movie_index ORDER BY l.popularity_rank, m.movie_id COLLATE "C")'
+        " FROM embrec.movies AS m LEFT JOIN embrec.movie_likes AS l ON l.movie_index = m.movie_index"
+    )
+    order = np.array(connection.scalar(query), np.int64)
+    return np.argsort(order)[movie_indexes]
 
 
 def _user_vectors(connection: sa.Connection, run: ModelRun, arrays: RatingArrays) -> NDArray[np.float32]:
@@ -256,7 +270,7 @@ def _best_of(
         scores[arrays.users[rated][known] - block.start, columns[known]] = -np.inf
     user, movie = _candidates(scores, n, _rounding(users, movies))
     exact = np.einsum("nd,nd->n", users[user], movies[movie], dtype=np.float64)
-    order = np.lexsort((-exact, user))  # equal scores stay in the order of their movies
+    order = np.lexsort((ranking.popularity[movie], -exact, user))
     user, movie, exact = user[order], movie[order], exact[order]
     rank = np.arange(len(user)) - np.searchsorted(user, user)
     kept = rank < n

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 
 import pandas as pd
 import sqlalchemy as sa
@@ -12,9 +11,10 @@ from embrec import db, validation
 from embrec.db import Bind
 from embrec.errors import RunError, UnknownUserError
 from embrec.serving.query import explain_no_pair, explain_nothing, rows
+from embrec.validation import GivenRatings, OutsideId
 
 
-def explain_recommendation(bind: Bind, user_id: str | int, movie_id: str | int, n: int | None = 10) -> pd.DataFrame:
+def explain_recommendation(bind: Bind, user_id: OutsideId, movie_id: OutsideId, n: int | None = 10) -> pd.DataFrame:
     """Return the user's ratings with the largest contributions to a movie's score, positive or negative.
 
     Args:
@@ -24,9 +24,10 @@ def explain_recommendation(bind: Bind, user_id: str | int, movie_id: str | int, 
         n: Number of ratings; None for all, whose contributions add up to the score.
 
     Returns:
-        Columns rank, movie_id, title, rating, contribution, score and model_run_id, the largest contribution first. If
-        the run ranks by predicted ratings, the first row has no movie: it is the part of the score that no rating of
-        the user contributes to.
+        Columns rank, movie_id, title, rating, contribution, score, model_run_id and relation, the largest contribution
+        first. Relation is ``because`` for a rating that speaks for the movie, ``although`` for one that speaks against
+        it, and None for a dislike that happens to add to the score. If the run ranks by predicted ratings, the first
+        row has no movie: it is the part of the score that no rating of the user contributes to.
 
     Raises:
         UnknownUserError: No user has this id, or one without ratings.
@@ -50,8 +51,8 @@ def explain_recommendation(bind: Bind, user_id: str | int, movie_id: str | int, 
 
 def explain_for(
     bind: Bind,
-    ratings: Mapping[str, float] | Mapping[int, float],
-    movie_id: str | int,
+    ratings: GivenRatings,
+    movie_id: OutsideId,
     n: int | None = 10,
 ) -> pd.DataFrame:
     """Return a visitor's ratings with the largest contributions to a movie's score, positive or negative.

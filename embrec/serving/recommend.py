@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TypedDict, Unpack
 
 import pandas as pd
@@ -16,6 +16,7 @@ import pandas as pd
 from embrec import db, validation
 from embrec.db import Bind
 from embrec.serving.query import call
+from embrec.validation import GivenRatings, OutsideId
 
 
 class Filters(TypedDict, total=False):
@@ -38,9 +39,9 @@ class Filters(TypedDict, total=False):
 
 def recommend_movies(
     bind: Bind,
-    user_id: str | int,
+    user_id: OutsideId,
     n: int = 10,
-    movie_ids: Sequence[str | int] | None = None,
+    movie_ids: Sequence[OutsideId] | None = None,
     include_rated: bool = False,
     diversity: float = 0.0,
     **filters: Unpack[Filters],
@@ -49,7 +50,8 @@ def recommend_movies(
 
     Args:
         bind: An engine or a connection.
-        user_id: The user's external id. A user who is unknown or has no ratings gets the most popular movies.
+        user_id: The user's external id. A user who is unknown, or has no ratings or only dislikes, gets the most
+            popular movies, of which those like the disliked ones come last.
         n: Number of movies; all that qualify if there are fewer.
         movie_ids: Movies to choose from; None for all.
         include_rated: True to include movies that the user rated.
@@ -58,7 +60,7 @@ def recommend_movies(
 
     Returns:
         Columns rank (from 1), movie_id, title, score (higher is better, without a unit), basis (``ratings``, or
-        ``popularity`` if the user rated no movie that the model has) and model_run_id, best first.
+        ``popularity`` if no rating of the user speaks for a movie that the model has) and model_run_id, best first.
 
     Raises:
         ArgumentError: An argument is out of range or of a wrong type.
@@ -72,9 +74,9 @@ def recommend_movies(
 
 def recommend_for(
     bind: Bind,
-    ratings: Mapping[str, float] | Mapping[int, float],
+    ratings: GivenRatings,
     n: int = 10,
-    movie_ids: Sequence[str | int] | None = None,
+    movie_ids: Sequence[OutsideId] | None = None,
     include_rated: bool = False,
     diversity: float = 0.0,
     **filters: Unpack[Filters],
@@ -104,15 +106,29 @@ def recommend_for(
 
 
 def popular_movies(bind: Bind, n: int = 10, **filters: Unpack[Filters]) -> pd.DataFrame:
-    """Return the n most popular movies, as of the last load, training or refresh of the statistics.
+    """Return the n movies with the most likes, as of the last load, training or refresh of the statistics.
+
+    It is what a user without ratings is recommended. A like is a rating in the highest quarter of the scale, such as 4
+    and 5 of 1 to 5.
 
     Returns:
-        Columns rank, movie_id, title, popularity (the mean rating, shrunk to the mean of all movies if a movie has few
-        ratings), mean_rating and rating_count.
+        Columns rank, movie_id, title, popularity (the number of likes), mean_rating and rating_count.
     """
     others = validation.filters(filters)
     with db.begin(bind) as connection:
         return call(connection, "popular_movies(", n, others)
+
+
+def best_rated_movies(bind: Bind, n: int = 10, **filters: Unpack[Filters]) -> pd.DataFrame:
+    """Return the n best rated movies, as of the last load, training or refresh of the statistics.
+
+    Returns:
+        Columns rank, movie_id, title, adjusted_rating (the mean rating, shrunk to the mean of all movies if a movie has
+        few ratings), mean_rating and rating_count.
+    """
+    others = validation.filters(filters)
+    with db.begin(bind) as connection:
+        return call(connection, "best_rated_movies(", n, others)
 
 
 def trending_movies(bind: Bind, since: dt.datetime, n: int = 10, **filters: Unpack[Filters]) -> pd.DataFrame:

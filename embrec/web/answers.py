@@ -22,7 +22,7 @@ from embrec.web.asking import Asking
 from embrec.web.maps import Drawing
 
 Row = dict[str, Any]
-# Each recommended movie is explained by at most three ratings.
+# Each recommended movie is explained by at most three ratings for it, and by one against it.
 REASONS = 3
 
 
@@ -158,22 +158,29 @@ def _answering_run(connection: sa.Connection) -> int | None:
 
 
 def _with_reasons(connection: sa.Connection, found: pd.DataFrame, call: str, who: str) -> Row:
-    """Return recommendations with the ratings that contribute most to each; popular movies have none."""
+    """Return recommendations with the ratings that contribute most to each; popular movies have none.
+
+    The rating that speaks most against a movie is named if it takes away a tenth of the score or more.
+    """
     statement = (
-        "SELECT asked.movie_id AS recommended, e.movie_id, e.title, e.rating, e.contribution"
+        "SELECT asked.movie_id AS recommended, e.relation, e.movie_id, e.title, e.rating, e.contribution"
         " FROM unnest(CAST(:movies AS text[])) AS asked (movie_id) CROSS JOIN LATERAL ("
-        # Ask for all contributions (NULL): the first few may be negative, as they are sorted by absolute value.
-        f" SELECT * FROM embrec.{call}, NULL) AS part WHERE part.movie_id IS NOT NULL AND part.contribution > 0"
-        f" ORDER BY part.contribution DESC, part.rank LIMIT {REASONS}"
-        ") AS e ORDER BY asked.movie_id, e.contribution DESC, e.rank"
+        " SELECT part.*, row_number() OVER (PARTITION BY part.relation ORDER BY abs(part.contribution) DESC, part.rank)"
+        # Ask for all contributions (NULL): the first few may all be of one relation.
+        f" AS place FROM embrec.{call}, NULL) AS part"
+        f") AS e WHERE e.relation = 'because' AND e.place <= {REASONS}"
+        " OR e.relation = 'although' AND e.place = 1 AND -e.contribution >= e.score / 10"
+        " ORDER BY asked.movie_id, e.place"
     )
-    reasons: dict[str, list[Row]] = defaultdict(list)
-    for row in records(query.rows(connection, statement, movies=found["movie_id"].tolist(), who=who)):
-        reasons[row.pop("recommended")].append(row)
     basis = found.pop("basis")
+    explained = found["movie_id"][basis == "ratings"].tolist()
+    reasons: dict[tuple[str, str], list[Row]] = defaultdict(list)
+    for row in records(query.rows(connection, statement, movies=explained, who=who)):
+        reasons[row.pop("recommended"), row.pop("relation")].append(row)
     answer = _with_run(found)
     for row in answer["movies"]:
-        row["reasons"] = reasons[row["movie_id"]]
+        row["reasons"] = reasons[row["movie_id"], "because"]
+        row["although"] = reasons[row["movie_id"], "although"]
     return {"basis": basis.iloc[0] if len(basis) else None, **answer}
 
 

@@ -144,7 +144,7 @@ ENDPOINTS = (
     ),
     Endpoint(
         "/api/popular",
-        "The most popular movies: highly rated, by many users.",
+        "The most popular movies: those with the most likes.",
         answers.popular,
         record(movies=rows(**RANKED, popularity=NUMBER, mean_rating=NUMBER, rating_count=WHOLE)),
         (HOW_MANY, *FILTERS),

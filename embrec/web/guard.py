@@ -138,8 +138,14 @@ class _Clients:
 
 
 def client_of(scope: Scope) -> str:
-    """Return the client's address."""
-    return scope["client"][0] if scope.get("client") else ""
+    """Return the client's address; of IPv6 the network that a client has to itself, and "" for what is no address."""
+    try:
+        address = ipaddress.ip_address(scope["client"][0] if scope.get("client") else "")
+    except ValueError:
+        return ""  # a name that a proxy passed on may have any length
+    if address.version == 6 and address.ipv4_mapped is not None:
+        address = address.ipv4_mapped
+    return str(address if address.version == 4 else ipaddress.ip_network((address.packed, 64), strict=False))
 
 
 def _refuse(status: int, message: str, seconds: int | None = None) -> JSONResponse:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import socket
+from collections.abc import Sequence
 
 import sqlalchemy as sa
 import uvicorn
@@ -11,6 +12,7 @@ from starlette.types import ASGIApp
 
 from embrec.errors import ConfigError
 from embrec.web.app import LOCAL_NAMES, create_app
+from embrec.web.connections import BoundedProtocol
 from embrec.web.maps import Maps
 
 
@@ -48,19 +50,20 @@ def is_loopback(listening: socket.socket) -> bool:
     return ipaddress.ip_address(listening.getsockname()[0]).is_loopback
 
 
-def serve(engine: sa.Engine, listening: socket.socket, host: str) -> None:
+def serve(engine: sa.Engine, listening: socket.socket, host: str, proxies: Sequence[str] = ()) -> None:
     """Serve until a signal ends the server.
 
     Args:
         engine: The database.
         listening: Socket from :func:`listen`.
         host: Host name that was given to :func:`listen`.
+        proxies: Addresses of proxies that are believed when they name a client in X-Forwarded-For.
     """
     hosts = {*LOCAL_NAMES, host}
     if not is_loopback(listening):
         hosts |= {socket.gethostname(), socket.getfqdn()}
     maps = Maps()
-    server(create_app(engine, hosts, maps=maps), maps).run(sockets=[listening])
+    server(create_app(engine, hosts, maps=maps), maps, proxies).run(sockets=[listening])
 
 
 class _Server(uvicorn.Server):
@@ -76,7 +79,7 @@ class _Server(uvicorn.Server):
         await super().shutdown(sockets)
 
 
-def server(app: ASGIApp, maps: Maps) -> uvicorn.Server:
+def server(app: ASGIApp, maps: Maps, proxies: Sequence[str] = ()) -> uvicorn.Server:
     """Create a server for the application and its maps; its log has errors, but no requests or addresses."""
     config = uvicorn.Config(
         app,
@@ -85,8 +88,9 @@ def server(app: ASGIApp, maps: Maps) -> uvicorn.Server:
         server_header=False,
         ws="none",
         lifespan="off",
-        forwarded_allow_ips=["127.0.0.1", "::1"],  # trust a proxy on this machine to name its clients
-        limit_concurrency=200,
-        timeout_graceful_shutdown=5,
+        http=BoundedProtocol,
+        proxy_headers=bool(proxies),
+        forwarded_allow_ips=list(proxies),
+        timeout_graceful_shutdown=1,
     )
     return _Server(config, maps)

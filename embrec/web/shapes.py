@@ -51,5 +51,6 @@ TITLE = nullable(TEXT)
 KNOWN_OF_MOVIE = {"title": TITLE, "genres": {"type": "array", "items": TEXT}, "release_year": nullable(WHOLE)}
 RATED = {"movie_id": TEXT, "title": TITLE, "rating": NUMBER}
 RANKED = {"rank": WHOLE, "movie_id": TEXT, "title": TITLE}
-RECOMMENDED = {**RANKED, "score": NUMBER, "reasons": rows(**RATED, contribution=NUMBER)}
+RATINGS_OF_IT = rows(**RATED, contribution=NUMBER)
+RECOMMENDED = {**RANKED, "score": NUMBER, "reasons": RATINGS_OF_IT, "although": RATINGS_OF_IT}
 ERROR = record(error={**TEXT, "description": "What is wrong, and what to do."})

@@ -1,5 +1,5 @@
 -- Return the highest-scoring movies for a user vector of a part of a run, with their negative score (column lack), best
--- first: the negative product with the user's vector minus the bias. Filtered says that a filter is given; the filters
+-- first: the negative product with the user's vector minus the bias. Of equal ones the most popular come first. Filtered says that a filter is given; the filters
 -- are those of movies_within. If the part has an index for ranking (embrec.embeddings makes one for 50,000 movies or
 -- more), the index is searched until enough are found. Otherwise all movies are scored, and the filters are applied to
 -- the best, about 40 for each one wanted. If too few of those pass, or candidates are named, the filters are applied to
@@ -43,8 +43,7 @@ BEGIN
         -- The index is of the vectors made equally long by one more coordinate, which the user's vector has no part in.
         -- OFFSET 0: whether a movie qualifies is asked of each that the index brings, not of all beforehand.
         EXECUTE format(
-            'SELECT array_agg(near.movie_index ORDER BY near.lack, near.movie_index),'
-            ' array_agg(near.lack ORDER BY near.lack, near.movie_index)'
+            'SELECT array_agg(near.movie_index), array_agg(near.lack)'
             ' FROM (SELECT e.movie_index, e.embedding <#> $1 AS lack FROM %s AS e'
             ' WHERE e.movie_index <> ALL ($2) %s ORDER BY %s <#> ($1 || ''[0]''::vector) LIMIT $3) AS near',
             leaf,
@@ -65,8 +64,7 @@ BEGIN
         -- are as many at least as good as are wanted. The table is named, for to ask of each row whether it is of this part
         -- takes as long as to compare it.
         EXECUTE format(
-            'SELECT array_agg(near.movie_index ORDER BY near.lack, near.movie_index),'
-            ' array_agg(near.lack ORDER BY near.lack, near.movie_index)'
+            'SELECT array_agg(near.movie_index), array_agg(near.lack)'
             ' FROM (SELECT e.movie_index, %1$s AS lack FROM %2$s AS e WHERE %1$s <= coalesce(('
             'SELECT max(s.lack) FROM (SELECT %1$s AS lack FROM %2$s AS e TABLESAMPLE SYSTEM (5) REPEATABLE (0)'
             ' WHERE e.movie_index <> ALL ($2) ORDER BY 1 LIMIT $3) AS s HAVING count(*) = $3), ''-infinity'')) AS near',
@@ -74,11 +72,11 @@ BEGIN
         )
         INTO found, lacks
         USING user_vector, excluded, CASE WHEN filtered THEN 2 * wanted ELSE wanted END;
-        SELECT array_agg(t.movie_index ORDER BY t.position), array_agg(t.lack ORDER BY t.position) INTO found, lacks
+        SELECT array_agg(t.movie_index), array_agg(t.lack) INTO found, lacks
         FROM (
             SELECT u.*
             FROM (
-                SELECT * FROM unnest(found, lacks) WITH ORDINALITY AS f (movie_index, lack, position) ORDER BY f.position OFFSET 0
+                SELECT * FROM unnest(found, lacks) AS f (movie_index, lack) ORDER BY f.lack OFFSET 0
             ) AS u -- so that filters are asked of the best first
             WHERE u.movie_index NOT IN (SELECT unnest(excluded))
                 AND (NOT filtered OR EXISTS (
@@ -87,23 +85,32 @@ BEGIN
                     WHERE w.movie_index = u.movie_index
                     OFFSET 0
                 ))
-            LIMIT wanted
+            ORDER BY u.lack
+            FETCH FIRST wanted ROWS WITH TIES
         ) AS t;
     END IF;
-    IF cardinality(found) >= wanted THEN
-        RETURN QUERY SELECT t.movie_index, t.lack FROM unnest(found, lacks) AS t (movie_index, lack);
-        RETURN;
+    IF coalesce(cardinality(found), 0) < wanted THEN
+        EXECUTE format(
+            'SELECT array_agg(near.movie_index), array_agg(near.lack)'
+            ' FROM (SELECT e.movie_index, %s AS lack FROM %s AS e WHERE e.movie_index <> ALL ($2) %s'
+            ' ORDER BY lack FETCH FIRST $3 ROWS WITH TIES) AS near',
+            lack,
+            leaf,
+            CASE WHEN filtered THEN
+                -- Not IN alone: it would become a join for which all vectors are sorted first.
+                'AND (NOT $10 OR e.movie_index IN (SELECT w.movie_index FROM embrec.movies_within($4, $5, $6, $7, $8, $9) AS w))'
+            END
+        )
+        INTO found, lacks
+        USING
+            user_vector, excluded, wanted, genres, without_genres, released_from, released_to, min_ratings, movie_ids, filtered;
     END IF;
-    RETURN QUERY EXECUTE format(
-        'SELECT e.movie_index, %s AS lack FROM %s AS e WHERE e.movie_index <> ALL ($2) %s ORDER BY lack, e.movie_index LIMIT $3',
-        lack,
-        leaf,
-        CASE WHEN filtered THEN
-            -- Not IN alone: it would become a join for which all vectors are sorted first.
-            'AND (NOT $10 OR e.movie_index IN (SELECT w.movie_index FROM embrec.movies_within($4, $5, $6, $7, $8, $9) AS w))'
-        END
-    )
-    USING
-        user_vector, excluded, wanted, genres, without_genres, released_from, released_to, min_ratings, movie_ids, filtered;
+    RETURN QUERY
+    SELECT t.movie_index, t.lack
+    FROM unnest(found, lacks) AS t (movie_index, lack)
+    JOIN embrec.movies AS m ON m.movie_index = t.movie_index
+    LEFT JOIN embrec.movie_likes AS l ON l.movie_index = t.movie_index
+    ORDER BY t.lack, l.popularity_rank, m.movie_id COLLATE "C"
+    LIMIT wanted;
 END;
 $$;

@@ -12,6 +12,7 @@ DECLARE
     leaf text;
     width integer;
 BEGIN
+    PERFORM embrec.require_own_run(close_run.model_run_id, '{training}');
     FOREACH part IN ARRAY enum_range(NULL::embrec.part) LOOP
         leaf := format('%s_%s', run, part);
         CONTINUE WHEN to_regclass(leaf) IS NULL;

@@ -1,7 +1,9 @@
 -- Return the amount that each of these ratings adds to a movie's score by a run, or takes away: explain_recommendation
--- and explain_for are made of it. The contributions of all ratings, with n => NULL, add up to the score. If a run ranks
--- by predicted ratings, a first row without a movie has the part that does not depend on a rating. No rows for a movie
--- without a vector in the run, or for an outer-product run, whose score is not a sum over ratings.
+-- and explain_for are made of it. The contributions of all ratings, with n => NULL, add up to the score. Relation is
+-- 'because' for a rating that speaks for the movie, and 'although' for one that speaks against it; NULL for a dislike
+-- that happens to add to the score, because nobody is told to watch a movie because they disliked another. If a run
+-- ranks by predicted ratings, a first row without a movie has the part that does not depend on a rating. No rows for a
+-- movie without a vector in the run, or for an outer-product run, whose score is not a sum over ratings.
 CREATE OR REPLACE FUNCTION embrec.contributions(
     model_run_id integer,
     movie_indexes integer[],
@@ -27,27 +29,31 @@ DECLARE
 BEGIN
     SELECT r.* INTO run FROM embrec.model_runs AS r WHERE r.model_run_id = contributions.model_run_id;
     SELECT e.embedding, e.bias INTO movie
-    FROM embrec.movie_embeddings AS e
-    WHERE e.model_run_id = run.model_run_id
-        AND e.part = CASE run.serving WHEN 'two_part' THEN 'preference' ELSE 'rating' END::embrec.part
-        AND e.movie_index = (SELECT m.movie_index FROM embrec.movies AS m WHERE m.movie_id = contributions.movie_id);
+    FROM embrec.stored_vectors(
+        'movie', run.model_run_id, CASE run.serving WHEN 'two_part' THEN 'preference' ELSE 'rating' END::embrec.part,
+        ARRAY(SELECT m.movie_index FROM embrec.movies AS m WHERE m.movie_id = contributions.movie_id)
+    ) AS e;
     IF NOT FOUND OR run.user_vectors <> 'fold_in' THEN
         RETURN;
     END IF;
     SELECT array_agg(t.movie_index ORDER BY t.movie_index), array_agg(t.rating ORDER BY t.movie_index) INTO rated, given
     FROM unnest(movie_indexes, ratings) AS t (movie_index, rating)
-    JOIN embrec.movie_embeddings AS e
-        ON e.model_run_id = run.model_run_id AND e.part = 'rating' AND e.movie_index = t.movie_index;
+    JOIN embrec.stored_vectors('movie', run.model_run_id, 'rating', movie_indexes) AS e ON e.index = t.movie_index;
     IF rated IS NULL THEN
         RETURN;
     END IF;
     IF run.serving = 'two_part' THEN
         parts := (
+            -- Each rating's part of preference_vector, times the movie.
             SELECT array_agg(
-                -(embrec.preference_vector(run.model_run_id, ARRAY[t.movie_index], ARRAY[t.rating]) <#> movie.embedding)
+                -(e.embedding <#> movie.embedding)
+                * embrec.rating_weight(
+                    t.rating, run.lowest_rating, run.highest_rating, run.rating_power, run.dislike_weight
+                )
                 ORDER BY t.position
             )
             FROM unnest(rated, given) WITH ORDINALITY AS t (movie_index, rating, position)
+            LEFT JOIN embrec.stored_vectors('movie', run.model_run_id, 'profile', rated) AS e ON e.index = t.movie_index
         );
     ELSE
         -- A ridge solution is the sum of the features, each times what it leaves unexplained over the penalty.
@@ -61,8 +67,7 @@ BEGIN
                 ORDER BY t.position
             )
             FROM unnest(rated, given) WITH ORDINALITY AS t (movie_index, rating, position)
-            JOIN embrec.movie_embeddings AS e
-                ON e.model_run_id = run.model_run_id AND e.part = 'rating' AND e.movie_index = t.movie_index
+            JOIN embrec.stored_vectors('movie', run.model_run_id, 'rating', rated) AS e ON e.index = t.movie_index
             CROSS JOIN LATERAL (SELECT e.embedding || ARRAY[run.bias_feature]::vector AS feature) AS f
         );
     END IF;
@@ -73,13 +78,19 @@ BEGIN
         SELECT NULL, NULL, rest WHERE rest IS NOT NULL
     )
     SELECT
-        (row_number() OVER (ORDER BY p.movie_index IS NULL DESC, abs(p.part) DESC, p.movie_index))::integer AS rank,
+        (row_number() OVER (ORDER BY p.movie_index IS NULL DESC, abs(p.part) DESC, m.movie_id COLLATE "C"))::integer AS rank,
         m.movie_id,
         m.title,
         p.rating,
         p.part,
         sum(p.part) OVER (),
-        run.model_run_id
+        run.model_run_id,
+        CASE
+            WHEN p.movie_index IS NULL THEN NULL
+            WHEN p.part < 0 THEN 'although'
+            -- The weight with 1 for a dislike is negative for whatever is a dislike, if a run counts it or not.
+            WHEN p.part > 0 AND embrec.rating_weight(p.rating, run.lowest_rating, run.highest_rating, 1, 1) > 0 THEN 'because'
+        END
     FROM all_parts AS p
     LEFT JOIN embrec.movies AS m ON m.movie_index = p.movie_index
     ORDER BY rank

@@ -38,13 +38,11 @@ BEGIN
     END IF;
     RETURN QUERY
     SELECT
-        e.movie_index,
+        e.index,
         head.bias + (
             SELECT sum(t.weight * greatest(t.bias - (t.hidden <#> e.embedding), 0))
             FROM unnest(hidden, biases, head.weights) AS t (hidden, bias, weight)
         )
-    FROM embrec.movie_embeddings AS e
-    WHERE e.model_run_id = dense_ratings.model_run_id AND e.part = 'rating'
-        AND (dense_ratings.movie_indexes IS NULL OR e.movie_index = ANY (dense_ratings.movie_indexes));
+    FROM embrec.stored_vectors('movie', dense_ratings.model_run_id, 'rating', dense_ratings.movie_indexes) AS e;
 END;
 $$;

@@ -26,10 +26,12 @@ BEGIN
         array_agg(coalesce((t.score - lowest) / span, 1) ORDER BY t.position)
     INTO vectors, relevance
     FROM unnest(ranked, ranked_scores) WITH ORDINALITY AS t (movie_index, score, position)
-    LEFT JOIN embrec.movie_embeddings AS e
-        ON e.model_run_id = diversified.model_run_id
-        AND e.part = (SELECT r.movie_similarity FROM embrec.model_runs AS r WHERE r.model_run_id = diversified.model_run_id)
-        AND e.movie_index = t.movie_index;
+    LEFT JOIN embrec.stored_vectors(
+        'movie',
+        diversified.model_run_id,
+        (SELECT r.movie_similarity FROM embrec.model_runs AS r WHERE r.model_run_id = diversified.model_run_id),
+        ranked
+    ) AS e ON e.index = t.movie_index;
     FOR number IN 1 .. least(n, cardinality(ranked)) LOOP
         chosen := (
             SELECT t.position

@@ -12,6 +12,7 @@ DECLARE
     width integer;
     longest double precision;
 BEGIN
+    PERFORM embrec.require_own_run(index_ranking.model_run_id, '{training,trained}');
     EXECUTE format('SELECT max(vector_dims(embedding)), max(vector_norm(embedding) ^ 2) FROM embrec.%I', name)
     INTO width, longest;
     -- A movie that is folded in later may be longer still, and is found all the same.

@@ -9,26 +9,19 @@ BEGIN ATOMIC
                 WHEN 'user' THEN (SELECT u.user_index FROM embrec.users AS u WHERE u.user_id = known_id.id)
                 WHEN 'movie' THEN (SELECT m.movie_index FROM embrec.movies AS m WHERE m.movie_id = known_id.id)
             END AS index,
-            (SELECT a.model_run_id FROM embrec.answering_run AS a) AS run
+            a.model_run_id AS run,
+            a.user_similarity AS user_part,
+            a.movie_similarity AS movie_part
+        FROM (SELECT) AS always
+        LEFT JOIN embrec.answering_run AS a ON true
     )
     SELECT
         asked.index IS NOT NULL,
         asked.run,
         CASE known_id.side
-            WHEN 'user' THEN EXISTS (
-                SELECT
-                FROM embrec.user_embeddings AS e
-                WHERE e.model_run_id = (SELECT a.model_run_id FROM embrec.answering_run AS a)
-                    AND e.part = (SELECT a.user_similarity FROM embrec.answering_run AS a)
-                    AND e.user_index = asked.index
-            )
-            WHEN 'movie' THEN EXISTS (
-                SELECT
-                FROM embrec.movie_embeddings AS e
-                WHERE e.model_run_id = (SELECT a.model_run_id FROM embrec.answering_run AS a)
-                    AND e.part = (SELECT a.movie_similarity FROM embrec.answering_run AS a)
-                    AND e.movie_index = asked.index
-            )
+            -- Another side has no vectors.
+            WHEN 'user' THEN EXISTS (SELECT FROM embrec.stored_vectors('user', asked.run, asked.user_part, ARRAY[asked.index]))
+            WHEN 'movie' THEN EXISTS (SELECT FROM embrec.stored_vectors('movie', asked.run, asked.movie_part, ARRAY[asked.index]))
         END
     FROM asked;
 END;

@@ -11,12 +11,12 @@ BEGIN ATOMIC
         m.release_year,
         coalesce(s.rating_count, 0) AS rating_count,
         e.embedding::real[],
-        e.model_run_id
-    FROM embrec.movie_embeddings AS e
-    JOIN embrec.movies AS m ON m.movie_index = e.movie_index
-    LEFT JOIN embrec.movie_statistics AS s ON s.movie_index = e.movie_index
-    WHERE e.model_run_id = (SELECT a.model_run_id FROM embrec.answering_run AS a)
-        AND e.part = (SELECT a.movie_similarity FROM embrec.answering_run AS a)
-    ORDER BY rating_count DESC, e.movie_index
+        a.model_run_id
+    FROM embrec.answering_run AS a
+    CROSS JOIN embrec.stored_vectors('movie', a.model_run_id, a.movie_similarity, NULL) AS e
+    JOIN embrec.movies AS m ON m.movie_index = e.index
+    LEFT JOIN embrec.movie_statistics AS s ON s.movie_index = e.index
+    LEFT JOIN embrec.movie_likes AS l ON l.movie_index = e.index
+    ORDER BY rating_count DESC, l.popularity_rank, m.movie_id COLLATE "C"
     LIMIT map_movies.n;
 END;

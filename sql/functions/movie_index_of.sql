@@ -9,7 +9,7 @@ DECLARE
     found integer := (SELECT m.movie_index FROM embrec.movies AS m WHERE m.movie_id = movie_index_of.movie_id);
 BEGIN
     IF found IS NULL THEN
-        LOCK TABLE embrec.users, embrec.movies IN SHARE ROW EXCLUSIVE MODE;
+        PERFORM embrec.lock_indexes();
         INSERT INTO embrec.movies (movie_index, movie_id)
         SELECT coalesce(max(m.movie_index) + 1, 0), movie_index_of.movie_id FROM embrec.movies AS m
         ON CONFLICT DO NOTHING;

@@ -5,7 +5,8 @@ LANGUAGE sql STABLE PARALLEL SAFE
 BEGIN ATOMIC
     SELECT m.movie_id
     FROM embrec.movies AS m
+    LEFT JOIN embrec.movie_likes AS l ON l.movie_index = m.movie_index
     WHERE m.movie_id = movie_named.name OR lower(m.title) = lower(movie_named.name)
-    ORDER BY m.movie_id = movie_named.name DESC, m.movie_index
+    ORDER BY m.movie_id = movie_named.name DESC, l.popularity_rank, m.movie_id COLLATE "C"
     LIMIT 1;
 END;

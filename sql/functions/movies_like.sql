@@ -1,6 +1,6 @@
 -- Return the movies of a run with the most similar side information: the squared Jaccard index of their genres, times
--- exp(-1) for every five years between them. These are the fifty nearest, or all movies with equal weight if the movie
--- has no side information.
+-- exp(-1) for every five years between them. These are the fifty nearest and those as near as the fiftieth, so all movies
+-- with equal weight if the movie has no side information.
 CREATE OR REPLACE FUNCTION embrec.movies_like(model_run_id integer, movie_index integer)
 RETURNS TABLE (near_index integer, weight double precision)
 LANGUAGE sql STABLE PARALLEL SAFE
@@ -23,5 +23,5 @@ BEGIN ATOMIC
     weighted AS (
         SELECT c.movie_index, (c.jaccard ^ 2 + 1e-6) * c.closeness AS weight FROM candidates AS c
     )
-    SELECT w.movie_index, w.weight FROM weighted AS w ORDER BY w.weight DESC, w.movie_index LIMIT 50;
+    SELECT w.movie_index, w.weight FROM weighted AS w ORDER BY w.weight DESC FETCH FIRST 50 ROWS WITH TIES;
 END;

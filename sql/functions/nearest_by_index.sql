@@ -41,9 +41,7 @@ BEGIN
     IF coalesce(cardinality(found), 0) >= n THEN
         RETURN QUERY SELECT t.found, t.distance FROM unnest(found, distances) AS t (found, distance) LIMIT n;
     ELSE
-        RETURN QUERY EXECUTE format(
-            'SELECT %1$I, embedding <=> $1 FROM %2$s WHERE %1$I <> $3 ORDER BY 2, 1 LIMIT $2', side || '_index', leaf
-        ) USING own, n, own_index;
+        RETURN QUERY SELECT a.* FROM embrec.nearest_of_all(side, run.model_run_id, run.part, own_index, own, n) AS a;
     END IF;
 END;
 $$;

@@ -12,10 +12,7 @@ DECLARE
     part embrec.part;
     leaf text;
 BEGIN
-    IF NOT EXISTS (SELECT FROM embrec.model_runs AS r WHERE r.model_run_id = open_run.model_run_id AND r.status = 'training') THEN
-        RAISE EXCEPTION 'model run % is not training, so it gets no vectors', model_run_id
-            USING ERRCODE = 'object_not_in_prerequisite_state';
-    END IF;
+    PERFORM embrec.require_own_run(open_run.model_run_id, '{training}');
     EXECUTE format('CREATE TABLE %s (LIKE %s) PARTITION BY LIST (part)', run, parent);
     EXECUTE format('ALTER TABLE %s ADD PRIMARY KEY (model_run_id, part, %I)', run, side || '_index');
     FOREACH part IN ARRAY parts LOOP
@@ -30,5 +27,15 @@ BEGIN
             EXECUTE format('GRANT SELECT ON %s TO embrec_reader', leaf);
         END IF;
     END LOOP;
+    IF side = 'user' THEN
+        -- The planner's statistics would keep vectors of users who are forgotten.
+        FOREACH leaf IN ARRAY ARRAY(SELECT format('%s_%s', run, p) FROM unnest(parts) AS p) || run LOOP
+            EXECUTE format(
+                'ALTER TABLE %s ALTER bias SET STATISTICS 0, ALTER embedding SET STATISTICS 0,'
+                ' ALTER fingerprint SET STATISTICS 0, ALTER spread SET STATISTICS 0',
+                leaf
+            );
+        END LOOP;
+    END IF;
 END;
 $$;

@@ -19,10 +19,11 @@ BEGIN
         RETURN NULL;
     END IF;
     SELECT r.* INTO run FROM embrec.model_runs AS r WHERE r.model_run_id = embrec.serving_run(predict_rating.user_id);
-    SELECT e.movie_index, e.embedding, e.bias INTO movie
-    FROM embrec.movie_embeddings AS e
-    WHERE e.model_run_id = run.model_run_id AND e.part = 'rating'
-        AND e.movie_index = (SELECT m.movie_index FROM embrec.movies AS m WHERE m.movie_id = predict_rating.movie_id);
+    SELECT e.index, e.embedding, e.bias INTO movie
+    FROM embrec.stored_vectors(
+        'movie', run.model_run_id, 'rating',
+        ARRAY(SELECT m.movie_index FROM embrec.movies AS m WHERE m.movie_id = predict_rating.movie_id)
+    ) AS e;
     IF NOT FOUND THEN
         RETURN NULL;
     END IF;
@@ -31,7 +32,7 @@ BEGIN
         predicted := (
             SELECT d.rating
             FROM embrec.dense_ratings(
-                run.model_run_id, subvector(user_vector, 1, vector_dims(user_vector) - 1), ARRAY[movie.movie_index]
+                run.model_run_id, subvector(user_vector, 1, vector_dims(user_vector) - 1), ARRAY[movie.index]
             ) AS d
         );
     ELSE

@@ -1,5 +1,6 @@
 -- Return a user's ranking vector, from current ratings: the sum of the movies' item profiles, each times its
--- rating_weight. NULL if the run knows none of the movies.
+-- rating_weight. NULL if none of the ratings speaks for a movie that the run knows: dislikes alone say nothing of what a
+-- user likes.
 CREATE OR REPLACE FUNCTION embrec.preference_vector(model_run_id integer, movie_indexes integer[], ratings real[])
 RETURNS vector
 LANGUAGE plpgsql STABLE PARALLEL SAFE
@@ -15,15 +16,21 @@ BEGIN
         WITH sums AS (
             SELECT t.rating, sum(e.embedding) AS profiles
             FROM unnest(preference_vector.movie_indexes, preference_vector.ratings) AS t (movie_index, rating)
-            JOIN embrec.movie_embeddings AS e
-                ON e.model_run_id = run.model_run_id AND e.part = 'profile' AND e.movie_index = t.movie_index
+            JOIN embrec.stored_vectors('movie', run.model_run_id, 'profile', preference_vector.movie_indexes) AS e
+                ON e.index = t.movie_index
             GROUP BY t.rating
         ),
         weighted AS (
-            SELECT s.profiles, embrec.rating_weight(s.rating, run.lowest_rating, run.highest_rating, run.rating_power) AS weight
+            SELECT
+                s.profiles,
+                embrec.rating_weight(
+                    s.rating, run.lowest_rating, run.highest_rating, run.rating_power, run.dislike_weight
+                ) AS weight
             FROM sums AS s
         )
-        SELECT sum(w.profiles * array_fill(w.weight::real, ARRAY[vector_dims(w.profiles)])::vector) FROM weighted AS w
+        SELECT sum(w.profiles * array_fill(w.weight::real, ARRAY[vector_dims(w.profiles)])::vector)
+        FROM weighted AS w
+        HAVING bool_or(w.weight > 0)
     );
 END;
 $$;

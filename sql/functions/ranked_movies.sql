@@ -2,8 +2,9 @@
 -- parts ranks by the product of its ranking vectors, others by the predicted rating; if a run has no fold-in, by the
 -- user's stored vector. With diversity above 0 the movies are chosen by maximal marginal relevance (Carbonell,
 -- Goldstein, SIGIR 1998) among the ten times n best: each next movie has the highest (1 - diversity) * its score, as a
--- share of the candidates' range, - diversity * its cosine with the most similar movie chosen before. If the run knows
--- none of the rated movies, the most popular movies are returned.
+-- share of the candidates' range, - diversity * its cosine with the most similar movie chosen before. If none of the
+-- ratings speaks for a movie that the run knows, the movies with the most likes are returned. Those that resemble what
+-- the user dislikes come last, with a negative score.
 CREATE OR REPLACE FUNCTION embrec.ranked_movies(
     model_run_id integer,
     user_index integer,
@@ -34,6 +35,7 @@ DECLARE
     filtered boolean := num_nonnulls(genres, without_genres, released_from, released_to, min_ratings, movie_ids) > 0;
     wanted bigint := CASE WHEN diversity > 0 THEN 10 * n::bigint ELSE n END;
     basis text := 'ratings';
+    disliked vector;
     best integer[];
     scores double precision[];
 BEGIN
@@ -51,46 +53,64 @@ BEGIN
         user_vector := subvector(user_vector, 1, vector_dims(user_vector) - 1);
     ELSIF run.serving IN ('dot_product', 'dense_head') AND movie_indexes IS NOT NULL THEN
         SELECT e.embedding, coalesce(run.mean + e.bias, 0) INTO user_vector, base
-        FROM embrec.user_embeddings AS e
-        WHERE e.model_run_id = run.model_run_id AND e.part = 'rating' AND e.user_index = ranked_movies.user_index;
+        FROM embrec.stored_vectors('user', run.model_run_id, 'rating', ARRAY[ranked_movies.user_index]) AS e;
     END IF;
     IF user_vector IS NULL THEN
         basis := 'popularity';
-        SELECT array_agg(c.movie_index ORDER BY c.score DESC, c.movie_index), array_agg(c.score ORDER BY c.score DESC, c.movie_index)
+        disliked := (
+            SELECT sum(e.embedding)
+            FROM embrec.stored_vectors('movie', run.model_run_id, 'profile', movie_indexes) AS e
+            JOIN unnest(movie_indexes, ratings) AS t (movie_index, rating) ON t.movie_index = e.index
+            WHERE run.serving = 'two_part' AND embrec.rating_weight(
+                t.rating, run.lowest_rating, run.highest_rating, run.rating_power, run.dislike_weight
+            ) < 0
+        );
+        SELECT array_agg(c.movie_index ORDER BY c.position), array_agg(c.score ORDER BY c.position)
         INTO best, scores
         FROM (
-            SELECT s.movie_index, s.popularity AS score
-            FROM embrec.movie_statistics AS s
-            WHERE s.rating_count > 0
-                AND s.movie_index NOT IN (SELECT unnest(excluded))
+            SELECT
+                s.movie_index,
+                CASE WHEN near.index IS NULL THEN s.like_count ELSE -s.popularity_rank END::double precision AS score,
+                row_number() OVER (ORDER BY near.index IS NOT NULL, s.popularity_rank) AS position
+            FROM embrec.movie_likes AS s
+            LEFT JOIN (
+                SELECT e.index
+                FROM embrec.stored_vectors('movie', run.model_run_id, 'preference', NULL) AS e
+                WHERE disliked IS NOT NULL AND 1 - (e.embedding <=> disliked) > 0.2
+            ) AS near ON near.index = s.movie_index
+            WHERE s.movie_index NOT IN (SELECT unnest(excluded))
                 AND (NOT filtered OR s.movie_index IN (
                     SELECT w.movie_index
                     FROM embrec.movies_within(genres, without_genres, released_from, released_to, min_ratings, movie_ids) AS w
                 ))
-            ORDER BY score DESC, s.movie_index
+            ORDER BY position
             LIMIT wanted
         ) AS c;
     ELSIF run.serving = 'dense_head' THEN
-        SELECT array_agg(c.movie_index ORDER BY c.score DESC, c.movie_index), array_agg(c.score ORDER BY c.score DESC, c.movie_index)
+        SELECT array_agg(c.movie_index ORDER BY c.position), array_agg(c.score ORDER BY c.position)
         INTO best, scores
         FROM (
-            SELECT d.movie_index, d.rating AS score
+            SELECT
+                d.movie_index,
+                d.rating AS score,
+                row_number() OVER (ORDER BY d.rating DESC, l.popularity_rank, m.movie_id COLLATE "C") AS position
             FROM embrec.dense_ratings(run.model_run_id, user_vector) AS d
+            JOIN embrec.movies AS m ON m.movie_index = d.movie_index
+            LEFT JOIN embrec.movie_likes AS l ON l.movie_index = d.movie_index
             WHERE d.movie_index NOT IN (SELECT unnest(excluded))
                 AND (NOT filtered OR d.movie_index IN (
                     SELECT w.movie_index
                     FROM embrec.movies_within(genres, without_genres, released_from, released_to, min_ratings, movie_ids) AS w
                 ))
-            ORDER BY score DESC, d.movie_index
+            ORDER BY position
             LIMIT wanted
         ) AS c;
     ELSE
-        SELECT array_agg(c.movie_index ORDER BY c.lack, c.movie_index), array_agg(base - c.lack ORDER BY c.lack, c.movie_index)
-        INTO best, scores
+        SELECT array_agg(c.movie_index ORDER BY c.position), array_agg(base - c.lack ORDER BY c.position) INTO best, scores
         FROM embrec.best_movies(
             run.model_run_id, ranked_part, user_vector, excluded, filtered, genres, without_genres, released_from,
             released_to, min_ratings, movie_ids, wanted
-        ) AS c;
+        ) WITH ORDINALITY AS c (movie_index, lack, position);
     END IF;
     IF diversity > 0 AND best IS NOT NULL THEN
         SELECT d.movies, d.scores INTO best, scores

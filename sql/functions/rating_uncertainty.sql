@@ -14,14 +14,8 @@ BEGIN ATOMIC
     FROM run
     JOIN embrec.users AS u ON u.user_id = rating_uncertainty.user_id
     JOIN embrec.movies AS m ON m.movie_id = rating_uncertainty.movie_id
-    JOIN embrec.movie_embeddings AS movie
-        ON movie.model_run_id = (SELECT run.model_run_id FROM run)
-            AND movie.part = 'rating'
-            AND movie.movie_index = m.movie_index
-    LEFT JOIN embrec.user_embeddings AS stored
-        ON stored.model_run_id = (SELECT run.model_run_id FROM run)
-            AND stored.part = 'rating'
-            AND stored.user_index = u.user_index;
+    CROSS JOIN embrec.stored_vectors('movie', run.model_run_id, 'rating', ARRAY[m.movie_index]) AS movie
+    LEFT JOIN embrec.stored_vectors('user', run.model_run_id, 'rating', ARRAY[u.user_index]) AS stored ON true;
 END;
 
 CREATE OR REPLACE FUNCTION embrec.rating_uncertainty(user_id text, movie_id anynonarray)

@@ -23,8 +23,8 @@ BEGIN
         sum(f.feature * array_fill((t.rating - run.mean - e.bias)::real, ARRAY[vector_dims(f.feature)])::vector)
     INTO features, moment
     FROM unnest(rating_vector.movie_indexes, rating_vector.ratings) AS t (movie_index, rating)
-    JOIN embrec.movie_embeddings AS e
-        ON e.model_run_id = run.model_run_id AND e.part = 'rating' AND e.movie_index = t.movie_index
+    JOIN embrec.stored_vectors('movie', run.model_run_id, 'rating', rating_vector.movie_indexes) AS e
+        ON e.index = t.movie_index
     CROSS JOIN LATERAL (SELECT e.embedding || ARRAY[run.bias_feature]::vector AS feature) AS f;
     IF features IS NULL THEN
         RETURN NULL;

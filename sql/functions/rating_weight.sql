@@ -1,16 +1,26 @@
 -- Return the weight of a rating in its user's ranking vector: (0.2 + 0.8 s) to the run's rating_power, with s its place
--- on the run's scale. It takes no row of model_runs as argument, or before PostgreSQL 18 that table could get no more
--- columns.
-CREATE OR REPLACE FUNCTION embrec.rating_weight(rating real, lowest_rating real, highest_rating real, rating_power real)
+-- on the run's scale. A dislike, a rating in the lowest quarter of the scale, weighs -dislike_weight * (1 - 2 s), unless
+-- the run knows no dislikes (0, or NULL for an older run). It takes no row of model_runs as argument, or before
+-- PostgreSQL 18 that table could get no more columns.
+CREATE OR REPLACE FUNCTION embrec.rating_weight(
+    rating real, lowest_rating real, highest_rating real, rating_power real, dislike_weight real
+)
 RETURNS double precision
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
-    SELECT (0.2 + 0.8 * CASE
-        WHEN rating_weight.highest_rating > rating_weight.lowest_rating
-        THEN (
-            greatest(least(rating_weight.rating, rating_weight.highest_rating), rating_weight.lowest_rating)::double precision
-            - rating_weight.lowest_rating
-        ) / (rating_weight.highest_rating::double precision - rating_weight.lowest_rating)
-        ELSE 1
-    END) ^ rating_weight.rating_power;
+    SELECT CASE
+        -- As embrec.metrics.disliked_to: single precision rounds, and on a scale of one value nothing is disliked.
+        WHEN rating_weight.dislike_weight > 0 AND placed.s <= 0.25 + 1e-6 THEN -rating_weight.dislike_weight * (1 - 2 * placed.s)
+        ELSE (0.2 + 0.8 * placed.s) ^ rating_weight.rating_power
+    END
+    FROM (
+        SELECT CASE
+            WHEN rating_weight.highest_rating > rating_weight.lowest_rating
+            THEN (
+                greatest(least(rating_weight.rating, rating_weight.highest_rating), rating_weight.lowest_rating)::double precision
+                - rating_weight.lowest_rating
+            ) / (rating_weight.highest_rating::double precision - rating_weight.lowest_rating)
+            ELSE 1
+        END AS s
+    ) AS placed;
 END;

@@ -4,6 +4,8 @@ CREATE OR REPLACE FUNCTION embrec.record_exposure(user_id text)
 RETURNS text
 LANGUAGE sql
 BEGIN ATOMIC
+    -- forget_user waits for it. A batch in one transaction takes at most 1,024 locks.
+    SELECT pg_advisory_xact_lock_shared(hashtext('embrec.exposures'), hashtext(record_exposure.user_id) & 1023);
     INSERT INTO embrec.exposures (experiment_id, user_id, variant, model_run_id)
     SELECT
         e.experiment_id,

@@ -13,6 +13,8 @@ BEGIN
     IF record_outcome.value IN ('NaN', 'Infinity', '-Infinity') THEN
         RAISE EXCEPTION 'value is %; give a finite number', record_outcome.value USING ERRCODE = 'invalid_parameter_value';
     END IF;
+    -- As in record_exposure: whoever is forgotten meanwhile has no exposure any more.
+    PERFORM pg_advisory_xact_lock_shared(hashtext('embrec.exposures'), hashtext(record_outcome.user_id) & 1023);
     INSERT INTO embrec.outcomes (experiment_id, user_id, value)
     SELECT s.experiment_id, s.user_id, record_outcome.value
     FROM embrec.exposures AS s

@@ -1,4 +1,4 @@
--- Count the ratings anew for movie_statistics; readers are not held up. With the owner's rights, so that it may be
+-- Count the ratings and likes anew for movie_statistics and movie_likes; readers are not held up. With the owner's rights, so that it may be
 -- granted to an application.
 CREATE OR REPLACE FUNCTION embrec.refresh_statistics()
 RETURNS void
@@ -9,6 +9,7 @@ SET quote_all_identifiers = off -- PostgreSQL's own refresh fails with it
 AS $$
 BEGIN
     REFRESH MATERIALIZED VIEW CONCURRENTLY embrec.movie_statistics;
+    REFRESH MATERIALIZED VIEW CONCURRENTLY embrec.movie_likes;
 END;
 $$;
 

@@ -21,10 +21,13 @@ DECLARE
     distances double precision[];
 BEGIN
     SELECT p.model_run_id, p.movie_similarity INTO run, compared FROM embrec.answering_run AS p;
-    SELECT e.movie_index, e.embedding INTO asked, asked_vector
-    FROM embrec.movie_embeddings AS e
-    WHERE e.model_run_id = run AND e.part = compared
-        AND e.movie_index = (SELECT k.movie_index FROM embrec.movies AS k WHERE k.movie_id = similar_movies.movie_id);
+    SELECT e.index, e.embedding INTO asked, asked_vector
+    FROM embrec.stored_vectors(
+        'movie', run, compared, ARRAY(SELECT k.movie_index FROM embrec.movies AS k WHERE k.movie_id = similar_movies.movie_id)
+    ) AS e;
+    IF asked IS NULL THEN
+        RETURN;
+    END IF;
     SELECT l.neighbours INTO listed FROM embrec.movie_neighbours AS l WHERE l.model_run_id = run AND l.movie_index = asked;
     later := ARRAY(
         SELECT l.movie_index FROM embrec.movie_neighbours AS l WHERE l.model_run_id = run AND l.neighbours IS NULL LIMIT 1001
@@ -32,38 +35,32 @@ BEGIN
     -- Twice as many as are wanted, for the training did not round as pgvector does. Where very many came later, looking each
     -- of them up takes longer than to compare all.
     IF 2 * n::bigint <= cardinality(listed) AND cardinality(later) <= 1000 THEN
-        SELECT array_agg(c.movie_index), array_agg(c.distance) INTO near, distances
+        SELECT array_agg(c.index), array_agg(c.distance) INTO near, distances
         FROM (
-            SELECT e.movie_index, e.embedding <=> asked_vector AS distance
-            FROM embrec.movie_embeddings AS e
-            WHERE e.model_run_id = run AND e.part = compared
-                AND e.movie_index = ANY (listed[1 : 2 * n] || later) AND e.movie_index <> asked
-            ORDER BY distance, e.movie_index
-            LIMIT similar_movies.n
+            SELECT e.index, e.embedding <=> asked_vector AS distance
+            FROM embrec.stored_vectors('movie', run, compared, array_remove(listed[1 : 2 * n] || later, asked)) AS e
+            ORDER BY distance
+            FETCH FIRST similar_movies.n ROWS WITH TIES
         ) AS c;
     ELSIF embrec.has_index('movie') THEN
         SELECT array_agg(i.near_index), array_agg(i.distance) INTO near, distances
         FROM embrec.nearest_by_index('movie', asked, n) AS i;
     ELSE
-        SELECT array_agg(c.movie_index), array_agg(c.distance) INTO near, distances
-        FROM (
-            SELECT e.movie_index, e.embedding <=> asked_vector AS distance
-            FROM embrec.movie_embeddings AS e
-            WHERE e.model_run_id = run AND e.part = compared AND e.movie_index <> asked
-            ORDER BY distance, e.movie_index
-            LIMIT similar_movies.n
-        ) AS c;
+        SELECT array_agg(c.near_index), array_agg(c.distance) INTO near, distances
+        FROM embrec.nearest_of_all('movie', run, compared, asked, asked_vector, n) AS c;
     END IF;
     RETURN QUERY
     SELECT
-        (row_number() OVER (ORDER BY t.distance, t.near_index))::integer AS rank,
+        (row_number() OVER (ORDER BY t.distance, l.popularity_rank, m.movie_id COLLATE "C"))::integer AS rank,
         m.movie_id,
         m.title,
         1 - t.distance AS similarity,
         run
     FROM unnest(near, distances) AS t (near_index, distance)
     JOIN embrec.movies AS m ON m.movie_index = t.near_index
-    ORDER BY rank;
+    LEFT JOIN embrec.movie_likes AS l ON l.movie_index = t.near_index
+    ORDER BY rank
+    LIMIT similar_movies.n;
 END;
 $$;
 

@@ -18,32 +18,30 @@ DECLARE
     distances double precision[];
 BEGIN
     SELECT p.model_run_id, p.user_similarity INTO run, compared FROM embrec.answering_run AS p;
-    SELECT e.user_index, e.embedding INTO asked, asked_vector
-    FROM embrec.user_embeddings AS e
-    WHERE e.model_run_id = run AND e.part = compared
-        AND e.user_index = (SELECT k.user_index FROM embrec.users AS k WHERE k.user_id = similar_users.user_id);
+    SELECT e.index, e.embedding INTO asked, asked_vector
+    FROM embrec.stored_vectors(
+        'user', run, compared, ARRAY(SELECT k.user_index FROM embrec.users AS k WHERE k.user_id = similar_users.user_id)
+    ) AS e;
+    IF asked IS NULL THEN
+        RETURN;
+    END IF;
     IF embrec.has_index('user') THEN
         SELECT array_agg(i.near_index), array_agg(i.distance) INTO near, distances
         FROM embrec.nearest_by_index('user', asked, n) AS i;
     ELSE
-        SELECT array_agg(c.user_index), array_agg(c.distance) INTO near, distances
-        FROM (
-            SELECT e.user_index, e.embedding <=> asked_vector AS distance
-            FROM embrec.user_embeddings AS e
-            WHERE e.model_run_id = run AND e.part = compared AND e.user_index <> asked
-            ORDER BY distance, e.user_index
-            LIMIT similar_users.n
-        ) AS c;
+        SELECT array_agg(c.near_index), array_agg(c.distance) INTO near, distances
+        FROM embrec.nearest_of_all('user', run, compared, asked, asked_vector, n) AS c;
     END IF;
     RETURN QUERY
     SELECT
-        (row_number() OVER (ORDER BY t.distance, t.near_index))::integer AS rank,
+        (row_number() OVER (ORDER BY t.distance, u.user_id COLLATE "C"))::integer AS rank,
         u.user_id,
         1 - t.distance AS similarity,
         run
     FROM unnest(near, distances) AS t (near_index, distance)
     JOIN embrec.users AS u ON u.user_index = t.near_index
-    ORDER BY rank;
+    ORDER BY rank
+    LIMIT similar_users.n;
 END;
 $$;
 

@@ -1,6 +1,6 @@
 -- Return the ranking vector of a movie, as folded_in_movie solves for it; NULL without ratings. Users' stored vectors
 -- are good enough, because they lack only ratings of movies that the run does not know. Users without a stored vector
--- are folded in.
+-- are folded in. A dislike is little evidence of what goes together, but not evidence against it, as in training.
 CREATE OR REPLACE FUNCTION embrec.solved_movie_preference(model_run_id integer, user_indexes integer[], ratings real[])
 RETURNS vector
 LANGUAGE plpgsql STABLE PARALLEL SAFE
@@ -37,7 +37,7 @@ BEGIN
                 )
                 ELSE e.embedding
             END AS vector,
-            embrec.rating_weight(t.rating, run.lowest_rating, run.highest_rating, run.rating_power) AS weight
+            embrec.rating_weight(t.rating, run.lowest_rating, run.highest_rating, run.rating_power, 0) AS weight
         FROM unnest(user_indexes, ratings) AS t (user_index, rating)
         LEFT JOIN embrec.user_embeddings AS e
             ON e.model_run_id = run.model_run_id AND e.part = 'preference' AND e.user_index = t.user_index

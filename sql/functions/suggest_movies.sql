@@ -7,7 +7,7 @@ LANGUAGE sql STABLE PARALLEL SAFE
 BEGIN ATOMIC
     WITH wanted AS (
         SELECT regexp_replace(
-            lower(normalize(left(trim(suggest_movies.query), 100), NFKD)),
+            lower(normalize(left(trim(suggest_movies.query), 200), NFKD)),
             '[\u0300-\u036f]|^(the|an?) |(, (the|an?))?( *\(\d{4}\))?$', '', 'g'
         ) AS query
     ),
@@ -46,12 +46,13 @@ BEGIN ATOMIC
         ) AS shared
     )
     SELECT
-        (row_number() OVER (ORDER BY c.likeness DESC, c.movie_index))::integer AS rank,
+        (row_number() OVER (ORDER BY c.likeness DESC, l.popularity_rank, c.movie_id COLLATE "C"))::integer AS rank,
         c.movie_id,
         c.title,
         c.genres,
         c.release_year
     FROM compared AS c
+    LEFT JOIN embrec.movie_likes AS l ON l.movie_index = c.movie_index
     WHERE c.likeness >= 0.3
     ORDER BY rank
     LIMIT suggest_movies.n;

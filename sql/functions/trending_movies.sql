@@ -41,7 +41,7 @@ BEGIN ATOMIC
         CROSS JOIN overall AS o
     )
     SELECT
-        (row_number() OVER (ORDER BY t.trend DESC, t.recent_count DESC, t.movie_index))::integer AS rank,
+        (row_number() OVER (ORDER BY t.trend DESC, t.recent_count DESC, l.popularity_rank, m.movie_id COLLATE "C"))::integer AS rank,
         m.movie_id,
         m.title,
         t.trend,
@@ -49,6 +49,7 @@ BEGIN ATOMIC
         t.rating_count
     FROM trends AS t
     JOIN embrec.movies AS m ON m.movie_index = t.movie_index
+    LEFT JOIN embrec.movie_likes AS l ON l.movie_index = t.movie_index
     WHERE t.movie_index IN (
         SELECT w.movie_index
         FROM embrec.movies_within(

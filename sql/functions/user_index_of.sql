@@ -1,4 +1,5 @@
--- A user's index, giving a new id the next one; one transaction at a time gives out indexes.
+-- A user's index, giving a new id the next one. One transaction at a time gives out indexes, so the call may wait for
+-- some seconds and then fails with SQLSTATE 55P03 (lock_indexes). A trigger that may not fail its statement catches that.
 CREATE OR REPLACE FUNCTION embrec.user_index_of(user_id text)
 RETURNS integer
 LANGUAGE plpgsql
@@ -9,8 +10,7 @@ DECLARE
     found integer := (SELECT u.user_index FROM embrec.users AS u WHERE u.user_id = user_index_of.user_id);
 BEGIN
     IF found IS NULL THEN
-        -- Both, always in this order, or two transactions with new users and new movies could wait for each other.
-        LOCK TABLE embrec.users, embrec.movies IN SHARE ROW EXCLUSIVE MODE;
+        PERFORM embrec.lock_indexes();
         INSERT INTO embrec.users (user_index, user_id)
         SELECT coalesce(max(u.user_index) + 1, 0), user_index_of.user_id FROM embrec.users AS u
         ON CONFLICT DO NOTHING;

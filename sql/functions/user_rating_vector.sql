@@ -13,9 +13,7 @@ DECLARE
 BEGIN
     SELECT r.* INTO run FROM embrec.model_runs AS r WHERE r.model_run_id = user_rating_vector.model_run_id;
     SELECT e.embedding, e.bias, e.fingerprint INTO stored
-    FROM embrec.user_embeddings AS e
-    WHERE e.model_run_id = user_rating_vector.model_run_id AND e.part = 'rating'
-        AND e.user_index = user_rating_vector.user_index;
+    FROM embrec.stored_vectors('user', user_rating_vector.model_run_id, 'rating', ARRAY[user_rating_vector.user_index]) AS e;
     -- A run that cannot solve for a user has nothing better than what it stored.
     IF FOUND AND (run.user_vectors = 'stored' OR stored.fingerprint = embrec.ratings_fingerprint(user_rating_vector.user_index)) THEN
         RETURN stored.embedding || ARRAY[coalesce(stored.bias, 0) / coalesce(run.bias_feature, 1)]::vector;

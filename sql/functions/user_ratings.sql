@@ -1,10 +1,10 @@
--- A user's n newest ratings; those without a time come last, by how they were loaded. No rows for an unknown id.
+-- A user's n newest ratings; those without a time come last, the highest first. No rows for an unknown id.
 CREATE OR REPLACE FUNCTION embrec.user_ratings(user_id text, n integer DEFAULT 10)
 RETURNS SETOF embrec.rated_movie
 LANGUAGE sql STABLE PARALLEL SAFE
 BEGIN ATOMIC
     SELECT
-        (row_number() OVER (ORDER BY r.rated_at DESC NULLS LAST, r.movie_index))::integer AS rank,
+        (row_number() OVER (ORDER BY r.rated_at DESC NULLS LAST, r.rating DESC, m.movie_id COLLATE "C"))::integer AS rank,
         m.movie_id,
         m.title,
         r.rating,

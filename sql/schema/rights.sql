@@ -9,16 +9,18 @@ DECLARE
     roles text[] := '{embrec_owner,embrec_loader,embrec_trainer,embrec_publisher,embrec_reader,embrec_api}';
     -- Functions that answer, and functions that record ratings and outcomes; embrec_api may call only these.
     asking text[] := '{similar_movies,similar_users,find_movies,recommend_movies,recommend_for,explain_recommendation,'
-        'predict_rating,predict_ratings,rating_uncertainty,popular_movies,trending_movies,assign_variant,known_id,'
+        'predict_rating,predict_ratings,rating_uncertainty,popular_movies,best_rated_movies,trending_movies,assign_variant,known_id,'
         'movie_named,explain_for,movie_details,user_ratings,trained_runs,map_movies,known_genres,suggest_movies}';
     telling text[] := '{add_rating,remove_rating,record_exposure,record_outcome}';
-    loading text[] := '{refresh_statistics,forget_user,follow_ratings,settle_scale}';
-    -- These run with the caller's rights, because they make triggers on the caller's own table.
-    following text[] := '{follow_table,ratings_of_table}';
+    loading text[] := '{refresh_statistics,forget_user,follow_ratings,apply_followed,settle_scale}';
+    -- These run with the caller's rights: they make triggers on the caller's own table, or lock tables for a load.
+    following text[] := '{follow_table,ratings_of_table,refuse_to_follow,lock_indexes,writers_of}';
     -- And these, which know what a rating is; set_rating_scale replaces a scale only for the owner of the table.
     scaling text[] := '{rating_bounds,as_rating,trimmed,ratings_beyond,set_rating_scale}';
-    training text[] := '{open_run,close_run,index_run,index_ranking,run_digest,refresh_statistics,settle_scale}';
-    publishing text[] := '{refresh,run_digest,refresh_statistics}';
+    -- A trigger of embrec's own tables, which nobody else may put on a table with columns of other types.
+    internal text[] := '{followed_at_commit}';
+    training text[] := '{open_run,close_run,index_run,index_ranking,run_digest,refresh_statistics,apply_followed,settle_scale}';
+    publishing text[] := '{refresh,run_digest,refresh_statistics,apply_followed}';
     extension_schema name := (
         SELECT n.nspname FROM pg_extension AS e JOIN pg_namespace AS n ON n.oid = e.extnamespace WHERE e.extname = 'vector'
     );
@@ -49,9 +51,15 @@ BEGIN
             (SELECT string_agg(format('CREATE ROLE %I NOLOGIN', name), '; ') FROM unnest(missing) AS name);
     END IF;
 
-    -- Functions with the caller's rights need it of the readers, those with the owner's of the owner.
+    -- Functions with the caller's rights need it of the readers, those with the owner's of the owner. It is granted by
+    -- name, so that no answer fails once somebody takes it from PUBLIC.
     FOREACH role IN ARRAY '{embrec_owner,embrec_reader,embrec_trainer}'::text[] LOOP
-        IF to_regrole(role) IS NOT NULL AND NOT has_schema_privilege(role, extension_schema, 'USAGE') THEN
+        IF to_regrole(role) IS NOT NULL AND has_schema_privilege(extension_schema, 'USAGE WITH GRANT OPTION') AND NOT EXISTS (
+            SELECT
+            FROM pg_namespace AS n
+            CROSS JOIN aclexplode(n.nspacl) AS a
+            WHERE n.nspname = extension_schema AND a.grantee = to_regrole(role) AND a.privilege_type = 'USAGE'
+        ) THEN
             EXECUTE format('GRANT USAGE ON SCHEMA %I TO %I', extension_schema, role);
         END IF;
     END LOOP;
@@ -97,7 +105,7 @@ BEGIN
         WHERE p.pronamespace = 'embrec'::regnamespace AND pg_has_role(p.proowner, 'USAGE')
     LOOP
         EXECUTE format('REVOKE ALL ON FUNCTION %s FROM PUBLIC', ours.function);
-        IF ours.name = ANY (asking || telling || loading || training || publishing) AND NOT ours.of_any_id THEN
+        IF ours.name = ANY (asking || telling || loading || internal || training || publishing) AND NOT ours.of_any_id THEN
             EXECUTE format(
                 'ALTER FUNCTION %s SECURITY DEFINER SET search_path = pg_catalog, %I, pg_temp', ours.function, extension_schema
             );
@@ -108,6 +116,7 @@ BEGIN
             WHEN ours.name = ANY (asking) THEN '{embrec_api,embrec_reader}'
             WHEN ours.name = ANY (telling) THEN '{embrec_api,embrec_loader}'
             WHEN ours.name = 'id_text' THEN '{embrec_api,embrec_loader,embrec_reader}' -- functions of any id call it
+            WHEN ours.name = ANY (internal) THEN '{}'
             WHEN ours.name = ANY (following) THEN '{embrec_loader}'
             WHEN ours.name = ANY (scaling) THEN '{embrec_loader,embrec_reader,embrec_trainer}'
             WHEN ours.name = ANY (loading || training || publishing) THEN array_remove(ARRAY[
@@ -154,11 +163,15 @@ BEGIN
         END IF;
     END IF;
     IF to_regrole('embrec_publisher') IS NOT NULL THEN
-        GRANT SELECT ON embrec.model_runs, embrec.publications, embrec.published_run TO embrec_publisher;
+        GRANT SELECT ON embrec.model_runs, embrec.publications TO embrec_publisher;
         GRANT INSERT ON embrec.publications TO embrec_publisher;
         IF to_regclass('embrec.experiments') IS NOT NULL THEN
             GRANT SELECT, INSERT, UPDATE ON embrec.experiments TO embrec_publisher;
-            GRANT SELECT ON embrec.exposures, embrec.outcomes, embrec.experiment_results TO embrec_publisher;
+            GRANT SELECT ON embrec.exposures, embrec.outcomes TO embrec_publisher;
+        END IF;
+        -- A downgrade leaves no views, because an upgrade installs them.
+        IF to_regclass('embrec.published_run') IS NOT NULL THEN
+            GRANT SELECT ON embrec.published_run, embrec.experiment_results TO embrec_publisher;
         END IF;
     END IF;
 END

@@ -37,7 +37,7 @@ def published(engine: sa.Engine) -> int:
     with engine.begin() as connection:
         store(connection, run, "movie", {part: Vectors(indexes, values) for part, values in vectors.items()})
         store(connection, run, "user", {"rating": Vectors(indexes, vectors["rating"])})
-        scale = {"lowest_rating": 1, "highest_rating": 5, "rating_power": 1.5}
+        scale = {"lowest_rating": 1, "highest_rating": 5, "rating_power": 1.5, "dislike_weight": 0.2}
         records.finish(connection, run, TrainedRun(5, "two_part", "fold_in", mean=3.5, **scale))
     publishing.publish(engine, run)
     return run

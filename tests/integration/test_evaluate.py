@@ -8,11 +8,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import sqlalchemy as sa
 from data import load_frame, rating_frame
 
-from embrec import metrics
+from embrec import metrics, splits
 from embrec.data.files import sources
 from embrec.data.files.movies import Movie
 from embrec.data.files.validate import NO_TIME
@@ -23,6 +24,7 @@ from embrec.evaluation.data import EvaluationData, database_data, rating_splits,
 from embrec.evaluation.evaluate import Outcome
 from embrec.models.base import Ratings
 from embrec.models.hybrid import TwoPart
+from embrec.serving import recommend
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -139,6 +141,63 @@ def test_what_was_seen_is_not_recommended_and_the_test_part_is_not_shown() -> No
     cheat, heart = evaluate.rank(data, [Contender("cheat", rank=cheating), Contender("heart", rank=by_heart)], (0, 1))
     assert cheat.values["NDCG@10"] == [1.0, 1.0]
     assert max(heart.values["NDCG@10"]) < 0.6
+
+
+def test_the_share_of_held_out_dislikes_in_lists_is_counted() -> None:
+    random = np.random.default_rng(0)
+    rows = [(f"u{user}", f"m{movie:02}") for user in range(40) for movie in random.permutation(60)[:30]]
+    frame = pd.DataFrame(rows, columns=["user_id", "movie_id"])
+    frame["rating"] = 1.0 + 2 * (frame.movie_id.str[1:].astype(int) // 20)
+    frame.loc[frame.user_id == "u0", "rating"] = 1.0  # who likes nothing counts too
+    data = read_data(sources.from_frame(frame, []))
+    number = np.array([int(each[1:]) for each in data.movie_ids])
+    kept, held = splits.per_user(data.ratings.users, 0.2, 0)
+    training, test = data.part(kept), data.part(held)
+    for sign in (-1, 1):
+        contender = Contender(
+            "by number", rank=lambda _training, _seed, sign=sign: lambda users: np.tile(sign * number, (len(users), 1))
+        )
+        (outcome,) = evaluate.rank(data, [contender], (0,))
+        shown = []
+        for user in range(40):
+            unseen = np.setdiff1d(np.arange(60), training.movies[training.users == user])
+            best = sorted(unseen, key=lambda movie: -sign * number[movie])[:10]
+            mine = test.users == user
+            shown += [movie in best for movie in test.movies[mine & (test.ratings <= 2)]]
+        assert outcome.values["dislikes@10"] == [pytest.approx(np.mean(shown))]
+        assert (np.mean(shown) > 0.2) == (sign == -1), "the lowest numbers are disliked"
+
+
+def test_no_share_of_dislikes_is_reported_where_nothing_is_disliked() -> None:
+    data = read_data(sources.from_frame(rating_frame().assign(rating=1.0), []))
+    (outcome,) = evaluate.rank(data, [contenders.popularity()], (0,))
+    assert "dislikes@10" not in outcome.values
+
+
+@pytest.mark.parametrize("constant", [False, True])
+def test_the_popularity_baseline_is_what_newcomers_get(engine: sa.Engine, constant: bool) -> None:
+    frame = rating_frame(movies=40, count=200)
+    if constant:
+        frame["rating"] = 3.0
+    load_frame(engine, frame)
+    newcomers = recommend.recommend_movies(engine, "nobody", 100).movie_id.tolist()
+    for data in (database_data(engine), read_data(sources.from_frame(frame, []))):
+        rank = contenders.popularity().rank
+        assert rank is not None
+        scores = rank(data.ratings, 0)(np.array([0], np.int32))[0]
+        assert [data.movie_ids[movie] for movie in np.argsort(-scores)] == newcomers
+    counts = frame.groupby("movie_id").size()
+    assert counts.nunique() < len(counts), "some are equal"
+    if constant:
+        expected = sorted(counts.index, key=lambda movie: (-counts[movie], str(movie)))
+        assert newcomers == [str(movie) for movie in expected]
+
+
+def test_equal_scores_are_ranked_by_popularity() -> None:
+    data = read_data(sources.from_frame(rating_frame(movies=40, count=400), []))
+    flat = Contender("flat", rank=lambda training, seed: lambda users: np.zeros((len(users), 40)))
+    found, popular = evaluate.rank(data, [flat, contenders.popularity()], (0,))
+    assert found.values == popular.values
 
 
 def test_differences_are_paired() -> None:

@@ -28,7 +28,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Mount
 from web import MANY, running, two_runs
 
-from embrec import db, web
+from embrec import config, db, web
 from embrec.data import ratings
 from embrec.errors import DatabaseError, UnknownMovieError
 from embrec.runs import experiments, publishing
@@ -128,7 +128,7 @@ def test_answers_are_those_of_the_functions(client: httpx.Client, engine: sa.Eng
     assert [row["movie_id"] for row in found["movies"]] == expected["movie_id"].tolist()
     for row in found["movies"]:
         reasons = explain.explain_for(engine, given["ratings"], row["movie_id"])
-        helpful = reasons[reasons["contribution"] > 0]
+        helpful = reasons[reasons["relation"] == "because"]
         assert [each["contribution"] for each in row["reasons"]] == helpful["contribution"].tolist()
     known = client.post("/api/details", json=BODIES["/api/details"]).json()
     assert known == {"movies": [client.get(f"/api/movies/{movie}").json() for movie in (100, 101)]}
@@ -150,9 +150,21 @@ def test_what_speaks_for_a_movie_is_named_whatever_speaks_more_against_it(
     found = client.post("/api/recommendations", json={"ratings": given, "n": 8}).json()["movies"]
     for row in found:
         parts = explain.explain_for(engine, given, row["movie_id"], None).dropna(subset="movie_id")
-        best = parts[parts["contribution"] > 0].nlargest(REASONS, "contribution")
+        best = parts[parts["relation"] == "because"].nlargest(REASONS, "contribution")
         assert [each["movie_id"] for each in row["reasons"]] == best["movie_id"].tolist()
+        assert all(each["rating"] > 2 for each in row["reasons"]), "a dislike is no reason"
+        worst = parts[parts["relation"] == "although"].nsmallest(1, "contribution")
+        worst = worst[-worst["contribution"] >= worst["score"] / 10]
+        assert [each["movie_id"] for each in row["although"]] == worst["movie_id"].tolist()
+    assert any(row["although"] for row in found)
     assert any(len(row["reasons"]) == REASONS for row in found)
+
+
+def test_a_visitor_with_dislikes_alone_gets_popular_movies_without_reasons(client: httpx.Client) -> None:
+    found = client.post("/api/recommendations", json={"ratings": {"100": 1, "101": 2}, "n": 8}).json()
+    assert found["basis"] == "popularity"
+    assert not {"100", "101"} & {row["movie_id"] for row in found["movies"]}
+    assert not any(row["reasons"] or row["although"] for row in found["movies"])
 
 
 def test_a_users_predictions_are_of_the_run_and_the_ratings_that_recommend(
@@ -516,7 +528,7 @@ def test_without_the_extra_it_is_named(url: str, embrec, monkeypatch: pytest.Mon
     monkeypatch.setitem(sys.modules, "uvicorn", None)
     code, out, err = embrec("explore", "--database-url", url)
     assert (code, out) == (1, "")
-    assert err.endswith("needs uvicorn, which is not installed. Run: pip install 'embrec[web]'\n")
+    assert err.endswith(f"needs uvicorn, which is not installed. Run: {config.install_command('web')}\n")
 
 
 # A fake browser that blocks until it has the page, as text browsers do.

@@ -53,9 +53,13 @@ def tables(engine: sa.Engine) -> tuple[pd.DataFrame, pd.DataFrame]:
     return rated, movies
 
 
-def weights(values: np.ndarray) -> np.ndarray:
+def unsigned_weights(values: np.ndarray) -> np.ndarray:
     place = (np.clip(values, 1, 5) - 1) / 4
     return (0.2 + 0.8 * place) ** 1.5
+
+
+def weights(values: np.ndarray) -> np.ndarray:
+    return np.where(values <= 1, -0.2, np.where(values <= 2, -0.1, unsigned_weights(values)))
 
 
 def preference_scores(vectors: dict[str, np.ndarray], own: pd.DataFrame) -> np.ndarray:
@@ -319,16 +323,30 @@ def test_contributions_add_up_to_the_score(engine: sa.Engine, vectors) -> None:
     assert len(explain.explain_recommendation(engine, "u4", best.movie_id, 2)) == 2
 
 
-def test_popular_movies_are_a_bayesian_average(engine: sa.Engine, vectors) -> None:
+def test_the_best_rated_movies_are_a_bayesian_average(engine: sa.Engine, vectors) -> None:
     rated, movies = tables(engine)
     each = rated.groupby("movie_index").rating.agg(["sum", "count", "mean"])
     weight, mean = len(rated) / len(each), rated.rating.mean()
     expected = ((each["sum"] + weight * mean) / (each["count"] + weight)).sort_values(ascending=False, kind="stable")
-    frame = recommend.popular_movies(engine, 100)
+    frame = recommend.best_rated_movies(engine, 100)
     assert frame.movie_id.tolist() == movies.movie_id[expected.index].tolist()
-    assert np.allclose(frame.popularity, expected)
+    assert np.allclose(frame.adjusted_rating, expected)
     assert np.allclose(frame.mean_rating, each["mean"][expected.index])
     assert frame.rating_count.tolist() == each["count"][expected.index].tolist()
+
+
+def test_popular_movies_have_the_most_likes(engine: sa.Engine, vectors) -> None:
+    rated, _movies = tables(engine)
+    each = rated.groupby("movie_id").rating.agg(["count", "mean"])
+    each["likes"] = rated[rated.rating >= 4].groupby("movie_id").size()
+    assert each.likes.nunique() < len(each), "some are equal"
+    order = ["likes", "count", "mean", "movie_id"]
+    expected = each.reset_index().sort_values(order, ascending=[False, False, False, True])
+    frame = recommend.popular_movies(engine, 100)
+    assert frame.movie_id.tolist() == expected.movie_id.tolist()
+    assert frame.popularity.tolist() == expected.likes.tolist()
+    assert np.allclose(frame.mean_rating, expected["mean"])
+    assert frame.rating_count.tolist() == expected["count"].tolist()
     ratings.add_rating(engine, "u1", NEW_MOVIE, 5)
     assert NEW_MOVIE not in set(recommend.popular_movies(engine, 100).movie_id), "as of the last refresh"
     assert ratings.refresh_statistics(engine)
@@ -633,6 +651,7 @@ def test_fingerprints_are_sqls(admin: sa.Engine, given_ratings) -> None:
         values,
         users.astype(np.int32),
         indexes.astype(np.int32),
+        [],
         [],
         [],
         {},

@@ -14,7 +14,7 @@ from data import FAKE_RUN, load_frame, rating_frame, stored_run
 from embrec import metrics, splits
 from embrec.data.extraction import extract
 from embrec.errors import ConfigError, DataError, RunError, TrainingError, UnknownRunError
-from embrec.runs import embeddings, publishing, records
+from embrec.runs import cleanup, embeddings, publishing, records
 from embrec.serving import similar
 from embrec.training import train
 
@@ -418,3 +418,22 @@ def test_of_two_publishers_at_once_both_are_in_the_history(engine: sa.Engine) ->
         )
         assert history == made
         assert records.published_run_id(connection) == newest
+
+
+def test_a_training_keeps_the_newest_runs_and_what_may_answer(engine: sa.Engine) -> None:
+    load_frame(engine, rating_frame())
+    made = [stored_run(engine, VECTORS) for _ in range(4)]
+    publishing.publish(engine, made[0])
+    result = train(engine, QUICK, {"epochs": 1}, keep=2)
+    assert (result.published, result.deleted) == (True, tuple(made[1:3]))
+    assert [run.model_run_id for run in records.list_runs(engine)] == [result.model_run_id, made[3], made[0]]
+    assert publishing.rollback(engine) == made[0]
+    assert train(engine, QUICK, {"epochs": 1}, publish=False, keep=None).deleted == ()
+
+
+def test_a_training_by_a_role_that_owns_no_run_deletes_none(engine: sa.Engine) -> None:
+    load_frame(engine, rating_frame())
+    stored_run(engine, VECTORS)
+    with engine.begin() as connection:
+        connection.execute(sa.text("SET LOCAL ROLE embrec_trainer"))
+        assert cleanup.delete_old(connection, 1) == []

@@ -32,6 +32,7 @@ READS: dict[str, Callable[[Bind], pd.DataFrame | float | str | None]] = {
     "similar_movies": lambda bind: embrec.similar_movies(bind, "100", 20),
     "similar_users": lambda bind: embrec.similar_users(bind, "u0", 30),
     "popular_movies": lambda bind: embrec.popular_movies(bind, 20),
+    "best_rated_movies": lambda bind: embrec.best_rated_movies(bind, 20),
     "trending_movies": lambda bind: embrec.trending_movies(bind, SOME_TIME, 20),
     "find_movies": lambda bind: embrec.find_movies(bind, "film 日本", 20),
     "assign_variant": lambda bind: experiments.assign_variant(bind, "u5"),

@@ -112,8 +112,9 @@ def cosines(vectors: np.ndarray, own: int) -> np.ndarray:
 def scores(vectors: Mapping[str, np.ndarray], own: Mapping[int, float]) -> np.ndarray:
     """Return the scores of all movies for a user with these ratings."""
     place = (np.array(list(own.values())) - 1) / 4
+    weights = np.where(place <= 0.25, -0.2 * (1 - 2 * place), (0.2 + 0.8 * place) ** 1.5)
     profiles = vectors["movie profile"].astype(np.float64)[[movie - 100 for movie in own]]
-    return vectors["movie preference"].astype(np.float64) @ ((0.2 + 0.8 * place) ** 1.5 @ profiles)
+    return vectors["movie preference"].astype(np.float64) @ (weights @ profiles)
 
 
 @dataclass

@@ -11,7 +11,8 @@ import sqlalchemy as sa
 from data import FAKE_RUN, load_frame, rating_frame, two_part_run
 
 from embrec.data import ratings
-from embrec.errors import UnknownUserError
+from embrec.db import schema
+from embrec.errors import BusyError, DatabaseError, UnknownUserError
 from embrec.runs import embeddings, experiments, records
 from embrec.runs.embeddings import Vectors
 from embrec.serving import recommend, similar
@@ -99,6 +100,31 @@ def test_a_user_forgotten_while_a_run_trains_gets_no_vector_in_it(served: sa.Eng
     assert count(served, f"SELECT count(*) FROM embrec.user_embeddings WHERE model_run_id = {second}") == 29
 
 
+def test_who_is_forgotten_while_an_index_is_made_waits_for_nothing_and_is_gone_with_it(served: sa.Engine) -> None:
+    index = count(served, "SELECT user_index FROM embrec.users WHERE user_id = 'u1'")
+    left = f"SELECT count(*) FROM embrec.user_embeddings WHERE user_index = {index}"
+    with served.begin() as indexing:
+        indexing.execute(sa.text("SELECT pg_advisory_xact_lock(hashtext('embrec.index_run'), 2)"))
+        indexing.execute(
+            sa.text("LOCK TABLE embrec.user_embeddings_run_2_rating IN SHARE MODE")
+        )  # as CREATE INDEX does
+        with served.begin() as forgetting:
+            forgetting.execute(sa.text("SET LOCAL lock_timeout = '1s'"))
+            assert ratings.forget_user(forgetting, "u1")
+        assert count(served, f"{left} AND model_run_id = 1") == 0
+        assert count(served, f"{left} AND model_run_id = 2") > 0
+        indexing.execute(sa.text("SELECT embrec.index_run(2, 'user', 'rating')"))
+        before_the_end = threading.Thread(target=ratings.forget_user, args=(served, "u2"))
+        before_the_end.start()
+        before_the_end.join(0.5)
+        assert before_the_end.is_alive(), "it would leave its vectors behind"
+    before_the_end.join()
+    for user in ("u1", "u2"):
+        assert count(served, f"SELECT count(*) FROM embrec.users WHERE user_id = '{user}'") == 0
+    forgotten = "SELECT count(*) FROM embrec.user_embeddings JOIN embrec.users USING (user_index)"
+    assert count(served, f"{forgotten} WHERE forgotten_at IS NOT NULL") == 0
+
+
 def test_a_rating_that_comes_at_the_same_moment_is_nobodys(served: sa.Engine) -> None:
     index = count(served, "SELECT user_index FROM embrec.users WHERE user_id = 'u1'")
     with served.connect() as forgetting, served.connect() as rating:
@@ -125,3 +151,99 @@ def test_the_command_asks_first(embrec, url: str, served: sa.Engine, monkeypatch
     code, out, err = embrec("forget", "u1", "--yes", "--database-url", url)
     assert (code, out) == (1, "")
     assert err == "embrec: There is no user with the id 'u1'.\n"
+
+
+@pytest.mark.parametrize("level", ["REPEATABLE READ", "SERIALIZABLE"])
+def test_a_transaction_that_would_not_see_the_newest_ratings_is_refused(served: sa.Engine, level: str) -> None:
+    with served.execution_options(isolation_level=level).connect() as connection:
+        connection.execute(sa.text("SELECT count(*) FROM embrec.ratings"))
+        ratings.add_rating(served, "u1", "since then", 5)
+        with pytest.raises(DatabaseError, match="BEGIN ISOLATION LEVEL READ COMMITTED"):
+            ratings.forget_user(connection, "u1")
+    with served.begin() as connection:
+        connection.execute(
+            sa.text(f"ALTER DATABASE {served_name(connection)} SET default_transaction_isolation = '{level}'")
+        )
+    served.dispose()
+    assert ratings.forget_user(served, "u1"), "the library's own transaction has the level that it needs"
+    assert (
+        count(
+            served,
+            "SELECT count(*) FROM embrec.ratings JOIN embrec.users USING (user_index) WHERE forgotten_at IS NOT NULL",
+        )
+        == 0
+    )
+
+
+def served_name(connection: sa.Connection) -> str:
+    return str(connection.scalar(sa.text("SELECT quote_ident(current_database())")))
+
+
+@pytest.mark.parametrize("before", ["", "SELECT embrec.record_exposure('u1')"])
+@pytest.mark.parametrize("writes", ["record_exposure('u1')", "record_outcome('u1', 1)", "add_rating('u1', '105', 2)"])
+def test_what_is_recorded_at_the_same_moment_goes_too(served: sa.Engine, before: str, writes: str) -> None:
+    experiments.start(served, "one", 1, 2)
+    index = count(served, "SELECT user_index FROM embrec.users WHERE user_id = 'u1'")
+    with served.begin() as connection:
+        connection.execute(sa.text(before or "SELECT 1"))
+    answers: list[bool] = []
+    with served.connect() as recording:
+        recording.execute(sa.text(f"SELECT embrec.{writes}"))
+        forgetting = threading.Thread(target=lambda: answers.append(ratings.forget_user(served, "u1")))
+        forgetting.start()
+        forgetting.join(0.5)
+        recording.commit()
+    forgetting.join()
+    assert answers == [True]
+    for query in (
+        "SELECT count(*) FROM embrec.exposures WHERE user_id = 'u1'",
+        "SELECT count(*) FROM embrec.outcomes WHERE user_id = 'u1'",
+        f"SELECT count(*) FROM embrec.ratings WHERE user_index = {index}",
+    ):
+        assert count(served, query) == 0
+
+
+def test_an_outcome_that_waits_for_the_forgetting_counts_for_nobody(served: sa.Engine) -> None:
+    experiments.start(served, "one", 1, 2)
+    experiments.record_exposure(served, "u1")
+    counted: list[bool] = []
+    with served.connect() as forgetting:
+        assert ratings.forget_user(forgetting, "u1")
+        recording = threading.Thread(target=lambda: counted.append(experiments.record_outcome(served, "u1", 1)))
+        recording.start()
+        recording.join(0.5)
+        forgetting.commit()
+    recording.join()
+    assert counted == [False]
+
+
+@pytest.mark.parametrize("writes", ["add_rating('u1', '100', 2)", "add_rating('somebody new', '100', 2)"])
+def test_who_stays_in_the_way_of_a_forgetting_is_named(served: sa.Engine, writes: str) -> None:
+    with served.connect() as open_one:
+        open_one.execute(sa.text(f"SELECT embrec.{writes}"))
+        pid = open_one.scalar(sa.text("SELECT pg_backend_pid()"))
+        with pytest.raises(BusyError, match=f"process {pid} of the server .*End it, then try again"):
+            ratings.forget_user(served, "u1")
+    assert ratings.forget_user(served, "u1")
+
+
+def test_the_planners_statistics_keep_nothing_of_users(served: sa.Engine) -> None:
+    """Neither those of new tables nor, after an upgrade, those of a run of before."""
+    experiments.start(served, "one", 1, 2)
+    for number in range(30):
+        experiments.record_exposure(served, f"u{number}")
+        experiments.record_outcome(served, f"u{number}", 1)
+    kept = sa.text(
+        "SELECT tablename, attname FROM pg_stats WHERE schemaname = 'embrec' AND (attname IN ('user_id', 'labels')"
+        " OR tablename LIKE 'user_embeddings%' AND attname IN ('embedding', 'bias', 'spread', 'fingerprint'))"
+    )
+    with served.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(sa.text("UPDATE embrec.users SET labels = ARRAY['postcode ' || user_index]"))
+        connection.execute(sa.text("ANALYZE"))
+        assert connection.execute(kept).all() == []
+        schema.downgrade(served, "0013")
+        connection.execute(sa.text("ANALYZE"))
+        assert len(connection.execute(kept).all()) > 5
+        schema.upgrade(served)
+        connection.execute(sa.text("ANALYZE"))
+        assert connection.execute(kept).all() == []

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import scipy.sparse
@@ -65,8 +67,63 @@ def test_a_users_vector_is_the_weighted_sum_of_the_profiles() -> None:
     fitted = fit(ratings, Options(dimensions=8, penalty=20.0), seed=0)
     weights = np.zeros((ratings.user_count, ratings.movie_count))
     share = (ratings.ratings - 2) / (5 - 2)
-    weights[ratings.users, ratings.movies] = (0.2 + 0.8 * share) ** 1.5
+    weights[ratings.users, ratings.movies] = np.where(share == 0, -0.15, (0.2 + 0.8 * share) ** 1.5)
     assert np.allclose(fitted.user_vectors, weights @ fitted.movie_profiles, atol=1e-5)
+
+
+def test_what_movies_go_together_is_learned_as_without_dislikes() -> None:
+    ratings = two_camps()
+    counting, not_counting = (
+        fit(ratings, Options(dimensions=8, penalty=20.0, dislike_weight=weight), seed=0) for weight in (0.2, 0.0)
+    )
+    assert np.array_equal(counting.movie_vectors, not_counting.movie_vectors)
+    assert np.array_equal(counting.movie_profiles, not_counting.movie_profiles)
+    assert not np.array_equal(counting.user_vectors, not_counting.user_vectors)
+
+
+@pytest.mark.parametrize("most_movies", [12_000, 30])
+def test_users_with_dislikes_alone_are_like_the_average(most_movies: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ease, "_MOST_MOVIES", most_movies)
+    ratings = two_camps()
+    hater = ratings.users == 7
+    fitted = fit(
+        replace(ratings, ratings=np.where(hater, np.float32(2), ratings.ratings)),
+        Options(dimensions=8, penalty=20.0),
+        seed=0,
+    )
+    others = np.delete(fitted.user_vectors, 7, axis=0).mean(axis=0)
+    assert similarity.cosines(np.array([fitted.user_vectors[7], others]))[0, 1] > 0.97
+
+
+@pytest.mark.parametrize(
+    ("values", "dislikes"),
+    [
+        (np.array([1, 2, 3, 4, 5]), 2),
+        (np.arange(0.5, 5.5, 0.5), 3),
+        (np.arange(1, 11), 3),
+        (np.arange(1, 101), 25),
+        (np.array([0.1, 0.2, 0.3, 0.4, 0.5]), 2),
+        (np.array([-1, 1]), 1),
+        (np.array([1]), 0),
+    ],
+)
+def test_the_lowest_quarter_of_any_scale_is_disliked(values: np.ndarray, dislikes: int) -> None:
+    ratings = values.astype(np.float32)
+    users = np.arange(len(ratings), dtype=np.int32)
+    weighting = ease._weighting(Ratings(users, users, ratings, len(users), len(users)), Options())
+    weights = weighting.of(ratings)
+    assert (weights < 0).sum() == dislikes
+    assert (np.diff(weights) > 0).all()
+    assert weights[0] == (pytest.approx(-0.15) if dislikes else 1.0)
+    assert weights[-1] == 1.0
+    assert (weighting.unsigned(ratings) > 0).all()
+
+
+def test_counts_are_no_opinions() -> None:
+    plays = np.array([1] * 80 + [2] * 10 + [500] * 10, np.float32)
+    users = np.arange(len(plays), dtype=np.int32)
+    weighting = ease._weighting(Ratings(users, users, plays, len(users), len(users)), Options())
+    assert (weighting.of(plays) > 0).all()
 
 
 def test_users_are_recommended_what_their_camp_likes() -> None:

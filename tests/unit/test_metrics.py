@@ -25,6 +25,26 @@ def plain(scores: np.ndarray, relevant: np.ndarray, n: int) -> dict[str, float]:
     }
 
 
+@pytest.mark.parametrize(
+    ("values", "disliked", "liked"),
+    [
+        ([1, 2, 3, 4, 5], [1, 2], [4, 5]),
+        ([0.5, 1, 1.5, 2, 2.5, 3, 3.5, 4, 4.5, 5], [0.5, 1, 1.5], [4, 4.5, 5]),
+        (list(range(1, 11)), [1, 2, 3], [8, 9, 10]),
+        ([0.1, 0.2, 0.3, 0.4, 0.5], [0.1, 0.2], [0.4, 0.5]),
+        ([0, 1], [0], [1]),
+        ([3], [], [3]),
+    ],
+)
+def test_likes_and_dislikes_are_the_outer_quarters_of_the_scale(
+    values: list[float], disliked: list[float], liked: list[float]
+) -> None:
+    ratings = np.array(values, np.float32)
+    low, high = float(ratings.min()), float(ratings.max())
+    assert ratings[ratings <= metrics.disliked_to(low, high)].tolist() == np.array(disliked, np.float32).tolist()
+    assert ratings[ratings >= metrics.liked_from(low, high)].tolist() == np.array(liked, np.float32).tolist()
+
+
 @given(st.integers(0, 10_000), st.integers(2, 30), st.integers(1, 12))
 def test_lists_are_measured_as_by_a_plain_loop(seed: int, movies: int, n: int) -> None:
     random = np.random.default_rng(seed)

@@ -28,17 +28,23 @@ def most_rated(training: Ratings, most: int) -> tuple[NDArray[np.int64], Ratings
     return chosen, Ratings(users, movies, ratings, training.user_count, most)
 
 
-def with_others(fitted: Preference, chosen: NDArray[np.int64], weights: scipy.sparse.csr_array) -> Preference:
+def with_others(
+    fitted: Preference,
+    chosen: NDArray[np.int64],
+    weights: scipy.sparse.csr_array,
+    unsigned: scipy.sparse.csr_array,
+) -> Preference:
     """Fold in the movies that were not chosen.
 
     Args:
         fitted: The ranking model of the chosen movies.
         chosen: The numbers of the chosen movies, ascending.
-        weights: The users' weights of all movies, of shape (user_count, movie_count).
+        weights: The users' weights of all movies in their vectors, of shape (user_count, movie_count).
+        unsigned: The same for learning, which knows no dislikes.
     """
     movie_count = weights.shape[1]
     others = np.setdiff1d(np.arange(movie_count), chosen)
-    tail = _folded_in(fitted, weights[:, others])
+    tail = _folded_in(fitted, unsigned[:, others])
 
     def all_movies(head: NDArray[np.float32], of_others: NDArray[np.float64]) -> NDArray[np.float32]:
         vectors = np.empty((movie_count, head.shape[1]), np.float32)
@@ -47,7 +53,7 @@ def with_others(fitted: Preference, chosen: NDArray[np.int64], weights: scipy.sp
 
     profiles = tail * _median_length(fitted.movie_profiles) / _median_length(fitted.movie_vectors)
     every_profile = all_movies(fitted.movie_profiles, profiles)
-    known = np.diff(weights.indptr) > 0
+    known = abs(weights).sum(axis=1) > 0
     to_similarity, *_ = np.linalg.lstsq(fitted.movie_vectors.astype(np.float64), fitted.similarity, rcond=None)
     return Preference(
         user_vectors=np.where(known[:, np.newaxis], weights @ every_profile, fitted.user_vectors).astype(np.float32),

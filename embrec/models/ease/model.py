@@ -22,7 +22,7 @@ import scipy.linalg
 import scipy.sparse
 from numpy.typing import NDArray
 
-from embrec.metrics import liked_from, ndcg
+from embrec.metrics import disliked_to, liked_from, ndcg
 from embrec.models.base import Preference, Ratings, RatingWeights
 from embrec.models.ease import long_tail
 from embrec.models.svd import largest
@@ -39,6 +39,8 @@ _MOST_VALIDATIONS = 3
 _FEW_MOVIES = 4_000
 # At most 12,000 movies: the dense solve needs about 5 GB and takes minutes.
 _MOST_MOVIES = 12_000
+# Above a share of 75 % low ratings, they are counts such as plays rather than opinions, and none is a dislike.
+_MOST_DISLIKES = 0.75
 # Relative tolerance: squared singular values below this fraction of the largest are rounding noise and are dropped.
 _LEAST_SHARE = 1e-8
 
@@ -52,12 +54,14 @@ class Options:
         penalty: Regularization, in ratings; None to choose it on held-out ratings.
         dropout: Dropout of the input, as regularization that grows with popularity; 0 regularizes all movies alike.
         rating_power: Exponent of a rating's weight; the higher, the more a high rating weighs. 0 weighs all alike.
+        dislike_weight: Weight of the lowest rating against its movie in a user's vector; 0 if no rating counts against.
     """
 
     dimensions: int = 64
     penalty: float | None = None
     dropout: float = 0.25
     rating_power: float = 1.5
+    dislike_weight: float = 0.15
 
 
 def gram_matrix(rows: scipy.sparse.csr_array) -> NDArray[np.float32]:
@@ -80,25 +84,34 @@ def gram_matrix(rows: scipy.sparse.csr_array) -> NDArray[np.float32]:
 
 @dataclass(frozen=True)
 class _Rows:
-    """The weights of users' ratings, and the same weights scaled by activity for fitting."""
+    """The weights of ratings in their users' vectors, and for fitting, which knows no dislikes, scaled by activity.
+
+    Users with dislikes alone weigh nothing, because nothing says what they like.
+    """
 
     weights: scipy.sparse.csr_array
     scaled: scipy.sparse.csr_array = field(repr=False)
+    unsigned: scipy.sparse.csr_array = field(repr=False)
 
     @classmethod
     def of(
         cls, ratings: Ratings, weighting: RatingWeights, positions: NDArray[np.bool_] | slice = slice(None)
     ) -> _Rows:
-        users, movies = ratings.users[positions], ratings.movies[positions]
-        shape = (ratings.user_count, ratings.movie_count)
-        weights = scipy.sparse.csr_array((weighting.of(ratings.ratings[positions]), (users, movies)), shape=shape)
-        weights.sort_indices()
-        counts = np.diff(weights.indptr)
-        scaled = weights.copy()
+        given, users, movies = ratings.ratings[positions], ratings.users[positions], ratings.movies[positions]
+
+        def matrix(values: NDArray[np.float64]) -> scipy.sparse.csr_array:
+            found = scipy.sparse.csr_array((values, (users, movies)), shape=(ratings.user_count, ratings.movie_count))
+            found.sort_indices()
+            return found
+
+        signed, unsigned = weighting.of(given), matrix(weighting.unsigned(given))
+        likes_any = np.bincount(users, signed > 0, minlength=ratings.user_count) > 0
+        counts = np.diff(unsigned.indptr)
+        scaled = unsigned.copy()
         scaled.data *= np.repeat(np.maximum(counts, 1.0) ** _ROW_POWER, counts)
         # Keep the total weight, or the same penalty would regularize other data more or less.
-        scaled *= np.sqrt((weights.data**2).sum() / max((scaled.data**2).sum(), 1e-30))
-        return cls(weights, scaled)
+        scaled *= np.sqrt((unsigned.data**2).sum() / max((scaled.data**2).sum(), 1e-30))
+        return cls(matrix(signed * likes_any[users]), scaled, unsigned)
 
 
 @dataclass(frozen=True)
@@ -168,18 +181,25 @@ def fit(
 
 def begin(training: Ratings, options: Options, seed: int) -> Finish:
     """Do the part of :func:`fit` that needs no rating vectors; the returned function takes them and finishes."""
-    weighting = RatingWeights(float(training.ratings.min()), float(training.ratings.max()), options.rating_power)
+    weighting = _weighting(training, options)
     if training.movie_count <= _MOST_MOVIES:
         return _begin(training, weighting, options, seed)
-    weights = _Rows.of(training, weighting).weights
+    rows = _Rows.of(training, weighting)
     chosen, most_rated = long_tail.most_rated(training, _MOST_MOVIES)
     finish_chosen = _begin(most_rated, weighting, options, seed)
 
     def finish(rating_vectors: NDArray[np.float32] | None) -> Preference:
         fitted = finish_chosen(None if rating_vectors is None else rating_vectors[chosen])
-        return long_tail.with_others(fitted, chosen, weights)
+        return long_tail.with_others(fitted, chosen, rows.weights, rows.unsigned)
 
     return finish
+
+
+def _weighting(training: Ratings, options: Options) -> RatingWeights:
+    lowest, highest = float(training.ratings.min()), float(training.ratings.max())
+    against = np.mean(training.ratings <= disliked_to(lowest, highest))
+    dislike = options.dislike_weight if against <= _MOST_DISLIKES else 0.0
+    return RatingWeights(lowest, highest, options.rating_power, dislike)
 
 
 def _begin(training: Ratings, weighting: RatingWeights, options: Options, seed: int) -> Finish:
@@ -241,13 +261,13 @@ class _Validation:
         entries = (np.ones(liked.sum(), bool), (training.users[liked], training.movies[liked]))
         shape = (training.user_count, training.movie_count)
         self._relevant = scipy.sparse.csr_array(entries, shape=shape)[users].toarray()
-        self._seen = rows.weights[users]
+        self._weights, self._seen = rows.weights[users], rows.unsigned[users]
         self._last: _Solution | None = None
 
     def quality(self, penalty: float, options: Options) -> NDArray[np.float64]:
         """Return each user's NDCG@10."""
         solution = self._last = _solve(self._gram, penalty, options, self._last)
-        scores = (self._seen @ solution.profiles * solution.shrinkage) @ solution.basis.T
+        scores = (self._weights @ solution.profiles * solution.shrinkage) @ solution.basis.T
         scores[self._seen.nonzero()] = -np.inf
         return ndcg(scores, self._relevant, 10)
 

@@ -48,13 +48,17 @@ export function ranking(movies, { value, most, shown = (each) => each.toFixed(2)
   );
 }
 
-/** Create the explanation of a recommendation: the ratings that contributed most. */
-export function reasons(ratings, whose, middle) {
-  if (!ratings.length) return null;
-  const verb = ratings.every((each) => each.rating >= middle) ? "liked" : "rated";
-  const titles = ratings.map((each, index) => [index ? " · " : "", h("b", {}, titled(each)), `\u00a0${each.rating}\u00a0★`]);
-  return h("p", { className: "reasons" }, `Because ${whose} ${verb} `, titles.flat());
+/** Create the explanation of a recommendation: the ratings that contributed most, and one that speaks against it. */
+export function reasons(because, although, whose, middle) {
+  if (!because.length && !although.length) return null;
+  const verb = because.every((each) => each.rating >= middle) ? "liked" : "rated";
+  const named = (ratings) => ratings.flatMap((each, index) => [index ? " · " : "", h("b", {}, titled(each)), `\u00a0${each.rating}\u00a0★`]);
+  const against = although.length ? [because.length ? ", although " : "Although ", `${whose} rated `, ...named(although)] : [];
+  return h("p", { className: "reasons" }, because.length && `Because ${whose} ${verb} `, named(because), against);
 }
+
+/** Say how popular a movie is: its number of likes, or that it is listed last because it resembles disliked movies. */
+export const popularity = (score) => (score < 0 ? "like what is disliked" : counted(score, "like"));
 
 /** Show that an answer is loading. */
 export function loading(element, text = "Loading …") {

@@ -1,7 +1,7 @@
 /* The taste view: rate a few movies, and get recommendations with explanations at once. */
 
 import { get, post, runAsked } from "./api.js";
-import { announce, counted, h, loading, problem, ranking, reasons, titled } from "./dom.js";
+import { announce, counted, h, loading, popularity, problem, ranking, reasons, titled } from "./dom.js";
 import { chosenFilters, filterControls, filterParameters } from "./filters.js";
 import { liked, likedParameters, likedRatings, readLiked } from "./liked.js";
 import { keep, link } from "./route.js";
@@ -79,13 +79,13 @@ export async function tasteView(root, place, signal) {
 
   function show({ basis, movies }) {
     const popular = basis === "popularity";
-    const intro = !movies.length ? "No movie fits; loosen the filters." : popular ? "Popular movies, until you name some that the model knows." : "";
+    const intro = !movies.length ? "No movie fits; loosen the filters." : popular ? "Popular movies, until you name some that you like and the model knows." : "";
     list.replaceChildren(
       intro && h("p", { className: "soft" }, intro),
       ranking(movies, {
         value: (movie) => movie.score,
-        shown: (score) => (popular ? `${score.toFixed(2)} ★` : score.toFixed(3)),
-        below: (movie) => reasons(movie.reasons.map(inStars), "you", MIDDLE),
+        shown: (score) => (popular ? popularity(score) : score.toFixed(3)),
+        below: (movie) => reasons(movie.reasons.map(inStars), movie.although.map(inStars), "you", MIDDLE),
         name: "score",
       }),
     );

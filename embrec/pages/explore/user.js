@@ -1,7 +1,7 @@
 /* The user view: a user's ratings, and recommendations. */
 
 import { get, part, runAsked } from "./api.js";
-import { announce, counted, h, loading, movieLink, problem, ranking, reasons, titled } from "./dom.js";
+import { announce, counted, h, loading, movieLink, popularity, problem, ranking, reasons, titled } from "./dom.js";
 import { chosenFilters, filterControls, filterParameters } from "./filters.js";
 import { go, keep } from "./route.js";
 import { middle } from "./runs.js";
@@ -76,12 +76,12 @@ function recommended({ basis, model_run_id: run, movies }) {
   if (!movies.length) return h("p", { className: "soft" }, "No movie fits; loosen the filters.");
   const popular = basis === "popularity";
   const rating = (movie) => (movie.predicted_rating === null ? null : `predicted rating ${movie.predicted_rating.toFixed(1)} ★`);
-  const below = (movie) => [h("p", { className: "reasons" }, rating(movie)), reasons(movie.reasons, "the user", middle())];
+  const below = (movie) => [h("p", { className: "reasons" }, rating(movie)), reasons(movie.reasons, movie.although, "the user", middle())];
   return h(
     "div",
     {},
-    popular && h("p", { className: "soft" }, "Popular movies: the run knows no movie that the user rated."),
+    popular && h("p", { className: "soft" }, "Popular movies: the run knows no movie that the user likes."),
     run !== null && h("p", { className: "soft small" }, `From run ${run}.`), // during an experiment, the run of the user's variant
-    ranking(movies, { value: (movie) => movie.score, shown: (score) => score.toFixed(popular ? 2 : 3), below, name: "score" }),
+    ranking(movies, { value: (movie) => movie.score, shown: (score) => (popular ? popularity(score) : score.toFixed(3)), below, name: "score" }),
   );
 }

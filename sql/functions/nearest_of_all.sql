@@ -1,0 +1,17 @@
+-- Return the n users or movies nearest to a vector by cosine, among all of one part of a run but the one excluded, and
+-- all that are as near as the last.
+CREATE OR REPLACE FUNCTION embrec.nearest_of_all(
+    side text, model_run_id integer, part embrec.part, excluded integer, own vector, n integer
+)
+RETURNS TABLE (near_index integer, distance double precision)
+LANGUAGE plpgsql STABLE PARALLEL SAFE
+SET search_path FROM CURRENT
+AS $$
+BEGIN
+    RETURN QUERY EXECUTE format(
+        'SELECT e.%1$I, e.embedding <=> $1 FROM embrec.%2$I AS e WHERE e.%1$I <> $2 ORDER BY 2 FETCH FIRST $3 ROWS WITH TIES',
+        side || '_index', format('%s_embeddings_run_%s_%s', side, model_run_id, part)
+    )
+    USING own, excluded, n;
+END;
+$$;
