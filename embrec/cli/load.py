@@ -109,9 +109,8 @@ def load(
     with db.begin(bind) as connection:
         db.require_schema(connection)  # before a download
     if source is not None:
-        report = load_with_progress(
-            bind, open_named_source(source, movies, columns, users, movie_columns), reject_to, scale
-        )
+        named = open_named_source(source, movies, columns, users, movie_columns)
+        report = load_with_progress(bind, named, reject_to, scale)
     else:
         with progress_bar("Loading inside the database") as bar:
             ratings = TableSource(from_table, from_query, columns, movies_query, watermark)

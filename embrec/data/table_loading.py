@@ -64,8 +64,8 @@ def load_from_table(
         BusyError: Another session wrote ratings in a long transaction, at each of three tries.
         SchemaError: The schema is absent or behind.
     """
-    db.require_engine(engine)
     given = None if scale is None else scales.checked(scale)
+    db.require_engine(engine)
     check_reject_file(reject_to)
     with db.begin(engine) as connection:
         db.require_schema(connection)

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from embrec.data.files.columns import match_columns, rating_columns, shown
 from embrec.data.files.movies import Movie, movies_of
-from embrec.data.scale import WIDEST, Scale
+from embrec.data.scale import Scale
 from embrec.errors import ArgumentError, DataError
 from embrec.validation import LONGEST_ID_BYTES
 
@@ -246,6 +246,13 @@ def _as_id(column: str, kind: str) -> str:
     return column if kind in _SHORT else f"embrec.trimmed({column}::text)"
 
 
+def _stored(rating: str, scale: Scale) -> str:
+    """Return an expression for the rating as it is stored; NULL if it is not on the scale."""
+    # A number past double precision cannot be converted.
+    number = f"CAST(CASE WHEN {rating} BETWEEN -1e9 AND 1e9 THEN {rating} END AS double precision)"
+    return f"embrec.as_rating({number}, {scale.lowest!r}::real, {scale.highest!r}::real)"
+
+
 def _fault(rating: str, kinds: Mapping[str, str], in_time: str, scale: Scale) -> str:
     """Return an expression for the fault of a row, as 'column: reason', or NULL."""
     cases = []
@@ -263,13 +270,6 @@ def _fault(rating: str, kinds: Mapping[str, str], in_time: str, scale: Scale) ->
         cases.append(f"WHEN NOT {finite} THEN 'rating: not a finite number'")
     cases.append(f"WHEN {_stored(rating, scale)} IS NULL THEN 'rating: not on the scale, {scale}'")
     return f"CASE {' '.join(cases)} WHEN NOT {in_time} THEN 'rated_at: not a time between 1900 and 2099' END"
-
-
-def _stored(rating: str, scale: Scale) -> str:
-    """Return the rating as it is stored, a real, or NULL if it is not on the scale."""
-    # A number past double precision cannot be converted.
-    number = f"CASE WHEN {rating} BETWEEN {WIDEST.lowest} AND {WIDEST.highest} THEN {rating} END::double precision"
-    return f"embrec.as_rating({number}, {scale.lowest!r}::real, {scale.highest!r}::real)"
 
 
 def _as_timestamptz(time: str, kind: str) -> str:

@@ -87,6 +87,8 @@ $$
 
 
 def upgrade() -> None:
+    _keep_a_scale()
+    op.execute(statement(CHANGED_FUNCTIONS))
     _create_followed_changes()
     _count_dislikes_against_movies()
     _create_movie_likes()
@@ -95,8 +97,20 @@ def upgrade() -> None:
     op.execute(statement(CLEAR_STATISTICS))
     _add_lengths()
     _digest_all_that_serves("0013", "0014")  # the last, because it reads all columns of model_runs
-    _keep_a_scale()
-    op.execute(sa.text(CHANGED_FUNCTIONS.replace(":", r"\:")))
+
+
+def downgrade() -> None:
+    op.execute(uninstall())
+    _digest_all_that_serves("0014", "0013")
+    _remove_lengths()
+    op.execute(statement(PERSONAL_STATISTICS.format(target=-1)))
+    op.drop_column("model_runs", "trained_by", schema="embrec")
+    op.execute("DROP MATERIALIZED VIEW embrec.movie_likes")
+    op.execute("DROP TYPE embrec.best_rated_movie")
+    op.execute("ALTER TYPE embrec.contribution DROP ATTRIBUTE relation")
+    op.drop_column("model_runs", "dislike_weight", schema="embrec")
+    op.drop_table("followed_changes", schema="embrec")
+    op.drop_table("rating_scale", schema="embrec")
 
 
 def _keep_a_scale() -> None:
@@ -111,21 +125,7 @@ def _keep_a_scale() -> None:
         sa.CheckConstraint("lowest >= -1e9 AND lowest <= highest AND highest <= 1e9", name="rating_scale_bounds_check"),
         schema="embrec",
     )
-    op.execute(sa.text(SCALE_OF_STORED_RATINGS.replace(":", r"\:")))
-
-
-def downgrade() -> None:
-    op.execute(uninstall())
-    _digest_all_that_serves("0014", "0013")
-    op.drop_table("followed_changes", schema="embrec")
-    op.execute("DROP MATERIALIZED VIEW embrec.movie_likes")
-    op.execute("DROP TYPE embrec.best_rated_movie")
-    op.execute("ALTER TYPE embrec.contribution DROP ATTRIBUTE relation")
-    op.drop_column("model_runs", "dislike_weight", schema="embrec")
-    op.drop_column("model_runs", "trained_by", schema="embrec")
-    op.execute(statement(PERSONAL_STATISTICS.format(target=-1)))
-    _remove_lengths()
-    op.drop_table("rating_scale", schema="embrec")
+    op.execute(statement(SCALE_OF_STORED_RATINGS))
 
 
 def _create_followed_changes() -> None:

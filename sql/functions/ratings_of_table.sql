@@ -1,7 +1,7 @@
 -- Return the SELECT of the ratings in rows of a host table: user_id, movie_id, rating, rated_at, one row per pair, the
 -- newest. The columns are the names of those four; the last may be missing. The rows are a FROM item. Invalid rows are
--- left out: without an id, or with one of over 500 bytes, without a number on the scale, or with a time outside
--- 1900 to 2099. A column that does not exist, or has an unsuitable type, is an error.
+-- left out: without an id, or with one of over 500 bytes, without a number on the scale, or with a time outside 1900 to
+-- 2099. A column that does not exist, or has an unsuitable type, is an error.
 --
 -- Reading must run no code of the table's owner, for follow_ratings reads with the rights of embrec's owner. So every
 -- column is of PostgreSQL's own types, of domains over them, or of citext, whose casts only a superuser can define.
@@ -62,9 +62,6 @@ BEGIN
     END LOOP;
     -- Every value is cast first, or a function of the owner's for a domain of the owner's would be the better match.
     rating := format('s.%I::%s', columns[3], kinds[3]);
-    rating := format(
-        'embrec.as_rating(CASE WHEN %1$s BETWEEN -1e9 AND 1e9 THEN %1$s END::double precision, b.lowest, b.highest)', rating
-    );
     moment := CASE WHEN kinds[4] IS NOT NULL THEN format('s.%I::%s', columns[4], kinds[4]) END;
     IF kinds[4] = ANY (string_to_array(times, ',')) THEN
         rated_at := CASE WHEN kinds[4] = 'timestamp with time zone' THEN moment ELSE format('(%s)::timestamp AT TIME ZONE ''UTC''', moment) END;
@@ -77,10 +74,12 @@ BEGIN
     RETURN format(
         'SELECT DISTINCT ON (user_id, movie_id) embrec.trimmed(s.%1$I::text) COLLATE "C" AS user_id,'
         ' embrec.trimmed(s.%2$I::text) COLLATE "C" AS movie_id,'
-        ' %3$s AS rating, %4$s AS rated_at FROM %5$s AS s CROSS JOIN embrec.rating_bounds() AS b'
+        ' embrec.as_rating(CASE WHEN %3$s BETWEEN -1e9 AND 1e9 THEN %3$s END::double precision, b.lowest, b.highest) AS rating,'
+        ' %4$s AS rated_at FROM %5$s AS s CROSS JOIN embrec.rating_bounds() AS b'
         ' WHERE octet_length(embrec.trimmed(s.%1$I::text)) BETWEEN 1 AND 500'
         ' AND octet_length(embrec.trimmed(s.%2$I::text)) BETWEEN 1 AND 500'
-        ' AND %3$s IS NOT NULL AND %6$s'
+        ' AND embrec.as_rating(CASE WHEN %3$s BETWEEN -1e9 AND 1e9 THEN %3$s END::double precision, b.lowest, b.highest) IS NOT NULL'
+        ' AND %6$s'
         ' ORDER BY user_id, movie_id, rated_at DESC NULLS LAST, rating DESC',
         columns[1], columns[2], rating, rated_at, rows_of, in_time
     );

@@ -1,12 +1,8 @@
--- Return text without blanks around it, as loads of files trim ids: spaces, tabs, line ends, and all that Unicode counts as
--- white space.
-CREATE OR REPLACE FUNCTION embrec.trimmed(value text)
+-- Return an external id without the white space around it, as files are read: the characters of Unicode's white space.
+CREATE OR REPLACE FUNCTION embrec.trimmed(id text)
 RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
-BEGIN ATOMIC
-    SELECT btrim(
-        trimmed.value,
-        U&'\0009\000a\000b\000c\000d\001c\001d\001e\001f\0020\0085\00a0\1680\2000\2001\2002'
-        '\2003\2004\2005\2006\2007\2008\2009\200a\2028\2029\202f\205f\3000'
-    );
-END;
+RETURN btrim(
+    id,
+    E'\t\n\u000B\f\r\u001C\u001D\u001E\u001F \u0085\u00A0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200A\u2028\u2029\u202F\u205F\u3000'
+);

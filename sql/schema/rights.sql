@@ -115,8 +115,8 @@ BEGIN
             WHEN ours.name = 'predict_ratings' THEN '{embrec_api,embrec_reader,embrec_trainer}'
             WHEN ours.name = ANY (asking) THEN '{embrec_api,embrec_reader}'
             WHEN ours.name = ANY (telling) THEN '{embrec_api,embrec_loader}'
-            WHEN ours.name = ANY (internal) THEN '{}'
             WHEN ours.name = 'id_text' THEN '{embrec_api,embrec_loader,embrec_reader}' -- functions of any id call it
+            WHEN ours.name = ANY (internal) THEN '{}'
             WHEN ours.name = ANY (following) THEN '{embrec_loader}'
             WHEN ours.name = ANY (scaling) THEN '{embrec_loader,embrec_reader,embrec_trainer}'
             WHEN ours.name = ANY (loading || training || publishing) THEN array_remove(ARRAY[

@@ -245,10 +245,7 @@ def test_the_fingerprint_sees_every_change_of_a_rating(engine: sa.Engine) -> Non
 
 def test_a_ridge_regression_on_vectors_that_shrank_to_nothing_does_not_underflow(engine: sa.Engine) -> None:
     """In a catalogue of three movies and one user, ALS leaves vectors of 1e-13 beside biases of 1."""
-    solution = do(
-        engine,
-        "SELECT embrec.ridge(ARRAY['[1e-20,1e-13,2]', '[1e-20,2e-13,2]']::vector[], '[1e-20,1e-13,0]',"
-        " '[0.1,0.1,0.1]')::real[]",
-    )
+    features = "ARRAY['[1e-20,1e-13,2]', '[1e-20,2e-13,2]']::vector[]"
+    solution = do(engine, f"SELECT embrec.ridge({features}, '[1e-20,1e-13,0]', '[0.1,0.1,0.1]')::real[]")
     assert solution == pytest.approx([1e-19, 1e-12, 0], rel=1e-5, abs=1e-24)
     assert do(engine, "SELECT embrec.ridge(ARRAY['[1,2]']::vector[], '[0,0]', '[1,1]')::real[]") == [0, 0]

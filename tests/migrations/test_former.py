@@ -52,10 +52,10 @@ def test_a_database_with_data_is_taken_over_and_serves(before: sa.Engine, engine
     held = rows(before)
     assert held["ratings"][0] > 100
     assert schema.upgrade(before) == db.SCHEMA_REVISION
-    taken_over = rows(before)
-    assert taken_over.pop("rating_scale")[0] == 1  # new, and filled from the ratings
-    assert {name: taken_over[name] for name in held} == held
-    assert taken_over["movie_likes"][0] == held["movies"][0]
+    found = rows(before)
+    assert {name: found[name] for name in held} == held
+    assert found["movie_likes"][0] == held["movies"][0]
+    assert found["rating_scale"][0] == 1  # filled from the ratings
     with before.connect() as connection:
         scale = connection.execute(sa.text("SELECT lowest, highest FROM embrec.rating_scale")).one()
         ends = connection.execute(sa.text("SELECT min(rating), max(rating) FROM embrec.ratings")).one()
