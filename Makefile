@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 
 .PHONY: demo test quick soak check lint types docs bench bench-scale bench-serving bench-accuracy wheel clean
 
-# Load MovieLens 100K, train the article's model, and ask for similar movies.
+# Load MovieLens 100K, train the article's model and the default, and compare their similar movies.
 demo: $(VENV)/.demo
 	$(BIN)/embrec demo
 

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import importlib.metadata
+import json
 import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import parse_qsl, urlsplit
+from urllib.request import url2pathname
 
 import platformdirs
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.errors import ProgrammingError
+from psycopg.pq import Conninfo
 
 from embrec.errors import ConfigError
 
@@ -19,6 +24,11 @@ URL_VARIABLES = ("EMBREC_DATABASE_URL", "DATABASE_URL")
 DIRECT_URL_VARIABLE = "EMBREC_DIRECT_URL"
 # Each of these variables alone names a server to libpq; PGUSER or PGPASSWORD does not.
 LIBPQ_VARIABLES = ("PGSERVICE", "PGHOST", "PGHOSTADDR", "PGPORT", "PGDATABASE")
+
+
+URL_FORM = "postgresql://USER:PASSWORD@HOST:PORT/DATABASE"
+# SQLAlchemy's names of drivers that hand a URL's options to libpq; the empty one is no driver's.
+LIBPQ_DRIVERS = ("", "psycopg", "psycopg2", "psycopg2cffi")
 
 
 @dataclass(frozen=True)
@@ -41,9 +51,9 @@ class DatabaseSetting:
 def parse_database_url(url: str, origin: str) -> DatabaseSetting:
     """Parse a database URL or a libpq keyword string into connection parameters.
 
-    The URL may start with ``postgresql://``, ``postgres://`` or SQLAlchemy's ``postgresql+psycopg://``, or be a string
-    such as ``host=... dbname=...``. libpq parses it, so all its options work (several hosts, sslmode, a socket
-    directory).
+    The URL may start with ``postgresql://``, ``postgres://`` or SQLAlchemy's name of a driver that is made of libpq, as
+    ``postgresql+psycopg2://``, or be a string such as ``host=... dbname=...``. libpq parses it, so all its options work
+    (several hosts, sslmode, a socket directory).
 
     Args:
         url: The URL or keyword string.
@@ -53,26 +63,62 @@ def parse_database_url(url: str, origin: str) -> DatabaseSetting:
         ConfigError: The text is not a connection string. The message does not repeat it: it may hold a password.
     """
     scheme, separator, rest = url.strip().partition("://")
-    if separator and re.fullmatch(r"[a-z][a-z0-9+]*", scheme) is None:
+    if separator and re.fullmatch(r"[a-z][a-z0-9+_]*", scheme) is None:
         separator = ""  # a keyword string whose password has :// in it
         scheme = url.strip()
-    if separator and scheme not in ("postgresql", "postgres", "postgresql+psycopg"):
-        raise ConfigError(
-            f"The database URL from {origin} starts with {scheme}://, and embrec speaks to PostgreSQL only. "
-            "Use postgresql://USER:PASSWORD@HOST:PORT/DATABASE."
-        )
+    if separator:
+        _check_scheme(scheme, origin)
     try:
         parameters = conninfo_to_dict(f"postgresql://{rest}" if separator else scheme)
     except ProgrammingError:
         raise ConfigError(
-            f"The database URL from {origin} cannot be read. Use postgresql://USER:PASSWORD@HOST:PORT/DATABASE "
+            _foreign_options(rest, origin)
+            or f"The database URL from {origin} cannot be read. Use {URL_FORM} "
             "with special characters in the password percent-encoded (@ is %40)."
         ) from None  # libpq's message may repeat the URL, with the password
     if "@" in str(parameters.get("host", "")):
         raise ConfigError(
             f"The database URL from {origin} has an @ in its password or host; write it as %40 in the password."
         )
+    if parameters.get("password") == "***":
+        raise ConfigError(
+            f"The database URL from {origin} has *** for its password, as SQLAlchemy prints one. Use "
+            "engine.url.render_as_string(hide_password=False)."
+        )
     return DatabaseSetting({key: str(value) for key, value in parameters.items()}, origin)
+
+
+def _check_scheme(scheme: str, origin: str) -> None:
+    """Refuse the URL of another database, and of a driver whose options are not libpq's."""
+    database, _, driver = scheme.partition("+")
+    if database not in ("postgresql", "postgres"):
+        raise ConfigError(
+            f"The database URL from {origin} starts with {scheme}://, and embrec speaks to PostgreSQL only. "
+            f"Use {URL_FORM}."
+        )
+    if driver not in LIBPQ_DRIVERS:
+        raise ConfigError(
+            f"The database URL from {origin} starts with {scheme}://, for the driver {driver}; embrec connects by "
+            f"libpq. Use {URL_FORM}, in EMBREC_DATABASE_URL if others read {origin} too."
+        )
+
+
+def _foreign_options(rest: str, origin: str) -> str | None:
+    """Return a message that names the options of a URL which libpq does not know, or None if there are none.
+
+    Args:
+        rest: The URL after its scheme.
+        origin: Origin of the URL.
+    """
+    query = rest.rpartition("@")[2].partition("?")[2]  # a password may have a question mark, too
+    known = {option.keyword.decode() for option in Conninfo.get_defaults()} | {"ssl"}  # libpq's URLs have ssl=true
+    foreign = [name for name, _ in parse_qsl(query, keep_blank_values=True) if name not in known]
+    if not foreign:
+        return None
+    return (
+        f"The database URL from {origin} has options of another library, which libpq does not know: "
+        f"{', '.join(foreign)}. Use {URL_FORM} without them, in EMBREC_DATABASE_URL if others read {origin} too."
+    )
 
 
 def database_setting(url: str | None = None, direct: bool = False) -> DatabaseSetting | None:
@@ -142,6 +188,23 @@ def server_environment() -> dict[str, str]:
         for name, value in os.environ.items()
         if not name.startswith(("PG", "LC_")) and name not in ("LANG", "LANGUAGE")
     }
+
+
+def install_command(extras: str) -> str:
+    """Return the command that adds extras to this installation, from where pip took it; no package index has embrec.
+
+    Args:
+        extras: Names of extras, separated by commas.
+    """
+    origin = json.loads(importlib.metadata.distribution("embrec").read_text("direct_url.json") or "{}")
+    url = str(origin.get("url", ""))
+    folder = Path(url2pathname(urlsplit(url).path))
+    if "dir_info" in origin and folder.is_dir():
+        editable = "-e " if origin["dir_info"].get("editable") else ""
+        return f"pip install {editable}'{folder}[{extras}]'"
+    if "archive_info" in origin:
+        return f"pip install 'embrec[{extras}] @ {url}'"
+    return f"pip install '.[{extras}]' in the folder of embrec's sources"
 
 
 def quiet_tensorflow() -> None:

@@ -1,4 +1,4 @@
-"""Train a model run: extract, fit, evaluate, store, publish, index."""
+"""Train a model run: extract, fit, evaluate, store, index, publish."""
 
 from __future__ import annotations
 
@@ -16,10 +16,12 @@ import sqlalchemy as sa
 
 from embrec import db, metrics, splits
 from embrec.data.extraction import RatingArrays, extract
-from embrec.data.ratings import refresh_statistics
+from embrec.data.ratings import apply_followed, refresh_statistics
 from embrec.errors import ConfigError, DatabaseError, DataError, RunError, WithheldError
+from embrec.last_acts import last_act
 from embrec.models import registry
 from embrec.models.base import Epoch, FittedModel, Ratings, Start
+from embrec.models.memory import enough_memory
 from embrec.models.protocol import Model
 from embrec.runs import embeddings, publishing, records
 from embrec.runs.answers import check_answers
@@ -28,6 +30,8 @@ from embrec.runs.records import NewRun
 from embrec.runs.store import Rows, index_model, store_model
 
 _PACKAGES = ("embrec", "keras", "tensorflow", "numpy")
+# The epochs count as 0.9 of the progress on record: the ranking model, which may take longer, and storing follow.
+_FIT_SHARE = 0.9
 
 
 @dataclass(frozen=True)
@@ -70,6 +74,7 @@ def train(
     force: bool = False,
     on_step: Callable[[str], None] = lambda step: None,
     keep: int | None = KEPT_RUNS,
+    progress: Callable[[int, int], None] = lambda done, of: None,
 ) -> TrainResult:
     """Train a model on the ratings in the database, and publish its vectors.
 
@@ -90,17 +95,21 @@ def train(
         on_epoch: Called after each epoch.
         warm_start: Begin with the published run's movies, where one or two epochs bring a model up to date.
         force: Publish the run also where it would be withheld.
-        on_step: Called when a step begins: ``extract``, ``fit``, ``evaluate``, ``store``, ``publish``, ``index``.
+        on_step: Called when a step begins: ``extract``, ``fit``, ``evaluate``, ``store``, ``index``, ``publish``.
         keep: Number of the newest trained runs to keep, or None for all. Older ones are deleted at the end, if the
             role owns them, but never the published run, the one that a rollback would publish, or the two of a running
             experiment.
+        progress: Called while vectors are stored and indexed, with what is done, and all there is to do: vectors of a
+            part, blocks of an index.
 
     Raises:
+        ArgumentError: The database is no Engine.
         ConfigError: There is no such model or option, or the model cannot begin with a run.
         DataError: There are no ratings, or too few to hold a part out.
         TrainingError: The fit went wrong.
         RunError: The vectors cannot be used, or no run is published that a warm start could begin with.
     """
+    db.require_engine(engine)
     chosen = registry.get(model)
     settings = registry.make_options(chosen, options or {})
     if not 0 <= holdout < 1:
@@ -109,6 +118,7 @@ def train(
     with db.begin(engine) as connection:
         replacing = records.published_run_id(connection)
     clock.begin("extract")
+    apply_followed(engine)
     arrays = extract(engine)
     training, held_out = _split(arrays.for_models(), holdout, seed)
     run = _new_run(chosen.name, settings, seed, holdout, arrays)
@@ -118,22 +128,23 @@ def train(
         run = dataclasses.replace(run, options={**run.options, "begin_with": begin_with})
     model_run_id = records.start(engine, run)
     engine.dispose()  # a pooled connection would stay open through the fit, and be dead after a server's restart
-    with _recorded(engine, model_run_id, on_epoch) as follow:
+    with _recorded(engine, model_run_id, on_epoch) as follow, enough_memory(chosen.name, training):
         clock.begin("fit")
         fitted = chosen.fit(training, held_out, settings, seed, follow, **start)
         clock.begin("evaluate")
         errors = _errors(fitted, training, held_out)
         clock.begin("store")
         rows = _rows(arrays, training)
-        db.retrying(lambda: store_model(engine, model_run_id, rows, fitted, errors))
+        db.retrying(lambda: store_model(engine, model_run_id, rows, fitted, errors, progress))
     db.retrying(lambda: check_answers(engine, model_run_id, rows, fitted))
+    clock.begin("index")
+    _index(engine, model_run_id, fitted, progress)
     withheld = None
     if publish:
         clock.begin("publish")
+        # Only deleting old runs comes after publishing: whoever stops a training before its end has published nothing.
+        db.retrying(lambda: refresh_statistics(engine))
         withheld = _publish(engine, model_run_id, replacing, force)
-    # Last, because among very many vectors it takes minutes, and answers are right without.
-    clock.begin("index")
-    db.retrying(lambda: index_model(engine, model_run_id, fitted))
     clock.end()
     deleted = () if keep is None else tuple(delete_old(engine, keep))
     return TrainResult(model_run_id, publish and not withheld, fitted, errors, clock.seconds, withheld, deleted)
@@ -145,29 +156,43 @@ def _recorded(
 ) -> Iterator[Callable[[Epoch], None]]:
     """Show in the record that the run is alive, and how it failed; yields what is to be called after each epoch."""
     try:
-        with records.heartbeats(engine, model_run_id) as tell:
+        with (
+            last_act(lambda reason: records.fail(engine, model_run_id, reason)),
+            records.heartbeats(engine, model_run_id) as tell,
+        ):
 
             def follow(epoch: Epoch) -> None:
-                tell(epoch.epoch / epoch.of)
+                tell(_FIT_SHARE * epoch.epoch / epoch.of)
                 on_epoch(epoch)
 
             yield follow
     except BaseException as error:  # also a Ctrl-C: the record must not say "training" for ever
         reason = str(error) or type(error).__name__
+        # Whoever stops a training does not wait for a server that is away.
+        seconds = db.RETRY_SECONDS if isinstance(error, Exception) else 0.0
         with contextlib.suppress(DatabaseError, RunError):  # the first error is the one to show
-            db.retrying(lambda: records.fail(engine, model_run_id, reason))
+            db.retrying(lambda: records.fail(engine, model_run_id, reason), seconds)
         raise
+
+
+def _index(engine: sa.Engine, model_run_id: int, fitted: FittedModel, progress: Callable[[int, int], None]) -> None:
+    """Make a run's approximate indexes before it is published, or its first answers would take long."""
+    try:
+        db.retrying(lambda: index_model(engine, model_run_id, fitted, progress))
+    except DatabaseError as error:
+        raise type(error)(
+            f"Model run {model_run_id} is trained, and not published, because its index could not be made: {error} "
+            f"To publish it without: embrec runs publish {model_run_id}"
+        ) from error
 
 
 def _publish(engine: sa.Engine, model_run_id: int, replacing: int | None, force: bool) -> str | None:
     """Publish a run; returns why it was withheld, or None."""
-    withheld = None
     try:
         db.retrying(lambda: publishing.publish(engine, model_run_id, replacing, force))
     except WithheldError as error:
-        withheld = str(error)
-    db.retrying(lambda: refresh_statistics(engine))
-    return withheld
+        return str(error)
+    return None
 
 
 class _Clock:

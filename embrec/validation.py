@@ -8,6 +8,7 @@ import math
 import numbers
 import operator
 import re
+import uuid
 from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
 from typing import Any
@@ -16,6 +17,10 @@ import numpy as np
 
 from embrec.errors import ArgumentError
 
+# An external id, as applications hold it: PostgreSQL's text, bigint or uuid.
+OutsideId = str | int | uuid.UUID
+# A visitor's ratings by movie id.
+GivenRatings = Mapping[str, float] | Mapping[int, float] | Mapping[uuid.UUID, float]
 LONGEST_ID_BYTES = 500
 # PostgreSQL's text type can store neither NUL nor a lone surrogate. Python decodes invalid UTF-8 in a command-line
 # argument to lone surrogates.
@@ -27,10 +32,12 @@ def outside_id(value: Any, name: str) -> str:
     """Return an external id as text.
 
     Raises:
-        ArgumentError: The value is neither text nor an integer, or is no valid id.
+        ArgumentError: The value is neither text, an integer nor a UUID, or is no valid id.
     """
     if _is_whole(value):
         return str(int(value))
+    if isinstance(value, uuid.UUID):
+        return str(value)
     found = text(value, name, "text or an integer")
     if len(found.encode()) > LONGEST_ID_BYTES:
         raise ArgumentError(f"{name} is longer than {LONGEST_ID_BYTES} bytes; give a shorter id.")

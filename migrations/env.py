@@ -1,8 +1,9 @@
 """Alembic environment, the same for `alembic upgrade head` in a checkout and `embrec db upgrade` anywhere.
 
-Online it takes one lock (Alembic has none: of several upgrades at once all but one would die), prepares the
-schema and the extension, runs each revision in a transaction of its own, then installs functions, views and rights
-in one transaction. Offline it writes the same statements for psql.
+Online it takes one lock (Alembic has none: of several upgrades at once all but one would die), prepares the schema
+and the extension, runs each revision in a transaction of its own, then installs functions, views and rights in one
+transaction. A downgrade is one transaction as a whole, because half of it would be of no use. Offline it writes the
+same statements for psql.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from alembic.runtime.migration import MigrationInfo
 
 from embrec import db
 from embrec.db import former, resources, schema
+from embrec.db.dependents import refuse_dependents
 from embrec.db.tables import COMPARISON, SCHEMA, metadata
 from embrec.errors import SchemaError
 
@@ -25,7 +27,6 @@ OPTIONS = {
     **COMPARISON,
     "target_metadata": metadata,
     "version_table_schema": SCHEMA,
-    "transaction_per_migration": True,
 }
 # The names and the text of a view.
 VIEW = """
@@ -50,6 +51,15 @@ def told(step: MigrationInfo, **others: object) -> None:
     """Tell the caller of the migration which revision is reached."""
     if step.is_upgrade and (tell := context.config.attributes.get("on_revision")):
         tell(step.up_revision_id)
+
+
+def is_downgrade(current: str | None) -> bool:
+    """Check whether Alembic was told to go to an older revision than the current one."""
+    try:
+        destination = context.get_revision_argument() or ""
+    except KeyError:  # a command that only reads has none
+        return False
+    return current is not None and (destination < current or str(destination).startswith("-"))
 
 
 def refuse_newer(connection: sa.Connection) -> None:
@@ -101,6 +111,7 @@ def run_offline() -> None:
         # Without this every percent sign in a function's body is doubled.
         dialect_opts={"paramstyle": "named"},
         literal_binds=True,
+        transaction_per_migration=True,
         **OPTIONS,
     )
     context.execute(resources.executable("schema/prepare"))
@@ -122,7 +133,11 @@ def run_offline() -> None:
 def run_online(engine: sa.Engine) -> None:
     """Run the migrations, or only read where Alembic says that nothing may change."""
     with engine.connect() as connection:
-        context.configure(connection=connection, on_version_apply=told, **OPTIONS)
+        downgrades = is_downgrade(db.current_revision(connection))
+        connection.rollback()  # Alembic would leave transactions to the one who began this one
+        context.configure(
+            connection=connection, on_version_apply=told, **OPTIONS, transaction_per_migration=not downgrades
+        )
         if context.get_context().opts.get("dont_mutate"):
             context.run_migrations()
             return
@@ -134,6 +149,9 @@ def run_online(engine: sa.Engine) -> None:
                 connection.commit()
                 former.take_over(connection)
                 connection.commit()
+                if downgrades:
+                    refuse_dependents(connection, everything=not context.get_revision_argument())
+                    connection.commit()
                 with schema.not_the_default_schema(connection):
                     context.run_migrations()
                 left = context.get_context().get_current_heads()
@@ -150,6 +168,6 @@ if context.is_offline_mode():
 elif "engine" in context.config.attributes:
     run_online(context.config.attributes["engine"])
 else:
-    own_engine = db.open_engine(notify=print, direct=True)
+    own_engine = db.open_engine(notify=print, direct=True, migrate=False)
     run_online(own_engine)
     own_engine.dispose()

@@ -23,6 +23,9 @@
 \ir views/run_indexes.sql
 \ir views/run_status.sql
 \ir views/status.sql
+\ir views/followed_tables.sql
+\ir functions/trimmed.sql
+\ir functions/apply_followed.sql
 \ir functions/refresh_statistics.sql
 \ir views/warnings.sql
 \ir functions/stored_vectors.sql
@@ -56,8 +59,10 @@
 \ir functions/solved_movie_rating.sql
 \ir functions/folded_in_movie.sql
 \ir functions/ratings_of_table.sql
+\ir functions/refuse_to_follow.sql
 \ir functions/follow_table.sql
 \ir functions/follow_ratings.sql
+\ir functions/followed_at_commit.sql
 \ir functions/has_index.sql
 \ir functions/known_genres.sql
 \ir functions/known_id.sql

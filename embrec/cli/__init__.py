@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import importlib
 import importlib.metadata
-import signal
 import sys
-from typing import Any
 
 import click
 from click.exceptions import NoSuchCommand
 
-from embrec.errors import EmbrecError
+from embrec.cli.stopping import stoppable
+from embrec.errors import EmbrecError, WithheldError
 
 # Each command is the function of that name in the module of that name. It is imported only when it is called, or a
 # mistyped option would wait for pandas.
@@ -43,6 +41,9 @@ COMMANDS = (
     "doctor",
     "completion",
 )
+
+# Exit status: the run is trained and stored, and does not answer. A scheduler need not train again.
+WITHHELD = 3
 
 
 class Commands(click.Group):
@@ -83,7 +84,7 @@ def cli(ctx: click.Context, debug: bool) -> None:
 
     \b
     embrec          # the database in use, and the next command to run
-    embrec demo     # load MovieLens 100K, train, and ask for similar movies
+    embrec demo     # load MovieLens 100K, train two models, and compare their similar movies
     embrec status   # health, and how to fix problems
 
     The database is the first that is given: --database-url, EMBREC_DATABASE_URL, DATABASE_URL, libpq's PG* variables.
@@ -98,21 +99,20 @@ def cli(ctx: click.Context, debug: bool) -> None:
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit.
 
-    The exit status is 0; 1 with one line that says what to do; 2 for wrong usage; 130 by Ctrl-C; 143 by SIGTERM.
+    The exit status is 0; 1 with one line that says what to do; 2 for wrong usage; 3 if a trained run is not published;
+    130 by Ctrl-C; 143 by SIGTERM; 129 by SIGHUP.
     """
     given = sys.argv[1:] if arguments is None else arguments
-    with contextlib.suppress(ValueError):  # not in the main thread
-        signal.signal(signal.SIGTERM, _end)
     try:
-        # A command that fails without raising an error (doctor) returns its exit status.
-        sys.exit(cli.main(given, prog_name="embrec", standalone_mode=False))
+        with stoppable():
+            # A command that fails without raising an error (doctor) returns its exit status.
+            sys.exit(cli.main(given, prog_name="embrec", standalone_mode=False))
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
-    except (click.Abort, KeyboardInterrupt) as error:
-        ended = isinstance(error, Terminated) or isinstance(error.__cause__, Terminated)  # click turns it into an Abort
-        click.echo("embrec: ended by SIGTERM" if ended else "embrec: interrupted", err=True)
-        sys.exit(143 if ended else 130)
+    except (click.Abort, KeyboardInterrupt):  # a question that was not answered
+        click.echo("embrec: interrupted", err=True)
+        sys.exit(130)
     except BrokenPipeError:  # `embrec find the | head -1`
         sys.stderr.close()
         sys.exit(1)
@@ -120,22 +120,14 @@ def main(arguments: list[str] | None = None) -> None:
         if "--debug" in given:
             raise
         click.echo(f"embrec: {_one_line(error)}", err=True)
-        sys.exit(1)
-
-
-class Terminated(KeyboardInterrupt):
-    """A SIGTERM, which ends a command as Ctrl-C does.
-
-    Running statements are cancelled, and a training run is recorded as failed.
-    """
-
-
-def _end(number: int, frame: Any) -> None:
-    raise Terminated
+        sys.exit(WITHHELD if isinstance(error, WithheldError) else 1)
 
 
 def _one_line(error: Exception) -> str:
     if isinstance(error, EmbrecError):
         return str(error)
+    if isinstance(error, MemoryError):
+        what = f" ({error})" if str(error) else ""
+        return f"The memory is not enough for this{what}. Give the process more, or a part of the data at a time."
     first = (str(error).strip().splitlines() or [""])[0]
     return f"{type(error).__name__}: {first}. To see where: embrec --debug ..."

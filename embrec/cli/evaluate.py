@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from embrec import config
 from embrec.cli.common import database_option, engine, importable, importing_keras, json_option, note, print_json
 from embrec.cli.load import movies_option, open_named_source, users_option
 from embrec.cli.progress import progress_bar
@@ -87,7 +88,7 @@ def evaluate(
 
             chosen = [contenders.named(name) for name in (*names, *contenders.BASELINES)]
     except ImportError as error:
-        raise TrainingError("Evaluating needs TensorFlow and Keras. Run: pip install 'embrec[train]'") from error
+        raise TrainingError(f"Evaluating needs TensorFlow and Keras. Run: {config.install_command('train')}") from error
 
     grouped = _read_groups(groups) if groups else {}
     found = _data(data, movies, users, database_url)

@@ -8,6 +8,7 @@ import webbrowser
 
 import click
 
+from embrec import config
 from embrec.cli.common import database_option, engine, note
 from embrec.errors import ConfigError
 
@@ -45,7 +46,7 @@ def explore(host: str, port: int, proxies: tuple[str, ...], opens: bool, databas
         from embrec.web import serving
     except ImportError as error:
         raise ConfigError(
-            f"The page needs {error.name}, which is not installed. Run: pip install 'embrec[web]'"
+            f"The page needs {error.name}, which is not installed. Run: {config.install_command('web')}"
         ) from error
     for proxy in proxies:
         try:

@@ -8,9 +8,10 @@ from pathlib import Path
 import click
 import sqlalchemy as sa
 
+from embrec import db
 from embrec.cli.common import database_option, engine, json_option, note, print_json
 from embrec.cli.progress import progress_bar
-from embrec.data.files.columns import COLUMN_OPTIONS
+from embrec.data.files.columns import COLUMN_OPTIONS, MOVIE_COLUMN_OPTIONS
 from embrec.data.files.sources import Source, open_source
 from embrec.data.loading import load as load_source
 from embrec.data.merge import LoadReport
@@ -18,11 +19,18 @@ from embrec.data.table_loading import load_from_table
 from embrec.data.table_source import TableSource
 
 movies_option = click.option(
-    "--movies", type=click.Path(path_type=Path), help="CSV of movies (movie_id, title, genres, release_year)."
+    "--movies", type=click.Path(path_type=Path), help="File of movies (movie_id, title, genres, release_year)."
 )
 users_option = click.option(
-    "--users", type=click.Path(path_type=Path), help="CSV of user features (user_id, and any other columns)."
+    "--users", type=click.Path(path_type=Path), help="File of user features (user_id, and any other columns)."
 )
+
+_STEPS = {
+    "ids": "Storing: ids",
+    "copy": "Storing: ratings",
+    "merge": "Storing: merging",
+    "count": "Counting ratings",
+}
 
 
 @click.command()
@@ -33,6 +41,10 @@ users_option = click.option(
 @click.option("--movie-column", metavar="NAME", help="Name of the column movie_id.")
 @click.option("--rating-column", metavar="NAME", help="Name of the column rating.")
 @click.option("--time-column", metavar="NAME", help="Name of the column rated_at.")
+@click.option("--movie-id-column", metavar="NAME", help="Name of the column movie_id in the file of movies.")
+@click.option("--title-column", metavar="NAME", help="Name of the column title there.")
+@click.option("--genres-column", metavar="NAME", help="Name of the column genres there.")
+@click.option("--year-column", metavar="NAME", help="Name of the column release_year there; it may have dates.")
 @click.option(
     "--watermark",
     metavar="COLUMN",
@@ -59,32 +71,41 @@ def load(
     as_json: bool,
     **column_options: str | None,
 ) -> None:
-    """Load ratings from MovieLens 100K, a MovieLens folder, a CSV or Parquet file, or a table of the same database.
+    """Load ratings from MovieLens 100K, a MovieLens folder, a file, or a table of the same database.
 
     \b
     embrec load ml-100k            # downloaded, checked and cached
     embrec load ml-latest-small/   # also ml-1m, ml-10m ... ml-32m
     embrec load ratings.csv --movies movies.csv --users users.csv
     embrec load sales.csv --user-column customer --movie-column film
+    embrec load stars.jsonl.gz --movies films.tsv --movie-id-column id --title-column name
     embrec load --from-table shop.stars --user-column customer --movie-column film --rating-column stars
     embrec load --from-table shop.stars --watermark updated_at   # only new rows
     embrec load --from-query "SELECT ..." --movies-query "SELECT id AS movie_id, name AS title FROM film"
 
-    A CSV has commas, one row a line, and a header with user_id, movie_id, rating and, if known, rated_at (seconds
-    since 1970 or ISO 8601). The options give other names of these columns. A table is read inside the database.
+    A file is CSV (separated by commas, semicolons, tabs, bars or ::), JSON lines, or Parquet; .gz and .bz2 are
+    decompressed. It has a row for each rating, and a header with user_id, movie_id, rating and, if known, rated_at
+    (seconds since 1970 or ISO 8601). The options give other names of columns. A table is read inside the database.
     Loading the same ratings again changes nothing; a newer rating replaces an older one. User features (side
     information) help to predict ratings. They are personal data, and no answer shows them.
     """
-    columns = {ours: name for ours, option in COLUMN_OPTIONS.items() if (name := column_options[_parameter(option)])}
+    columns, movie_columns = (
+        {ours: name for ours, option in options.items() if (name := column_options[_parameter(option)])}
+        for options in (COLUMN_OPTIONS, MOVIE_COLUMN_OPTIONS)
+    )
     if sum(each is not None for each in (source, from_table, from_query)) != 1:
         raise click.UsageError("Name one thing to load: ml-100k, a path, --from-table NAME or --from-query SQL.")
     if (source is None and (movies or users)) or (source is not None and (movies_query or watermark)):
         raise click.UsageError(
             "--movies and --users go with a file; --movies-query and --watermark with a table or a query."
         )
+    if movie_columns and not movies:
+        raise click.UsageError(f"{', '.join(MOVIE_COLUMN_OPTIONS.values())} go with --movies FILE.")
     bind = engine(database_url)
+    with db.begin(bind) as connection:
+        db.require_schema(connection)  # before a download
     if source is not None:
-        report = load_with_progress(bind, open_named_source(source, movies, columns, users), reject_to)
+        report = load_with_progress(bind, open_named_source(source, movies, columns, users, movie_columns), reject_to)
     else:
         with progress_bar("Loading inside the database") as bar:
             ratings = TableSource(from_table, from_query, columns, movies_query, watermark)
@@ -99,6 +120,8 @@ def load(
     )
     if report.rejected:
         note(f"The rejected rows and their reasons are in {reject_to}.")
+    if report.years_left_out:
+        note(f"{report.years_left_out:,} release years are none between 1800 and 2199; those movies have no year.")
 
 
 def _parameter(option: str) -> str:
@@ -106,24 +129,35 @@ def _parameter(option: str) -> str:
 
 
 def open_named_source(
-    name: str, movies: Path | None = None, columns: dict[str, str] | None = None, users: Path | None = None
+    name: str,
+    movies: Path | None = None,
+    columns: dict[str, str] | None = None,
+    users: Path | None = None,
+    movie_columns: dict[str, str] | None = None,
 ) -> Source:
     """Open a data set by its name: ``ml-100k``, downloaded unless it is in the cache, or a path."""
     if name == "ml-100k" and not Path(name).exists():
         from embrec.data.files.movielens import fetch_ml_100k
 
-        return open_source(fetch_ml_100k(note), movies, columns, users)
-    return open_source(name, movies, columns, users)
+        return open_source(fetch_ml_100k(note), movies, columns, users, movie_columns)
+    return open_source(name, movies, columns, users, movie_columns)
 
 
 def load_with_progress(bind: sa.Engine, source: Source, reject_to: Path | None = None) -> LoadReport:
     """Load a source under a progress bar."""
     with progress_bar("Reading ratings", "rows") as bar:
+        shown = ""
 
-        def show(share: float, rows: int) -> None:
+        def read(share: float, rows: int) -> None:
             if share < 1:
                 bar.update(rows, rows / share if share else rows)
-            else:
-                bar.step(f"Storing {rows:,} ratings")
 
-        return load_source(bind, source, reject_to, progress=show)
+        def store(step: str, done: int, of: int) -> None:
+            nonlocal shown
+            if step != shown:
+                bar.step(_STEPS[step], "rows" if of else "")
+                shown = step
+            if of:
+                bar.update(done, of)
+
+        return load_source(bind, source, reject_to, read, store)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import datetime as dt
 import sys
 from collections.abc import Iterator
 
@@ -15,8 +16,6 @@ from rich.progress import (
     Task,
     TaskProgressColumn,
     TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
 )
 from rich.text import Text
 
@@ -26,7 +25,7 @@ class ProgressBar:
 
     def __init__(self, progress: Progress, description: str, unit: str) -> None:
         self._progress = progress
-        self._task = progress.add_task(description, total=None, unit=unit, remark="")
+        self._task = progress.add_task(description, total=None, unit=unit, remark="", seconds=0.0)
 
     def step(self, description: str, unit: str = "") -> None:
         """Begin another step, with nothing done yet.
@@ -36,11 +35,13 @@ class ProgressBar:
             unit: Unit that the step counts, in the plural.
         """
         self._progress.remove_task(self._task)
-        self._task = self._progress.add_task(description, total=None, unit=unit, remark="")
+        self._task = self._progress.add_task(description, total=None, unit=unit, remark="", seconds=0.0)
 
     def update(self, done: float, total: float, remark: str = "") -> None:
         """Show the progress of the step."""
-        self._progress.update(self._task, completed=done, total=total, remark=remark)
+        # The rate is of the step so far: rich's own is of the last 30 seconds, in which a slow step has no update.
+        seconds = next(task.elapsed or 0.0 for task in self._progress.tasks if task.id == self._task)
+        self._progress.update(self._task, completed=done, total=total, remark=remark, seconds=seconds)
 
 
 @contextlib.contextmanager
@@ -65,24 +66,32 @@ def progress_bar(description: str, unit: str = "") -> Iterator[ProgressBar]:
         yield ProgressBar(progress, description, unit)
 
 
+def _speed(task: Task) -> float:
+    """Return the rate per second up to the last update, or 0."""
+    seconds = float(task.fields["seconds"])
+    return task.completed / seconds if seconds else 0.0
+
+
 class _Rate(ProgressColumn):
     """A rate per second, or the seconds that one takes."""
 
     def render(self, task: Task) -> Text:
-        unit, speed = task.fields["unit"], task.speed
+        unit, speed = task.fields["unit"], _speed(task)
         if not unit or not speed:
             return Text("")
         return Text(f"{speed:,.0f} {unit}/s" if speed >= 10 else f"{1 / speed:.2g} s each")
 
 
 class _Times(ProgressColumn):
-    """The time that is left, or the time that has passed if the total is unknown."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._left, self._passed = TimeRemainingColumn(), TimeElapsedColumn()
+    """The time that is left, or the time so far if the former is unknown."""
 
     def render(self, task: Task) -> Text:
-        if task.total is None or not task.speed:
-            return self._passed.render(task)
-        return Text.assemble(self._left.render(task), " left")
+        elapsed, speed = task.elapsed or 0.0, _speed(task)
+        if task.total is None or not speed:
+            return Text(f"{_time(elapsed)} so far")
+        left = (task.total - task.completed) / speed - (elapsed - task.fields["seconds"])
+        return Text(f"{_time(max(left, 0.0))} left")
+
+
+def _time(seconds: float) -> dt.timedelta:
+    return dt.timedelta(seconds=int(seconds))

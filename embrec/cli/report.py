@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from embrec import config
 from embrec.cli.common import database_option, engine, json_option, print_json
 from embrec.cli.progress import progress_bar
 from embrec.errors import ConfigError
@@ -42,12 +43,15 @@ def report(run: int | None, output: Path, pictures: Path | None, database_url: s
     try:
         from embrec.report import STEPS, write_report
     except ImportError as error:
-        raise ConfigError(f"A report needs {error.name}. Run: pip install 'embrec[report]'") from error
+        raise ConfigError(f"A report needs {error.name}. Run: {config.install_command('report')}") from error
 
     with progress_bar("Writing a report") as bar:
-        write_report(
-            engine(database_url), output, run, pictures, lambda step: bar.update(STEPS.index(step), len(STEPS), step)
-        )
+
+        def on_step(step: str) -> None:
+            # No share of the whole: some steps take a hundred times as long as others.
+            bar.step(f"Writing a report: {step}, step {STEPS.index(step) + 1} of {len(STEPS)}")
+
+        write_report(engine(database_url), output, run, pictures, on_step)
     if as_json:
         print_json({"file": str(output), "pictures": None if pictures is None else str(pictures)})
     else:

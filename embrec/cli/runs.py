@@ -9,6 +9,7 @@ from types import ModuleType
 import click
 import sqlalchemy as sa
 
+from embrec import config
 from embrec.cli.common import database_option, engine, importing_keras, json_option, note, print_json
 from embrec.cli.completion import run_argument
 from embrec.cli.tables import figures, print_rows
@@ -145,7 +146,7 @@ def _keras_files() -> ModuleType:
         with importing_keras():
             from embrec.runs import keras_files
     except ImportError as error:
-        raise TrainingError("Keras files need TensorFlow and Keras. Run: pip install 'embrec[train]'") from error
+        raise TrainingError(f"Keras files need TensorFlow and Keras. Run: {config.install_command('train')}") from error
     return keras_files
 
 

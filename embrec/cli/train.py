@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 import sqlalchemy as sa
 
+from embrec import config
 from embrec.cli.common import database_option, engine, importing_keras, json_option, model_option, note, print_json
 from embrec.cli.progress import progress_bar
 from embrec.errors import TrainingError, WithheldError
@@ -23,9 +24,9 @@ _STEPS = {
     "extract": ("Reading ratings",),
     "fit": ("Fitting the ratings", "epochs"),
     "evaluate": ("Measuring the error",),
-    "store": ("Storing vectors",),
-    "publish": ("Publishing, and counting ratings",),
-    "index": ("Indexing vectors",),
+    "store": ("Storing vectors", "vectors"),
+    "index": ("Indexing vectors", "blocks"),
+    "publish": ("Counting ratings, and publishing",),
 }
 # The ranking model is fitted in parallel with the rating model, and may take longer.
 _FITTED = "Finishing the fit"
@@ -196,7 +197,7 @@ def train_with_progress(
 
             chosen = registry.get(model)
     except ImportError as error:
-        raise TrainingError("Training needs TensorFlow and Keras. Run: pip install 'embrec[train]'") from error
+        raise TrainingError(f"Training needs TensorFlow and Keras. Run: {config.install_command('train')}") from error
 
     with progress_bar("Preparing") as bar:
 
@@ -209,4 +210,6 @@ def train_with_progress(
         def on_step(step: str) -> None:
             bar.step(*_STEPS[step])
 
-        return training.train(bind, chosen, options, seed, holdout, publish, on_epoch, warm_start, force, on_step, keep)
+        return training.train(
+            bind, chosen, options, seed, holdout, publish, on_epoch, warm_start, force, on_step, keep, bar.update
+        )

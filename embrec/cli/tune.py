@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from embrec import config
 from embrec.cli.common import database_option, engine, importing_keras, json_option, model_option, note, print_json
 from embrec.cli.progress import progress_bar
 from embrec.cli.train import train
@@ -43,7 +44,9 @@ def tune(model: str, trials: int, seed: int, database_url: str | None, as_json: 
 
             chosen = registry.get(model)
     except ImportError as error:
-        raise TrainingError("Tuning needs TensorFlow, Keras and Optuna. Run: pip install 'embrec[tune]'") from error
+        raise TrainingError(
+            f"Tuning needs TensorFlow, Keras and Optuna. Run: {config.install_command('tune')}"
+        ) from error
 
     bind = engine(database_url)
     with progress_bar("Tuning", "trials") as bar:

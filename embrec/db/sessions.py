@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import time
-from typing import Any, cast
 
-import psycopg
 import sqlalchemy as sa
 
+from embrec.db.connection import driver_connection
 from embrec.errors import (
     BusyError,
     RequirementError,
@@ -23,7 +22,7 @@ def require_session(connection: sa.Connection) -> None:
     Raises:
         RequirementError: A connection pooler is between.
     """
-    told = cast("psycopg.Connection[Any]", connection.connection.dbapi_connection).info.backend_pid
+    told = driver_connection(connection).info.backend_pid
     if told != connection.scalar(sa.text("SELECT pg_backend_pid()")):
         raise RequirementError(
             "A connection pooler is between embrec and the server, and this takes a lock that belongs to a session. "

@@ -131,6 +131,22 @@ load_watermarks = sa.Table(
     sa.Column("loaded_at", timestamptz, nullable=False, server_default=sa.func.now()),
 )
 
+# Changes of followed tables that are not in ratings yet. A row is a block of changes of one statement; those that could
+# not be applied when their transaction committed are waiting.
+followed_changes = sa.Table(
+    "followed_changes",
+    metadata,
+    sa.Column("change_id", sa.BigInteger, sa.Identity(always=True), primary_key=True),
+    sa.Column("transaction_id", sa.BigInteger, nullable=False, server_default=sa.text("txid_current()")),
+    sa.Column("waiting", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.Column("user_ids", ARRAY(sa.Text), nullable=False),
+    sa.Column("movie_ids", ARRAY(sa.Text), nullable=False),
+    sa.Column("ratings", ARRAY(REAL), nullable=False),  # NULL: the rating is gone
+    sa.Column("times", ARRAY(timestamptz), nullable=False),
+)
+sa.Index("followed_changes_transaction_id_idx", followed_changes.c.transaction_id)
+sa.Index("followed_changes_waiting_idx", followed_changes.c.change_id, postgresql_where=followed_changes.c.waiting)
+
 # The newest row names the published run; older rows are the history. One INSERT publishes or rolls back.
 publications = sa.Table(
     "publications",

@@ -9,9 +9,11 @@ into one Keras model (:mod:`embrec.models.recommender`).
 from __future__ import annotations
 
 import dataclasses
+import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +26,8 @@ from embrec.models.ease import model as ease
 from embrec.models.fold_in import with_fold_in
 from embrec.models.protocol import Range, Search
 from embrec.models.recommender import recommender
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -83,11 +87,11 @@ class TwoPart:
         Raises:
             TrainingError: The ratings are not finite.
         """
-        with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(max_workers=1) as worker:
+        with threadpool_limits(1, user_api="blas"):
             # Each part keeps a core busy; more BLAS threads would compete with them.
-            begun = worker.submit(ease.begin, training, _ranking_options(options), seed)
+            begun = _beside(lambda: ease.begin(training, _ranking_options(options), seed))
             factors = _rating_part(training, held_out, options, seed, on_epoch)
-            preference = begun.result()(factors.movie_vectors)
+            preference = begun()(factors.movie_vectors)
             if factors.fold_in is None:
                 factors = with_fold_in(factors, training)
         return recommender(factors, *_scale(training), preference)
@@ -99,6 +103,23 @@ class TwoPart:
     def rank(self, training: Ratings, options: Options, seed: int) -> Callable[..., NDArray[np.float32]]:
         """Fit the ranking model alone, and return a function that scores all movies for some users."""
         return ease.fit(training, _ranking_options(options), seed).score
+
+
+def _beside(compute: Callable[[], T]) -> Callable[[], T]:
+    """Begin a computation in a thread of its own; the returned function waits for its result.
+
+    An executor would wait for the thread if the fit is interrupted.
+    """
+    result: Future[T] = Future()
+
+    def work() -> None:
+        try:
+            result.set_result(compute())
+        except BaseException as error:
+            result.set_exception(error)
+
+    threading.Thread(target=work, name="ranking model", daemon=True).start()
+    return result.result
 
 
 def _rating_part(

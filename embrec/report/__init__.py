@@ -5,7 +5,6 @@ Data goes one way: database -> ``accuracy`` and ``likeness``, gathered in ``find
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +12,7 @@ import sqlalchemy as sa
 
 from embrec import db
 from embrec.errors import ConfigError
+from embrec.last_acts import replaced
 from embrec.report import figures, page
 from embrec.report.findings import STEPS, gather
 
@@ -43,6 +43,7 @@ def write_report(
         DataError: There are no ratings.
         SchemaError: The schema is absent or behind.
     """
+    db.require_engine(engine)
     path = Path(output)
     if not path.parent.is_dir() or path.is_dir():
         raise ConfigError(f"The file {path} cannot be made there. Name another with --output.")
@@ -65,12 +66,9 @@ def write_report(
 
 
 def _replace(path: Path, text: str) -> None:
-    # In the same directory, because only a rename within a file system replaces a file atomically.
     try:
-        with tempfile.TemporaryDirectory(prefix=f"{path.name}.", dir=path.parent) as directory:
-            unfinished = Path(directory) / path.name
+        with replaced(path) as unfinished:
             unfinished.write_text(text, encoding="utf-8")
-            unfinished.replace(path)
     except OSError as error:
         raise ConfigError(
             f"The file {path} cannot be made: {error.strerror or error}. Name another with --output."

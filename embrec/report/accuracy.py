@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
@@ -82,20 +83,25 @@ def predictions(model: StoredModel, tested: Ratings) -> tuple[NDArray[np.float32
     return predicted[known], tested.ratings[positions][known]
 
 
-def lists_of(
-    split: Split, model: StoredModel, earlier: StoredModel | None, comparable: bool
-) -> tuple[dict[str, Lists], int]:
-    """Return top-n lists for the same users by the run, the earlier run and the baselines.
+def name_of(other: ModelRun, run: ModelRun) -> str:
+    """Return the name of a run that another is compared with, by the order in which they were trained."""
+    return "run before" if other.model_run_id < run.model_run_id else "later run"
 
-    Metrics of the earlier run are included only if ``comparable``: both runs have the same split.
+
+def lists_of(
+    split: Split, model: StoredModel, others: dict[str, StoredModel], comparable: bool
+) -> tuple[dict[str, Lists], int]:
+    """Return top-n lists for the same users by the run, the run to compare with, by its name, and the baselines.
+
+    Metrics of the other run are included only if ``comparable``: both runs have the same split.
     """
     training = split.training
     users = _sample(np.unique(training.users if split.held_out is None else split.held_out.users), _USERS_ASKED)
     held_out = split.held_out
     found = {"this run": measures.measure_lists(model.score, training, held_out, users)}
-    if earlier is not None:
+    for name, other in others.items():
         expected = held_out if comparable else None
-        found["run before"] = measures.measure_lists(earlier.score, training, expected, users)
+        found[name] = measures.measure_lists(other.score, training, expected, users)
     for baseline in (baselines.popularity(), baselines.biases()):
         assert baseline.rank is not None  # noqa: S101  # both rank
         score = baseline.rank(training, 0)
@@ -103,15 +109,23 @@ def lists_of(
     return found, len(users)
 
 
-def metrics_of(run: ModelRun, before: ModelRun | None, split: Split, lists: dict[str, Lists]) -> list[MetricLine]:
-    """Return the table of metrics: the run and the previous one from their records, then the baselines on its split."""
+def metrics_of(run: ModelRun, other: ModelRun | None, split: Split, lists: dict[str, Lists]) -> list[MetricLine]:
+    """Return the table of metrics: the run and the other one from their records, then the baselines on its split."""
     lines = [_recorded("this run", run, lists)]
-    if before is not None:
-        lines.append(_recorded("run before", before, lists))
+    if other is not None:
+        lines.append(_recorded(name_of(other, run), other, lists))
     lines.append(_of_biases(split, lists["biases"]))
     popular = lists["popularity"]
     lines.append(MetricLine("popularity", ndcg=popular.ndcg, hit_rate=popular.hit_rate))
+    if is_constant(run, split):
+        return [dataclasses.replace(line, held_out_rmse=None, held_out_mae=None, train_rmse=None) for line in lines]
     return lines
+
+
+def is_constant(run: ModelRun, split: Split) -> bool:
+    """Return whether all ratings are equal, now or in the training, so that errors of ratings say nothing."""
+    scale = {run.lowest_rating, run.highest_rating} - {None}
+    return len(scale) == 1 or bool((split.training.ratings == split.tested.ratings[0]).all())
 
 
 def _recorded(name: str, run: ModelRun, lists: dict[str, Lists]) -> MetricLine:

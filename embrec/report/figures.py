@@ -71,7 +71,7 @@ def save_png(name: str, findings: Findings, path: Path) -> None:
 def names(findings: Findings) -> Iterator[str]:
     """Yield the names of the figures that there is data for."""
     available = {
-        "training": any(epoch["rmse"] is not None for epoch in findings.run.history),
+        "training": any(epoch["rmse"] is not None for epoch in findings.run.history) and not findings.constant,
         "ratings": findings.histogram is not None,
         "calibration": findings.calibration is not None,
         "coverage": True,

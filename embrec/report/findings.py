@@ -30,6 +30,8 @@ class Findings:
     Attributes:
         run: The run.
         previous: The run that it is compared with, or None for the first.
+        previous_name: Its name: a run before, or a later run.
+        constant: True if all ratings are equal, so that figures of ratings are left out.
         made_at: Time of the report.
         ratings_now: Number of ratings in the database.
         users_now: Number of users with ratings in the database.
@@ -49,6 +51,8 @@ class Findings:
 
     run: ModelRun
     previous: ModelRun | None
+    previous_name: str | None
+    constant: bool
     made_at: dt.datetime
     ratings_now: int
     users_now: int
@@ -98,10 +102,13 @@ def gather(
     progress("predictions")
     predicted, actual = accuracy.predictions(model, split.tested)
     low, high = float(arrays.ratings.min()), float(arrays.ratings.max())
-    some = len(predicted) > 0
+    constant = accuracy.is_constant(run, split)
+    some = len(predicted) > 0 and not constant
 
     progress("lists")
-    lists, asked = accuracy.lists_of(split, model, earlier, comparable)
+    name = None if before is None else accuracy.name_of(before, run)
+    others = {} if name is None or earlier is None else {name: earlier}
+    lists, asked = accuracy.lists_of(split, model, others, comparable)
     progress("neighbours")
     neighbours = likeness.neighbours_of(model, movies)
     drift = None if earlier is None else likeness.drift_between(model, earlier, movies)
@@ -109,6 +116,8 @@ def gather(
     return Findings(
         run=run,
         previous=before,
+        previous_name=name,
+        constant=constant,
         made_at=dt.datetime.now(dt.UTC),
         ratings_now=len(arrays.ratings),
         users_now=len(arrays.user_indexes),

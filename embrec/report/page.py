@@ -142,6 +142,8 @@ def _compared(findings: Findings) -> Iterator[tuple[str, ...]]:
     for name in ("rating_count", "user_count", "movie_count"):
         old, new = getattr(before, name), getattr(run, name)
         yield name.replace("_count", "s"), whole(old), whole(new), f"{new - old:+,}"
+    if findings.constant:
+        return
     for name, label in (
         ("held_out_rmse", "RMSE, held out"),
         ("held_out_mae", "MAE, held out"),

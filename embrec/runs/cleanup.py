@@ -51,6 +51,7 @@ def collect_garbage(
     Raises:
         BusyError: A long transaction keeps vectors in use; what could be done is done.
     """
+    db.require_engine(engine)
     with db.begin(engine) as connection:
         found = [
             *(

@@ -12,8 +12,10 @@ from numpy.typing import NDArray
 
 from embrec import db
 from embrec.db import Bind, binary_copy
+from embrec.db.binary_copy import Progress
 from embrec.db.tables import movie_neighbours, run_matrices
 from embrec.errors import BusyError, DatabaseError, RunError
+from embrec.runs.index_progress import followed
 
 Side = Literal["user", "movie"]
 Part = Literal["rating", "preference", "profile", "similarity"]
@@ -51,7 +53,13 @@ _PARTITIONS_LOCK = 0x656D62727061
 READERS_SECONDS = 5.0
 
 
-def store(connection: sa.Connection, model_run_id: int, side: Side, parts: Mapping[Part, Vectors]) -> None:
+def store(
+    connection: sa.Connection,
+    model_run_id: int,
+    side: Side,
+    parts: Mapping[Part, Vectors],
+    progress: Progress = lambda done, of: None,
+) -> None:
     """Write one side's vectors into partitions of their own, bit for bit.
 
     They are filled as tables by themselves and then attached, so readers of other runs are not held up.
@@ -61,6 +69,7 @@ def store(connection: sa.Connection, model_run_id: int, side: Side, parts: Mappi
         model_run_id: The run.
         side: ``user`` or ``movie``.
         parts: The vectors of each part.
+        progress: Called with the vectors of a part that are written, and all of that part.
 
     Raises:
         RunError: A vector holds NaN or infinity, or is too near zero to have a direction. Nothing is written.
@@ -71,11 +80,11 @@ def store(connection: sa.Connection, model_run_id: int, side: Side, parts: Mappi
     opening = sa.text("SELECT embrec.open_run(:run, :side, CAST(:parts AS embrec.part[]))")
     connection.execute(opening, {"run": model_run_id, "side": side, "parts": list(parts)})
     for part, vectors in parts.items():
-        _fill(connection, _partition(side, model_run_id, part), side, vectors)
+        _fill(connection, _partition(side, model_run_id, part), side, vectors, progress)
     connection.execute(sa.text("SELECT embrec.close_run(:run, :side)"), {"run": model_run_id, "side": side})
 
 
-def _fill(connection: sa.Connection, leaf: str, side: Side, found: Vectors) -> None:
+def _fill(connection: sa.Connection, leaf: str, side: Side, found: Vectors, progress: Progress) -> None:
     order = np.argsort(found.indexes)
     columns: dict[str, NDArray[Any] | None] = {
         f"{side}_index": found.indexes,
@@ -85,47 +94,64 @@ def _fill(connection: sa.Connection, leaf: str, side: Side, found: Vectors) -> N
         "embedding": found.vectors,
     }
     given = {name: values[order] for name, values in columns.items() if values is not None}
-    binary_copy.copy_arrays(connection, f"{leaf} ({', '.join(given)})", list(given.values()), freeze=True)
+    binary_copy.copy_arrays(connection, f"{leaf} ({', '.join(given)})", list(given.values()), True, progress)
 
 
-def index(engine: sa.Engine, model_run_id: int, side: Side, part: Part) -> bool:
+def index(
+    engine: sa.Engine,
+    model_run_id: int,
+    side: Side,
+    part: Part,
+    progress: Progress = lambda done, of: None,
+) -> bool:
     """Give a part of a run an approximate index for cosine similarity, where comparing all takes long.
+
+    Args:
+        engine: The database.
+        model_run_id: The run.
+        side: ``user`` or ``movie``.
+        part: The part whose vectors are compared.
+        progress: Called with the blocks of the table that are done, and all.
 
     Returns:
         Whether there are so many vectors.
     """
     call = "embrec.index_run(:run, :side, CAST(:part AS embrec.part))"
-    return _index(engine, _partition(side, model_run_id, part), call, run=model_run_id, side=side, part=part)
+    leaf = _partition(side, model_run_id, part)
+    return _index(engine, leaf, call, progress, run=model_run_id, side=side, part=part)
 
 
-def index_ranking(engine: sa.Engine, model_run_id: int) -> bool:
-    """Give a run's ranking vectors an approximate index for ranking movies, if comparing all takes long.
+def index_ranking(engine: sa.Engine, model_run_id: int, progress: Progress = lambda done, of: None) -> bool:
+    """Give a run's ranking vectors an approximate index for ranking movies, like :func:`index`.
 
     Returns:
         Whether there are so many vectors.
     """
     leaf = _partition("movie", model_run_id, "preference")
-    return _index(engine, leaf, "embrec.index_ranking(:run)", run=model_run_id)
+    return _index(engine, leaf, "embrec.index_ranking(:run)", progress, run=model_run_id)
 
 
-def _index(engine: sa.Engine, leaf: str, call: str, **arguments: Any) -> bool:
+def _index(engine: sa.Engine, leaf: str, call: str, progress: Progress, **arguments: Any) -> bool:
     with db.begin(engine) as connection:
         rows = connection.execute(sa.text(f"SELECT count(*) FROM {leaf}")).scalar_one()
     if rows < INDEXED_FROM:
         return False
-    megabytes = min(64 + rows // 500, _INDEX_MEMORY_MB)  # the graph is made in memory, two kilobytes a vector
+    # The graph is made in memory, two kilobytes a vector. The view run_indexes advises the same.
+    megabytes = min(64 + rows // 500, _INDEX_MEMORY_MB)
 
     def make(*settings: str) -> None:
-        with db.begin(engine) as connection:
+        # Whoever is forgotten meanwhile must be seen at the end, whatever isolation the database's default is.
+        with db.begin(engine.execution_options(isolation_level="READ COMMITTED")) as connection:
             for setting in (f"maintenance_work_mem = '{megabytes}MB'", *settings):
                 connection.execute(sa.text(f"SET LOCAL {setting}"))
             connection.execute(sa.text(f"SELECT {call}"), arguments)
 
-    try:
-        make()
-    except DatabaseError:
-        # Workers share the graph through /dev/shm, which is small in many containers.
-        make("max_parallel_maintenance_workers = 0")
+    with followed(engine, leaf, progress):
+        try:
+            make()
+        except DatabaseError:
+            # Workers share the graph through /dev/shm, which is small in many containers.
+            make("max_parallel_maintenance_workers = 0")
     return True
 
 

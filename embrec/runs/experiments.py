@@ -13,6 +13,7 @@ from embrec.db import Bind
 from embrec.db.tables import experiments
 from embrec.errors import ExperimentError
 from embrec.runs import publishing, records
+from embrec.validation import OutsideId
 
 
 @dataclass(frozen=True)
@@ -114,7 +115,7 @@ def list_experiments(bind: Bind) -> list[Experiment]:
         return [Experiment(**row) for row in connection.execute(query).mappings()]
 
 
-def assign_variant(bind: Bind, user_id: str | int) -> str | None:
+def assign_variant(bind: Bind, user_id: OutsideId) -> str | None:
     """The side of the running experiment that a user is on, ``control`` or ``treatment``; None where none runs."""
     user = validation.outside_id(user_id, "user_id")
     with db.begin(bind) as connection:
@@ -122,7 +123,7 @@ def assign_variant(bind: Bind, user_id: str | int) -> str | None:
     return None if variant is None else str(variant)
 
 
-def record_exposure(bind: Bind, user_id: str | int) -> str | None:
+def record_exposure(bind: Bind, user_id: OutsideId) -> str | None:
     """Record that a user was shown what the running experiment has for them; the first time counts.
 
     Returns:
@@ -134,7 +135,7 @@ def record_exposure(bind: Bind, user_id: str | int) -> str | None:
     return None if variant is None else str(variant)
 
 
-def record_outcome(bind: Bind, user_id: str | int, value: float) -> bool:
+def record_outcome(bind: Bind, user_id: OutsideId, value: float) -> bool:
     """Record what came of showing: a click, minutes watched, a purchase; a user's outcomes are added up.
 
     Returns:

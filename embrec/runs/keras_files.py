@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from embrec import db
 from embrec.db import Bind
 from embrec.errors import DataError, RunError
+from embrec.last_acts import last_act, replaced
 from embrec.models import outer_product, reading
 from embrec.models.base import FittedModel, FoldIn, Preference, RatingFactors, RatingWeights
 from embrec.models.recommender import recommender
@@ -61,9 +62,10 @@ def export_run(bind: Bind, model_run_id: int, path: str | Path) -> None:
             "movie_ids": embeddings.external_ids(connection, "movie", rows.movies),
             "fingerprints": rows.fingerprints.tolist(),
         }
-    model.save(path)
-    with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as file:
-        file.writestr(RECORD, json.dumps(record))
+    with replaced(path) as unfinished:
+        model.save(unfinished)
+        with zipfile.ZipFile(unfinished, "a", zipfile.ZIP_DEFLATED) as file:
+            file.writestr(RECORD, json.dumps(record))
 
 
 def import_run(engine: sa.Engine, path: str | Path) -> int:
@@ -83,6 +85,7 @@ def import_run(engine: sa.Engine, path: str | Path) -> int:
         RunError: The model's vectors cannot be used.
         TrainingError: The model lacks a layer that SQL needs.
     """
+    db.require_engine(engine)
     path = _keras_path(path)
     try:
         with zipfile.ZipFile(path) as file:
@@ -124,6 +127,7 @@ def add_run(engine: sa.Engine, keras_model: Any, like: int) -> int:
         RunError: That run is not trained, or the model's vectors cannot be used.
         TrainingError: The model lacks a layer that SQL needs, or has another number of rows.
     """
+    db.require_engine(engine)
     with db.begin(engine) as connection:
         run = _trained(connection, like)
         rows = _rows_of(connection, run)
@@ -144,10 +148,10 @@ def _new_run(record: Mapping[str, Any], rows: Rows) -> NewRun:
 
 def _store(engine: sa.Engine, new: NewRun, rows: Rows, model: FittedModel, metrics: Mapping[str, Any]) -> int:
     model_run_id = records.start(engine, new)
+    known = {name: each for name, each in metrics.items() if each is not None}
     try:
-        store_model(
-            engine, model_run_id, rows, model, {name: each for name, each in metrics.items() if each is not None}
-        )
+        with last_act(lambda reason: records.fail(engine, model_run_id, reason)):
+            store_model(engine, model_run_id, rows, model, known)
     except BaseException as error:
         records.fail(engine, model_run_id, str(error) or type(error).__name__)
         raise

@@ -141,6 +141,7 @@ def delete(engine: sa.Engine, model_run_id: int) -> None:
         BusyError: A long transaction kept the vectors in use; what is left is for
             :func:`embrec.runs.cleanup.collect_garbage`.
     """
+    db.require_engine(engine)
     with db.begin(engine) as connection:
         db.require_session(connection)  # before it is marked
         one_at_a_time(connection)

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from numpy.typing import NDArray
 
 from embrec import db
+from embrec.db.binary_copy import Progress
 from embrec.models.base import FittedModel
 from embrec.runs import embeddings, neighbours, records
 from embrec.runs.embeddings import Part, Vectors
@@ -37,7 +38,12 @@ class Rows:
 
 
 def store_model(
-    engine: sa.Engine, model_run_id: int, rows: Rows, model: FittedModel, metrics: Mapping[str, float]
+    engine: sa.Engine,
+    model_run_id: int,
+    rows: Rows,
+    model: FittedModel,
+    metrics: Mapping[str, float],
+    progress: Progress = lambda done, of: None,
 ) -> None:
     """Store a run's vectors, and record it as trained, in one transaction; a second try changes nothing.
 
@@ -47,6 +53,7 @@ def store_model(
         rows: Users and movies of the model's rows.
         model: The model.
         metrics: Metrics by name.
+        progress: Called with the vectors of a part that are written, and all of that part.
 
     Raises:
         RunError: The run was deleted, or its vectors are not finite or have no direction. Nothing is stored.
@@ -56,21 +63,30 @@ def store_model(
     with db.begin(engine) as connection:
         if not records.reopen(connection, model_run_id):
             return
-        embeddings.store(connection, model_run_id, "user", users)
-        embeddings.store(connection, model_run_id, "movie", movies)
+        embeddings.store(connection, model_run_id, "user", users, progress)
+        embeddings.store(connection, model_run_id, "movie", movies, progress)
         neighbours.store(connection, model_run_id, rows.movies, nearest)
         for name, weights, biases in _dense_head(model):
             embeddings.store_matrix(connection, model_run_id, name, weights, biases)
         records.finish(connection, model_run_id, _outcome(rows, model, metrics))
 
 
-def index_model(engine: sa.Engine, model_run_id: int, model: FittedModel) -> None:
-    """Make a run's approximate indexes, where there are so many vectors that comparing all takes long."""
+def index_model(
+    engine: sa.Engine, model_run_id: int, model: FittedModel, progress: Progress = lambda done, of: None
+) -> None:
+    """Make a run's approximate indexes, where there are so many vectors that comparing all takes long.
+
+    Args:
+        engine: The database.
+        model_run_id: The run.
+        model: Its model.
+        progress: Called with the blocks of an index that are done, and all of that index.
+    """
     movies, users = _compared_parts(model)
-    embeddings.index(engine, model_run_id, "movie", movies)
-    embeddings.index(engine, model_run_id, "user", users)
+    embeddings.index(engine, model_run_id, "movie", movies, progress)
+    embeddings.index(engine, model_run_id, "user", users, progress)
     if model.preference:
-        embeddings.index_ranking(engine, model_run_id)
+        embeddings.index_ranking(engine, model_run_id, progress)
 
 
 def _user_parts(rows: Rows, model: FittedModel) -> dict[Part, Vectors]:

@@ -13,9 +13,10 @@ from embrec import db, validation
 from embrec.db import Bind
 from embrec.errors import UnknownMovieError, UnknownUserError
 from embrec.serving.query import rows
+from embrec.validation import OutsideId
 
 
-def movie_details(bind: Bind, movie_id: str | int) -> pd.DataFrame:
+def movie_details(bind: Bind, movie_id: OutsideId) -> pd.DataFrame:
     """Return the details of a movie.
 
     Returns:
@@ -34,7 +35,7 @@ def movie_details(bind: Bind, movie_id: str | int) -> pd.DataFrame:
     return found.astype({"release_year": "Int64"})
 
 
-def user_ratings(bind: Bind, user_id: str | int, n: int = 10) -> pd.DataFrame:
+def user_ratings(bind: Bind, user_id: OutsideId, n: int = 10) -> pd.DataFrame:
     """Return a user's n newest ratings.
 
     Returns:

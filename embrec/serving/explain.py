@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 
 import pandas as pd
 import sqlalchemy as sa
@@ -12,9 +11,10 @@ from embrec import db, validation
 from embrec.db import Bind
 from embrec.errors import RunError, UnknownUserError
 from embrec.serving.query import explain_no_pair, explain_nothing, rows
+from embrec.validation import GivenRatings, OutsideId
 
 
-def explain_recommendation(bind: Bind, user_id: str | int, movie_id: str | int, n: int | None = 10) -> pd.DataFrame:
+def explain_recommendation(bind: Bind, user_id: OutsideId, movie_id: OutsideId, n: int | None = 10) -> pd.DataFrame:
     """Return the user's ratings with the largest contributions to a movie's score, positive or negative.
 
     Args:
@@ -50,8 +50,8 @@ def explain_recommendation(bind: Bind, user_id: str | int, movie_id: str | int, 
 
 def explain_for(
     bind: Bind,
-    ratings: Mapping[str, float] | Mapping[int, float],
-    movie_id: str | int,
+    ratings: GivenRatings,
+    movie_id: OutsideId,
     n: int | None = 10,
 ) -> pd.DataFrame:
     """Return a visitor's ratings with the largest contributions to a movie's score, positive or negative.

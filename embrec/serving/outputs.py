@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import re
-import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from numpy.typing import NDArray
 from embrec import db
 from embrec.db import Bind, binary_copy, tables
 from embrec.errors import ConfigError
+from embrec.last_acts import replaced
 
 Write = Callable[[pa.Table], None]
 
@@ -78,12 +78,8 @@ def open_output(bind: Bind, output: str | Path) -> contextlib.AbstractContextMan
 def _file(path: Path) -> Iterator[Write]:
     if not path.parent.is_dir() or path.is_dir():
         raise ConfigError(f"The file {path} cannot be made there. Name another.")
-    # In the same directory, because only a rename within a file system replaces a file atomically.
-    with tempfile.TemporaryDirectory(prefix=f"{path.name}.", dir=path.parent) as directory:
-        unfinished = Path(directory) / path.name
-        with _FILE_WRITERS[path.suffix.lower()](unfinished, _FILE_COLUMNS) as writer:
-            yield lambda rows: writer.write_table(rows.select(_FILE_COLUMNS.names))
-        unfinished.replace(path)
+    with replaced(path) as unfinished, _FILE_WRITERS[path.suffix.lower()](unfinished, _FILE_COLUMNS) as writer:
+        yield lambda rows: writer.write_table(rows.select(_FILE_COLUMNS.names))
 
 
 @contextlib.contextmanager

@@ -14,9 +14,10 @@ from embrec import db, validation
 from embrec.db import Bind
 from embrec.errors import ArgumentError, UnknownUserError
 from embrec.serving.query import explain_no_pair, rows
+from embrec.validation import OutsideId
 
 
-def predict_rating(bind: Bind, user_id: str | int, movie_id: str | int) -> float:
+def predict_rating(bind: Bind, user_id: OutsideId, movie_id: OutsideId) -> float:
     """Return the rating that a user would give a movie, from the user's ratings as they are now.
 
     Raises:
@@ -31,7 +32,7 @@ def predict_rating(bind: Bind, user_id: str | int, movie_id: str | int) -> float
     return predicted
 
 
-def rating_uncertainty(bind: Bind, user_id: str | int, movie_id: str | int) -> float | None:
+def rating_uncertainty(bind: Bind, user_id: OutsideId, movie_id: OutsideId) -> float | None:
     """Return the uncertainty of :func:`predict_rating`: the standard deviation of the rating, in the ratings' unit.
 
     Returns:
@@ -46,7 +47,7 @@ def rating_uncertainty(bind: Bind, user_id: str | int, movie_id: str | int) -> f
     return _of_pair(bind, "rating_uncertainty", user_id, movie_id)
 
 
-def predict_ratings(bind: Bind, user_ids: Sequence[str | int], movie_ids: Sequence[str | int]) -> pd.DataFrame:
+def predict_ratings(bind: Bind, user_ids: Sequence[OutsideId], movie_ids: Sequence[OutsideId]) -> pd.DataFrame:
     """Return the ratings that users would give movies, pair by pair, from the published run's stored vectors.
 
     Args:
@@ -71,7 +72,7 @@ def predict_ratings(bind: Bind, user_ids: Sequence[str | int], movie_ids: Sequen
         return rows(connection, statement, users=users, movies=movies)
 
 
-def _of_pair(bind: Bind, function: str, user_id: str | int, movie_id: str | int) -> float | None:
+def _of_pair(bind: Bind, function: str, user_id: OutsideId, movie_id: OutsideId) -> float | None:
     """Call a function of a user and a movie; returns None if it has no value though the run has vectors of both."""
     user, movie = validation.outside_id(user_id, "user_id"), validation.outside_id(movie_id, "movie_id")
     with db.begin(bind) as connection:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from typing import cast
 
 import pandas as pd
 import psycopg
@@ -25,9 +24,11 @@ def answering_from(connection: sa.Connection, model_run_id: int) -> Iterator[Non
         model_run_id: The number of a trained run.
 
     Raises:
+        ArgumentError: The first argument is no connection.
         UnknownRunError: No trained run has this number.
         SchemaError: The schema is absent or behind.
     """
+    db.require_connection(connection)
     number = validation.integer(model_run_id, "model_run_id")
     with db.translated_errors():
         exists = sa.text("SELECT EXISTS (SELECT FROM embrec.trained_runs() WHERE model_run_id = :number)")
@@ -46,8 +47,7 @@ def _takes_statements(connection: sa.Connection) -> bool:
     """Return whether the transaction is sound; one that failed or lost its connection loses the setting anyway."""
     if connection.invalidated:
         return False
-    driver = cast("psycopg.Connection[object]", connection.connection.driver_connection)
-    return driver.info.transaction_status == psycopg.pq.TransactionStatus.INTRANS
+    return db.driver_connection(connection).info.transaction_status == psycopg.pq.TransactionStatus.INTRANS
 
 
 def _ask_run(connection: sa.Connection, value: str) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TypedDict, Unpack
 
 import pandas as pd
@@ -16,6 +16,7 @@ import pandas as pd
 from embrec import db, validation
 from embrec.db import Bind
 from embrec.serving.query import call
+from embrec.validation import GivenRatings, OutsideId
 
 
 class Filters(TypedDict, total=False):
@@ -38,9 +39,9 @@ class Filters(TypedDict, total=False):
 
 def recommend_movies(
     bind: Bind,
-    user_id: str | int,
+    user_id: OutsideId,
     n: int = 10,
-    movie_ids: Sequence[str | int] | None = None,
+    movie_ids: Sequence[OutsideId] | None = None,
     include_rated: bool = False,
     diversity: float = 0.0,
     **filters: Unpack[Filters],
@@ -72,9 +73,9 @@ def recommend_movies(
 
 def recommend_for(
     bind: Bind,
-    ratings: Mapping[str, float] | Mapping[int, float],
+    ratings: GivenRatings,
     n: int = 10,
-    movie_ids: Sequence[str | int] | None = None,
+    movie_ids: Sequence[OutsideId] | None = None,
     include_rated: bool = False,
     diversity: float = 0.0,
     **filters: Unpack[Filters],

@@ -7,9 +7,10 @@ import pandas as pd
 from embrec import db, validation
 from embrec.db import Bind
 from embrec.serving.query import explain_nothing, rows
+from embrec.validation import OutsideId
 
 
-def similar_movies(bind: Bind, movie_id: str | int, n: int = 10) -> pd.DataFrame:
+def similar_movies(bind: Bind, movie_id: OutsideId, n: int = 10) -> pd.DataFrame:
     """Return the n movies nearest to a movie by cosine similarity, in the published run.
 
     Args:
@@ -28,7 +29,7 @@ def similar_movies(bind: Bind, movie_id: str | int, n: int = 10) -> pd.DataFrame
     return _nearest(bind, "movie", validation.outside_id(movie_id, "movie_id"), validation.count(n))
 
 
-def similar_users(bind: Bind, user_id: str | int, n: int = 10) -> pd.DataFrame:
+def similar_users(bind: Bind, user_id: OutsideId, n: int = 10) -> pd.DataFrame:
     """Return the n users nearest to a user by cosine similarity, in the published run.
 
     Args:

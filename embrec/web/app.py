@@ -21,6 +21,7 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
+from embrec import db
 from embrec.errors import ArgumentError, DatabaseError, EmbrecError, NotFoundError, SchemaError, UnreachableError
 from embrec.pages import pages_directory
 from embrec.serving.plain import json_value
@@ -56,6 +57,7 @@ def create_app(
     Returns:
         An ASGI application without authentication: every client may call every endpoint.
     """
+    db.require_engine(engine)
     limits = limits or Limits()
     answering = _Answering(Asking(engine), Places(limits), maps or Maps())
     directory = pages_directory()

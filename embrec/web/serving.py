@@ -91,6 +91,6 @@ def server(app: ASGIApp, maps: Maps, proxies: Sequence[str] = ()) -> uvicorn.Ser
         http=BoundedProtocol,
         proxy_headers=bool(proxies),
         forwarded_allow_ips=list(proxies),
-        timeout_graceful_shutdown=5,
+        timeout_graceful_shutdown=1,
     )
     return _Server(config, maps)

@@ -6,6 +6,7 @@ Revises: 0013
 
 import sqlalchemy as sa
 from alembic import op
+from sqlalchemy.dialects.postgresql import ARRAY, REAL
 
 from embrec.db.resources import statement, uninstall
 
@@ -16,6 +17,7 @@ depends_on = None
 
 
 def upgrade() -> None:
+    _create_followed_changes()
     _record_trainers()
     op.execute(statement(PERSONAL_STATISTICS.format(target=0)))
     op.execute(statement(CLEAR_STATISTICS))
@@ -27,6 +29,33 @@ def downgrade() -> None:
     _digest_all_that_serves("0014", "0013")
     op.drop_column("model_runs", "trained_by", schema="embrec")
     op.execute(statement(PERSONAL_STATISTICS.format(target=-1)))
+    op.drop_table("followed_changes", schema="embrec")
+
+
+def _create_followed_changes() -> None:
+    """Create the table of the changes of followed tables that are not applied yet."""
+    op.create_table(
+        "followed_changes",
+        sa.Column("change_id", sa.BigInteger, sa.Identity(always=True)),
+        sa.Column("transaction_id", sa.BigInteger, nullable=False, server_default=sa.text("txid_current()")),
+        sa.Column("waiting", sa.Boolean, nullable=False, server_default=sa.false()),
+        sa.Column("user_ids", ARRAY(sa.Text), nullable=False),
+        sa.Column("movie_ids", ARRAY(sa.Text), nullable=False),
+        sa.Column("ratings", ARRAY(REAL), nullable=False),
+        sa.Column("times", ARRAY(sa.DateTime(timezone=True)), nullable=False),
+        sa.PrimaryKeyConstraint("change_id", name="followed_changes_pkey"),
+        schema="embrec",
+    )
+    op.create_index("followed_changes_transaction_id_idx", "followed_changes", ["transaction_id"], schema="embrec")
+    op.create_index(
+        "followed_changes_waiting_idx",
+        "followed_changes",
+        ["change_id"],
+        schema="embrec",
+        postgresql_where=sa.text("waiting"),
+    )
+    # The planner's statistics would keep the ids of users who were forgotten.
+    op.execute("ALTER TABLE embrec.followed_changes ALTER user_ids SET STATISTICS 0, ALTER movie_ids SET STATISTICS 0")
 
 
 def _record_trainers() -> None:

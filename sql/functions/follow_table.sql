@@ -1,6 +1,10 @@
--- Keep embrec.ratings in step with a table of the same database from now on. It makes three triggers on the table, in
--- place of earlier ones, as a role that may make triggers there. The columns are those of the user, the movie, the
--- rating and, if there is one, the time; the table has one row per user and movie.
+-- Keep embrec.ratings in step with a table of the same database from now on. It makes triggers on the table, in place of
+-- earlier ones, as a role that may make triggers there. The columns are those of the user, the movie, the rating and, if
+-- there is one, the time; the table has one row per user and movie.
+--
+-- An ordinary table gets triggers for whole statements, and one for single rows that only a replica's apply fires. Rows
+-- of a partitioned table, or of one with parents or children, are also written by way of the others. So each of those
+-- gets one trigger for single rows; partitions that come later inherit it.
 CREATE OR REPLACE FUNCTION embrec.follow_table(
     source regclass, user_column text, movie_column text, rating_column text, time_column text DEFAULT NULL
 )
@@ -12,25 +16,62 @@ DECLARE
     columns text[] := array_remove(
         ARRAY[follow_table.user_column, follow_table.movie_column, follow_table.rating_column, follow_table.time_column], NULL
     );
-    arguments text := (SELECT string_agg(quote_literal(name), ', ' ORDER BY place) FROM unnest(columns) WITH ORDINALITY AS c (name, place));
-    event text;
-    referencing text;
+    call text := format(
+        'embrec.follow_ratings(%s)',
+        (SELECT string_agg(quote_literal(name), ', ' ORDER BY place) FROM unnest(columns) WITH ORDINALITY AS c (name, place))
+    );
+    related boolean := (
+        SELECT c.relkind = 'p' OR EXISTS (SELECT FROM pg_inherits AS i WHERE c.oid IN (i.inhrelid, i.inhparent))
+        FROM pg_class AS c
+        WHERE c.oid = follow_table.source
+    );
+    made text[] := CASE WHEN related THEN '{embrec_row}' ELSE '{embrec_insert,embrec_update,embrec_delete,embrec_replica}' END;
+    member record;
+    earlier name;
 BEGIN
     IF num_nulls(follow_table.source, follow_table.user_column, follow_table.movie_column, follow_table.rating_column) > 0 THEN
         RAISE EXCEPTION 'follow_table needs a table and the names of its columns of the user, the movie and the rating'
             USING ERRCODE = 'invalid_parameter_value';
     END IF;
-    PERFORM embrec.ratings_of_table(follow_table.source, columns, 'after_rows'); -- what is wrong with a column is said now
-    FOREACH event IN ARRAY ARRAY['insert', 'update', 'delete'] LOOP
-        referencing := concat_ws(
-            ' ',
-            CASE WHEN event <> 'insert' THEN 'OLD TABLE AS before_rows' END,
-            CASE WHEN event <> 'delete' THEN 'NEW TABLE AS after_rows' END
-        );
-        EXECUTE format(
-            'CREATE OR REPLACE TRIGGER embrec_%s AFTER %1$s ON %s REFERENCING %s FOR EACH STATEMENT EXECUTE FUNCTION embrec.follow_ratings(%s)',
-            event, follow_table.source, referencing, arguments
-        );
+    PERFORM embrec.refuse_to_follow(follow_table.source);
+    -- A partitioned table hands its trigger down, a parent by inheritance does not.
+    FOR member IN
+        WITH RECURSIVE members AS (
+            SELECT follow_table.source::oid AS oid
+            UNION
+            SELECT i.inhrelid
+            FROM members AS m
+            JOIN pg_class AS parent ON parent.oid = m.oid AND parent.relkind = 'r'
+            JOIN pg_inherits AS i ON i.inhparent = m.oid
+        )
+        SELECT m.oid::regclass AS name, pg_has_role(c.relowner, 'USAGE') AS owned
+        FROM members AS m JOIN pg_class AS c ON c.oid = m.oid
+    LOOP
+        PERFORM embrec.ratings_of_table(member.name, columns, 'after_rows'); -- what is wrong with a column is said now
+        FOR earlier IN
+            SELECT t.tgname
+            FROM pg_trigger AS t
+            WHERE t.tgrelid = member.name AND t.tgfoid = 'embrec.follow_ratings'::regproc AND t.tgname <> ALL (made)
+                AND t.tgparentid = 0
+        LOOP
+            EXECUTE format('DROP TRIGGER %I ON %s', earlier, member.name);
+        END LOOP;
+        IF NOT related THEN
+            EXECUTE format('CREATE OR REPLACE TRIGGER embrec_insert AFTER INSERT ON %s REFERENCING NEW TABLE AS after_rows FOR EACH STATEMENT EXECUTE FUNCTION %s', member.name, call);
+            EXECUTE format('CREATE OR REPLACE TRIGGER embrec_update AFTER UPDATE ON %s REFERENCING OLD TABLE AS before_rows NEW TABLE AS after_rows FOR EACH STATEMENT EXECUTE FUNCTION %s', member.name, call);
+            EXECUTE format('CREATE OR REPLACE TRIGGER embrec_delete AFTER DELETE ON %s REFERENCING OLD TABLE AS before_rows FOR EACH STATEMENT EXECUTE FUNCTION %s', member.name, call);
+        END IF;
+        IF related OR member.owned THEN
+            EXECUTE format('CREATE OR REPLACE TRIGGER %s AFTER INSERT OR UPDATE OR DELETE ON %s FOR EACH ROW EXECUTE FUNCTION %s', made[cardinality(made)], member.name, call);
+        END IF;
+        IF member.owned THEN
+            EXECUTE format('ALTER TABLE %s ENABLE %s TRIGGER %s', member.name, CASE WHEN related THEN 'ALWAYS' ELSE 'REPLICA' END, made[cardinality(made)]);
+        ELSE
+            RAISE NOTICE 'changes that logical replication applies to % are not followed; for that, its owner calls follow_table', member.name;
+        END IF;
     END LOOP;
+    IF related THEN
+        RAISE NOTICE 'rows that come with ATTACH or go with DETACH are not followed, nor is TRUNCATE; embrec load --from-table takes those that come';
+    END IF;
 END;
 $$;

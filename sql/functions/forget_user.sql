@@ -2,7 +2,8 @@
 -- the index, under a meaningless id: an index is never given out twice, and a rating that arrives at the same moment
 -- belongs to no user. Returns true if the user existed. Transactions that write something of the user are waited for;
 -- after three seconds the error names their processes, and nothing is deleted. At REPEATABLE READ the user's newest
--- ratings would be invisible and stay, so it is refused there.
+-- ratings would be invisible and stay, so it is refused there. While the index of a run is being made, index_run
+-- deletes the user's vectors of that run when it ends, and a notice says so.
 CREATE OR REPLACE FUNCTION embrec.forget_user(user_id text)
 RETURNS boolean
 LANGUAGE plpgsql
@@ -18,6 +19,7 @@ BEGIN
         RAISE EXCEPTION 'forget_user at % would leave what came after the transaction began; call it after: BEGIN ISOLATION LEVEL READ COMMITTED', upper(current_setting('transaction_isolation'))
             USING ERRCODE = 'active_sql_transaction';
     END IF;
+    PERFORM embrec.apply_followed(); -- or a change that waits would bring the user back
     PERFORM pg_advisory_xact_lock(hashtext('embrec.forget_user'));
     -- Exposures and outcomes in progress end first, or they would come after the deletion (record_exposure).
     PERFORM pg_advisory_xact_lock(hashtext('embrec.exposures'), hashtext(forget_user.user_id) & 1023);
@@ -28,6 +30,10 @@ BEGIN
     IF own IS NOT NULL THEN
         DELETE FROM embrec.ratings AS r WHERE r.user_index = own;
         FOR run IN SELECT r.model_run_id FROM embrec.model_runs AS r LOOP
+            IF NOT pg_try_advisory_xact_lock_shared(hashtext('embrec.index_run'), run) THEN
+                RAISE NOTICE 'the index of model run % is being made; the vectors of this user go when it is ready', run;
+                CONTINUE;
+            END IF;
             -- By the key of one run and part after the other.
             DELETE FROM embrec.user_embeddings AS e
             WHERE e.model_run_id = run AND e.part = ANY (enum_range(NULL::embrec.part)) AND e.user_index = own;

@@ -1,7 +1,8 @@
 -- Give a part of a run an approximate index for cosine similarity. Readers are not held up. The graph is built in the
 -- session's maintenance_work_mem, 2 kB per vector, and slowly if that is too small. Its vectors are rounded to half
 -- precision: half the memory to search, for the same answers. Movies' vectors vary along many principal components, so
--- their graph is denser than pgvector's default, which would miss neighbours. Users' vary along few.
+-- their graph is denser than pgvector's default, which would miss neighbours. Users' vary along few. Users who are
+-- forgotten meanwhile lose their vectors at the end, because forget_user does not wait for an index.
 CREATE OR REPLACE FUNCTION embrec.index_run(model_run_id integer, side text, part embrec.part)
 RETURNS void
 LANGUAGE plpgsql
@@ -12,11 +13,22 @@ DECLARE
     width integer;
 BEGIN
     PERFORM embrec.require_own_run(index_run.model_run_id, '{training,trained}');
+    IF side = 'user' THEN
+        PERFORM pg_advisory_xact_lock(hashtext('embrec.index_run'), model_run_id);
+    END IF;
     EXECUTE format('SELECT vector_dims(embedding) FROM embrec.%I LIMIT 1', name) INTO width;
     EXECUTE format(
         'CREATE INDEX IF NOT EXISTS %I ON embrec.%I USING hnsw ((l2_normalize(embedding)::halfvec(%s)) halfvec_cosine_ops)'
         '%s',
         name || '_hnsw', name, width, CASE side WHEN 'movie' THEN ' WITH (m = 24, ef_construction = 200)' END
     );
+    IF side = 'user' THEN
+        -- Whoever is forgotten after this waits for it in forget_user.
+        PERFORM pg_advisory_xact_lock(hashtext('embrec.forget_user'));
+        DELETE FROM embrec.user_embeddings AS e
+        USING embrec.users AS u
+        WHERE e.model_run_id = index_run.model_run_id AND e.part = ANY (enum_range(NULL::embrec.part))
+            AND e.user_index = u.user_index AND u.forgotten_at IS NOT NULL;
+    END IF;
 END;
 $$;

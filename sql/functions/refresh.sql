@@ -1,5 +1,5 @@
--- Refresh the published run and those of a running experiment, and count the ratings anew. Returns the number of movies
--- that came after the training of the published one.
+-- Refresh the published run and those of a running experiment, apply the changes of followed tables that wait, and count
+-- the ratings anew. Returns the number of movies that came after the training of the published run.
 CREATE OR REPLACE FUNCTION embrec.refresh()
 RETURNS integer
 LANGUAGE plpgsql
@@ -11,6 +11,7 @@ BEGIN
     IF published IS NULL THEN
         RAISE EXCEPTION 'no model run is published that could be refreshed; train one first' USING ERRCODE = 'object_not_in_prerequisite_state';
     END IF;
+    PERFORM embrec.apply_followed();
     PERFORM embrec.refresh_statistics();
     PERFORM embrec.refresh_run(other.run)
     FROM embrec.experiments AS e

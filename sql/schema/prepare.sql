@@ -8,6 +8,7 @@ DECLARE
         JOIN pg_namespace AS n ON n.oid = e.extnamespace
         WHERE e.extname = 'vector'
     );
+    session_path text := (SELECT s.reset_val FROM pg_settings AS s WHERE s.name = 'search_path');
 BEGIN
     IF extension_schema IS NULL THEN
         -- If the role is called embrec too, the first schema on its path would be our own.
@@ -27,6 +28,15 @@ BEGIN
     END IF;
     IF to_regnamespace('embrec') IS NULL THEN
         CREATE SCHEMA embrec;
+    END IF;
+    -- "$user" is this schema for a role called embrec: what an application makes by that role without naming a schema, its
+    -- Alembic's alembic_version too, would be mixed with ours.
+    IF current_user = 'embrec' AND session_path LIKE '%"$user"%' THEN
+        EXECUTE format(
+            'ALTER ROLE embrec IN DATABASE %I SET search_path = %s',
+            current_database(),
+            coalesce(nullif(regexp_replace(session_path, '"[$]user" *,? *', ''), ''), 'public')
+        );
     END IF;
     -- Revisions find pgvector, wherever it lives, and none of the host's tables before ours. Functions keep this path:
     -- were the temporary schema not named last, it would be looked through first.

@@ -4,7 +4,23 @@ DROP TABLE IF EXISTS embrec.alembic_version;
 DO $$
 DECLARE
     role name;
+    extension_schema name := (
+        SELECT n.nspname FROM pg_extension AS e JOIN pg_namespace AS n ON n.oid = e.extnamespace WHERE e.extname = 'vector'
+    );
 BEGIN
+    -- As rights.sql and requirements.sql granted it: a role that has a right somewhere cannot be dropped.
+    IF has_database_privilege(current_database(), 'TEMPORARY WITH GRANT OPTION') THEN
+        FOR role IN SELECT r.rolname FROM pg_roles AS r WHERE r.rolname IN ('embrec_owner', 'embrec_loader') LOOP
+            EXECUTE format('REVOKE TEMPORARY ON DATABASE %I FROM %I', current_database(), role);
+        END LOOP;
+    END IF;
+    IF has_schema_privilege(extension_schema, 'USAGE WITH GRANT OPTION') THEN
+        FOR role IN
+            SELECT r.rolname FROM pg_roles AS r WHERE r.rolname IN ('embrec_owner', 'embrec_reader', 'embrec_trainer')
+        LOOP
+            EXECUTE format('REVOKE USAGE ON SCHEMA %I FROM %I', extension_schema, role);
+        END LOOP;
+    END IF;
     IF obj_description((SELECT oid FROM pg_extension WHERE extname = 'vector'), 'pg_extension') LIKE '%(created by embrec)' THEN
         BEGIN
             DROP EXTENSION vector;

@@ -12,11 +12,14 @@ DECLARE
         'predict_rating,predict_ratings,rating_uncertainty,popular_movies,trending_movies,assign_variant,known_id,'
         'movie_named,explain_for,movie_details,user_ratings,trained_runs,map_movies,known_genres,suggest_movies}';
     telling text[] := '{add_rating,remove_rating,record_exposure,record_outcome}';
-    loading text[] := '{refresh_statistics,forget_user,follow_ratings}';
-    -- These run with the caller's rights: they make triggers on the caller's own table, or lock tables for a load.
-    following text[] := '{follow_table,ratings_of_table,lock_indexes,writers_of}';
-    training text[] := '{open_run,close_run,index_run,index_ranking,run_digest,refresh_statistics}';
-    publishing text[] := '{refresh,run_digest,refresh_statistics}';
+    loading text[] := '{refresh_statistics,forget_user,follow_ratings,apply_followed}';
+    -- These run with the caller's rights, because they make triggers on the caller's own table,
+    -- or lock tables for a load.
+    following text[] := '{follow_table,ratings_of_table,refuse_to_follow,trimmed,lock_indexes,writers_of}';
+    -- A trigger of embrec's own tables, which nobody else may put on a table with columns of other types.
+    internal text[] := '{followed_at_commit}';
+    training text[] := '{open_run,close_run,index_run,index_ranking,run_digest,refresh_statistics,apply_followed}';
+    publishing text[] := '{refresh,run_digest,refresh_statistics,apply_followed}';
     extension_schema name := (
         SELECT n.nspname FROM pg_extension AS e JOIN pg_namespace AS n ON n.oid = e.extnamespace WHERE e.extname = 'vector'
     );
@@ -47,9 +50,15 @@ BEGIN
             (SELECT string_agg(format('CREATE ROLE %I NOLOGIN', name), '; ') FROM unnest(missing) AS name);
     END IF;
 
-    -- Functions with the caller's rights need it of the readers, those with the owner's of the owner.
+    -- Functions with the caller's rights need it of the readers, those with the owner's of the owner. It is granted by
+    -- name, so that no answer fails once somebody takes it from PUBLIC.
     FOREACH role IN ARRAY '{embrec_owner,embrec_reader,embrec_trainer}'::text[] LOOP
-        IF to_regrole(role) IS NOT NULL AND NOT has_schema_privilege(role, extension_schema, 'USAGE') THEN
+        IF to_regrole(role) IS NOT NULL AND has_schema_privilege(extension_schema, 'USAGE WITH GRANT OPTION') AND NOT EXISTS (
+            SELECT
+            FROM pg_namespace AS n
+            CROSS JOIN aclexplode(n.nspacl) AS a
+            WHERE n.nspname = extension_schema AND a.grantee = to_regrole(role) AND a.privilege_type = 'USAGE'
+        ) THEN
             EXECUTE format('GRANT USAGE ON SCHEMA %I TO %I', extension_schema, role);
         END IF;
     END LOOP;
@@ -95,7 +104,7 @@ BEGIN
         WHERE p.pronamespace = 'embrec'::regnamespace AND pg_has_role(p.proowner, 'USAGE')
     LOOP
         EXECUTE format('REVOKE ALL ON FUNCTION %s FROM PUBLIC', ours.function);
-        IF ours.name = ANY (asking || telling || loading || training || publishing) AND NOT coalesce(ours.of_numbers, false) THEN
+        IF ours.name = ANY (asking || telling || loading || internal || training || publishing) AND NOT coalesce(ours.of_numbers, false) THEN
             EXECUTE format(
                 'ALTER FUNCTION %s SECURITY DEFINER SET search_path = pg_catalog, %I, pg_temp', ours.function, extension_schema
             );
@@ -105,6 +114,7 @@ BEGIN
             WHEN ours.name = 'predict_ratings' THEN '{embrec_api,embrec_reader,embrec_trainer}'
             WHEN ours.name = ANY (asking) THEN '{embrec_api,embrec_reader}'
             WHEN ours.name = ANY (telling) THEN '{embrec_api,embrec_loader}'
+            WHEN ours.name = ANY (internal) THEN '{}'
             WHEN ours.name = ANY (following) THEN '{embrec_loader}'
             WHEN ours.name = ANY (loading || training || publishing) THEN array_remove(ARRAY[
                 CASE WHEN ours.name = ANY (loading) THEN 'embrec_loader' END,

@@ -1,6 +1,7 @@
 -- The approximate indexes that trained runs have, or should have because they have 50,000 vectors or more. A statement
--- fixes an index that is missing or invalid; until then answers are right, but slower. The number of vectors is an
--- estimate, as of the last vacuum.
+-- fixes an index that is missing or invalid; until then answers are right, but slower. It sets the memory that the graph
+-- needs, about 2 kB per vector, or building would take many times as long. The number of vectors is an estimate, as of
+-- the last vacuum.
 CREATE OR REPLACE VIEW embrec.run_indexes AS
 SELECT
     r.model_run_id,
@@ -14,6 +15,7 @@ SELECT
         ELSE 'missing'
     END AS state,
     CASE WHEN i.indexrelid IS NOT NULL AND NOT i.indisvalid THEN format('DROP INDEX embrec.%I; ', wanted.name) ELSE '' END
+        || format('SET maintenance_work_mem = ''%sMB''; ', least(64 + t.reltuples::bigint / 500, 2048))
         || CASE wanted.kind
             WHEN 'ranking' THEN format('SELECT embrec.index_ranking(%s);', r.model_run_id)
             ELSE format('SELECT embrec.index_run(%s, %L, %L);', r.model_run_id, wanted.side, wanted.part)

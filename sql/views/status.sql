@@ -4,11 +4,14 @@
 -- run was trained on; a rating that replaced another does not count.
 CREATE OR REPLACE VIEW embrec.status AS
 WITH large AS (
+    -- With its partitions, if the host has given it some.
     SELECT
-        pg_relation_size('embrec.ratings') >= 67108864 AS ratings,
-        coalesce(nullif(pg_stat_get_live_tuples('embrec.ratings'::regclass), 0), greatest(c.reltuples, 0)::bigint) AS rows
+        sum(pg_relation_size(c.oid)) >= 67108864 AS ratings,
+        sum(coalesce(nullif(pg_stat_get_live_tuples(c.oid), 0), greatest(c.reltuples, 0)::bigint))::bigint AS rows,
+        sum(pg_total_relation_size(c.oid))::bigint AS bytes
     FROM pg_catalog.pg_class AS c
     WHERE c.oid = 'embrec.ratings'::regclass
+        OR c.oid IN (SELECT t.relid FROM pg_catalog.pg_partition_tree('embrec.ratings'::regclass) AS t WHERE t.isleaf)
 ),
 -- Indexes are given out consecutively, so the highest one gives the number of rows.
 known AS (
@@ -17,6 +20,7 @@ known AS (
         (SELECT coalesce(max(m.movie_index) + 1, 0) FROM embrec.movies AS m) AS movies,
         CASE WHEN l.ratings THEN l.rows ELSE (SELECT count(*) FROM embrec.ratings AS r) END AS ratings,
         l.ratings AS ratings_estimated,
+        l.bytes AS rating_bytes,
         CASE
             WHEN l.ratings
                 THEN greatest(
@@ -91,7 +95,7 @@ SELECT
     s.trained_runs,
     s.lost_runs,
     pg_database_size(current_database()) AS database_bytes,
-    pg_total_relation_size('embrec.ratings') AS rating_bytes,
+    k.rating_bytes,
     s.vector_bytes
 FROM known AS k
 CROSS JOIN stored AS s

@@ -57,6 +57,50 @@ SELECT 'left_over', format('Model run %s is %s, and its vectors are still there 
 FROM embrec.run_status AS r
 WHERE r.state IN ('failed', 'deleted') AND r.vector_bytes > 0
 UNION ALL
+SELECT
+    'not_followed',
+    format('Changes of the table %s are not all followed: %s.', f.table_name, f.fault),
+    format('SELECT embrec.follow_table(%L, %s);', f.table_name, (SELECT string_agg(quote_literal(c.name), ', ') FROM unnest(f.column_names) AS c (name)))
+FROM embrec.followed_tables AS f
+WHERE f.fault IS NOT NULL
+UNION ALL
+SELECT
+    'changes_waiting',
+    format('Changes of followed tables met a lock and wait, by %s statements.', count(*)),
+    'SELECT embrec.apply_followed();'
+FROM embrec.followed_changes AS c
+WHERE c.waiting
+HAVING count(*) > 0
+UNION ALL
+SELECT
+    'logical_replication',
+    format('The publication %s has the vectors of runs, which no logical subscriber can apply; a streaming standby answers.', p.name),
+    CASE
+        WHEN p.puballtables THEN format('DROP PUBLICATION %I;', p.name)
+        WHEN EXISTS (
+            SELECT
+            FROM pg_catalog.pg_publication_namespace AS n
+            WHERE n.pnpubid = p.oid AND n.pnnspid = 'embrec'::regnamespace
+        ) THEN format('ALTER PUBLICATION %I DROP TABLES IN SCHEMA embrec;', p.name)
+        ELSE (
+            SELECT format('ALTER PUBLICATION %I DROP TABLE %s;', p.name, string_agg(r.prrelid::regclass::text, ', '))
+            FROM pg_catalog.pg_publication_rel AS r
+            WHERE r.prpubid = p.oid AND r.prrelid IN ('embrec.movie_embeddings'::regclass, 'embrec.user_embeddings'::regclass)
+        )
+    END
+FROM (
+    -- A name has another collation than the other rows' texts.
+    SELECT n.oid, n.puballtables, n.pubname::text COLLATE "default" AS name FROM pg_catalog.pg_publication AS n
+) AS p
+WHERE
+    p.puballtables
+    OR EXISTS (SELECT FROM pg_catalog.pg_publication_namespace AS n WHERE n.pnpubid = p.oid AND n.pnnspid = 'embrec'::regnamespace)
+    OR EXISTS (
+        SELECT
+        FROM pg_catalog.pg_publication_rel AS r
+        WHERE r.prpubid = p.oid AND r.prrelid IN ('embrec.movie_embeddings'::regclass, 'embrec.user_embeddings'::regclass)
+    )
+UNION ALL
 SELECT 'old_runs', format('%s trained runs are kept, %s in all.', s.trained_runs, pg_size_pretty(s.vector_bytes)), 'embrec gc --keep 5'
 FROM s
 WHERE s.trained_runs > 10;

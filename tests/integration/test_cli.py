@@ -18,6 +18,7 @@ import sqlalchemy as sa
 from data import load_frame, rating_frame, stored_run, two_part_run
 
 from embrec.cli import main
+from embrec.data.files import movielens
 from embrec.data.files.movies import Movie
 from embrec.db import SCHEMA_REVISION
 from embrec.runs import publishing
@@ -78,6 +79,7 @@ def test_the_whole_way(embrec: Run, empty_url: str, files: tuple[str, str]) -> N
         "rejected": 0,
         "new_users": 0,
         "new_movies": 0,
+        "years_left_out": 0,
     }
     code, out, err = embrec(
         "train", "--model", "matrix-factorization", "--epochs", "2", "--seed", "4", "--holdout", "0.2", *at
@@ -187,6 +189,18 @@ def test_without_the_schema_every_command_names_the_one_to_run(
         assert (code, "Run: embrec db upgrade" in err) == (1, True), arguments
 
 
+def test_the_schema_is_looked_at_before_a_download(
+    embrec: Run, empty_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def fetched(*arguments: object) -> Path:
+        raise AssertionError("downloaded")
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(movielens, "fetch_ml_100k", fetched)
+    code, _, err = embrec("load", "ml-100k", "--database-url", empty_url)
+    assert (code, err) == (1, "embrec: This database has no embrec schema yet. Run: embrec db upgrade\n")
+
+
 def test_a_server_that_is_not_there_is_one_line_without_the_password(embrec: Run) -> None:
     code, out, err = embrec("runs", "list", "--database-url", "postgresql://ann:hunter2@127.0.0.1:1/x")
     assert (code, out, err.count("\n")) == (1, "", 1)
@@ -249,9 +263,11 @@ def test_offline_sql_needs_no_database(embrec: Run) -> None:
 
 
 def test_doctor(embrec: Run, published: list[str], empty_url: str) -> None:
+    assert embrec("db", "upgrade", *published)[0] == 0  # a copy of a database has not its search_path for a role
     code, out, _ = embrec("doctor", *published)
     assert code == 0
-    assert [line[:4] for line in out.splitlines()] == ["ok  "] * 9
+    assert [line[:4] for line in out.splitlines()] == ["ok  "] * 11
+    assert "ok    answers: similar movies, a visitor's recommendations, a user's" in out
     assert "distance of 0.04" in out
     code, out, _ = embrec("doctor", "--database-url", empty_url)
     assert code == 1

@@ -28,7 +28,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Mount
 from web import MANY, running, two_runs
 
-from embrec import db, web
+from embrec import config, db, web
 from embrec.data import ratings
 from embrec.errors import DatabaseError, UnknownMovieError
 from embrec.runs import experiments, publishing
@@ -516,7 +516,7 @@ def test_without_the_extra_it_is_named(url: str, embrec, monkeypatch: pytest.Mon
     monkeypatch.setitem(sys.modules, "uvicorn", None)
     code, out, err = embrec("explore", "--database-url", url)
     assert (code, out) == (1, "")
-    assert err.endswith("needs uvicorn, which is not installed. Run: pip install 'embrec[web]'\n")
+    assert err.endswith(f"needs uvicorn, which is not installed. Run: {config.install_command('web')}\n")
 
 
 # A fake browser that blocks until it has the page, as text browsers do.

@@ -10,8 +10,9 @@ from data import load_frame, rating_frame, stored_run, two_part_run
 
 from embrec.data import ratings
 from embrec.data.files.movies import Movie
-from embrec.runs import embeddings, publishing
+from embrec.runs import embeddings, index_progress, publishing
 from embrec.serving import recommend, similar
+from embrec.training import train
 
 GENRES = ("Comedy", "Drama", "War")
 # Every hundredth movie.
@@ -217,3 +218,28 @@ def test_few_vectors_get_no_index(engine: sa.Engine) -> None:
     two_part_run(engine)
     assert not embeddings.index(engine, 1, "movie", "similarity")
     assert not embeddings.index_ranking(engine, 1)
+
+
+def test_an_index_in_progress_is_followed(engine: sa.Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(index_progress, "_EVERY_SECONDS", 0.02)
+    seen = []
+    with engine.begin() as connection:
+        connection.execute(
+            sa.text("CREATE TABLE public.many AS SELECT generate_series(1, 300) AS a, repeat('x', 2000) AS b")
+        )
+        body = "BEGIN PERFORM pg_sleep(0.005); RETURN a; END"
+        connection.execute(
+            sa.text(f"CREATE FUNCTION public.slow(a integer) RETURNS integer LANGUAGE plpgsql IMMUTABLE AS '{body}'")
+        )
+    with index_progress.followed(engine, "public.many", lambda *blocks: seen.append(blocks)), engine.begin() as making:
+        making.execute(sa.text("CREATE INDEX ON public.many (public.slow(a))"))
+    assert len({of for _, of in seen}) == 1
+    assert sorted(seen) == seen
+    assert seen[0] < seen[-1]
+
+
+def test_a_training_tells_how_far_storing_is(engine: sa.Engine) -> None:
+    load_frame(engine, rating_frame())
+    told = []
+    train(engine, "matrix-factorization", {"epochs": 1}, progress=lambda *rows: told.append(rows))
+    assert told == [(30, 30), (20, 20)]

@@ -15,9 +15,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from embrec import db
-from embrec.data import extraction, loading
+from embrec.data import extraction, loading, merge
 from embrec.data.files import delimited, sources
 from embrec.data.files.movies import Movie
+from embrec.data.ratings import add_rating
+from embrec.data.table_loading import load_from_table
+from embrec.data.table_source import TableSource
 from embrec.db import binary_copy
 from embrec.errors import BadRowError, DatabaseError, DataError, SchemaError
 
@@ -51,10 +54,81 @@ def test_ids_are_mapped_by_first_appearance_and_stay(engine: sa.Engine) -> None:
     assert movies == [(0, "20"), (1, "10"), (2, "30"), (3, "5")], "a movie without ratings comes after the rated ones"
 
 
+@pytest.mark.parametrize("from_table", [False, True], ids=["file", "table"])
+def test_ratings_are_counted_outside_a_loads_locks_and_only_if_some_changed(
+    engine: sa.Engine, monkeypatch: pytest.MonkeyPatch, from_table: bool
+) -> None:
+    counted, count = [], merge.refresh_statistics
+
+    def counting(bind: db.Bind) -> bool:
+        with engine.begin() as application:  # a new user's first rating, of a new movie
+            application.execute(sa.text("SET LOCAL lock_timeout = '1s'"))
+            add_rating(application, f"new {len(counted)}", f"new {len(counted)}", 3)
+        counted.append(rows(engine, "SELECT count(*) FROM embrec.ratings")[0][0])
+        return count(bind)
+
+    monkeypatch.setattr(merge, "refresh_statistics", counting)
+
+    def load(data: pd.DataFrame) -> None:
+        if from_table:
+            query = " UNION ALL ".join(
+                f"SELECT '{row.user_id}' AS user_id, '{row.movie_id}' AS movie_id, {row.rating} AS rating"
+                for row in data.itertuples()
+            )
+            load_from_table(engine, TableSource(None, query))
+        else:
+            load_frame(engine, data)
+
+    first = frame(("a", "1", 1, None), ("b", "2", 2, None))
+    load(first)
+    load(first)
+    assert counted == [3]
+    load(frame(("a", "1", 5, None)))
+    assert counted == [3, 4]
+    assert rows(engine, "SELECT sum(rating_count) FROM embrec.movie_statistics") == [(4,)]
+
+
+def test_storing_tells_its_steps_and_how_many_rows_are_sent(engine: sa.Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(binary_copy, "COPY_BLOCK_ROWS", 2)
+    triples = [("a", str(number), 1.0, 5 if number < 3 else None) for number in range(6)]
+    source = sources.from_frame(frame(*triples))
+    told: list[tuple[str, int, int]] = []
+    loading.load(engine, source, on_store=lambda *step: told.append(step))
+    sent = [("copy", rows, 6) for rows in (2, 3, 5, 6)]
+    assert told == [("ids", 0, 0), *sent, ("merge", 0, 0), ("count", 0, 0)]
+    assert tuple(dict.fromkeys(step for step, *_ in told)) == loading.STEPS
+
+
+def test_counting_that_fails_says_that_the_ratings_are_stored(engine: sa.Engine, url: str) -> None:
+    load_frame(engine, frame(("b", "1", 1, None)))
+    with engine.connect() as counting:
+        counting.execute(sa.text("SELECT embrec.refresh_statistics()"))
+        impatient = db.create_engine(f"{url} options='-c lock_timeout=200ms'")
+        with pytest.raises(DatabaseError, match="The ratings are stored, and counting them"):
+            load_frame(impatient, frame(("a", "1", 1, None)))
+        impatient.dispose()
+    assert len(stored(engine)) == 2
+
+
 def test_titles_years_and_genres_come_along_and_are_updated(engine: sa.Engine) -> None:
     load_frame(engine, frame(("a", "1", 1, 5)), [Movie("1", "Old", ["X"], 1990)])
     load_frame(engine, frame(("a", "1", 1, 5)), [Movie("1", "wrong", [], None), Movie("1", "New", ["Y", "Z'"], 1991)])
     assert rows(engine, "SELECT title, genres, release_year FROM embrec.movies") == [("New", ["Y", "Z'"], 1991)]
+
+
+def test_a_movie_is_never_lost_for_its_year(engine: sa.Engine) -> None:
+    movies = pd.DataFrame({"movie_id": ["1", "2", "3", "4"], "title": ["Paint 500 ml (1500)", "B", "C", "D"]})
+    movies["release_year"] = [1500.0, 1999.0, np.nan, 1980.0]
+    load_frame(engine, frame(("a", "1", 1, 5)), [Movie("2", "B", None, 1990)])
+    report = loading.load(engine, sources.from_frame(frame(("a", "1", 1, 5)), movies))
+    assert report.years_left_out == 1
+    query = "SELECT movie_id, title, release_year FROM embrec.movies ORDER BY 1"
+    assert rows(engine, query) == [
+        *(("1", "Paint 500 ml (1500)", None), ("2", "B", 1999)),
+        *(("3", "C", None), ("4", "D", 1980)),
+    ]
+    load_frame(engine, frame(("a", "1", 1, 5)), [Movie("2", "B", None, "soon")])  # type: ignore[arg-type]
+    assert rows(engine, query)[1] == ("2", "B", 1999), "an unlikely year is an unknown one, and leaves what is known"
 
 
 def test_what_is_not_known_of_a_movie_leaves_what_is(engine: sa.Engine) -> None:
@@ -243,6 +317,27 @@ def test_extraction_by_pieces_gives_what_a_plain_query_gives(
     assert np.array_equal(arrays.user_indexes[arrays.users], users)
     assert np.array_equal(arrays.movie_indexes[arrays.movies], movies)
     assert np.array_equal(arrays.ratings, np.array(ratings, np.float32))
+
+
+def test_a_table_that_the_host_has_partitioned_is_loaded_and_extracted_whole(engine: sa.Engine) -> None:
+    frame = rating_frame()
+    load_frame(engine, frame)
+    whole = extraction.extract(engine)
+    with engine.begin() as connection:
+        connection.exec_driver_sql(
+            "ALTER TABLE embrec.ratings RENAME TO first_ratings;"
+            "CREATE TABLE embrec.ratings (LIKE embrec.first_ratings INCLUDING ALL) PARTITION BY RANGE (user_index);"
+            "CREATE TABLE embrec.ratings_2 PARTITION OF embrec.ratings FOR VALUES FROM (10) TO (20)"
+            " PARTITION BY LIST (movie_index);"
+            'CREATE TABLE public."ratings_2 %b" PARTITION OF embrec.ratings_2 DEFAULT;'
+            "CREATE TABLE embrec.ratings_3 PARTITION OF embrec.ratings FOR VALUES FROM (0) TO (10);"
+            "CREATE TABLE embrec.ratings_4 PARTITION OF embrec.ratings DEFAULT;"
+            "ALTER TABLE embrec.ratings OWNER TO embrec_owner"
+        )
+    load_frame(engine, frame)
+    parts = extraction.extract(engine)
+    assert parts.sha256 == whole.sha256
+    assert len(parts.ratings) == len(frame)
 
 
 def test_extraction_is_contiguous_without_unrated_movies_and_does_not_depend_on_the_order_of_rows(

@@ -18,9 +18,10 @@ from pathlib import Path
 import psutil
 import psycopg
 import pytest
+import sqlalchemy as sa
 
-from embrec import config
-from embrec.db import embedded, server_account
+from embrec import config, db
+from embrec.db import embedded, schema, server_account
 from embrec.db.embedded import LocalServer
 from embrec.db.server_binaries import find_binaries
 from embrec.errors import LocalServerError
@@ -171,7 +172,7 @@ def test_a_server_that_cannot_start_shows_its_log(home: Path) -> None:
 
 def test_without_the_wheel_the_error_names_both_ways(monkeypatch: pytest.MonkeyPatch, home: Path) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(LocalServerError, match=r"Set DATABASE_URL, or run: pip install 'embrec\[local\]'"):
+    with pytest.raises(LocalServerError, match=r"Set DATABASE_URL, or run: pip install .*\[local\]'"):
         LocalServer(home).start()
 
 
@@ -278,3 +279,37 @@ def test_as_root_binaries_that_the_other_user_cannot_reach_are_copied(
     monkeypatch.setattr(embedded, "find_binaries", lambda: hidden)
     assert answers(LocalServer(home).start())
     assert (home / "binaries" / package.name / "pginstall" / "bin" / "postgres").exists()
+
+
+def test_its_schema_is_made_and_brought_up_to_date_when_it_is_opened(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EMBREC_HOME", str(home))
+    with contextlib.ExitStack() as stack:
+
+        def opened(told: list[str] | None = None, migrate: bool = True) -> sa.Engine:
+            engine = db.open_engine(notify=(told if told is not None else []).append, migrate=migrate)
+            stack.callback(engine.dispose)
+            return engine
+
+        assert schema.current(opened(migrate=False)) is None
+        first: list[str] = []
+        second: list[str] = []
+        third: list[str] = []
+        assert schema.current(opened(first)) == schema.current(opened(second)) == db.SCHEMA_REVISION
+        assert first == [*second, "This database has no embrec schema yet. Migrating it."]
+        schema.downgrade(opened(migrate=False), "0013")
+        assert schema.current(opened(migrate=False)) == "0013"
+        engine = opened(third)
+        assert (schema.current(engine), schema.check(engine)) == (db.SCHEMA_REVISION, [])
+        assert "is at revision 0013; this release needs" in third[-1]
+        with engine.begin() as connection:
+            connection.execute(sa.text("CREATE TABLE mine (x integer)"))
+            place = "SELECT schemaname FROM pg_tables WHERE tablename = 'mine'"
+            assert connection.scalar(sa.text(place)) == "public"
+
+
+def test_a_database_that_is_configured_is_left_as_it_is(empty_url: str) -> None:
+    engine = db.open_engine(empty_url)
+    assert schema.current(engine) is None
+    engine.dispose()

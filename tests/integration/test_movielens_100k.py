@@ -221,11 +221,45 @@ def test_the_readmes_python_runs(
     names["engine"].dispose()  # type: ignore[attr-defined]
 
 
-def test_the_demo_ends_by_naming_the_report_and_the_page(
-    embrec: Callable[..., tuple[int, str, str]], ml_url: str, trained: TrainResult
+@pytest.mark.slow
+def test_the_demo_leaves_the_default_model_and_works_again_after_anything_the_readme_tells(
+    admin: sa.Engine,
+    server_url: str,
+    migrated_template: str,
+    ml_100k: Path,
+    tmp_path: Path,
+    embrec: Callable[..., tuple[int, str, str]],
 ) -> None:
-    code, out, err = embrec("demo", "--epochs", "1", "--database-url", ml_url)
-    assert code == 0, err
-    assert f"Model run {trained.model_run_id} is trained already." in err
-    assert "Movies like Star Wars (1977)" in out
-    assert out.endswith("\n  embrec report\n  embrec explore\n")
+    with _temporary_database(admin, server_url, migrated_template) as url:
+        at = ["--database-url", url]
+        code, out, err = embrec("demo", "--epochs", "1", *at)
+        assert code == 0, err
+        assert "RMSE on its own training ratings: " in out
+        assert re.search(r"\nthe article's model +the default model *\n0\.\d\d \S", out)
+        assert out.endswith("\n  embrec report\n  embrec explore\n")
+        # Explanations and a rating that counts in the next answer are those of the default model.
+        first = json.loads(embrec("recommend", "196", "--json", *at)[1])
+        assert len(json.loads(embrec("explain", "196", first[0]["movie_id"], "--json", *at)[1])) == 10
+        assert embrec("rate", "196", first[0]["movie_id"], "5", *at)[0] == 0
+        assert json.loads(embrec("recommend", "196", "--json", *at)[1])[0]["movie_id"] != first[0]["movie_id"]
+
+        (tmp_path / "r.csv").write_text("user_id,movie_id,rating\nann,50,5\nann,film 7,4\n")
+        for command in (
+            *(
+                ["forget", "200", "--yes"],
+                ["unrate", "196", "Kolya (1996)"],
+                ["load", str(tmp_path / "r.csv")],
+                ["refresh"],
+            ),
+            ["experiments", "start", "article or default", "--control", "2", "--treatment", "1"],
+            *(["runs", "publish", "1"], ["runs", "rollback"], ["runs", "publish", "1"]),
+        ):
+            code, _, err = embrec(*command, *at)
+            assert code == 0, (command, err)
+        code, again, err = embrec("demo", "--epochs", "1", *at)
+        assert code == 0, err
+        assert "943 users" not in again  # ann came, and the forgotten user's row has no name
+        assert "Training" not in err
+        assert "Model run 2 is published in place of run 1" in err
+        assert again.count("\nMovies like ") == 3
+        assert "nan" not in again  # film 7, which has no title, has a vector by refresh

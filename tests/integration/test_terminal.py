@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import fcntl
+import functools
 import io
 import os
 import pty
@@ -24,8 +26,9 @@ import sqlalchemy as sa
 from click.shell_completion import BashComplete
 from data import FAKE_RUN, load_frame, rating_frame, stored_run, two_part_run
 from rich.cells import cell_len
+from rich.progress import Progress
 
-from embrec.cli import cli
+from embrec.cli import cli, progress
 from embrec.cli.progress import progress_bar
 from embrec.cli.tables import print_rows
 from embrec.data import ratings
@@ -144,6 +147,34 @@ def test_progress_tells_the_rate_and_the_time_left_on_a_terminal_alone(monkeypat
     shown = re.sub(r"\x1b\[[\d;?]*[A-Za-z]", "", show(Terminal(), 3000, 4000))
     assert re.search(r"Reading .* 50% [\d,]+ rows/s \d:\d\d:\d\d left half", shown), shown
     assert re.search(r"Reading .* \d% [\d.]+ s each ", re.sub(r"\x1b\[[\d;?]*[A-Za-z]", "", show(Terminal(), 0.1, 3)))
+
+
+@pytest.mark.parametrize("seconds", [1, 31, 400])
+def test_the_time_left_of_a_slow_step_is_not_the_time_gone(monkeypatch: pytest.MonkeyPatch, seconds: int) -> None:
+    now = [0.0]
+    monkeypatch.setattr(progress, "Progress", functools.partial(Progress, get_time=lambda: now[0], auto_refresh=False))
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    monkeypatch.setenv("TERM", "xterm")
+    shown = []
+
+    def see() -> None:
+        (task,) = bar._progress.tasks
+        shown.append(progress._Times().render(task).plain)
+
+    with progress.progress_bar("Fitting", "epochs") as bar:
+        now[0] += 5
+        see()
+        bar.step("Fitting", "epochs")
+        for epoch in (1, 2):
+            now[0] += seconds
+            bar.update(epoch, 10)
+            see()
+        now[0] += seconds / 2
+        see()
+        now[0] += 100 * seconds
+        see()
+    times = [dt.timedelta(seconds=int(parts * seconds)) for parts in (9, 8, 7.5, 0)]
+    assert shown == ["0:00:05 so far", *(f"{left} left" for left in times)]
 
 
 def on_a_terminal(arguments: list[str], **environment: str) -> str:

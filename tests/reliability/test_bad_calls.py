@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import uuid
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
@@ -192,6 +193,33 @@ def test_what_is_no_movies_id_is_refused(serving: sa.Engine, function: str) -> N
     for _, value, message in IDS:
         wanted = "no mapping" if function == "recommend_for" else "movie_ids? " + message
         refused(serving, lambda engine, value=value: BY_MOVIE[function](engine, value), wanted)
+
+
+def answer(call: Callable[[sa.Engine, Any], Any], engine: sa.Engine, outside_id: object) -> str:
+    try:
+        return repr(call(engine, outside_id))
+    except EmbrecError as error:
+        return str(error)
+
+
+def test_a_uuid_is_an_id_like_its_text(engine: sa.Engine) -> None:
+    user, movie = uuid.UUID(int=1), uuid.UUID(int=2)
+    frame = pd.DataFrame({"user_id": [user, "u1", user], "movie_id": [movie, movie, "100"], "rating": [1, 2, 3]})
+    load_frame(engine, pd.concat([rating_frame(users=9, movies=8, count=40), frame]))
+    two_part_run(engine)
+    experiments.start(engine, "now", 1, 1)
+    for side, given in ((BY_USER, user), (BY_MOVIE, movie)):
+        for function, call in side.items():
+            if function == "remove_rating":
+                continue
+            found = answer(call, engine, given)
+            assert found == answer(call, engine, str(given)), function
+            assert "There is no" not in found, function
+    for call in (recommend.recommend_for, lambda engine, own: explain.explain_for(engine, own, 100)):
+        assert answer(call, engine, {movie: 5}) == answer(call, engine, {str(movie): 5})
+    assert ratings.remove_rating(engine, user, "100")
+    assert ratings.remove_rating(engine, "u1", movie)
+    assert ratings.forget_user(engine, user)
 
 
 @pytest.mark.parametrize("function", BY_N)

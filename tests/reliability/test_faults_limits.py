@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import re
+import resource
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import psycopg
 import pytest
 import sqlalchemy as sa
+import tensorflow as tf
 from data import load_frame, rating_frame
-from faulting import QUICK, hooked, orphans, published_run
+from faulting import QUICK, command_line, ended, hooked, orphans, published_run, started
 
-from embrec.errors import BusyError, DatabaseError
+from embrec.errors import BusyError, DatabaseError, TrainingError
+from embrec.models.base import Ratings
+from embrec.models.memory import enough_memory
 from embrec.runs import records
 from embrec.training import train
 
@@ -98,3 +105,38 @@ def counts(engine: sa.Engine) -> tuple[int, ...]:
             connection.scalar(sa.text(f"SELECT count(*) FROM embrec.{table}")) or 0
             for table in ("users", "movies", "ratings")
         )
+
+
+def train_with_little_memory(url: str, model: str, point: str, megabytes: int) -> None:
+    """Train on the command line, with few megabytes left from a point on."""
+
+    def limit(*_: Any, **__: Any) -> None:
+        used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+        resource.setrlimit(resource.RLIMIT_AS, (used + (megabytes << 20), -1))
+
+    with hooked((point, 1, "before"), limit):
+        command_line("train", "--model", model, "--database-url", url)
+
+
+@pytest.mark.slow
+def test_a_fit_that_runs_out_of_memory_says_what_was_too_large_and_what_needs_less(engine: sa.Engine, url: str) -> None:
+    load_frame(engine, rating_frame(users=100, movies=6_000, count=30_000))
+    process = started(train_with_little_memory, url, "two-part", "embrec.models.ease.model.begin", 400)
+    assert ended(process) == 1
+    (run,) = records.list_runs(engine)
+    assert run.status == "failed"
+    assert re.search(
+        r"not enough for two-part with [\d,]+ ratings of 100 users and [\d,]+ movies: .+ allocat", run.error
+    )
+    assert "embrec train --model matrix-factorization" in run.error
+    assert orphans(engine) == []
+
+
+@pytest.mark.parametrize(
+    "error", [MemoryError(), tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor\n at: x.py")]
+)
+def test_a_lack_of_memory_is_named_whoever_notices_it(error: Exception) -> None:
+    ratings = Ratings(np.zeros(1, np.int32), np.zeros(1, np.int32), np.ones(1, np.float32), 1, 1)
+    with pytest.raises(TrainingError, match="memory is not enough") as raised, enough_memory("any", ratings):
+        raise error
+    assert "\n" not in str(raised.value)

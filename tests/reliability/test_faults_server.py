@@ -34,7 +34,6 @@ OF_A_LOAD = [
     ("embrec.data.loading.map_ids", 1, "after"),
     COPYING,
     ("embrec.data.loading.merge_ratings", 1, "after"),
-    ("embrec.data.loading.refresh_statistics", 1, "after"),
 ]
 OF_A_TRAINING = [
     ("embrec.runs.embeddings.store", 1, "after"),

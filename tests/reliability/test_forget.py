@@ -100,6 +100,31 @@ def test_a_user_forgotten_while_a_run_trains_gets_no_vector_in_it(served: sa.Eng
     assert count(served, f"SELECT count(*) FROM embrec.user_embeddings WHERE model_run_id = {second}") == 29
 
 
+def test_who_is_forgotten_while_an_index_is_made_waits_for_nothing_and_is_gone_with_it(served: sa.Engine) -> None:
+    index = count(served, "SELECT user_index FROM embrec.users WHERE user_id = 'u1'")
+    left = f"SELECT count(*) FROM embrec.user_embeddings WHERE user_index = {index}"
+    with served.begin() as indexing:
+        indexing.execute(sa.text("SELECT pg_advisory_xact_lock(hashtext('embrec.index_run'), 2)"))
+        indexing.execute(
+            sa.text("LOCK TABLE embrec.user_embeddings_run_2_rating IN SHARE MODE")
+        )  # as CREATE INDEX does
+        with served.begin() as forgetting:
+            forgetting.execute(sa.text("SET LOCAL lock_timeout = '1s'"))
+            assert ratings.forget_user(forgetting, "u1")
+        assert count(served, f"{left} AND model_run_id = 1") == 0
+        assert count(served, f"{left} AND model_run_id = 2") > 0
+        indexing.execute(sa.text("SELECT embrec.index_run(2, 'user', 'rating')"))
+        before_the_end = threading.Thread(target=ratings.forget_user, args=(served, "u2"))
+        before_the_end.start()
+        before_the_end.join(0.5)
+        assert before_the_end.is_alive(), "it would leave its vectors behind"
+    before_the_end.join()
+    for user in ("u1", "u2"):
+        assert count(served, f"SELECT count(*) FROM embrec.users WHERE user_id = '{user}'") == 0
+    forgotten = "SELECT count(*) FROM embrec.user_embeddings JOIN embrec.users USING (user_index)"
+    assert count(served, f"{forgotten} WHERE forgotten_at IS NOT NULL") == 0
+
+
 def test_a_rating_that_comes_at_the_same_moment_is_nobodys(served: sa.Engine) -> None:
     index = count(served, "SELECT user_index FROM embrec.users WHERE user_id = 'u1'")
     with served.connect() as forgetting, served.connect() as rating:

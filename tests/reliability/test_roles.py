@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import os
+import re
 from collections.abc import Callable
 
 import numpy as np
@@ -273,6 +275,82 @@ def test_temporary_things_and_a_path_of_ones_own_change_no_answer(served: sa.Eng
         assert connection.scalar(sa.text("SELECT count(*) FROM pg_temp.ratings")) == 0
         with pytest.raises(DatabaseError, match="permission denied"), db.translated_errors():
             connection.execute(sa.text("SELECT * FROM embrec.ratings"))
+
+
+# A temporary view in place of a transition table, whose function would run with the rights of embrec's owner.
+HIJACKED_TRIGGER = """
+CREATE TEMP TABLE seen (who text);
+GRANT ALL ON seen TO PUBLIC;
+CREATE FUNCTION pg_temp.mine() RETURNS text LANGUAGE plpgsql AS
+    $$ BEGIN INSERT INTO pg_temp.seen VALUES (current_user); RETURN 'x'; END $$;
+CREATE TEMP TABLE mine (u text, m text, r real);
+CREATE TEMP VIEW after_rows AS SELECT pg_temp.mine() AS u, 'm'::text AS m, 1::real AS r;
+CREATE TEMP VIEW before_rows AS SELECT * FROM after_rows;
+GRANT SELECT ON before_rows, after_rows TO PUBLIC;
+INSERT INTO mine VALUES ('a', 'b', 1);
+CREATE TRIGGER t AFTER INSERT OR UPDATE OR DELETE ON mine
+    FOR EACH STATEMENT EXECUTE FUNCTION embrec.follow_ratings('u', 'm', 'r');
+"""
+# A column whose conversion to text, or to a number, is code of the caller's.
+HIJACKED_TYPE = """
+CREATE TEMP TABLE seen (who text);
+GRANT ALL ON seen TO PUBLIC;
+CREATE TYPE pg_temp.citext AS ENUM ('a');
+CREATE FUNCTION pg_temp.told(pg_temp.citext) RETURNS text LANGUAGE plpgsql AS
+    $$ BEGIN INSERT INTO pg_temp.seen VALUES (current_user); RETURN 'x'; END $$;
+CREATE FUNCTION pg_temp.counted(pg_temp.citext) RETURNS bigint LANGUAGE plpgsql AS
+    $$ BEGIN INSERT INTO pg_temp.seen VALUES (current_user); RETURN 1; END $$;
+CREATE CAST (pg_temp.citext AS text) WITH FUNCTION pg_temp.told(pg_temp.citext) AS IMPLICIT;
+CREATE CAST (pg_temp.citext AS bigint) WITH FUNCTION pg_temp.counted(pg_temp.citext) AS IMPLICIT;
+CREATE TEMP TABLE mine (u pg_temp.citext, m text, r real, change_id pg_temp.citext);
+CREATE TRIGGER t AFTER INSERT ON mine FOR EACH ROW EXECUTE FUNCTION embrec.follow_ratings('u', 'm', 'r');
+"""
+WRITES = (
+    "INSERT INTO mine VALUES ('a', 'b', 1)",
+    "INSERT INTO mine (u) SELECT 'a' FROM generate_series(1, 2)",
+    "UPDATE mine SET m = 'c'",
+    "DELETE FROM mine",
+)
+
+
+@pytest.mark.parametrize("group", GROUPS)
+def test_no_trigger_runs_a_callers_code_with_the_owners_rights(served: sa.Engine, login, group: str) -> None:
+    attempts = (HIJACKED_TRIGGER, HIJACKED_TYPE, HIJACKED_TYPE.replace("follow_ratings", "followed_at_commit"))
+    with login(group).connect() as connection:
+        for attempt in attempts:
+            may = group in ("owner", "loader") and (group == "owner" or "at_commit" not in attempt)
+            if not may:
+                with pytest.raises(sa.exc.DBAPIError, match="permission denied"):
+                    connection.exec_driver_sql(attempt)
+                connection.rollback()
+                continue
+            connection.exec_driver_sql(attempt)
+            for write in WRITES:
+                with contextlib.suppress(sa.exc.DBAPIError), connection.begin_nested():
+                    connection.exec_driver_sql(write)
+                    connection.exec_driver_sql("SET CONSTRAINTS ALL IMMEDIATE")
+            ran_as = connection.exec_driver_sql("SELECT DISTINCT who FROM pg_temp.seen").scalars().all()
+            assert set(ran_as) <= {connection.scalar(sa.text("SELECT current_user"))}
+            connection.rollback()
+
+
+def test_no_function_with_its_owners_rights_reads_a_table_by_an_unqualified_name(engine: sa.Engine) -> None:
+    """The last schema on their path is the caller's temporary one."""
+    with engine.connect() as connection:
+        bodies = connection.execute(
+            sa.text(
+                "SELECT CAST(CAST(oid AS regprocedure) AS text), prosrc FROM pg_proc"
+                " WHERE pronamespace = CAST('embrec' AS regnamespace) AND prosecdef AND prosqlbody IS NULL"
+            )
+        ).all()
+    assert len(bodies) >= 15
+    for function, body in bodies:
+        code = re.sub(r"--[^\n]*", "", body)
+        named = re.findall(
+            r"\b(?:FROM|JOIN|UPDATE|INSERT INTO|DELETE FROM|USING|TABLE) (?:ONLY )?([a-z]\w*)\b(?! ?[.(])", code
+        )
+        queries = re.findall(r"(\w+)(?: \([\w, ]*\))? AS (?:MATERIALIZED )?\(", code)
+        assert {name for name in named if not name.startswith(("pg_", "embrec_", "hnsw"))} <= set(queries), function
 
 
 def test_a_role_that_may_not_create_roles_is_told_what_to_ask_for(

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import importlib.metadata
+import json
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,7 @@ from embrec.errors import ConfigError, UnreachableError
         "postgresql://ann:s3cret@db.example:5433/films",
         "postgres://ann:s3cret@db.example:5433/films",
         "postgresql+psycopg://ann:s3cret@db.example:5433/films",
+        "postgresql+psycopg2://ann:s3cret@db.example:5433/films",
         "host=db.example port=5433 user=ann password=s3cret dbname=films",
     ],
 )
@@ -40,14 +43,43 @@ def test_a_url_may_have_escapes_options_and_a_socket_directory() -> None:
     }
 
 
-@pytest.mark.parametrize("url", ["mysql://a:hunter2@h/d", "postgresql+asyncpg://a:hunter2@h/d"])
-def test_another_scheme_is_refused_with_the_right_one(url: str) -> None:
-    with pytest.raises(ConfigError, match=r"from DATABASE_URL starts with .*Use postgresql://") as caught:
+@pytest.mark.parametrize(
+    ("url", "message"),
+    [
+        ("mysql://a:hunter2@h/d", "speaks to PostgreSQL only"),
+        ("postgis://a:hunter2@h/d", "speaks to PostgreSQL only"),
+        ("postgresql+asyncpg://a:hunter2@h/d", "for the driver asyncpg; embrec connects by libpq"),
+        ("postgresql+pg8000://a:hunter2@h/d", "for the driver pg8000; embrec connects by libpq"),
+    ],
+)
+def test_another_scheme_is_refused_with_the_right_one(url: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=rf"from DATABASE_URL starts with .*{message}.*Use postgresql://") as caught:
         config.parse_database_url(url, "DATABASE_URL")
     assert "hunter2" not in str(caught.value)
 
 
-@pytest.mark.parametrize("url", ["postgresql://a:hunter2@h/d?nonsense=1", "hunter2", "postgresql://a:hunter2@[h/d"])
+@pytest.mark.parametrize(
+    ("url", "names"),
+    [
+        ("postgres://a:hunter2@h/d?schema=public", "schema"),
+        ("postgresql://a:hunter2@h/d?sslmode=require&pgbouncer=true&connection_limit=5", "pgbouncer, connection_limit"),
+        ("postgresql+psycopg2://a:hunter2?hunter2@h/d?nonsense=hunter2", "nonsense"),
+    ],
+)
+def test_options_of_other_libraries_are_named_and_not_the_password(url: str, names: str) -> None:
+    with pytest.raises(ConfigError, match=f"does not know: {names}. Use postgresql://") as caught:
+        config.parse_database_url(url, "DATABASE_URL")
+    assert "hunter2" not in str(caught.value)
+
+
+def test_a_password_that_sqlalchemy_has_hidden_is_asked_for() -> None:
+    engine = sa.create_engine("postgresql+psycopg://a:hunter2@h/d")
+    with pytest.raises(ConfigError, match="render_as_string"):
+        db.create_engine(str(engine.url))
+    assert db.create_engine(engine.url).pool is not engine.pool
+
+
+@pytest.mark.parametrize("url", ["hunter2", "postgresql://a:hunter2@[h/d"])
 def test_an_unreadable_url_is_refused_without_repeating_it(url: str) -> None:
     with pytest.raises(ConfigError, match="cannot be read") as caught:
         config.parse_database_url(url, "DATABASE_URL")
@@ -123,6 +155,34 @@ def test_the_home_directory_follows_embrec_home_then_xdg(monkeypatch: pytest.Mon
     monkeypatch.setenv("EMBREC_HOME", str(tmp_path / "home"))
     assert config.home_directory() == tmp_path / "home"
     assert config.cache_directory() == tmp_path / "home" / "cache"
+
+
+@pytest.mark.parametrize(
+    ("origin", "command"),
+    [
+        ({"url": "file:///SOURCES", "dir_info": {"editable": True}}, "pip install -e 'SOURCES[web,local]'"),
+        ({"url": "file:///SOURCES", "dir_info": {}}, "pip install 'SOURCES[web,local]'"),
+        ({"url": "file:///gone", "dir_info": {}}, "pip install '.[web,local]' in the folder of embrec's sources"),
+        (
+            {"url": "file:///x/embrec-1.0.0-py3-none-any.whl", "archive_info": {}},
+            "pip install 'embrec[web,local] @ file:///x/embrec-1.0.0-py3-none-any.whl'",
+        ),
+        (None, "pip install '.[web,local]' in the folder of embrec's sources"),
+    ],
+)
+def test_extras_are_installed_from_where_embrec_was(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, origin: dict[str, object] | None, command: str
+) -> None:
+    folder = tmp_path / "made by me"
+    folder.mkdir()
+
+    class Installed:
+        def read_text(self, name: str) -> str | None:
+            url = folder.as_uri() if origin and "SOURCES" in str(origin["url"]) else None
+            return None if origin is None else json.dumps(origin | ({"url": url} if url else {}))
+
+    monkeypatch.setattr(importlib.metadata, "distribution", lambda name: Installed())
+    assert config.install_command("web,local") == command.replace("SOURCES", str(folder))
 
 
 def test_the_embedded_server_sees_no_locale_and_no_libpq_variables(monkeypatch: pytest.MonkeyPatch) -> None:

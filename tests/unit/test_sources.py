@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import bz2
+import datetime as dt
 import gzip
+import uuid
+from decimal import Decimal
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from embrec.data.files import delimited
-from embrec.data.files.movies import ML_100K_GENRES, Movie
+from embrec.data.files.movies import ML_100K_GENRES, Movie, year_of
 from embrec.data.files.sources import Source, from_frame, open_source
 from embrec.data.files.validate import NO_TIME, check_ratings
 from embrec.data.rejects import RejectedRow
@@ -91,6 +96,72 @@ def test_csv_with_any_line_end_compression_and_bom(tmp_path: Path, compress, end
     text = end.join(["\ufeffmovie_id,rating,user_id", '"a,""b",5,u1', "", "c,1,u2"]) + (end if last else "")
     path = csv(tmp_path, compress(text.encode()), f"r{ending}")
     assert read(open_source(path)) == ([("u1", 'a,"b', 5.0, None), ("u2", "c", 1.0, None)], [])
+
+
+@pytest.mark.parametrize(("header", "row"), [
+    ('"User-ID";"Item-ID";"Rating"', '"u1";"a;""b""";"4.5"'),
+    ("user_id\titem_id\trating", '"u1"\t"a;""b"""\t"4.5"'),
+    ("user_id|item_id|rating", 'u1|"a;""b"""|4.5'),
+    ("user_id::item_id::rating", 'u1::"a;""b"""::4.5'),
+    ("user_id item_id rating", 'u1 "a;""b""" 4.5'),
+    ("user id, item id, rating", 'u1, "a;""b""", 4.5'),
+    ('"user_id", "item_id", "rating"', ' "u1",\t"a;""b""" , "4.5"'),
+])  # fmt: skip
+def test_any_separator_with_quotes_and_blanks_around_them(tmp_path: Path, header: str, row: str) -> None:
+    path = csv(tmp_path, f"{header}\n{row}\n{row.replace('u1', 'u2')}\n")
+    assert read(open_source(path)) == ([("u1", 'a;"b"', 4.5, None), ("u2", 'a;"b"', 4.5, None)], [])
+
+
+def test_a_separator_and_blanks_inside_quotes_are_of_the_value(tmp_path: Path) -> None:
+    path = csv(tmp_path, 'user_id,movie_id,rating\n"a, ""b""", "c,  d",3\n5" disc, 7" disc,4\n')
+    assert read(open_source(path))[0] == [('a, "b"', "c,  d", 3.0, None), ('5" disc', '7" disc', 4.0, None)]
+
+
+def test_ratings_dat_alone_has_no_header(tmp_path: Path) -> None:
+    assert read(open_source(csv(tmp_path, "1::2::3.5\n1::3::4\n")))[0] == [("1", "2", 3.5, None), ("1", "3", 4.0, None)]
+    assert read(open_source(csv(tmp_path, "1::2::3.5::978300760\n")))[0] == [("1", "2", 3.5, 978300760)]
+
+
+@pytest.mark.parametrize("name", ["r.jsonl", "r.ndjson", "r.json", "R.JSONL.GZ"])
+def test_json_lines(tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(delimited, "BLOCK_BYTES", 100)  # several blocks, so that line numbers go on across them
+    lines = [
+        '\ufeff{"user_id":9007199254740993,"item_id":"a","rating":3,"timestamp":null,"x":[1,{"y":2}]}',
+        "",
+        *('{"rating":"4.5","item_id":"a,\\"\\u00e9\\"","user_id":" b "}' for _ in range(5)),
+        '{"user_id":1,"item_id":2}',
+        '{"user_id":1,"item_id":2,"rating":1e-1,"timestamp":881250949}',
+    ]
+    content = "\n".join(lines).encode()
+    good, bad = read(open_source(csv(tmp_path, gzip.compress(content) if name.endswith("GZ") else content, name)))
+    assert good == [
+        ("9007199254740993", "a", 3.0, None),
+        *[("b", 'a,"é"', 4.5, None)] * 5,
+        ("1", "2", pytest.approx(0.1), 881250949),
+    ]
+    assert [(each.line, each.column, each.reason) for each in bad] == [(8, "rating", "empty")]
+
+
+def test_a_name_in_capitals_says_what_a_file_is(tmp_path: Path) -> None:
+    path = csv(tmp_path, gzip.compress(b"user_id,movie_id,rating\na,b,3\n"), "R.CSV.GZ")
+    assert read(open_source(path))[0] == [("a", "b", 3.0, None)]
+    pd.DataFrame({"user_id": ["a"], "movie_id": ["b"], "rating": [3]}).to_parquet(tmp_path / "R.PARQUET")
+    assert read(open_source(tmp_path / "R.PARQUET"))[0] == [("a", "b", 3.0, None)]
+
+
+def test_uuids_are_ids(tmp_path: Path) -> None:
+    ids = [uuid.UUID(int=1), uuid.UUID("0123456789ABCDEF0123456789ABCDEF"), None]
+    texts = ["00000000-0000-0000-0000-000000000001", "01234567-89ab-cdef-0123-456789abcdef"]
+    found = [(text, text, rating, None) for text, rating in zip(texts, (1.0, 2.0), strict=True)]
+    for column in (ids, [*ids[:2], "x"]):  # of one type, and of several
+        frame = pd.DataFrame({"user_id": ids, "movie_id": column, "rating": [1, 2, 3]})
+        good, bad = read(from_frame(frame))
+        assert (good, [(each.line, each.column) for each in bad]) == (found, [(3, "user_id")])
+    stored = pa.array([None if each is None else each.bytes for each in ids], pa.uuid())
+    pq.write_table(pa.table({"user_id": stored, "movie_id": stored, "rating": [1, 2, 3]}), tmp_path / "r.parquet")
+    good, bad = read(open_source(tmp_path / "r.parquet"))
+    assert (good, [(each.line, each.column) for each in bad]) == (found, [(3, "user_id")])
+    assert from_frame(frame, [Movie(ids[0], "x")]).movies() == [Movie(texts[0], "x")]  # type: ignore[arg-type]
 
 
 def test_columns_may_have_other_names(tmp_path: Path) -> None:
@@ -193,8 +264,6 @@ def test_paths_that_are_no_data_set(tmp_path: Path) -> None:
     ("content", "message"),
     [
         ("movie_id,name\n1,x\n", "no column title"),
-        ("movie_id,title,year\n1,x,soon\n", "line 2, column release_year: not a year"),
-        ("movie_id,title,year\n1,x,1066\n", "line 2, column release_year: not a year"),
         ("movie_id,title,genres\n1,x,A|B,\n", r"line 2, column \(row\): 4 columns where 3 are expected"),
         ("movie_id,title\n" + "x" * 501 + ",x\n", "line 2, column movie_id: longer than 500 bytes"),
         ("movie_id,title\n ,x\n", "line 2, column movie_id: empty"),
@@ -205,6 +274,99 @@ def test_a_bad_file_of_movies(tmp_path: Path, content: str, message: str) -> Non
     ratings = csv(tmp_path, "user_id,movie_id,rating\na,b,3\n")
     with pytest.raises(DataError, match=message):
         open_source(ratings, movies=csv(tmp_path, content, "m.csv")).movies()
+
+
+MOVIE_FILES = {
+    "m.csv": (
+        "id,name,kinds,released\r\n"
+        ' 7 ,"Anno (1602)","[{""id"": 28, ""name"": ""Action""}, {""id"": 1, ""name"": ""Sci-Fi""}]",1999.0\r\n'
+        "8,Of nobody (2001),Drama|War,\r\n"
+    ),
+    "m.tsv": (
+        "id\tname\tkinds\treleased\n"
+        """7\t"Anno (1602)"\t"[{'id': 28, 'name': 'Action'}, {'name': 'Sci-Fi'}]"\t"May 1, 1999"\n"""
+        "8\tOf nobody (2001)\tDrama|War\t\\N\n"
+    ),
+    "m.json": (
+        '{"id":7,"name":"Anno (1602)","kinds":["Action",{"name":"Sci-Fi"}],"released":1999.0}\n'
+        '{"name":"Of nobody (2001)","kinds":"Drama|War","released":null,"id":"8"}\n'
+    ),
+}
+
+
+@pytest.mark.parametrize("name", [*MOVIE_FILES, "m.parquet"])
+def test_movies_of_any_file_with_columns_of_any_names(tmp_path: Path, name: str) -> None:
+    if name == "m.parquet":
+        kinds, years = [["Action", "Sci-Fi"], ["Drama", "War"]], [1999.0, None]
+        columns = {"id": [7, 8], "name": ["Anno (1602)", "Of nobody (2001)"], "kinds": kinds, "released": years}
+        pq.write_table(pa.table(columns), tmp_path / name)
+    else:
+        csv(tmp_path, MOVIE_FILES[name], name)
+    ratings = csv(tmp_path, "user_id,movie_id,rating\na,b,3\n")
+    names = {"movie_id": "id", "title": "name", "genres": "kinds", "release_year": "released"}
+    assert open_source(ratings, movies=tmp_path / name, movie_columns=names).movies() == [
+        Movie("7", "Anno (1602)", ["Action", "Sci-Fi"], 1999),
+        Movie("8", "Of nobody (2001)", ["Drama", "War"], None),
+    ]
+    with pytest.raises(DataError, match=r"no column movie_id; its header is: .*--movie-id-column NAME"):
+        open_source(ratings, movies=tmp_path / name).movies()
+
+
+def test_movies_of_a_frame_with_gaps() -> None:
+    ratings = pd.DataFrame({"user_id": [1], "movie_id": [1], "rating": [1]})
+    movies = pd.DataFrame(
+        {"movie_id": [1, 2], "title": ["x", np.nan], "genres": [["A"], None], "release_year": [1999, np.nan]}
+    )
+    assert from_frame(ratings, movies).movies() == [Movie("1", "x", ["A"], 1999), Movie("2", None, None, None)]
+    with pytest.raises(DataError, match="no column title"):
+        from_frame(ratings, movies[["movie_id"]])
+
+
+@pytest.mark.parametrize(
+    ("value", "year"),
+    [
+        *((value, 1999) for value in (1999, 1999.0, np.float64(1999), Decimal("1999.0"), "1999.0", " 1999 ")),
+        *((value, 1999) for value in ("1999-05-01", "May 1, 1999", "01/05/1999", "1999\N{EN DASH}2003", "c. 1999")),
+        *((value, 1999) for value in (dt.date(1999, 5, 1), pd.Timestamp("1999-05-01"), np.datetime64("1999-05-01"))),
+        *(
+            (value, None)
+            for value in (1500, 1602.0, "1066", 753, -4, 0, True, 1999.5, float("inf"), "soon", "19990501")
+        ),
+        *((value, None) for value in (dt.date(1602, 1, 1), 10**400, "500 ml (1500)", None, "", float("nan"), pd.NaT)),
+    ],
+)
+def test_a_year_is_a_likely_number_or_part_of_a_date(value: object, year: int | None) -> None:
+    assert year_of(value) == year
+
+
+@pytest.mark.parametrize(
+    ("title", "year"),
+    [
+        *(("Film (1999)", 1999), ("Film (1999) ", 1999), ("Film (1999) (V)", 1999), ("2001: a Film (1968)", 1968)),
+        *(
+            ("Film (2006-2007)", 2006),
+            ("Film (2006\N{EN DASH}2007)", 2006),
+            ("Film (TV Series 1999\N{EN DASH} )", 1999),
+        ),
+        *(("Anno (1602)", None), ("Film 2049", None), ("Film (500 ml 1999)", None), ("Film (19999)", None)),
+    ],
+)
+def test_a_title_has_a_year_in_movielens_folders_only(tmp_path: Path, title: str, year: int | None) -> None:
+    csv(tmp_path, "1::2::3::4\n", "ratings.dat")
+    csv(tmp_path, f"7::{title}::Drama\n", "movies.dat")
+    assert open_source(tmp_path).movies() == [Movie("7", title.strip(), ["Drama"], year)]
+    movies = csv(tmp_path, f"movie_id,title\n7,{title}\n")
+    assert open_source(tmp_path / "ratings.dat", movies=movies).movies() == [Movie("7", title.strip(), None, None)]
+
+
+def test_a_folder_whose_users_are_only_named(tmp_path: Path) -> None:
+    csv(tmp_path, "1::0111161::10::1373234211\n", "ratings.dat")
+    csv(tmp_path, "0111161::The Shawshank Redemption (1994)::Drama\n", "movies.dat")
+    csv(tmp_path, "1::139564917\n2::522540374\n", "users.dat")
+    assert open_source(tmp_path).users() == []
+    csv(tmp_path, "1::139564917\n2::F::1::10::48067\n", "users.dat")
+    with pytest.raises(BadRowError, match=r"users\.dat, line 2, column \(row\): 5 columns where 2 are expected"):
+        open_source(tmp_path).users()
 
 
 def test_a_frame_of_any_types() -> None:
@@ -239,8 +401,6 @@ def test_a_frame_that_cannot_be_understood_is_refused() -> None:
     with pytest.raises(DataError, match="to_timestamp"):
         from_frame(pd.DataFrame({**plain, "rated_at": pd.period_range("2020", periods=1)}))
     assert read(from_frame(pd.DataFrame({**plain, "user_id": [2**70]})))[0][0][0] == str(2**70)
-    with pytest.raises(BadRowError, match="release_year"):
-        from_frame(pd.DataFrame(plain), [Movie("1", "x", [], 99999)]).movies()
 
 
 def test_a_frame_without_a_column_is_refused() -> None:

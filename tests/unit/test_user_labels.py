@@ -88,12 +88,28 @@ def test_a_frame_of_ids_of_several_types() -> None:
 
 
 @pytest.mark.parametrize(
+    "content",
+    [
+        'user_id;age;town\n"1";30;"Ulm; Baden"\n2;;\n',
+        '{"user_id":1,"age":30,"town":"Ulm; Baden"}\n{"town":null,"user_id":"2"}\n',
+        pd.DataFrame({"user_id": [1, 2], "age": [30, None], "town": ["Ulm; Baden", None]}),
+    ],
+)
+def test_users_of_any_file(tmp_path: Path, content: str | pd.DataFrame) -> None:
+    (tmp_path / "r.csv").write_text("user_id,movie_id,rating\n1,2,3\n")
+    path = tmp_path / ("u.txt" if isinstance(content, str) else "u.parquet")
+    path.write_text(content) if isinstance(content, str) else content.to_parquet(path)
+    labels = ["age 30", "town Ulm; Baden"]
+    assert open_source(tmp_path / "r.csv", users=path).users() == [User("1", labels), User("2", [])]
+
+
+@pytest.mark.parametrize(
     ("content", "message"),
     [
         ("", "no column user_id; its header is: .*Rename one"),
         ("user_id,userid\n", "several columns user_id"),
         ("id,age\n1,2\n", "no column user_id; its header is: id, age. Rename one"),
-        ("user_id;age\n1;2\n", "by semicolons. Rewrite it with commas"),
+        ("id;age\n1;2\n", "no column user_id; its header is: id, age. Rename one"),
         ("user_id,age, age\n", "names age twice. Rename one"),
         ("user_id,,age\n1,2,3\n", "a column without a name. Name it, or leave it out"),
         ("user_id,age\n1\n", r"line 2, column \(row\): 1 columns where 2 are expected"),

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from embrec.errors import DataError
 
 _LONGEST_HEADER_SHOWN = 200
-_OTHER_SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars"}
+# A header of more than 30 columns without those of ratings is probably a matrix of users and movies.
+_WIDE = 30
 
-# Names read without being asked, by the column they mean; letters' case and underscores are ignored.
+# Names read without being asked, by the column they mean, the likeliest first. Case, blanks, underscores and hyphens
+# do not count.
 ALIASES = {
     "user_id": ("userid", "user"),
     "movie_id": ("movieid", "movie", "itemid", "item"),
@@ -18,16 +21,21 @@ ALIASES = {
     "rated_at": ("ratedat", "timestamp"),
     "title": ("title", "movietitle"),
     "genres": ("genres",),
-    "release_year": ("releaseyear", "year"),
+    "release_year": ("releaseyear", "year", "releasedate"),
 }
 
-
-# The command-line option that names each column of ratings.
+# The command-line option that names each column of ratings, and of movies.
 COLUMN_OPTIONS = {
     "user_id": "--user-column",
     "movie_id": "--movie-column",
     "rating": "--rating-column",
     "rated_at": "--time-column",
+}
+MOVIE_COLUMN_OPTIONS = {
+    "movie_id": "--movie-id-column",
+    "title": "--title-column",
+    "genres": "--genres-column",
+    "release_year": "--year-column",
 }
 
 
@@ -37,12 +45,29 @@ def rating_columns(header: Sequence[str], columns: Mapping[str, str], path: Path
     Raises:
         DataError: As :func:`match_columns`, or one that is needed is missing.
     """
-    names = match_columns(header, columns, tuple(COLUMN_OPTIONS), path)
-    for column, option in COLUMN_OPTIONS.items():
-        if column not in names and column != "rated_at":
+    return needed_columns(header, columns, COLUMN_OPTIONS, ("user_id", "movie_id", "rating"), path)
+
+
+def needed_columns(
+    header: Sequence[str],
+    columns: Mapping[str, str],
+    options: Mapping[str, str],
+    needed: Sequence[str],
+    path: Path | str,
+) -> dict[str, str]:
+    """Return the header's name of each column that has an option and that the header has.
+
+    Raises:
+        DataError: As :func:`match_columns`, or one that is needed is missing.
+    """
+    names = match_columns(header, columns, tuple(options), path)
+    for column in needed:
+        if column not in names:
+            is_matrix = "rating" in needed and len(header) > _WIDE
+            advice = " If it has a column for each movie, write a row for each rating." if is_matrix else ""
             raise DataError(
-                f"{path} has no column {column}; its header is: {shown(header)}. "
-                f"Put its name there, or say what it is called with {option} NAME."
+                f"{path} has no column {column}; its header is: {shown(header)}. Put its name there, or say what it is "
+                f"called with {options[column]} NAME.{advice}"
             )
     return names
 
@@ -59,19 +84,15 @@ def match_columns(
         path: The file or table, for messages.
 
     Raises:
-        DataError: A name the user gave is not in the header or not for a column of ours, two columns have one name,
-            or something else than commas separates them.
+        DataError: A name the user gave is not in the header or not for a column of ours, or two columns have one name.
     """
     if unknown := set(columns) - set(wanted):
         raise DataError(f"There is no column {', '.join(sorted(unknown))} to name. Name one of: {', '.join(wanted)}")
-    used = {separator: words for separator, words in _OTHER_SEPARATORS.items() if separator in "".join(header)}
-    if len(header) == 1 and used:
-        raise DataError(f"{path} separates its columns by {' and '.join(used.values())}. Rewrite it with commas.")
     if twice := {name for name in header if header.count(name) > 1}:
         raise DataError(f"The header of {path} names {shown(sorted(twice))} twice. Rename one.")
     plain: dict[str, list[str]] = {}
     for name in header:
-        plain.setdefault(name.replace("_", "").strip().lower(), []).append(name)
+        plain.setdefault(re.sub(r"[\s_-]", "", name).lower(), []).append(name)
     found: dict[str, str] = {}
     for column in wanted:
         if column in columns:

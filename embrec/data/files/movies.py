@@ -1,18 +1,29 @@
-"""Titles, genres and years of movies, and the files that have them."""
+"""Titles, genres and release years of movies, and the files that have them."""
 
 from __future__ import annotations
 
+import ast
+import datetime as dt
+import json
 import re
-from collections.abc import Sequence
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from embrec.data.files.columns import match_columns, shown
-from embrec.data.files.text_files import csv_rows, split_lines, why_no_id, why_no_text
-from embrec.errors import BadRowError, DataError
+from embrec.data.files.columns import MOVIE_COLUMN_OPTIONS, needed_columns
+from embrec.data.files.text_files import read_rows, split_lines, why_no_id, why_no_text
+from embrec.errors import BadRowError
 
-_YEAR_IN_TITLE = re.compile(r"\((\d{4})(?:-(?:\d{4})?)?\)\s*$")
+# MovieLens ends a title with its year or years: (1999), (2006-2007), (TV Series 1999- ), (1995) (V).
+_YEAR_IN_TITLE = re.compile(
+    r"\((?:[^\W\d][^()\d]*\s)?(\d{4})(?:\s*[-\N{EN DASH}](?:\s*\d{4})?)?\s*\)(?:\s*\([^()\d]*\))*\s*$"
+)
+_FOUR_DIGITS = re.compile(r"(?<!\d)\d{4}(?!\d)")
+# A number outside these years is a mistake, or a number of something else.
 _YEARS = range(1800, 2200)
+# Texts of an absent value in the files that pandas, databases and IMDb write.
+_ABSENT = {"", "nan", "nat", "<na>", "none", "null", "\\n"}
 
 # Columns of u.item after the URL, from the data set's u.genre.
 ML_100K_GENRES = (
@@ -22,7 +33,10 @@ ML_100K_GENRES = (
 
 
 class Movie(NamedTuple):
-    """A movie; a field that is None is unknown, and leaves the database's value as it is."""
+    """A movie; a field that is None is unknown, and leaves the database's value as it is.
+
+    A release year may also be a whole float, a date, or text with one. A load leaves out unlikely ones and counts them.
+    """
 
     movie_id: str
     title: str | None = None
@@ -31,69 +45,112 @@ class Movie(NamedTuple):
 
 
 def check_movie(movie: Movie, file: str, line: int) -> Movie:
-    """Check one movie as its ratings would be; returns it.
+    """Check one movie as its ratings would be; returns it, its id trimmed and its year as a number.
+
+    A year that is none stays as it is: loading counts those that it leaves out.
 
     Raises:
-        BadRowError: Its id is empty or too long, a text is no text or has what no stored text has, or its year is none.
+        BadRowError: Its id is empty or too long, or a text is no text or cannot be stored.
     """
     genres = [] if movie.genres is None else movie.genres
     checks = (
         ("title", [] if movie.title is None else [movie.title]),
         ("genres", genres if isinstance(genres, list) else [None]),
     )
-    if reason := why_no_id(movie.movie_id):
+    movie_id = str(movie.movie_id).strip() if isinstance(movie.movie_id, str | uuid.UUID) else movie.movie_id
+    if reason := why_no_id(movie_id):
         raise BadRowError(file, line, "movie_id", reason)
     for column, texts in checks:
         if reason := next(filter(None, map(why_no_text, texts)), None):
             raise BadRowError(file, line, column, reason)
-    if movie.release_year is not None and movie.release_year not in _YEARS:
-        raise BadRowError(file, line, "release_year", "not a year between 1800 and 2199")
-    return movie
+    year = None if _is_absent(movie.release_year) else year_of(movie.release_year) or movie.release_year
+    return Movie(movie_id, movie.title, movie.genres, year)
+
+
+def year_of(value: object) -> int | None:
+    """Return the release year of a number, a date or a text that has one, or None if there is no likely one."""
+    if isinstance(value, dt.date):
+        return value.year if value.year in _YEARS else None
+    text = str(value).strip()
+    try:
+        number = float(text)
+    except ValueError:
+        found = _FOUR_DIGITS.search(text)
+        number = float(found[0]) if found else 0.0
+    return int(number) if number in _YEARS else None
+
+
+def movies_of(rows: Iterable[tuple[int, Mapping[str, Any]]], file: str, years_in_titles: bool = False) -> list[Movie]:
+    """Make movies of rows, whatever they were read from.
+
+    Args:
+        rows: The number of each row, and its values by our names of the columns.
+        file: A name for messages.
+        years_in_titles: True if a title ends with the movie's year, unless there is a column of years.
+
+    Raises:
+        BadRowError: A row is no movie.
+    """
+    movies = []
+    for number, row in rows:
+        title = "" if _is_absent(row.get("title")) else str(row["title"]).strip()
+        year = row.get("release_year")
+        if years_in_titles and _is_absent(year) and (found := _YEAR_IN_TITLE.search(title)):
+            year = year_of(found[1])
+        movie_id = "" if row["movie_id"] is None else str(row["movie_id"])
+        movies.append(check_movie(Movie(movie_id, title or None, _genres(row.get("genres")), year), file, number))
+    return movies
 
 
 def read_ml_100k_movies(path: Path) -> list[Movie]:
     """Movies of u.item."""
-    movies = []
+    rows = []
     for number, fields in split_lines(path, "|", 5 + len(ML_100K_GENRES)):
         genres = [genre for genre, flag in zip(ML_100K_GENRES, fields[5:], strict=True) if flag == "1"]
-        movies.append(check_movie(titled(fields[0], fields[1], genres), str(path), number))
-    return movies
+        rows.append((number, {"movie_id": fields[0], "title": fields[1], "genres": genres}))
+    return movies_of(rows, str(path), years_in_titles=True)
 
 
 def read_ml_1m_movies(path: Path) -> list[Movie]:
     """Movies of movies.dat."""
-    return [
-        check_movie(titled(movie_id, title, genres.split("|")), str(path), number)
-        for number, (movie_id, title, genres) in split_lines(path, "::", 3)
-    ]
+    names = ("movie_id", "title", "genres")
+    rows = ((number, dict(zip(names, fields, strict=True))) for number, fields in split_lines(path, "::", 3))
+    return movies_of(rows, str(path), years_in_titles=True)
 
 
-def read_csv_movies(path: Path) -> list[Movie]:
-    """Movies of a CSV file with a header: movie_id, title and, if there are any, genres (A|B) and release_year."""
-    rows = csv_rows(path)
+def read_csv_movies(path: Path, columns: Mapping[str, str] | None = None, years_in_titles: bool = False) -> list[Movie]:
+    """Movies of a file with a header, or of JSON lines: movie_id, title and, if known, genres and release_year."""
+    rows = read_rows(path)
     _, header = next(rows)
-    names = match_columns(header, {}, ("movie_id", "title", "genres", "release_year"), path)
-    for column in ("movie_id", "title"):
-        if column not in names:
-            raise DataError(f"{path} has no column {column}; its header is: {shown(header)}. Rename one.")
-    movies = []
-    for number, fields in rows:
-        row = dict(zip(header, fields, strict=True))
-        year = row[names["release_year"]].strip() if "release_year" in names else ""
-        if year and not re.fullmatch(r"\d{4}", year):
-            raise BadRowError(str(path), number, "release_year", "not a year between 1800 and 2199")
-        genres = row[names["genres"]].split("|") if "genres" in names else None
-        movie = titled(row[names["movie_id"]].strip(), row[names["title"]], genres, int(year) if year else None)
-        movies.append(check_movie(movie, str(path), number))
-    return movies
+    names = needed_columns(header, columns or {}, MOVIE_COLUMN_OPTIONS, ("movie_id", "title"), path)
+    places = {column: header.index(name) for column, name in names.items()}
+    described = ((number, {column: fields[at] for column, at in places.items()}) for number, fields in rows)
+    return movies_of(described, str(path), years_in_titles)
 
 
-def titled(movie_id: str, title: str, genres: Sequence[str] | None, year: int | None = None) -> Movie:
-    """A movie as a file or a query has it; its year is the one its title ends with where none is given."""
-    title = title.strip()
-    found = _YEAR_IN_TITLE.search(title)
-    if year is None and found:
-        year = int(found[1])
-    if genres is not None:
-        genres = [genre.strip() for genre in genres if genre.strip() and genre != "(no genres listed)"]
-    return Movie(movie_id, title or None, genres, year)
+def _genres(value: Any) -> list[str] | None:
+    """Return genres from a list of names or of objects with a name, or from text: A|B, or such a list as JSON."""
+    if isinstance(value, str):
+        value = _listed(value) or value.split("|")
+    elif value is None or not isinstance(value, Iterable):
+        return None
+    names = (genre.get("name") if isinstance(genre, Mapping) else genre for genre in value)
+    texts = (str(name).strip() for name in names if not _is_absent(name))
+    return [text for text in texts if text != "(no genres listed)"]
+
+
+def _listed(text: str) -> Sequence[Any] | None:
+    """Return the list that a text writes out as JSON or, as pandas does, as Python; None if it writes no list."""
+    text = text.strip()
+    if not (text.startswith("[") and text.endswith("]")):
+        return None
+    for read in (json.loads, ast.literal_eval):
+        try:
+            return list(read(text)) or [None]
+        except (ValueError, SyntaxError, TypeError, RecursionError, MemoryError):
+            continue
+    return None
+
+
+def _is_absent(value: object) -> bool:
+    return str(value).strip().lower() in _ABSENT

@@ -3,43 +3,60 @@
 from __future__ import annotations
 
 import csv
-import io
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
-from embrec.data.files.delimited import require_text
+import pyarrow as pa
+
+from embrec.data.files.delimited import compression, csv_reader, require_text, split_header, unreadable
+from embrec.data.files.json_lines import is_json, read_objects
 from embrec.errors import BadRowError, DataError
 from embrec.validation import LONGEST_ID_BYTES
 
 
-def split_lines(path: Path, separator: str, count: int) -> Iterator[tuple[int, list[str]]]:
+def split_lines(path: Path, separator: str, *counts: int) -> Iterator[tuple[int, list[str]]]:
     """Each line that has anything in it: its number, and its fields.
 
     Raises:
-        BadRowError: A line has not ``count`` fields.
+        BadRowError: A line has not as many fields as the first, or the first has none of ``counts``.
         DataError: The file cannot be read, or is no text.
     """
     for number, line in enumerate(_whole_text(path).split("\n"), 1):
         if not line.strip():
             continue
         fields = line.rstrip("\r").split(separator)
-        if len(fields) != count:
-            raise BadRowError(str(path), number, "(row)", f"{len(fields)} columns where {count} are expected")
+        if len(fields) not in counts:
+            raise BadRowError(str(path), number, "(row)", f"{len(fields)} columns where {counts[-1]} are expected")
+        counts = (len(fields),)
         yield number, fields
 
 
-def csv_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
-    """The header of a CSV file, then its rows, each with the number of the line that it ends on.
+def read_rows(path: Path) -> Iterator[tuple[int, list[Any]]]:
+    """The header of a file, then its rows, each with the number of the line that it ends on.
+
+    Args:
+        path: A CSV file, with any separator that ratings may have, or JSON lines. Values are text; in JSON they may
+            also be None, lists and objects.
 
     Raises:
-        BadRowError: A row has not as many fields as the header, or a quote does not end.
+        BadRowError: A row has not as many fields as the header, a quote does not end, or a line is no JSON object.
         DataError: The file cannot be read, or is no text.
     """
-    reader = csv.reader(io.StringIO(_whole_text(path), newline=""), strict=True)
+    text = _whole_text(path)
+    if is_json(text.lstrip()[:1].encode()):
+        objects = read_objects(str(path), text.encode("utf-8", "surrogatepass"), 1)
+        if objects.rejected:
+            raise BadRowError(str(path), objects.rejected[0].line, "(row)", objects.rejected[0].reason)
+        yield 1, objects.keys
+        yield from ((line, [row.get(key) for key in objects.keys]) for line, row in objects.rows)
+        return
+    first = text.partition("\n")[0].rstrip("\r")
+    header, separator = split_header(path, first.encode("utf-8", "surrogatepass")) if first.strip() else ([], b",")
+    reader = csv_reader(text, separator)
     try:
-        header = next(reader, [])
-        yield reader.line_num, header
+        yield 1, next(reader, [])
         for fields in reader:
             if not fields:
                 continue
@@ -54,9 +71,12 @@ def csv_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
 def _whole_text(path: Path) -> str:
     """The text of a file: UTF-8, or latin-1 as GroupLens wrote the older ones."""
     try:
-        data = path.read_bytes()
-    except OSError as error:
+        with open(path, "rb") as file, pa.input_stream(file, compression=compression(path)) as stream:
+            data = bytes(stream.read())
+    except FileNotFoundError as error:
         raise DataError(f"The file {path} cannot be read: {error.strerror}. Check the path.") from error
+    except (OSError, pa.ArrowException) as error:
+        raise unreadable(path, error) from error
     require_text(path, data)
     try:
         return data.decode("utf-8-sig")

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from embrec.data.files.columns import match_columns, shown
-from embrec.data.files.text_files import csv_rows, split_lines, why_no_id, why_no_text
+from embrec.data.files.text_files import read_rows, split_lines, why_no_id, why_no_text
 from embrec.errors import BadRowError, DataError
 
 LONGEST_LABEL_BYTES = 200
@@ -49,9 +49,16 @@ def read_ml_100k_users(path: Path) -> list[User]:
 
 
 def read_ml_1m_users(path: Path) -> list[User]:
-    """Users of users.dat: the same of them, age and occupation by the data set's own groups."""
+    """Users of users.dat: the same of them, age and occupation by the data set's own groups.
+
+    MovieTweetings' users.dat has two columns, an id and the name of an account, which is no side information.
+    """
+    lines = list(split_lines(path, "::", 2, 5))
+    if all(len(fields) == 2 for _, fields in lines):
+        return []
     users = []
-    for number, (user_id, sex, age, occupation, zip_code) in split_lines(path, "::", 5):
+    for number, fields in lines:
+        user_id, sex, age, occupation, zip_code = fields
         if age not in _ML_1M_AGES:
             raise BadRowError(str(path), number, "age", "not one of the data set's codes")
         known = {"age": _ML_1M_AGES[age], "sex": sex, "occupation": occupation, "zip": zip_code[:1]}
@@ -60,17 +67,21 @@ def read_ml_1m_users(path: Path) -> list[User]:
 
 
 def read_csv_users(path: Path) -> list[User]:
-    """Users of a CSV file with a header: user_id, and any columns, which :func:`label_users` makes labels of."""
-    rows = csv_rows(path)
+    """Users of a file with a header, or of JSON lines: user_id, and any columns, which become labels."""
+    rows = read_rows(path)
     _, first = next(rows)
     header = [name.strip() for name in first]
     names = match_columns(header, {}, ("user_id",), path)
     if "user_id" not in names:
         raise DataError(f"{path} has no column user_id; its header is: {shown(header)}. Rename one.")
     numbered = list(rows)
-    columns = {name: [fields[place].strip() for _, fields in numbered] for place, name in enumerate(header)}
+    columns = {name: [_text(fields[place]) for _, fields in numbered] for place, name in enumerate(header)}
     ids = columns.pop(names["user_id"])
     return label_users(ids, columns, str(path), [number for number, _ in numbered])
+
+
+def _text(value: Any) -> str:
+    return "" if value is None else str(value).strip()
 
 
 def label_users(
