@@ -12,10 +12,10 @@ DECLARE
     name text := format('%s_embeddings_run_%s_%s', side, model_run_id, part);
     width integer;
 BEGIN
+    PERFORM embrec.require_own_run(index_run.model_run_id, '{training,trained}');
     IF side = 'user' THEN
         PERFORM pg_advisory_xact_lock(hashtext('embrec.index_run'), model_run_id);
     END IF;
-    PERFORM embrec.require_own_run(index_run.model_run_id, '{training,trained}');
     EXECUTE format('SELECT vector_dims(embedding) FROM embrec.%I LIMIT 1', name) INTO width;
     EXECUTE format(
         'CREATE INDEX IF NOT EXISTS %I ON embrec.%I USING hnsw ((l2_normalize(embedding)::halfvec(%s)) halfvec_cosine_ops)'
