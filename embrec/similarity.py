@@ -14,8 +14,8 @@ _AT_ONCE = 1 << 23
 # A vector shorter than a millionth of the root mean square length is rounding noise. The median would not do: more than
 # half of the vectors may be noise.
 _LEAST_SHARE = 1e-6
-# pgvector multiplies in single precision, and refuses products that vanish: those of four shorter vectors would.
-_LEAST_LENGTH = 1e-9
+# pgvector multiplies in single precision, and refuses products that vanish, as a regression on shorter vectors has.
+_LEAST_LENGTH = 1e-6
 
 
 def least_length(vectors: NDArray[Any]) -> float:
