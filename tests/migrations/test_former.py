@@ -41,10 +41,10 @@ def rows(engine: sa.Engine) -> dict[str, tuple[int, str]]:
     with engine.connect() as connection:
         found = {table: held for table, held in contents(connection).items() if table != "alembic_version"}
         kept = sa.text(
-            "SELECT count(*), md5(string_agg(concat_ws('|', model_run_id, options, metrics, vectors_sha256), '|'"
+            "SELECT count(*), md5(string_agg(concat_ws('|', model_run_id, options, metrics), '|'"
             " ORDER BY model_run_id)) FROM embrec.model_runs"
         )
-        found["model_runs"] = tuple(connection.execute(kept).one())  # the upgrade adds columns to it
+        found["model_runs"] = tuple(connection.execute(kept).one())  # the upgrade adds columns, and digests anew
         return found
 
 
@@ -52,7 +52,8 @@ def test_a_database_with_data_is_taken_over_and_serves(before: sa.Engine, engine
     held = rows(before)
     assert held["ratings"][0] > 100
     assert schema.upgrade(before) == db.SCHEMA_REVISION
-    assert rows(before) == held
+    after = rows(before)
+    assert {table: after[table] for table in held} == held
     with before.connect() as connection:
         served = dict(
             connection.execute(
