@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from embrec.data.files.columns import match_columns, rating_columns, shown
 from embrec.data.files.movies import Movie, movies_of
-from embrec.data.scale import Scale
+from embrec.data.scale import WIDEST, Scale
 from embrec.errors import ArgumentError, DataError
 from embrec.validation import LONGEST_ID_BYTES
 
@@ -129,7 +129,7 @@ def run(connection: sa.Connection, statement: str, values: Mapping[str, Any] | N
     return connection.exec_driver_sql(statement, dict(values or {}))
 
 
-def read_source(connection: sa.Connection, source: TableSource, scale: Scale) -> Reading:
+def read_source(connection: sa.Connection, source: TableSource, scale: Scale = WIDEST) -> Reading:
     """Find out how a source is read.
 
     Raises:

@@ -20,9 +20,10 @@ BEGIN
         RAISE EXCEPTION 'rated_at is %; give a time of the years 1900 to 2099', add_rating.rated_at
             USING ERRCODE = 'invalid_parameter_value';
     END IF;
+    -- A first load, which sets the scale, is waited for, before a lock is taken that it may want.
+    LOCK TABLE embrec.ratings IN ROW EXCLUSIVE MODE;
     of_user := embrec.user_index_of(add_rating.user_id);
     of_movie := embrec.movie_index_of(add_rating.movie_id);
-    LOCK TABLE embrec.ratings IN ROW EXCLUSIVE MODE; -- a first load, which sets the scale, is waited for
     SELECT b.lowest, b.highest INTO bounds FROM embrec.rating_bounds() AS b;
     stored := embrec.as_rating(add_rating.rating, bounds.lowest, bounds.highest);
     IF stored IS NULL THEN
