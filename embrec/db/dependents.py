@@ -9,7 +9,7 @@ from embrec.db.tables import metadata
 from embrec.errors import SchemaError
 
 # Relations of embrec's that the metadata does not have.
-_OTHER_TABLES = ("alembic_version", "movie_statistics")
+_OTHER_TABLES = ("alembic_version", "movie_likes", "movie_statistics")
 
 
 def dependents(connection: sa.Connection, everything: bool) -> list[tuple[str, str]]:

@@ -39,6 +39,8 @@ target_metadata.tables["films"].append_constraint(refers)
 """
 PLAIN = "context.configure(connection=connection, target_metadata=target_metadata)"
 ALL_SCHEMAS = PLAIN.replace(")", ", include_schemas=True)")
+# As where embrec is not installed beside the host's Alembic.
+NO_PLUGIN = 'autogenerate_plugins=["alembic.autogenerate.*", "~alembic.autogenerate.embrec"]'
 MAKO = """
 revision = ${repr(up_revision)}
 down_revision = ${repr(down_revision)}
@@ -97,13 +99,27 @@ def test_autogenerate_leaves_embrec_out_by_what_the_page_says(
 ) -> None:
     url = empty_url
     schema.upgrade(empty_engine)
-    assert "drop_table" in Host(tmp_path / "without", url, ALL_SCHEMAS).generated(), "the page is needed"
-    written = Host(tmp_path / "with", url, documented()).generated()
+    assert NO_PLUGIN in PAGE.read_text()
+    alone = ALL_SCHEMAS.replace(")", f", {NO_PLUGIN})")
+    assert "drop_table" in Host(tmp_path / "without", url, alone).generated(), "the page is needed"
+    written = Host(tmp_path / "with", url, documented().replace("\n)", f"\n    {NO_PLUGIN},\n)")).generated()
     assert ("drop_table" in written, written.count("create_table")) == (False, 1)
     assert "embrec" not in written
     refers = Host(tmp_path / "refers", url, documented(), REFERS).generated()
     assert ("drop_table" in refers, refers.count("create_table")) == (False, 1)
     assert "['embrec.movies.movie_index']" in refers
+
+
+@pytest.mark.parametrize("models", ["", REFERS])
+def test_autogenerate_leaves_embrec_out_by_a_plugin(
+    empty_url: str, empty_engine: sa.Engine, tmp_path: Path, models: str
+) -> None:
+    schema.upgrade(empty_engine)
+    with empty_engine.begin() as connection:
+        connection.execute(sa.text("CREATE TABLE public.gone (x integer)"))
+    written = Host(tmp_path / "host", empty_url, ALL_SCHEMAS, models).generated()
+    assert (written.count("create_table"), written.count("drop_table")) == (1, 1), "the host's own"
+    assert schema.check(empty_engine) == []
 
 
 @pytest.fixture

@@ -24,12 +24,12 @@ from embrec.serving import batch, catalogue, explain, predict, recommend, search
 NOW = dt.datetime(2024, 1, 1, tzinfo=dt.UTC)
 Call = Callable[[sa.Engine], Any]
 IDS: list[tuple[str, Any, str]] = [
-    ("None", None, "is None; give text or an integer"),
-    ("a float", 1.5, r"is 1\.5; give text or an integer"),
-    ("NaN", float("nan"), "is nan; give text or an integer"),
-    ("a truth value", True, "is True; give text or an integer"),
-    ("a list", ["u1"], "is of type list; give text or an integer"),
-    ("bytes", b"u1", "is of type bytes; give text or an integer"),
+    ("None", None, "is None; give text, an integer or a UUID"),
+    ("a float", 1.5, r"is 1\.5; give text, an integer or a UUID"),
+    ("NaN", float("nan"), "is nan; give text, an integer or a UUID"),
+    ("a truth value", True, "is True; give text, an integer or a UUID"),
+    ("a list", ["u1"], "is of type list; give text, an integer or a UUID"),
+    ("bytes", b"u1", "is of type bytes; give text, an integer or a UUID"),
     ("a NUL", "u\0", "has a NUL character or half a surrogate pair; give text without"),
     ("half a surrogate pair", "u\udcff", "has a NUL character or half a surrogate pair; give text without"),
     ("501 bytes", "u" * 501, "is longer than 500 bytes; give a shorter id"),
@@ -94,7 +94,7 @@ OTHERS: list[tuple[str, Call, str]] = [
                              ({100: None}, "rating is None; give a number"), ({100: "5"}, "is '5'; give a num"),
                              ({100: float("nan")}, "is nan; give a finite number"),
                              ({100: 1e39}, "give a finite number"), ({100: [5]}, "rating is of type list"),
-                             ({1.5: 3}, "movie_id is 1.5; give text or an integer"))),
+                             ({1.5: 3}, "movie_id is 1.5; give text, an integer or a UUID"))),
     *((f"rating {value!r}", lambda engine, value=value: ratings.add_rating(engine, "u1", 100, value), message)
       for value, message in ((None, "give a number"), ("5", "give a number"), (float("inf"), "give a finite number"),
                              (10**400, "give a finite number"), (Decimal("NaN"), "give a finite number"))),
