@@ -139,7 +139,7 @@ def test_a_model_that_sql_cannot_answer_by_is_not_published(embrec: Run, engine:
     number = result.model_run_id
     assert records.get_run(engine, number).serving == "similarity_only"
     code, _, err = embrec("runs", "publish", str(number), "--database-url", url)
-    assert code == 1
+    assert code == 3
     assert "--force" in err
     publishing.publish(engine, number, force=True)
     assert len(similar.similar_movies(engine, "103", 3)) == 3
