@@ -41,12 +41,7 @@ BEGIN
             before_rows, after_rows
         )
     END;
-    EXECUTE format(
-        'INSERT INTO embrec.followed_changes (user_ids, movie_ids, ratings, times)'
-        ' SELECT array_agg(user_id), array_agg(movie_id), array_agg(rating), array_agg(rated_at)'
-        ' FROM (SELECT *, (row_number() OVER () - 1) / 10000 AS block FROM (%s) AS c) AS numbered GROUP BY block',
-        changes
-    ) USING OLD, NEW;
+    EXECUTE embrec.recording_of(changes) USING OLD, NEW;
     RETURN NULL;
 EXCEPTION
     WHEN invalid_parameter_value THEN

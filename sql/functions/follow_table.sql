@@ -4,7 +4,8 @@
 --
 -- An ordinary table gets triggers for whole statements, and one for single rows that only a replica's apply fires. Rows
 -- of a partitioned table, or of one with parents or children, are also written by way of the others. So each of those
--- gets one trigger for single rows; partitions that come later inherit it.
+-- gets one trigger for single rows; partitions that come later inherit it. The rows that come or go with a partition are
+-- the part of watch_partitions().
 CREATE OR REPLACE FUNCTION embrec.follow_table(
     source regclass, user_column text, movie_column text, rating_column text, time_column text DEFAULT NULL
 )
@@ -70,8 +71,8 @@ BEGIN
             RAISE NOTICE 'changes that logical replication applies to % are not followed; for that, its owner calls follow_table', member.name;
         END IF;
     END LOOP;
-    IF related THEN
-        RAISE NOTICE 'rows that come with ATTACH or go with DETACH are not followed, nor is TRUNCATE; embrec load --from-table takes those that come';
+    IF (SELECT c.relkind = 'p' FROM pg_class AS c WHERE c.oid = follow_table.source) THEN
+        PERFORM embrec.watch_partitions(follow_table.source, columns);
     END IF;
 END;
 $$;
