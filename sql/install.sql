@@ -76,6 +76,7 @@
 \ir functions/watch_partitions.sql
 \ir functions/follow_table.sql
 \ir functions/follow_ratings.sql
+\ir functions/follow_truncate.sql
 \ir functions/followed_at_commit.sql
 \ir functions/has_index.sql
 \ir functions/known_genres.sql

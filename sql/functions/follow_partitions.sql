@@ -16,7 +16,6 @@ DECLARE
     );
     followed record;
     changed record;
-    changes text;
 BEGIN
     SELECT f.column_names, f.partitions INTO followed FROM embrec.followed_partitions AS f WHERE f.source = follow_partitions.source;
     FOR changed IN
@@ -28,11 +27,9 @@ BEGIN
             AND (c.oid = ANY (present) OR NOT EXISTS (SELECT FROM pg_trigger AS t WHERE t.tgrelid = c.oid AND t.tgname LIKE 'embrec\_%'))
         ORDER BY came
     LOOP
-        changes := embrec.ratings_of_table(changed.name, followed.column_names, changed.name::text);
-        IF NOT changed.came THEN
-            changes := format('SELECT user_id, movie_id, NULL::real AS rating, NULL::timestamptz AS rated_at FROM (%s) AS b', changes);
-        END IF;
-        EXECUTE embrec.recording_of(changes);
+        EXECUTE embrec.recording_of(
+            embrec.ratings_of_table(changed.name, followed.column_names, changed.name::text), gone => NOT changed.came
+        );
     END LOOP;
     UPDATE embrec.followed_partitions AS f SET partitions = present WHERE f.source = follow_partitions.source;
 END;

@@ -17,10 +17,10 @@ DECLARE
     columns text[] := array_remove(
         ARRAY[follow_table.user_column, follow_table.movie_column, follow_table.rating_column, follow_table.time_column], NULL
     );
-    call text := format(
-        'embrec.follow_ratings(%s)',
-        (SELECT string_agg(quote_literal(name), ', ' ORDER BY place) FROM unnest(columns) WITH ORDINALITY AS c (name, place))
+    arguments text := (
+        SELECT string_agg(quote_literal(name), ', ' ORDER BY place) FROM unnest(columns) WITH ORDINALITY AS c (name, place)
     );
+    call text := format('embrec.follow_ratings(%s)', arguments);
     related boolean := (
         SELECT c.relkind = 'p' OR EXISTS (SELECT FROM pg_inherits AS i WHERE c.oid IN (i.inhrelid, i.inhparent))
         FROM pg_class AS c
@@ -62,10 +62,12 @@ BEGIN
             EXECUTE format('CREATE OR REPLACE TRIGGER embrec_update AFTER UPDATE ON %s REFERENCING OLD TABLE AS before_rows NEW TABLE AS after_rows FOR EACH STATEMENT EXECUTE FUNCTION %s', member.name, call);
             EXECUTE format('CREATE OR REPLACE TRIGGER embrec_delete AFTER DELETE ON %s REFERENCING OLD TABLE AS before_rows FOR EACH STATEMENT EXECUTE FUNCTION %s', member.name, call);
         END IF;
+        EXECUTE format('CREATE OR REPLACE TRIGGER embrec_truncate BEFORE TRUNCATE ON %s FOR EACH STATEMENT EXECUTE FUNCTION embrec.follow_truncate(%s)', member.name, arguments);
         IF related OR member.owned THEN
             EXECUTE format('CREATE OR REPLACE TRIGGER %s AFTER INSERT OR UPDATE OR DELETE ON %s FOR EACH ROW EXECUTE FUNCTION %s', made[cardinality(made)], member.name, call);
         END IF;
         IF member.owned THEN
+            EXECUTE format('ALTER TABLE %s ENABLE ALWAYS TRIGGER embrec_truncate', member.name);
             EXECUTE format('ALTER TABLE %s ENABLE %s TRIGGER %s', member.name, CASE WHEN related THEN 'ALWAYS' ELSE 'REPLICA' END, made[cardinality(made)]);
         ELSE
             RAISE NOTICE 'changes that logical replication applies to % are not followed; for that, its owner calls follow_table', member.name;

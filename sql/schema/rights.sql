@@ -14,8 +14,8 @@ DECLARE
     telling text[] := '{add_rating,remove_rating,record_exposure,record_outcome}';
     loading text[] := '{refresh_statistics,forget_user,follow_ratings,apply_followed,settle_scale}';
     -- These run with the caller's rights: they make triggers on the caller's own table, or lock tables for a load.
-    following text[] := '{follow_table,watch_partitions,follow_partitions,recording_of,ratings_of_table,refuse_to_follow,lock_indexes,'
-        'writers_of}';
+    following text[] := '{follow_table,follow_truncate,watch_partitions,follow_partitions,recording_of,ratings_of_table,'
+        'refuse_to_follow,lock_indexes,writers_of}';
     -- And these, which know what a rating is; set_rating_scale replaces a scale only for the owner of the table.
     scaling text[] := '{rating_bounds,as_rating,trimmed,ratings_beyond,set_rating_scale}';
     -- A trigger of embrec's own tables, which nobody else may put on a table with columns of other types.

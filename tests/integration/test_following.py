@@ -269,6 +269,37 @@ def test_a_rollback_leaves_nothing(engine: sa.Engine) -> None:
     assert pairs(engine) == []
 
 
+def test_truncate_takes_the_ratings_too(engine: sa.Engine) -> None:
+    make_table(engine)
+    do(engine, "CREATE TABLE shop.old () INHERITS (shop.stars)", FOLLOW)
+    do(engine, "INSERT INTO shop.old VALUES ('a', 1, 3)", "INSERT INTO shop.stars VALUES ('b', 1, 3), ('c', NULL, 1)")
+    do(engine, "SELECT embrec.add_rating('d', '1', 3)", "TRUNCATE ONLY shop.stars")
+    assert pairs(engine) == [("a", "1", 3.0), ("d", "1", 3.0)]
+    do(
+        engine,
+        "INSERT INTO shop.stars VALUES ('b', 1, 4)",
+        "TRUNCATE shop.stars",
+        "INSERT INTO shop.old VALUES ('e', 1, 3)",
+    )
+    assert pairs(engine) == [("d", "1", 3.0), ("e", "1", 3.0)]
+    do(engine, "DROP TABLE shop.stars CASCADE", "DROP SCHEMA shop", *PARTITIONED, FOLLOW)
+    do(
+        engine,
+        "INSERT INTO shop.stars VALUES ('a', 1, 3), ('b', 11, 3)",
+        "SET LOCAL session_replication_role = replica",
+    )
+    do(engine, "SET LOCAL session_replication_role = replica", "TRUNCATE shop.stars")
+    assert pairs(engine) == [("d", "1", 3.0), ("e", "1", 3.0)]
+
+
+def test_a_role_without_rights_on_embrec_truncates(engine: sa.Engine, shop_owner: str) -> None:
+    as_owner = f"SET LOCAL ROLE {shop_owner}"
+    do(engine, FOLLOW, "INSERT INTO shop.stars VALUES ('a', 1, 3)", f"REVOKE embrec_loader FROM {shop_owner}")
+    (warning,) = said(engine, as_owner, "TRUNCATE shop.stars")
+    assert "embrec keeps the ratings of shop.stars, which was truncated: permission denied" in warning
+    assert pairs(engine) == [("a", "1", 3.0)]
+
+
 PARTITIONED = (
     "CREATE SCHEMA shop",
     "CREATE TABLE shop.stars (customer text, film int, stars int, bought_at timestamptz, PRIMARY KEY (customer, film))"
