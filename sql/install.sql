@@ -70,8 +70,13 @@
 \ir functions/folded_in_movie.sql
 \ir functions/ratings_of_table.sql
 \ir functions/refuse_to_follow.sql
+\ir functions/recording_of.sql
+\ir functions/follow_partitions.sql
+\ir functions/followed_partitions_changed.sql
+\ir functions/watch_partitions.sql
 \ir functions/follow_table.sql
 \ir functions/follow_ratings.sql
+\ir functions/follow_truncate.sql
 \ir functions/followed_at_commit.sql
 \ir functions/has_index.sql
 \ir functions/known_genres.sql

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 from pgvector.sqlalchemy import VECTOR
-from sqlalchemy.dialects.postgresql import ARRAY, ENUM, JSONB, REAL
+from sqlalchemy.dialects.postgresql import ARRAY, ENUM, JSONB, REAL, REGCLASS
 
 SCHEMA = "embrec"
 metadata = sa.MetaData(
@@ -169,6 +169,15 @@ followed_changes = sa.Table(
 )
 sa.Index("followed_changes_transaction_id_idx", followed_changes.c.transaction_id)
 sa.Index("followed_changes_waiting_idx", followed_changes.c.change_id, postgresql_where=followed_changes.c.waiting)
+
+# The partitions that a followed partitioned table had when it was last looked at.
+followed_partitions = sa.Table(
+    "followed_partitions",
+    metadata,
+    sa.Column("source", REGCLASS, primary_key=True),
+    sa.Column("column_names", ARRAY(sa.Text), nullable=False),
+    sa.Column("partitions", ARRAY(REGCLASS)),
+)
 
 # The newest row names the published run; older rows are the history. One INSERT publishes or rolls back.
 publications = sa.Table(

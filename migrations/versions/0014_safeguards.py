@@ -6,7 +6,7 @@ Revises: 0013
 
 import sqlalchemy as sa
 from alembic import op
-from sqlalchemy.dialects.postgresql import ARRAY, REAL
+from sqlalchemy.dialects.postgresql import ARRAY, REAL, REGCLASS
 
 from embrec.db.resources import statement, uninstall
 
@@ -90,6 +90,7 @@ def upgrade() -> None:
     _keep_a_scale()
     op.execute(statement(CHANGED_FUNCTIONS))
     _create_followed_changes()
+    _create_followed_partitions()
     _count_dislikes_against_movies()
     _create_movie_likes()
     _record_trainers()
@@ -109,6 +110,7 @@ def downgrade() -> None:
     op.execute("DROP TYPE embrec.best_rated_movie")
     op.execute("ALTER TYPE embrec.contribution DROP ATTRIBUTE relation")
     op.drop_column("model_runs", "dislike_weight", schema="embrec")
+    op.drop_table("followed_partitions", schema="embrec")
     op.drop_table("followed_changes", schema="embrec")
     op.drop_table("rating_scale", schema="embrec")
 
@@ -152,6 +154,18 @@ def _create_followed_changes() -> None:
     )
     # The planner's statistics would keep the ids of users who were forgotten.
     op.execute("ALTER TABLE embrec.followed_changes ALTER user_ids SET STATISTICS 0, ALTER movie_ids SET STATISTICS 0")
+
+
+def _create_followed_partitions() -> None:
+    """Create the table of the partitions that followed tables have, by names, so that a dump may be restored."""
+    op.create_table(
+        "followed_partitions",
+        sa.Column("source", REGCLASS, nullable=False),
+        sa.Column("column_names", ARRAY(sa.Text), nullable=False),
+        sa.Column("partitions", ARRAY(REGCLASS)),
+        sa.PrimaryKeyConstraint("source", name="followed_partitions_pkey"),
+        schema="embrec",
+    )
 
 
 def _count_dislikes_against_movies() -> None:

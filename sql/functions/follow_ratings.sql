@@ -14,7 +14,6 @@ DECLARE
     whole boolean := TG_LEVEL = 'STATEMENT';
     before_rows text := CASE WHEN whole THEN 'before_rows' ELSE '(SELECT ($1).*)' END;
     after_rows text := CASE WHEN whole THEN 'after_rows' ELSE '(SELECT ($2).*)' END;
-    changes text;
 BEGIN
     IF TG_WHEN <> 'AFTER' OR TG_OP = 'TRUNCATE' OR whole AND NOT EXISTS (
         SELECT
@@ -32,21 +31,15 @@ BEGIN
     IF TG_OP <> 'DELETE' THEN
         after_rows := embrec.ratings_of_table(TG_RELID, columns, after_rows);
     END IF;
-    changes := CASE TG_OP
-        WHEN 'INSERT' THEN after_rows
-        WHEN 'DELETE' THEN format('SELECT user_id, movie_id, NULL::real AS rating, NULL::timestamptz AS rated_at FROM (%s) AS b', before_rows)
-        ELSE format(
+    EXECUTE CASE TG_OP
+        WHEN 'INSERT' THEN embrec.recording_of(after_rows)
+        WHEN 'DELETE' THEN embrec.recording_of(before_rows, gone => true)
+        ELSE embrec.recording_of(format(
             'SELECT user_id, movie_id, n.rating, n.rated_at FROM (%s) AS b FULL JOIN (%s) AS n USING (user_id, movie_id)'
             ' WHERE (b.rating, b.rated_at) IS DISTINCT FROM (n.rating, n.rated_at)',
             before_rows, after_rows
-        )
-    END;
-    EXECUTE format(
-        'INSERT INTO embrec.followed_changes (user_ids, movie_ids, ratings, times)'
-        ' SELECT array_agg(user_id), array_agg(movie_id), array_agg(rating), array_agg(rated_at)'
-        ' FROM (SELECT *, (row_number() OVER () - 1) / 10000 AS block FROM (%s) AS c) AS numbered GROUP BY block',
-        changes
-    ) USING OLD, NEW;
+        ))
+    END USING OLD, NEW;
     RETURN NULL;
 EXCEPTION
     WHEN invalid_parameter_value THEN

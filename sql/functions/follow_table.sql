@@ -4,7 +4,8 @@
 --
 -- An ordinary table gets triggers for whole statements, and one for single rows that only a replica's apply fires. Rows
 -- of a partitioned table, or of one with parents or children, are also written by way of the others. So each of those
--- gets one trigger for single rows; partitions that come later inherit it.
+-- gets one trigger for single rows; partitions that come later inherit it. The rows that come or go with a partition are
+-- the part of watch_partitions().
 CREATE OR REPLACE FUNCTION embrec.follow_table(
     source regclass, user_column text, movie_column text, rating_column text, time_column text DEFAULT NULL
 )
@@ -16,10 +17,10 @@ DECLARE
     columns text[] := array_remove(
         ARRAY[follow_table.user_column, follow_table.movie_column, follow_table.rating_column, follow_table.time_column], NULL
     );
-    call text := format(
-        'embrec.follow_ratings(%s)',
-        (SELECT string_agg(quote_literal(name), ', ' ORDER BY place) FROM unnest(columns) WITH ORDINALITY AS c (name, place))
+    arguments text := (
+        SELECT string_agg(quote_literal(name), ', ' ORDER BY place) FROM unnest(columns) WITH ORDINALITY AS c (name, place)
     );
+    call text := format('embrec.follow_ratings(%s)', arguments);
     related boolean := (
         SELECT c.relkind = 'p' OR EXISTS (SELECT FROM pg_inherits AS i WHERE c.oid IN (i.inhrelid, i.inhparent))
         FROM pg_class AS c
@@ -61,17 +62,19 @@ BEGIN
             EXECUTE format('CREATE OR REPLACE TRIGGER embrec_update AFTER UPDATE ON %s REFERENCING OLD TABLE AS before_rows NEW TABLE AS after_rows FOR EACH STATEMENT EXECUTE FUNCTION %s', member.name, call);
             EXECUTE format('CREATE OR REPLACE TRIGGER embrec_delete AFTER DELETE ON %s REFERENCING OLD TABLE AS before_rows FOR EACH STATEMENT EXECUTE FUNCTION %s', member.name, call);
         END IF;
+        EXECUTE format('CREATE OR REPLACE TRIGGER embrec_truncate BEFORE TRUNCATE ON %s FOR EACH STATEMENT EXECUTE FUNCTION embrec.follow_truncate(%s)', member.name, arguments);
         IF related OR member.owned THEN
             EXECUTE format('CREATE OR REPLACE TRIGGER %s AFTER INSERT OR UPDATE OR DELETE ON %s FOR EACH ROW EXECUTE FUNCTION %s', made[cardinality(made)], member.name, call);
         END IF;
         IF member.owned THEN
+            EXECUTE format('ALTER TABLE %s ENABLE ALWAYS TRIGGER embrec_truncate', member.name);
             EXECUTE format('ALTER TABLE %s ENABLE %s TRIGGER %s', member.name, CASE WHEN related THEN 'ALWAYS' ELSE 'REPLICA' END, made[cardinality(made)]);
         ELSE
             RAISE NOTICE 'changes that logical replication applies to % are not followed; for that, its owner calls follow_table', member.name;
         END IF;
     END LOOP;
-    IF related THEN
-        RAISE NOTICE 'rows that come with ATTACH or go with DETACH are not followed, nor is TRUNCATE; embrec load --from-table takes those that come';
+    IF (SELECT c.relkind = 'p' FROM pg_class AS c WHERE c.oid = follow_table.source) THEN
+        PERFORM embrec.watch_partitions(follow_table.source, columns);
     END IF;
 END;
 $$;

@@ -1,7 +1,7 @@
 -- The host's objects that need objects of embrec's which a downgrade removes, directly or through others of the host's,
 -- each with the statement that drops it, in the order to drop them. Parameters: tables and files, embrec's own tables and
--- the files of install.sql; everything, true if tables and types go too, not functions and views alone. A trigger is left
--- out: it goes with follow_ratings(), by which follow_table() made it.
+-- the files of install.sql; everything, true if tables and types go too, not functions and views alone. Triggers and the
+-- event trigger are left out: they go with their functions, of which follow_table() made them.
 WITH RECURSIVE named AS (
     SELECT split_part(f.file, '/', 1) AS folder, split_part(f.file, '/', 2) AS name FROM unnest(CAST(:files AS text[])) AS f (file)
 ),
@@ -50,7 +50,7 @@ edges AS (
     LEFT JOIN pg_attrdef AS a ON d.classid = 'pg_attrdef'::regclass AND a.oid = d.objid
     LEFT JOIN pg_policy AS p ON d.classid = 'pg_policy'::regclass AND p.oid = d.objid
     LEFT JOIN pg_index AS i ON d.classid = 'pg_class'::regclass AND i.indexrelid = d.objid
-    WHERE d.deptype = 'n' AND d.classid <> 'pg_trigger'::regclass
+    WHERE d.deptype = 'n' AND d.classid NOT IN ('pg_trigger'::regclass, 'pg_event_trigger'::regclass)
     UNION ALL
     SELECT 'pg_class'::regclass, c.oid, 'pg_type'::regclass, c.reltype, 0, c.oid FROM pg_class AS c WHERE c.reltype <> 0
 ),

@@ -14,9 +14,10 @@ DECLARE
     telling text[] := '{add_rating,remove_rating,record_exposure,record_outcome}';
     loading text[] := '{refresh_statistics,forget_user,follow_ratings,apply_followed,settle_scale}';
     -- These run with the caller's rights: they make triggers on the caller's own table, or lock tables for a load.
-    following text[] := '{follow_table,ratings_of_table,refuse_to_follow,lock_indexes,writers_of}';
+    following text[] := '{follow_table,follow_truncate,watch_partitions,follow_partitions,recording_of,ratings_of_table,'
+        'refuse_to_follow,lock_indexes,writers_of}';
     -- And these, which know what a rating is; set_rating_scale replaces a scale only for the owner of the table.
-    scaling text[] := '{rating_bounds,as_rating,trimmed,ratings_beyond,set_rating_scale}';
+    scaling text[] := '{rating_bounds,as_rating,trimmed,judged_scale,ratings_beyond,set_rating_scale}';
     -- A trigger of embrec's own tables, which nobody else may put on a table with columns of other types.
     internal text[] := '{followed_at_commit}';
     training text[] := '{open_run,close_run,index_run,index_ranking,run_digest,refresh_statistics,apply_followed,settle_scale}';
@@ -91,6 +92,8 @@ BEGIN
                 SELECT format('FUNCTION %s', p.oid::regprocedure)
                 FROM pg_proc AS p
                 WHERE p.pronamespace = 'embrec'::regnamespace AND p.proowner <> 'embrec_owner'::regrole
+                    -- A superuser runs it, so it stays the superuser's.
+                    AND NOT EXISTS (SELECT FROM pg_event_trigger AS e WHERE e.evtfoid = p.oid)
             LOOP
                 EXECUTE format('ALTER %s OWNER TO embrec_owner', ours.thing);
             END LOOP;
@@ -116,7 +119,7 @@ BEGIN
             WHEN ours.name = ANY (asking) THEN '{embrec_api,embrec_reader}'
             WHEN ours.name = ANY (telling) THEN '{embrec_api,embrec_loader}'
             WHEN ours.name = 'id_text' THEN '{embrec_api,embrec_loader,embrec_reader}' -- functions of any id call it
-            WHEN ours.name = ANY (internal) THEN '{}'
+            WHEN ours.name = ANY (internal) OR ours.name = 'followed_partitions_changed' THEN '{}'
             WHEN ours.name = ANY (following) THEN '{embrec_loader}'
             WHEN ours.name = ANY (scaling) THEN '{embrec_loader,embrec_reader,embrec_trainer}'
             WHEN ours.name = ANY (loading || training || publishing) THEN array_remove(ARRAY[
@@ -146,6 +149,10 @@ BEGIN
         GRANT SELECT, INSERT, UPDATE, DELETE ON embrec.ratings TO embrec_loader;
         IF to_regclass('embrec.rating_scale') IS NOT NULL THEN
             GRANT SELECT, INSERT ON embrec.rating_scale TO embrec_loader;
+        END IF;
+        IF to_regclass('embrec.followed_partitions') IS NOT NULL THEN
+            GRANT INSERT ON embrec.followed_changes TO embrec_loader;
+            GRANT SELECT, INSERT, UPDATE, DELETE ON embrec.followed_partitions TO embrec_loader;
         END IF;
         IF to_regclass('embrec.load_watermarks') IS NOT NULL THEN
             GRANT SELECT, INSERT, UPDATE, DELETE ON embrec.load_watermarks TO embrec_loader;

@@ -15,7 +15,7 @@ BEGIN
         IF folder = 'views' THEN
             EXECUTE format('DROP VIEW IF EXISTS embrec.%I', made);
         ELSE
-            SELECT string_agg(p.oid::regprocedure::text, ', '), bool_or(p.prorettype = 'trigger'::regtype)
+            SELECT string_agg(p.oid::regprocedure::text, ', '), bool_or(p.prorettype IN ('trigger'::regtype, 'event_trigger'::regtype))
             INTO overloads, is_trigger
             FROM pg_proc AS p
             WHERE p.pronamespace = 'embrec'::regnamespace AND p.proname = made;

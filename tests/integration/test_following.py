@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Iterator
 
 import pandas as pd
 import psycopg
@@ -268,6 +269,37 @@ def test_a_rollback_leaves_nothing(engine: sa.Engine) -> None:
     assert pairs(engine) == []
 
 
+def test_truncate_takes_the_ratings_too(engine: sa.Engine) -> None:
+    make_table(engine)
+    do(engine, "CREATE TABLE shop.old () INHERITS (shop.stars)", FOLLOW)
+    do(engine, "INSERT INTO shop.old VALUES ('a', 1, 3)", "INSERT INTO shop.stars VALUES ('b', 1, 3), ('c', NULL, 1)")
+    do(engine, "SELECT embrec.add_rating('d', '1', 3)", "TRUNCATE ONLY shop.stars")
+    assert pairs(engine) == [("a", "1", 3.0), ("d", "1", 3.0)]
+    do(
+        engine,
+        "INSERT INTO shop.stars VALUES ('b', 1, 4)",
+        "TRUNCATE shop.stars",
+        "INSERT INTO shop.old VALUES ('e', 1, 3)",
+    )
+    assert pairs(engine) == [("d", "1", 3.0), ("e", "1", 3.0)]
+    do(engine, "DROP TABLE shop.stars CASCADE", "DROP SCHEMA shop", *PARTITIONED, FOLLOW)
+    do(
+        engine,
+        "INSERT INTO shop.stars VALUES ('a', 1, 3), ('b', 11, 3)",
+        "SET LOCAL session_replication_role = replica",
+    )
+    do(engine, "SET LOCAL session_replication_role = replica", "TRUNCATE shop.stars")
+    assert pairs(engine) == [("d", "1", 3.0), ("e", "1", 3.0)]
+
+
+def test_a_role_without_rights_on_embrec_truncates(engine: sa.Engine, shop_owner: str) -> None:
+    as_owner = f"SET LOCAL ROLE {shop_owner}"
+    do(engine, FOLLOW, "INSERT INTO shop.stars VALUES ('a', 1, 3)", f"REVOKE embrec_loader FROM {shop_owner}")
+    (warning,) = said(engine, as_owner, "TRUNCATE shop.stars")
+    assert "embrec keeps the ratings of shop.stars, which was truncated: permission denied" in warning
+    assert pairs(engine) == [("a", "1", 3.0)]
+
+
 PARTITIONED = (
     "CREATE SCHEMA shop",
     "CREATE TABLE shop.stars (customer text, film int, stars int, bought_at timestamptz, PRIMARY KEY (customer, film))"
@@ -300,7 +332,144 @@ def test_a_partitioned_table_is_followed_whichever_way_rows_come(engine: sa.Engi
         "ALTER TABLE shop.stars DETACH PARTITION shop.later",
         "INSERT INTO shop.later VALUES ('h', 26, 1)",
     )
-    assert pairs(engine)[3:] == [("f", "25", 1.0), ("g", "35", 1.0)]
+    assert pairs(engine)[3:] == [("g", "35", 1.0)]
+
+
+def autocommit(engine: sa.Engine, statement: str) -> None:
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.exec_driver_sql(statement)
+
+
+def test_rows_come_and_go_with_their_partition(engine: sa.Engine) -> None:
+    do(engine, *PARTITIONED, FOLLOW, "INSERT INTO shop.stars VALUES ('a', 1, 1), ('b', 11, 2)")
+    do(
+        engine,
+        "CREATE TABLE shop.filled (LIKE shop.stars INCLUDING ALL)",
+        "INSERT INTO shop.filled VALUES ('c', 21, 3), ('d', 22, 4), ('e', 23, NULL)",
+        "ALTER TABLE shop.stars ATTACH PARTITION shop.filled FOR VALUES FROM (20) TO (30)",
+    )
+    all_pairs = [("a", "1", 1.0), ("b", "11", 2.0), ("c", "21", 3.0), ("d", "22", 4.0)]
+    assert pairs(engine) == all_pairs
+    do(engine, "ALTER TABLE shop.stars DETACH PARTITION shop.low")
+    assert pairs(engine) == all_pairs[1:]
+    autocommit(engine, "ALTER TABLE shop.stars DETACH PARTITION shop.filled CONCURRENTLY")
+    assert pairs(engine) == all_pairs[1:2]
+    # A rollback leaves them as they were.
+    undone = open_transaction(engine, "ALTER TABLE shop.stars DETACH PARTITION shop.high")
+    undone.rollback()
+    undone.close()
+    do(engine, "UPDATE shop.high SET stars = 5")
+    assert pairs(engine) == [("b", "11", 5.0)]
+    # One made as a partition is known from then on, and what is dropped is in nobody's way.
+    do(
+        engine,
+        "CREATE TABLE shop.later PARTITION OF shop.stars FOR VALUES FROM (30) TO (40)",
+        "INSERT INTO shop.later VALUES ('f', 31, 1)",
+        "DROP TABLE shop.high",
+        "ALTER TABLE shop.stars DETACH PARTITION shop.later",
+    )
+    assert pairs(engine) == [("b", "11", 5.0)]
+
+
+def test_rows_come_and_go_with_a_partition_of_partitions(engine: sa.Engine) -> None:
+    do(engine, *PARTITIONED, FOLLOW)
+    do(
+        engine,
+        "CREATE TABLE shop.tree (LIKE shop.stars INCLUDING ALL) PARTITION BY LIST (customer)",
+        "CREATE TABLE shop.leaf PARTITION OF shop.tree FOR VALUES IN ('a')",
+        'CREATE TABLE shop."an other" (LIKE shop.stars INCLUDING ALL)',
+        "INSERT INTO shop.leaf VALUES ('a', 21, 1)",
+        """INSERT INTO shop."an other" VALUES ('b', 21, 2)""",
+        "ALTER TABLE shop.stars ATTACH PARTITION shop.tree FOR VALUES FROM (20) TO (30)",
+    )
+    assert pairs(engine) == [("a", "21", 1.0)]
+    do(engine, """ALTER TABLE shop.tree ATTACH PARTITION shop."an other" FOR VALUES IN ('b')""")
+    assert pairs(engine) == [("a", "21", 1.0), ("b", "21", 2.0)]
+    do(engine, "ALTER TABLE shop.tree DETACH PARTITION shop.leaf")
+    assert pairs(engine) == [("b", "21", 2.0)]
+    do(engine, "ALTER TABLE shop.stars DETACH PARTITION shop.tree")
+    assert pairs(engine) == []
+
+
+def test_a_partition_that_is_followed_for_itself_stays_when_it_is_detached(engine: sa.Engine) -> None:
+    do(engine, *PARTITIONED, "CREATE TABLE shop.own (LIKE shop.stars INCLUDING ALL)")
+    do(engine, FOLLOW, FOLLOW.replace("shop.stars", "shop.own"), "INSERT INTO shop.own VALUES ('a', 21, 1)")
+    do(engine, "ALTER TABLE shop.stars ATTACH PARTITION shop.own FOR VALUES FROM (20) TO (30)")
+    do(engine, "ALTER TABLE shop.stars DETACH PARTITION shop.own")
+    assert pairs(engine) == [("a", "21", 1.0)]
+
+
+@pytest.fixture
+def shop_owner(engine: sa.Engine) -> Iterator[str]:
+    """A role that owns a partitioned table, and may make triggers of embrec's there."""
+    role = "embrec_test_shop"
+    do(engine, *PARTITIONED, f"CREATE ROLE {role}", f"GRANT embrec_loader TO {role}")
+    for each in ("SCHEMA shop", "TABLE shop.stars", "TABLE shop.low", "TABLE shop.high"):
+        do(engine, f"ALTER {each} OWNER TO {role}")
+    yield role
+    do(engine, f"DROP OWNED BY {role} CASCADE", f"DROP ROLE {role}")
+
+
+def said(engine: sa.Engine, *statements: str) -> list[str]:
+    """Run the statements, and return the notices and warnings."""
+    messages: list[str] = []
+    with engine.begin() as connection:
+        driver = connection.connection.driver_connection
+        assert isinstance(driver, psycopg.Connection)
+
+        def heard(diagnostic: psycopg.errors.Diagnostic) -> None:
+            messages.append(diagnostic.message_primary or "")
+
+        driver.add_notice_handler(heard)
+        for statement in statements:
+            connection.exec_driver_sql(statement)
+        driver.remove_notice_handler(heard)
+    return messages
+
+
+FILLED = (
+    "CREATE TABLE shop.filled (LIKE shop.stars INCLUDING ALL)",
+    "INSERT INTO shop.filled VALUES ('c', 21, 3)",
+    "ALTER TABLE shop.stars ATTACH PARTITION shop.filled FOR VALUES FROM (20) TO (30)",
+)
+
+
+def test_attach_and_detach_are_followed_once_a_superuser_followed_a_table(engine: sa.Engine, shop_owner: str) -> None:
+    as_owner = f"SET LOCAL ROLE {shop_owner}"
+    (notice,) = said(engine, as_owner, FOLLOW)
+    assert "ATTACH or go with DETACH are not followed until a superuser calls follow_table" in notice
+    assert said(engine, as_owner, *FILLED) == []
+    assert pairs(engine) == []
+    do(engine, "CREATE TABLE shop.other (a text, b text, c real) PARTITION BY LIST (a)")
+    assert said(engine, "SELECT embrec.follow_table('shop.other', 'a', 'b', 'c')") == []
+    # The table was on record, so the next change of it takes what came before.
+    assert said(engine, as_owner, "ALTER TABLE shop.stars ADD review text") == []
+    assert pairs(engine) == [("c", "21", 3.0)]
+    do(engine, as_owner, "ALTER TABLE shop.stars DETACH PARTITION shop.filled")
+    assert pairs(engine) == []
+
+
+def test_a_role_without_rights_on_embrec_alters_its_tables(engine: sa.Engine, shop_owner: str) -> None:
+    as_owner = f"SET LOCAL ROLE {shop_owner}"
+    do(engine, FOLLOW, as_owner, *FILLED, "RESET ROLE", f"REVOKE embrec_loader FROM {shop_owner}")
+    assert pairs(engine) == [("c", "21", 3.0)]
+    (warning,) = said(engine, as_owner, "ALTER TABLE shop.stars DETACH PARTITION shop.filled")
+    assert "shop.stars or left it: permission denied" in warning
+    assert pairs(engine) == [("c", "21", 3.0)]
+    other = (
+        "CREATE TABLE shop.other (a text) PARTITION BY LIST (a)",
+        "CREATE TABLE shop.part PARTITION OF shop.other DEFAULT",
+        "ALTER TABLE shop.other DETACH PARTITION shop.part",
+        "ALTER TABLE shop.part RENAME a TO b",
+    )
+    assert said(engine, as_owner, *other) == []
+    # The next change by a role with the rights takes them.
+    assert said(engine, "ALTER TABLE shop.stars ADD review text") == []
+    assert pairs(engine) == []
+    # Rows that cannot be read are in nobody's way either.
+    renamed = "ALTER TABLE shop.stars RENAME stars TO points"
+    (warning,) = said(engine, renamed, "ALTER TABLE shop.stars DETACH PARTITION shop.low")
+    assert "has no column stars" in warning
 
 
 def test_many_rows_of_a_partitioned_table_by_one_statement(engine: sa.Engine) -> None:

@@ -114,11 +114,13 @@ def test_a_followed_table_is_in_nobodys_way(engine: sa.Engine) -> None:
         engine,
         "CREATE TABLE public.stars (user_id text, movie_id text, rating real, PRIMARY KEY (user_id, movie_id))",
         "SELECT embrec.follow_table('public.stars', 'user_id', 'movie_id', 'rating')",
+        "CREATE TABLE public.parts (LIKE public.stars) PARTITION BY LIST (user_id)",
+        "SELECT embrec.follow_table('public.parts', 'user_id', 'movie_id', 'rating')",
     )
     with engine.connect() as connection:
         assert dependents(connection, everything=True) == []
     assert schema.downgrade(engine, "base") is None
-    run(engine, "INSERT INTO public.stars VALUES ('1', '1', 1)")
+    run(engine, "INSERT INTO public.stars VALUES ('1', '1', 1)", "ALTER TABLE public.parts ADD note text")
 
 
 def test_a_downgrade_that_fails_at_the_last_revision_undoes_all(

@@ -125,6 +125,30 @@ def _goes_on(restored: sa.Engine) -> None:
     assert schema.upgrade(restored) == db.SCHEMA_REVISION
 
 
+def test_a_restored_dump_follows_the_partitions_that_it_had(
+    engine: sa.Engine, url: str, second_url: str, tmp_path: Path
+) -> None:
+    with engine.begin() as connection:
+        for statement in (
+            "CREATE TABLE public.stars (a text, b text, c real) PARTITION BY LIST (b)",
+            "CREATE TABLE public.\"Part One\" PARTITION OF public.stars FOR VALUES IN ('1')",
+            "CREATE TABLE public.rest PARTITION OF public.stars DEFAULT",
+            "SELECT embrec.follow_table('public.stars', 'a', 'b', 'c')",
+            "INSERT INTO public.stars VALUES ('me', '1', 3), ('me', '2', 4)",
+        ):
+            connection.execute(sa.text(statement))
+    dump(url, "custom", tmp_path / "backup")
+    restore(second_url, "custom", tmp_path / "backup")
+    restored = db.create_engine(second_url)
+    try:
+        with restored.begin() as connection:
+            connection.execute(sa.text('ALTER TABLE public.stars DETACH PARTITION public."Part One"'))
+        with restored.connect() as connection:
+            assert connection.scalars(sa.text("SELECT rating FROM embrec.ratings")).all() == [4]
+    finally:
+        restored.dispose()
+
+
 def test_a_dump_restores_where_pgvector_is_in_a_schema_of_its_own(
     empty_url: str, empty_engine: sa.Engine, second_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -180,6 +180,33 @@ def test_only_an_owner_deletes_a_run_and_migrates(served: sa.Engine, login) -> N
     assert schema.check(owner) == []
 
 
+def test_no_owner_gets_a_superusers_rights_by_the_event_trigger(served: sa.Engine, login) -> None:
+    """A superuser's every ALTER TABLE runs its function."""
+    with served.begin() as connection:
+        connection.execute(sa.text("CREATE TABLE public.stars (a text, b text, c real) PARTITION BY LIST (a)"))
+        connection.execute(sa.text("SELECT embrec.follow_table('public.stars', 'a', 'b', 'c')"))
+    owner = login("owner")
+    function = "FUNCTION embrec.followed_partitions_changed()"
+    for attempt in (
+        f"CREATE OR REPLACE {function} RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN END'",
+        f"ALTER {function} OWNER TO CURRENT_USER",
+        f"ALTER {function} SET search_path = public",
+        "DROP EVENT TRIGGER embrec_partitions",
+    ):
+        with pytest.raises(DatabaseError, match="must be owner"), db.translated_errors(), owner.begin() as connection:
+            connection.execute(sa.text(attempt))
+    there = sa.text("SELECT count(*) FROM pg_event_trigger WHERE evtname = 'embrec_partitions'")
+    for engine in (owner, served, owner):
+        assert schema.upgrade(engine) == db.SCHEMA_REVISION
+        assert schema.check(engine) == []
+    with served.connect() as connection:
+        assert connection.scalar(there) == 1
+    assert schema.downgrade(owner, "0013") == "0013"
+    with served.connect() as connection:
+        assert connection.scalar(there) == 0
+    assert schema.upgrade(owner) == db.SCHEMA_REVISION
+
+
 def test_a_trainer_and_publisher_trains_for_real(served: sa.Engine, admin: sa.Engine, login) -> None:
     from embrec.training import train
 

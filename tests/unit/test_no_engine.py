@@ -45,6 +45,8 @@ NO_ENGINES: dict[str, tuple[Callable[[], Any], str]] = {
 }
 # Arguments after the first by their names; each function is called with those that it requires.
 OTHERS: dict[str, Any] = {
+    "lowest": 1,
+    "highest": 5,
     **dict.fromkeys(("user_id", "movie_id", "query", "name"), "1"),
     **dict.fromkeys(("model_run_id", "like", "rating", "value", "control_run", "treatment_run"), 1),
     "user_ids": ["1"],
