@@ -22,7 +22,7 @@ from embrec.db import Bind
 from embrec.errors import DataError, RunError
 from embrec.last_acts import last_act, replaced
 from embrec.models import outer_product, reading
-from embrec.models.base import FittedModel, FoldIn, Preference, RatingFactors, RatingWeights
+from embrec.models.base import FittedModel, FoldIn, Preference, RatingFactors
 from embrec.models.recommender import recommender
 from embrec.runs import embeddings, records, stored
 from embrec.runs.answers import check_answers
@@ -226,7 +226,7 @@ def _model_of(connection: sa.Connection, run: ModelRun, rows: Rows) -> Any:
             movie_profiles=arrays["movie", "profile"][0],
             similarity=arrays["movie", "similarity"][0],
             penalty=run.options.get("penalty") or 0.0,
-            weighting=RatingWeights(lowest, highest, run.rating_power or 0.0, run.dislike_weight or 0.0),
+            weighting=run.weighting,
         )
     return recommender(factors, lowest, highest, preference).keras_model
 

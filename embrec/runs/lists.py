@@ -126,8 +126,7 @@ def of_run(connection: sa.Connection, run: ModelRun, arrays: RatingArrays) -> Sc
         return stored.aligned(found, arrays.movie_indexes)
 
     if run.serving == "two_part":
-        weighting = RatingWeights(run.lowest_rating or 0.0, run.highest_rating or 0.0, run.rating_power or 0.0)
-        return _by_preference(read("profile")[0], read("preference")[0], weighting)
+        return _by_preference(read("profile")[0], read("preference")[0], run.weighting)
     if run.user_vectors == "fold_in":
         rule = FoldIn(run.bias_feature or 1.0, run.ridge_constant or 0.0, run.ridge_per_rating or 0.0)
         return _by_fold_in(_Rating(*read("rating"), run.mean or 0.0, rule))

@@ -15,7 +15,7 @@ from embrec import db
 from embrec.db import Bind
 from embrec.db.tables import model_runs
 from embrec.errors import RunError, UnknownRunError
-from embrec.models.base import Serving, UserVectors
+from embrec.models.base import RatingWeights, Serving, UserVectors
 
 
 @dataclass(frozen=True)
@@ -66,6 +66,12 @@ class ModelRun:
     lone_users: int | None
     lone_movies: int | None
     published: bool
+
+    @property
+    def weighting(self) -> RatingWeights:
+        """The weights of ratings in a user's ranking vector."""
+        lowest, highest = self.lowest_rating or 0.0, self.highest_rating or 0.0
+        return RatingWeights(lowest, highest, self.rating_power or 0.0, self.dislike_weight or 0.0)
 
 
 HEARTBEAT_SECONDS = 15.0

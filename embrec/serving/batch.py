@@ -22,7 +22,6 @@ from embrec.data.extraction import RatingArrays, extract
 from embrec.data.reading import ahead
 from embrec.db import Bind, binary_copy
 from embrec.errors import NoPublishedRunError, RunError
-from embrec.models.base import RatingWeights
 from embrec.runs import embeddings, records
 from embrec.runs.records import ModelRun
 from embrec.serving import outputs
@@ -164,14 +163,12 @@ def _by_preference(connection: sa.Connection, run: ModelRun, arrays: RatingArray
     movies = embeddings.read(connection, run.model_run_id, "movie", "preference")
     profiles = embeddings.read(connection, run.model_run_id, "movie", "profile")
     place = _positions(arrays.movie_indexes, profiles.indexes)
-    lowest, highest = run.lowest_rating or 0.0, run.highest_rating or 0.0
-    weights = RatingWeights(lowest, highest, run.rating_power or 0.0, run.dislike_weight or 0.0)
 
     def users(block: slice) -> NDArray[np.float32]:
         rated, starts = _rated(arrays, block)
         position = place[arrays.movies[rated]]
         known = position >= 0
-        weight = np.where(known, weights.of(arrays.ratings[rated]), 0.0).astype(np.float32)
+        weight = np.where(known, run.weighting.of(arrays.ratings[rated]), 0.0).astype(np.float32)
         sums = np.add.reduceat(profiles.vectors[position] * weight[:, np.newaxis], starts, axis=0)
         sums[~np.logical_or.reduceat(weight > 0, starts)] = np.nan
         return _without_noise(sums, run)
