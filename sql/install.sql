@@ -39,6 +39,7 @@
 \ir functions/as_rating.sql
 \ir functions/judged_scale.sql
 \ir functions/ratings_beyond.sql
+\ir functions/common_scale.sql
 \ir functions/settle_scale.sql
 \ir functions/set_rating_scale.sql
 \ir functions/id_text.sql

@@ -97,6 +97,7 @@ def for_loading(connection: sa.Connection, given: Scale | None) -> Scale:
     Raises:
         DataError: Another scale than the given one is on record.
     """
+    connection.execute(sa.text("SELECT embrec.settle_scale()"))
     recorded = get_rating_scale(connection)
     if recorded is None:
         return given or WIDEST

@@ -70,6 +70,8 @@ rating_scale = sa.Table(
     ),
     sa.Column("lowest", REAL, nullable=False),
     sa.Column("highest", REAL, nullable=False),
+    # False if it was found in the ratings: then it goes with the last of them.
+    sa.Column("given", sa.Boolean, nullable=False, server_default=sa.false()),
     # Beyond a billion the arithmetic in single precision overflows.
     sa.CheckConstraint("lowest >= -1e9 AND lowest <= highest AND highest <= 1e9", name="bounds"),
 )

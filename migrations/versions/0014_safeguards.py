@@ -16,45 +16,6 @@ branch_labels = None
 depends_on = None
 
 
-# The scale of ratings that are there already, as the function judged_scale finds it: without those that are far from
-# all others. Fewer than a hundred ratings settle none. An absurd rating does not stop the upgrade. It is outside the
-# scale, and the next training names it.
-SCALE_OF_STORED_RATINGS = """
-    INSERT INTO embrec.rating_scale (lowest, highest)
-    WITH counted AS (
-        SELECT r.rating::double precision AS rating, count(*) AS number
-        FROM embrec.ratings AS r
-        WHERE r.rating BETWEEN -1e9 AND 1e9
-        GROUP BY r.rating
-    ),
-    placed AS (
-        SELECT
-            c.rating,
-            lag(c.rating) OVER (ORDER BY c.rating) AS below,
-            lead(c.rating) OVER (ORDER BY c.rating) AS above,
-            100 * sum(c.number) OVER (ORDER BY c.rating) <= sum(c.number) OVER () AS is_low,
-            100 * sum(c.number) OVER (ORDER BY c.rating DESC) <= sum(c.number) OVER () AS is_high
-        FROM counted AS c
-    ),
-    most AS (
-        SELECT
-            min(p.rating) FILTER (WHERE NOT p.is_low) AS lowest,
-            max(p.rating) FILTER (WHERE NOT p.is_high) AS highest
-        FROM placed AS p
-    ),
-    judged AS (
-        SELECT
-            coalesce(max(p.above) FILTER (
-                WHERE p.is_low AND p.above < m.highest AND p.above - p.rating > 10 * (m.highest - p.above)
-            ), min(p.rating)) AS lowest,
-            coalesce(min(p.below) FILTER (
-                WHERE p.is_high AND p.below > m.lowest AND p.rating - p.below > 10 * (p.below - m.lowest)
-            ), max(p.rating)) AS highest
-        FROM placed AS p
-        CROSS JOIN most AS m
-    )
-    SELECT j.lowest, j.highest FROM judged AS j WHERE (SELECT sum(c.number) FROM counted AS c) >= 100
-"""
 # Functions with other parameters than before: add_rating takes double precision, and ids are of any type, not bigint.
 # Views of the host that call one must be dropped first.
 CHANGED_FUNCTIONS = r"""
@@ -116,18 +77,18 @@ def downgrade() -> None:
 
 
 def _keep_a_scale() -> None:
-    """Create the table of the scale that ratings keep to, and fill it from the ratings that are stored."""
+    """Create the table of the scale that ratings keep to. The next load or training finds that of the stored ones."""
     op.create_table(
         "rating_scale",
         sa.Column("only_row", sa.Boolean, nullable=False, server_default=sa.true()),
         sa.Column("lowest", REAL, nullable=False),
         sa.Column("highest", REAL, nullable=False),
+        sa.Column("given", sa.Boolean, nullable=False, server_default=sa.false()),
         sa.PrimaryKeyConstraint("only_row", name="rating_scale_pkey"),
         sa.CheckConstraint("only_row", name="rating_scale_only_row_check"),
         sa.CheckConstraint("lowest >= -1e9 AND lowest <= highest AND highest <= 1e9", name="rating_scale_bounds_check"),
         schema="embrec",
     )
-    op.execute(statement(SCALE_OF_STORED_RATINGS))
 
 
 def _create_followed_changes() -> None:

@@ -24,7 +24,8 @@ BEGIN
             outside, CASE outside WHEN 1 THEN 'is' ELSE 'are' END, low, high, quote_literal(first.user_id), quote_literal(first.movie_id), first.rating
             USING ERRCODE = 'invalid_parameter_value';
     END IF;
-    UPDATE embrec.rating_scale AS s SET lowest = low, highest = high WHERE (s.lowest, s.highest) IS DISTINCT FROM (low, high);
-    INSERT INTO embrec.rating_scale (lowest, highest) SELECT low, high WHERE NOT EXISTS (SELECT FROM embrec.rating_scale);
+    UPDATE embrec.rating_scale AS s SET lowest = low, highest = high, given = true
+    WHERE (s.lowest, s.highest, s.given) IS DISTINCT FROM (low, high, true);
+    INSERT INTO embrec.rating_scale (lowest, highest, given) SELECT low, high, true WHERE NOT EXISTS (SELECT FROM embrec.rating_scale);
 END;
 $$;

@@ -17,7 +17,7 @@ DECLARE
     following text[] := '{follow_table,follow_truncate,watch_partitions,follow_partitions,recording_of,ratings_of_table,'
         'refuse_to_follow,lock_indexes,writers_of}';
     -- And these, which know what a rating is; set_rating_scale replaces a scale only for the owner of the table.
-    scaling text[] := '{rating_bounds,as_rating,trimmed,judged_scale,ratings_beyond,set_rating_scale}';
+    scaling text[] := '{rating_bounds,as_rating,trimmed,judged_scale,common_scale,ratings_beyond,set_rating_scale}';
     -- A trigger of embrec's own tables, which nobody else may put on a table with columns of other types.
     internal text[] := '{followed_at_commit}';
     training text[] := '{open_run,close_run,index_run,index_ranking,run_digest,refresh_statistics,apply_followed,settle_scale}';

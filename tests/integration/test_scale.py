@@ -64,6 +64,7 @@ def test_ends_of_a_scale_that_single_precision_rounds_are_on_it(engine: sa.Engin
     frame = rating_frame()
     frame["rating"] = frame["rating"].replace({1.0: 0.1, 5.0: 4.1})
     load_frame(engine, frame)
+    embrec.set_rating_scale(engine, 0.1, 4.1)
     assert embrec.get_rating_scale(engine) == (0.1, 4.1)
     for rating in (0.1, 4.1):
         embrec.add_rating(engine, "u1", "new", rating)
@@ -90,7 +91,35 @@ def test_a_long_tail_is_no_outlier(engine: sa.Engine) -> None:
     frame = rating_frame(200, 100, 5_000)
     frame["rating"] = np.round(np.random.default_rng(0).lognormal(2, 2, len(frame))) + 1
     load_frame(engine, frame)
-    assert embrec.get_rating_scale(engine) == (frame.rating.min(), frame.rating.max())
+    assert embrec.get_rating_scale(engine) == (0, 10 ** np.ceil(np.log10(frame.rating.max())))
+
+
+@pytest.mark.parametrize(
+    ("lowest", "highest", "scale"),
+    [
+        (2, 4, (1, 5)), (0.5, 4, (0.5, 5)), (0, 5, (0, 5)), (2, 9, (1, 10)), (3, 98, (1, 100)), (-9.9, 9.8, (-10, 10)),
+        (1, 1, (0, 1)), (0.2, 0.7, (0, 1)), (1, 29_000, (0, 100_000)), (-30, 40, (-100, 100)), (-5, -3, (-10, 10)),
+        (-500, -200, (-1000, 0)), (1e-6, 5e-6, (0, 1)), (1, 9e8, (0, 1e9)), (-1e9, 1e9, (-1e9, 1e9)),
+    ],
+)  # fmt: skip
+def test_few_ratings_need_not_reach_the_ends_of_the_scale(
+    engine: sa.Engine, lowest: float, highest: float, scale: tuple[float, float]
+) -> None:
+    with engine.connect() as connection:
+        found = connection.exec_driver_sql(f"SELECT * FROM embrec.common_scale({lowest}::real, {highest}::real)").one()
+    assert tuple(found) == scale
+
+
+def test_a_scale_that_was_found_goes_with_the_last_rating_and_one_that_was_given_stays(engine: sa.Engine) -> None:
+    frame = rating_frame()
+    load_frame(engine, frame)
+    do(engine, "TRUNCATE embrec.ratings")
+    load_frame(engine, frame.assign(rating=frame["rating"] * 20))
+    assert embrec.get_rating_scale(engine) == (1, 100)
+    embrec.set_rating_scale(engine, 0, 100)
+    do(engine, "TRUNCATE embrec.ratings")
+    load_frame(engine, frame)
+    assert embrec.get_rating_scale(engine) == (0, 100)
 
 
 def test_a_scale_that_is_given_holds_from_the_first_row_on(engine: sa.Engine) -> None:
