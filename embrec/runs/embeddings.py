@@ -42,6 +42,8 @@ class Vectors(NamedTuple):
 # From 50,000 vectors on a run gets an approximate index: an exact comparison of more takes over 5 ms.
 INDEXED_FROM = 50_000
 _INDEX_MEMORY_MB = 2_048
+# Coordinates below this are rounding noise and are stored as zero: pgvector refuses products that underflow.
+_NOISE = 1e-15
 # Columns that a run may lack.
 _OPTIONAL = ("coalesce(bias, 'NaN')", "coalesce(spread, 'NaN')")
 # A drop waits for readers of the vectors: this is the time in total, and at a time.
@@ -94,6 +96,7 @@ def _fill(connection: sa.Connection, leaf: str, side: Side, found: Vectors, prog
         "embedding": found.vectors,
     }
     given = {name: values[order] for name, values in columns.items() if values is not None}
+    given["embedding"][np.abs(given["embedding"]) < _NOISE] = 0.0
     binary_copy.copy_arrays(connection, f"{leaf} ({', '.join(given)})", list(given.values()), True, progress)
 
 
