@@ -31,8 +31,11 @@ BEGIN
         RETURNING f.change_id, f.user_ids, f.movie_ids, f.ratings, f.times
     ),
     newest AS (
-        SELECT DISTINCT ON (c.user_id, c.movie_id) c.user_id, c.movie_id, c.rating, c.rated_at
+        -- The scale may be newer than the change. A rating that is not on it is left out, and an earlier one goes.
+        SELECT DISTINCT ON (c.user_id, c.movie_id)
+            c.user_id, c.movie_id, embrec.as_rating(c.rating, b.lowest, b.highest) AS rating, c.rated_at
         FROM taken AS t
+        CROSS JOIN embrec.rating_bounds() AS b
         CROSS JOIN unnest(t.user_ids, t.movie_ids, t.ratings, t.times) AS c (user_id, movie_id, rating, rated_at)
         ORDER BY c.user_id, c.movie_id, t.change_id DESC
     )

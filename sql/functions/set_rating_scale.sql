@@ -24,8 +24,11 @@ BEGIN
             outside, CASE outside WHEN 1 THEN 'is' ELSE 'are' END, low, high, quote_literal(first.user_id), quote_literal(first.movie_id), first.rating
             USING ERRCODE = 'invalid_parameter_value';
     END IF;
-    UPDATE embrec.rating_scale AS s SET lowest = low, highest = high, given = true
-    WHERE (s.lowest, s.highest, s.given) IS DISTINCT FROM (low, high, true);
-    INSERT INTO embrec.rating_scale (lowest, highest, given) SELECT low, high, true WHERE NOT EXISTS (SELECT FROM embrec.rating_scale);
+    IF EXISTS (SELECT FROM embrec.rating_scale) THEN
+        UPDATE embrec.rating_scale AS s SET lowest = low, highest = high, given = true
+        WHERE (s.lowest, s.highest, s.given) IS DISTINCT FROM (low, high, true);
+    ELSE
+        INSERT INTO embrec.rating_scale (lowest, highest, given) VALUES (low, high, true); -- all that a loader may do
+    END IF;
 END;
 $$;

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from data import load_frame, rating_frame, two_part_run
 from shop import BAD, FOLLOW, STARS, do, make_table, pairs, stored
 
-from embrec.data import ratings
+from embrec.data import loading, ratings
 from embrec.data.merge import LoadReport
 from embrec.data.table_loading import load_from_table
 from embrec.db.tables import metadata
@@ -180,6 +180,21 @@ def test_two_transactions_with_new_users_are_in_no_deadlock(engine: sa.Engine) -
     mine.close()
     theirs.close()
     assert pairs(engine) == [("a", "1", 3.0), ("b", "1", 3.0)]
+
+
+def test_a_change_that_is_older_than_the_scale_keeps_to_it(engine: sa.Engine) -> None:
+    make_table(engine)
+    do(engine, FOLLOW, "INSERT INTO shop.stars VALUES ('a', 1, 3)")
+    other = open_transaction(
+        engine,
+        "INSERT INTO shop.stars VALUES ('b', 1, 500), ('b', 2, 4)",
+        "UPDATE shop.stars SET stars = 500 WHERE customer = 'a'",
+    )
+    ratings_of_a_day = pd.DataFrame({"user_id": ["c"], "movie_id": ["1"], "rating": [1.0]})
+    loading.load(engine, ratings_of_a_day, scale=(1, 5))
+    other.commit()
+    other.close()
+    assert pairs(engine) == [("b", "2", 4.0), ("c", "1", 1.0)]
 
 
 def test_an_open_transaction_keeps_nobody_from_signing_up(engine: sa.Engine) -> None:

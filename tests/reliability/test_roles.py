@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from conftest import with_database
 from data import FAKE_RUN, load_frame, rating_frame, two_part_run
 
+import embrec
 from embrec import config, db
 from embrec.data import loading, ratings
 from embrec.data.extraction import extract
@@ -220,6 +221,15 @@ def test_a_trainer_and_publisher_trains_for_real(served: sa.Engine, admin: sa.En
             "SELECT DISTINCT pg_get_userbyid(relowner) FROM pg_class WHERE relnamespace = to_regnamespace('embrec')"
         )
         assert connection.scalars(sa.text(owners)).all() == ["embrec_owner"]
+
+
+def test_a_loader_gives_the_first_scale_and_no_other(engine: sa.Engine, login) -> None:
+    loader = login("loader")
+    for _ in range(2):
+        loading.load(loader, sources.from_frame(rating_frame(), []), scale=(0, 5))
+    with pytest.raises(DatabaseError, match="permission denied"):
+        embrec.set_rating_scale(loader, 0, 500)
+    assert embrec.get_rating_scale(engine) == (0, 5)
 
 
 def test_everybody_may_do_nothing_and_nobody_logs_in_as_a_group(served: sa.Engine, admin: sa.Engine) -> None:
