@@ -77,6 +77,18 @@ def note(message: str) -> None:
     click.echo(message, err=True)
 
 
+def confirmed(question: str, yes: bool) -> bool:
+    """Ask before a step that cannot be undone, unless --yes was given; say what a refusal means."""
+    try:
+        agreed = yes or click.confirm(question, err=True)
+    except click.Abort:  # Ctrl-C, or the end of the input: a command of cron has nobody to ask
+        note("\nNothing was changed. To answer beforehand: --yes")
+        raise
+    if not agreed:
+        note("Nothing was changed.")
+    return agreed
+
+
 def print_json(value: Any) -> None:
     """Print a value as JSON; timestamps become ISO 8601 text, durations become seconds."""
     click.echo(json.dumps(value, ensure_ascii=False, indent=2, default=json_value))

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from psycopg.conninfo import make_conninfo
 
 from embrec import config
-from embrec.cli.common import database_option, engine, json_option, note
+from embrec.cli.common import confirmed, database_option, engine, json_option, note
 from embrec.cli.progress import progress_bar
 from embrec.cli.tables import print_rows
 from embrec.db import begin, local_server, requirements_sql, server, server_faults
@@ -110,8 +110,7 @@ def downgrade(revision: str, sql: bool, yes: bool, database_url: str | None) -> 
         click.echo(schema.downgrade_sql(revision))
         return 0
     bind = engine(database_url, direct=True, migrate=False)
-    if not yes and not click.confirm("This removes tables and the data in them. Go on?", err=True):
-        note("Nothing was changed.")
+    if not confirmed("This removes tables and the data in them. Go on?", yes):
         return 1
     reached = schema.downgrade(bind, revision)
     note(f"The schema embrec is at revision {reached}." if reached else "The schema embrec is removed.")

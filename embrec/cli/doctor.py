@@ -238,6 +238,8 @@ def _place(connection: sa.Connection) -> str:
     """
     if faults := db.path_faults(connection):
         raise SchemaError("; ".join(faults))
+    if db.server(connection).installed is None:
+        return "none yet, because pgvector is not enabled"
     place = db.extension_schema(connection)
     query = """
     SELECT coalesce(r.rolname, 'PUBLIC')

@@ -128,7 +128,7 @@ def load(
     if report.rejected:
         note(f"The rejected rows and their reasons are in {reject_to}.")
     if report.years_left_out:
-        note(f"{report.years_left_out:,} release years are none between 1800 and 2199; those movies have no year.")
+        note(f"{report.years_left_out:,} release years outside 1800 to 2199 are left out; their movies are stored.")
 
 
 def _parameter(option: str) -> str:

@@ -187,7 +187,7 @@ def check_server(connection: sa.Connection) -> None:
     facts = server(connection)
     if faults := server_faults(facts):
         script = f"; all in one script: embrec db requirements --sql --role {facts.role}" if len(faults) > 1 else ""
-        raise RequirementError(" ".join(faults).rstrip(".") + script)
+        raise RequirementError(". ".join(fault.rstrip(".") for fault in faults) + script)
 
 
 def path_faults(connection: sa.Connection) -> list[str]:

@@ -89,7 +89,9 @@ def test_everything_that_is_missing_is_listed_at_once(
     engine.dispose()
     for statement in wanted:
         assert out.count(statement) == doctor.count(statement) == str(refused.value).count(statement) == 1
+    assert "CREATE EXTENSION vector. The role" in str(refused.value)
     assert doctor.count("FAIL  requirements: ") == len(wanted)
+    assert "ok    pgvector's schema: none yet" in doctor
 
 
 def test_a_role_that_is_not_there_is_named(embrec: Run, empty_url: str) -> None:

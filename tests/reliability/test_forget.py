@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import threading
 
 import numpy as np
@@ -146,6 +147,14 @@ def test_a_rating_that_comes_at_the_same_moment_is_nobodys(served: sa.Engine) ->
 def test_the_command_asks_first(embrec, url: str, served: sa.Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("click.confirm", lambda *arguments, **options: (_ for _ in ()).throw(KeyboardInterrupt))
     assert embrec("forget", "u1", "--database-url", url)[0] == 130
+    assert similar.similar_users(served, "u1", 1).shape[0] == 1
+    monkeypatch.undo()
+    monkeypatch.setattr("sys.stdin", io.StringIO("n\n"))
+    code, _, err = embrec("forget", "u1", "--database-url", url)
+    assert (code, err) == (1, "Forget user u1 for ever? [y/N]: Nothing was changed.\n")
+    code, _, err = embrec("forget", "u1", "--database-url", url)  # the input has ended
+    assert code == 130
+    assert "Nothing was changed. To answer beforehand: --yes\n" in err
     assert similar.similar_users(served, "u1", 1).shape[0] == 1
     assert embrec("forget", "u1", "--yes", "--database-url", url)[0] == 0
     code, out, err = embrec("forget", "u1", "--yes", "--database-url", url)
