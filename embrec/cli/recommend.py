@@ -88,7 +88,10 @@ def _recommend_all(database_url: str | None, output: str, count: int, include_ra
         print_json(dataclasses.asdict(report))
     note(f"{report.rows:,} recommendations for {report.users:,} users are in {output}.")
     if report.without:
-        note(f"{report.without:,} users got none: the run knows no movie they rated, or they rated all there are.")
+        note(
+            f"{report.without:,} users got none: the run knows no movie that they like, or their ratings tell nothing "
+            "about others, or they rated all there are. Show them the popular movies: embrec popular"
+        )
 
 
 def _ratings(visitor: str) -> dict[str, float]:
