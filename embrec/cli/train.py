@@ -115,7 +115,7 @@ _FITTED = "Finishing the fit"
     default=KEPT_RUNS,
     show_default=True,
     metavar="N",
-    help="Delete trained runs older than the N newest, as embrec gc does; 0 keeps all.",
+    help="Delete trained runs older than the N newest, if this role owns them, as embrec gc does; 0 keeps all.",
 )
 @click.option("--force", is_flag=True, help="Publish even if metrics look bad or another run was published meanwhile.")
 @database_option
