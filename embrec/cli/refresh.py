@@ -23,4 +23,4 @@ def refresh(database_url: str | None) -> None:
         movies = ratings.refresh(bind, warnings.append)
     for warning in warnings:
         note(f"Warning: {warning}")
-    note(f"{movies:,} movies that came after the training have vectors now; the ratings are counted.")
+    note(f"The ratings are counted. New vectors, of movies that came after the training: {movies:,}.")

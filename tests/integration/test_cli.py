@@ -363,7 +363,7 @@ def test_recommendations_and_ratings_from_the_shell(
     assert status == 1
     assert "No movie has the id or title" in err
     assert embrec("rate", "new user", "brand new", "3", "--new-movie", *at)[0] == 0
-    assert "1 movies" in embrec("refresh", *at)[2]
+    assert "came after the training: 1." in embrec("refresh", *at)[2]
     assert embrec("unrate", "new user", "100", *at)[0] == 0
     assert embrec("unrate", "new user", "100", *at)[0] == 1
 
