@@ -30,7 +30,7 @@ def add_rating(
         bind: An engine or a connection.
         user_id: The user's external id.
         movie_id: The movie's external id.
-        rating: A number on the scale that is on record (:func:`embrec.get_rating_scale`).
+        rating: A number on the scale that is on record (``embrec.get_rating_scale``).
         rated_at: When it was given; None for now.
 
     Raises:

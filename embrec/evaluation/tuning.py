@@ -80,8 +80,8 @@ def tune(
         on_trial: Called after each trial with it, the best so far, and the number of trials.
 
     Returns:
-        The best trial, the metric's name, and how many trials there are: fewer than ``trials`` if no other options are
-        left to try.
+        The best trial, the metric's name, and how many trials there are. Those are fewer than ``trials`` if no other
+        options are left to try.
 
     Raises:
         ConfigError: There is no such model, or it has nothing to tune.

@@ -28,7 +28,7 @@ def publish(bind: Bind, model_run_id: int, replacing: int | None = ANYTHING, for
     Publishing the published run again changes nothing. A run is withheld if SQL cannot answer by it as its model does,
     if one of its metrics is no finite number, or if its error on held-out ratings is more than 5 % above the published
     run's, where both held out the same share of ratings on the same scale; or if its lists are much worse than those of
-    the run that was published when it was trained, on the same hidden ratings (:mod:`embrec.runs.lists`).
+    the run that was published when it was trained, on the same hidden ratings (``embrec.runs.lists``).
 
     Args:
         bind: An engine or a connection.
