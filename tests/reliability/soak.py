@@ -214,6 +214,10 @@ class Client:
     def _recommended(self, user: str, rated: Mapping[int, float]) -> None:
         began = time.monotonic()
         answer = embrec.recommend_movies(self.engine, user)
+        if max(rated.values()) <= 2:  # dislikes alone
+            assert set(answer.basis) == {"popularity"}
+            assert not set(answer.movie_id.astype(int)) & set(rated)
+            return
         assert set(answer.basis) == {"ratings"}
         kept = np.ones(MOVIES, bool)
         kept[[movie - 100 for movie in rated]] = False

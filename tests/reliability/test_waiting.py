@@ -84,7 +84,7 @@ def test_a_default_isolation_level_does_not_starve_loads(engine: sa.Engine, leve
         while not ended.is_set():
             number += 1
             try:
-                ratings.add_rating(engine, f"u{number % 30}", 100 + number % 20, number % 5)
+                ratings.add_rating(engine, f"u{number % 30}", 100 + number % 20, 1 + number % 5)
             except BusyError:
                 continue
 

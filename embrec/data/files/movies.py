@@ -93,7 +93,7 @@ def movies_of(rows: Iterable[tuple[int, Mapping[str, Any]]], file: str, years_in
     """
     movies = []
     for number, row in rows:
-        title = "" if _is_absent(row.get("title")) else str(row["title"]).strip()
+        title = _title(row.get("title"))
         year = row.get("release_year")
         if years_in_titles and _is_absent(year) and (found := _YEAR_IN_TITLE.search(title)):
             year = year_of(found[1])
@@ -150,6 +150,12 @@ def _listed(text: str) -> Sequence[Any] | None:
         except (ValueError, SyntaxError, TypeError, RecursionError, MemoryError):
             continue
     return None
+
+
+def _title(value: object) -> str:
+    """Return a title; films are called None, Null and NaN, so only what is no text is judged by its text."""
+    absent = value.strip() == r"\N" if isinstance(value, str) else _is_absent(value)
+    return "" if absent else str(value).strip()
 
 
 def _is_absent(value: object) -> bool:
