@@ -1,7 +1,7 @@
 -- Find movies whose title has every word of the query, in any order, ignoring accents and case: "the matrix" finds
 -- "Matrix, The (1999)". Every letter beyond ASCII counts as a letter of a word, also if the database's locale is C. A
 -- whole title comes first, then titles that begin with the query, then the shortest, then the most popular.
--- Of a longer query the first 200 letters count, as in suggest_movies: each word is looked for in every title.
+-- Only the first 200 letters of a query count, as in suggest_movies: each word is looked for in every title.
 CREATE OR REPLACE FUNCTION embrec.find_movies(query text, n integer DEFAULT 10)
 RETURNS SETOF embrec.found_movie
 LANGUAGE sql STABLE PARALLEL SAFE
