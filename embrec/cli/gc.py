@@ -11,16 +11,18 @@ from embrec.cli.progress import progress_bar
 from embrec.cli.tables import print_rows
 from embrec.runs.cleanup import KEPT_RUNS, collect_garbage
 
-
-@click.command()
-@click.option(
+keep_option = click.option(
     "--keep",
     type=click.IntRange(0),
     default=KEPT_RUNS,
     show_default=True,
     metavar="N",
-    help="Delete trained runs older than the N newest; 0 keeps all.",
+    help="Delete trained runs older than the N newest, if this role owns them; 0 keeps all.",
 )
+
+
+@click.command()
+@keep_option
 @click.option("--dry-run", is_flag=True, help="Only list the actions, without doing them.")
 @database_option
 @json_option

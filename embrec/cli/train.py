@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from embrec import config
 from embrec.cli.common import database_option, engine, importing_keras, json_option, model_option, note, print_json
+from embrec.cli.gc import keep_option
 from embrec.cli.progress import progress_bar
 from embrec.errors import TrainingError, WithheldError
 from embrec.models import registry
@@ -109,14 +110,7 @@ _FITTED = "Finishing the fit"
     help="matrix-factorization: start from the published run's movie vectors; --epochs 2 is then enough.",
 )
 @click.option("--publish/--no-publish", default=True, show_default=True, help="Publish the run when it is trained.")
-@click.option(
-    "--keep",
-    type=click.IntRange(0),
-    default=KEPT_RUNS,
-    show_default=True,
-    metavar="N",
-    help="Delete trained runs older than the N newest, if this role owns them, as embrec gc does; 0 keeps all.",
-)
+@keep_option
 @click.option("--force", is_flag=True, help="Publish even if metrics look bad or another run was published meanwhile.")
 @database_option
 @json_option
