@@ -13,6 +13,8 @@
 \ir views/answering_run.sql
 \ir views/experiment_results.sql
 \ir views/published_movie_embeddings.sql
+\ir views/movie_statistics.sql
+\ir views/movie_likes.sql
 \ir views/published_movie_preferences.sql
 \ir views/published_user_embeddings.sql
 \ir functions/require_own_run.sql
@@ -27,7 +29,10 @@
 \ir views/followed_tables.sql
 \ir functions/trimmed.sql
 \ir functions/apply_followed.sql
+\ir functions/rank_movies.sql
 \ir functions/refresh_statistics.sql
+\ir functions/count_changes.sql
+\ir functions/note_changes.sql
 \ir views/warnings.sql
 \ir functions/stored_vectors.sql
 \ir functions/nearest_of_all.sql

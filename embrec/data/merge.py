@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from embrec.data.files.movies import Movie, year_of
 from embrec.data.files.users import User
-from embrec.data.ratings import refresh_statistics
+from embrec.data.ratings import count_changes
 from embrec.db import Bind, binary_copy
 from embrec.errors import DatabaseError
 
@@ -150,13 +150,13 @@ def _merge_staged(connection: sa.Connection, staged: str) -> tuple[int, int]:
 
 
 def count_loaded(bind: Bind) -> None:
-    """Count the ratings anew after a load that changed some, outside its locks: counting reads all ratings.
+    """Count the ratings that a load changed, outside its locks: after a first load, counting reads all ratings.
 
     Raises:
         DatabaseError: It failed. The ratings of an engine's load are stored.
     """
     try:
-        refresh_statistics(bind)
+        count_changes(bind)
     except DatabaseError as error:
         if isinstance(bind, sa.Connection):
             raise
@@ -173,8 +173,8 @@ def _without_keys(connection: sa.Connection) -> Iterator[bool]:
     Checking two foreign keys row by row costs ten times the rest of a load. Dropping them locks users, movies and
     ratings for everybody until the load ends, which is why only an empty table is filled so. Only its owner may, and
     only if nothing of the host's depends on the keys, such as a foreign key to ratings. Otherwise, or
-    if the host has partitioned the table, it is filled as it is. Yields whether the table was truncated, so that its
-    rows may be frozen.
+    if the host has partitioned the table, it is filled as it is. The rows are not noted for the counts either: without
+    any, all ratings are counted. Yields whether the table was truncated, so that its rows may be frozen.
     """
     may = connection.scalar(
         sa.text(
@@ -194,14 +194,19 @@ def _without_keys(connection: sa.Connection) -> Iterator[bool]:
     yield True
     for name, definition in keys:
         connection.execute(sa.text(f"ALTER TABLE embrec.ratings ADD CONSTRAINT {name} {definition}"))
+    connection.execute(sa.text("ALTER TABLE embrec.ratings ENABLE TRIGGER note_inserted"))
     connection.execute(sa.text("ANALYZE embrec.ratings"))
 
 
 def _drop(connection: sa.Connection, keys: Sequence[str]) -> bool:
     """Drop the keys of ratings and truncate it, so that COPY may freeze rows; false if something depends on them."""
     savepoint = connection.begin_nested()
+    drops = "".join(f", DROP CONSTRAINT {key}" for key in keys)
     try:
-        connection.execute(sa.text(f"ALTER TABLE embrec.ratings {', '.join(f'DROP CONSTRAINT {key}' for key in keys)}"))
+        # Before any lock that a session which counts would wait for.
+        connection.execute(sa.text("DELETE FROM embrec.movie_counts"))
+        connection.execute(sa.text("DELETE FROM embrec.uncounted_ratings"))
+        connection.execute(sa.text(f"ALTER TABLE embrec.ratings DISABLE TRIGGER note_inserted{drops}"))
         connection.execute(sa.text("TRUNCATE embrec.ratings"))
     except sa.exc.DBAPIError as error:
         savepoint.rollback()

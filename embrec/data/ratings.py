@@ -131,6 +131,17 @@ def refresh_statistics(bind: Bind) -> bool:
         return bool(allowed)
 
 
+def count_changes(bind: Bind) -> None:
+    """Add the ratings that came, changed or went since the last count to those counted, if this role may.
+
+    Raises:
+        SchemaError: The schema is absent or behind.
+    """
+    with db.begin(bind) as connection:
+        if connection.scalar(sa.text("SELECT has_function_privilege('embrec.count_changes()', 'EXECUTE')")):
+            connection.execute(sa.text("SELECT embrec.count_changes()"))
+
+
 def apply_followed(bind: Bind) -> None:
     """Apply the changes of followed tables that met a lock, such as that of a load, if this role may.
 

@@ -76,6 +76,30 @@ rating_scale = sa.Table(
     sa.CheckConstraint("lowest >= -1e9 AND lowest <= highest AND highest <= 1e9", name="bounds"),
 )
 
+# The counts behind the views movie_statistics and movie_likes, a row for each movie.
+movie_counts = sa.Table(
+    "movie_counts",
+    metadata,
+    sa.Column("movie_index", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("rating_count", sa.BigInteger, nullable=False, server_default="0"),
+    sa.Column("rating_sum", sa.Double, nullable=False, server_default="0"),
+    # The range of the movie's ratings, at least: a rating that goes does not narrow it before all are counted anew.
+    sa.Column("lowest", REAL),
+    sa.Column("highest", REAL),
+    sa.Column("like_count", sa.BigInteger, nullable=False, server_default="0"),
+    sa.Column("popularity_rank", sa.Integer),  # NULL without ratings
+)
+
+# Ratings that came (number > 0) and went (number < 0) since movie_counts was made.
+uncounted_ratings = sa.Table(
+    "uncounted_ratings",
+    metadata,
+    sa.Column("change_id", sa.BigInteger, sa.Identity(always=True), primary_key=True),
+    sa.Column("movie_index", sa.Integer, nullable=False),
+    sa.Column("rating", REAL, nullable=False),
+    sa.Column("number", sa.BigInteger, nullable=False),
+)
+
 model_runs = sa.Table(
     "model_runs",
     metadata,

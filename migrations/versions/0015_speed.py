@@ -4,9 +4,11 @@ Revision ID: 0015
 Revises: 0014
 """
 
+import sqlalchemy as sa
 from alembic import op
+from sqlalchemy.dialects.postgresql import REAL
 
-from embrec.db.resources import uninstall
+from embrec.db.resources import executable, statement, uninstall
 
 revision = "0015"
 down_revision = "0014"
@@ -15,8 +17,154 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Nothing yet: the tables of the parts that follow."""
+    _count_by_movie()
 
 
 def downgrade() -> None:
     op.execute(uninstall())
+    _count_by_materialized_views()
+
+
+# The views that take the place of materialized views of the same names, as this revision leaves them.
+STATISTICS = """
+CREATE VIEW embrec.movie_statistics AS
+SELECT
+    c.movie_index,
+    c.rating_count,
+    c.rating_sum / nullif(c.rating_count, 0) AS mean_rating,
+    (c.rating_sum + o.weight * o.mean) / (c.rating_count + o.weight) AS popularity
+FROM embrec.movie_counts AS c
+LEFT JOIN (
+    SELECT
+        sum(a.rating_sum) / nullif(sum(a.rating_count), 0)::double precision AS mean,
+        sum(a.rating_count)::double precision / greatest(count(*) FILTER (WHERE a.rating_count > 0), 1) AS weight
+    FROM embrec.movie_counts AS a
+) AS o ON true
+"""
+LIKES = """
+CREATE VIEW embrec.movie_likes AS
+SELECT c.movie_index, c.like_count, c.popularity_rank
+FROM embrec.movie_counts AS c
+WHERE c.popularity_rank IS NOT NULL
+"""
+# The counts of before. Their range of ratings is not known, so the next load or training counts anew.
+COUNTS_OF_BEFORE = """
+INSERT INTO embrec.movie_counts (movie_index, rating_count, rating_sum, like_count, popularity_rank)
+SELECT
+    s.movie_index,
+    s.rating_count,
+    coalesce(s.rating_count * s.mean_rating, 0),
+    coalesce(l.like_count, 0),
+    l.popularity_rank
+FROM embrec.movie_statistics_0014 AS s
+LEFT JOIN embrec.movie_likes_0014 AS l ON l.movie_index = s.movie_index
+"""
+# Functions and views of the schema need the materialized views by identity, not by name. They are made again of their
+# own text, and so answer until the upgrade installs the new ones. An object of the host's must be dropped first.
+REDIRECT = r"""
+DO $$
+DECLARE
+    definition text;
+    used_by text;
+BEGIN
+    FOR definition IN
+        WITH former AS (
+            SELECT d.classid, d.objid
+            FROM pg_depend AS d
+            WHERE d.refclassid = 'pg_class'::regclass
+                AND d.refobjid IN ('embrec.movie_statistics_0014'::regclass, 'embrec.movie_likes_0014'::regclass)
+        )
+        SELECT format('CREATE OR REPLACE VIEW %s AS %s', c.oid::regclass, pg_get_viewdef(c.oid))
+        FROM pg_class AS c
+        WHERE c.relnamespace = 'embrec'::regnamespace AND c.relkind = 'v' AND EXISTS (
+            SELECT
+            FROM former AS f
+            JOIN pg_rewrite AS w ON f.classid = 'pg_rewrite'::regclass AND w.oid = f.objid
+            WHERE w.ev_class = c.oid
+        )
+        UNION ALL
+        SELECT pg_get_functiondef(p.oid)
+        FROM pg_proc AS p
+        WHERE p.pronamespace = 'embrec'::regnamespace
+            AND EXISTS (SELECT FROM former AS f WHERE f.classid = 'pg_proc'::regclass AND f.objid = p.oid)
+    LOOP
+        EXECUTE replace(
+            replace(definition, 'movie_statistics_0014', 'movie_statistics'), 'movie_likes_0014', 'movie_likes'
+        );
+    END LOOP;
+    DROP MATERIALIZED VIEW embrec.movie_likes_0014, embrec.movie_statistics_0014;
+EXCEPTION WHEN dependent_objects_still_exist THEN
+    GET STACKED DIAGNOSTICS used_by = PG_EXCEPTION_DETAIL;
+    RAISE EXCEPTION 'movie_statistics and movie_likes become views' USING
+        DETAIL = replace(used_by, '_0014', ''),
+        HINT = 'Drop what depends on them, run embrec db upgrade, and make it again.',
+        ERRCODE = 'dependent_objects_still_exist';
+END
+$$
+"""
+
+
+def _count_by_movie() -> None:
+    """Create the counts that loads add to, in place of materialized views that are made anew of all ratings."""
+    for name in ("movie_statistics", "movie_likes"):
+        op.execute(f"ALTER MATERIALIZED VIEW embrec.{name} RENAME TO {name}_0014")
+    op.create_table(
+        "movie_counts",
+        sa.Column("movie_index", sa.Integer, autoincrement=False),
+        sa.Column("rating_count", sa.BigInteger, nullable=False, server_default="0"),
+        sa.Column("rating_sum", sa.Double, nullable=False, server_default="0"),
+        sa.Column("lowest", REAL),
+        sa.Column("highest", REAL),
+        sa.Column("like_count", sa.BigInteger, nullable=False, server_default="0"),
+        sa.Column("popularity_rank", sa.Integer),
+        sa.PrimaryKeyConstraint("movie_index", name="movie_counts_pkey"),
+        schema="embrec",
+    )
+    op.create_table(
+        "uncounted_ratings",
+        sa.Column("change_id", sa.BigInteger, sa.Identity(always=True)),
+        sa.Column("movie_index", sa.Integer, nullable=False),
+        sa.Column("rating", REAL, nullable=False),
+        sa.Column("number", sa.BigInteger, nullable=False),
+        sa.PrimaryKeyConstraint("change_id", name="uncounted_ratings_pkey"),
+        schema="embrec",
+    )
+    for text in (COUNTS_OF_BEFORE, STATISTICS, LIKES, REDIRECT):
+        op.execute(statement(text))
+
+
+# As revision 0014 made it.
+MATERIALIZED_LIKES = """
+CREATE MATERIALIZED VIEW embrec.movie_likes AS
+WITH scale AS (
+    SELECT min(r.rating)::double precision AS lowest, max(r.rating)::double precision AS highest
+    FROM embrec.ratings AS r
+),
+each_movie AS (
+    SELECT
+        r.movie_index,
+        count(*) AS rating_count,
+        avg(r.rating::double precision) AS mean_rating,
+        count(*) FILTER (WHERE r.rating >= s.lowest + (0.75 - 1e-6) * (s.highest - s.lowest)) AS like_count
+    FROM embrec.ratings AS r
+    CROSS JOIN scale AS s
+    GROUP BY r.movie_index
+)
+SELECT
+    e.movie_index,
+    e.like_count,
+    (row_number() OVER (
+        ORDER BY e.like_count DESC, e.rating_count DESC, e.mean_rating DESC, m.movie_id COLLATE "C"
+    ))::integer AS popularity_rank
+FROM each_movie AS e
+JOIN embrec.movies AS m ON m.movie_index = e.movie_index
+"""
+
+
+def _count_by_materialized_views() -> None:
+    """Drop the counts, and make the materialized views of before anew."""
+    op.drop_table("uncounted_ratings", schema="embrec")
+    op.drop_table("movie_counts", schema="embrec")
+    op.execute(executable("baseline/movie_statistics"))
+    op.execute(statement(MATERIALIZED_LIKES))
+    op.execute("CREATE UNIQUE INDEX movie_likes_movie_index_idx ON embrec.movie_likes (movie_index)")

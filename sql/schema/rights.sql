@@ -12,14 +12,15 @@ DECLARE
         'predict_rating,predict_ratings,rating_uncertainty,popular_movies,best_rated_movies,trending_movies,assign_variant,known_id,'
         'movie_named,explain_for,movie_details,user_ratings,trained_runs,map_movies,known_genres,suggest_movies}';
     telling text[] := '{add_rating,remove_rating,record_exposure,record_outcome}';
-    loading text[] := '{refresh_statistics,forget_user,follow_ratings,apply_followed,settle_scale}';
+    loading text[] := '{count_changes,refresh_statistics,forget_user,follow_ratings,apply_followed,settle_scale}';
     -- These run with the caller's rights: they make triggers on the caller's own table, or lock tables for a load.
     following text[] := '{follow_table,follow_truncate,watch_partitions,follow_partitions,recording_of,ratings_of_table,'
         'refuse_to_follow,lock_indexes,writers_of}';
     -- And these, which know what a rating is; set_rating_scale replaces a scale only for the owner of the table.
     scaling text[] := '{rating_bounds,as_rating,trimmed,judged_scale,common_scale,ratings_beyond,set_rating_scale}';
-    -- A trigger of embrec's own tables, which nobody else may put on a table with columns of other types.
-    internal text[] := '{followed_at_commit}';
+    -- Triggers of embrec's own tables, which nobody else may put on a table with columns of other types, and a part of
+    -- the functions that count.
+    internal text[] := '{followed_at_commit,note_changes,rank_movies}';
     training text[] := '{open_run,close_run,index_run,index_ranking,run_digest,refresh_statistics,apply_followed,settle_scale}';
     publishing text[] := '{refresh,run_digest,refresh_statistics,apply_followed}';
     extension_schema name := (

@@ -13,7 +13,12 @@ BEGIN
         ORDER BY f.position DESC
     LOOP
         IF folder = 'views' THEN
-            EXECUTE format('DROP VIEW IF EXISTS embrec.%I', made);
+            -- An older revision may have another kind of relation under this name.
+            IF EXISTS (
+                SELECT FROM pg_class AS c WHERE c.relnamespace = 'embrec'::regnamespace AND c.relname = made AND c.relkind = 'v'
+            ) THEN
+                EXECUTE format('DROP VIEW embrec.%I', made);
+            END IF;
         ELSE
             SELECT string_agg(p.oid::regprocedure::text, ', '), bool_or(p.prorettype IN ('trigger'::regtype, 'event_trigger'::regtype))
             INTO overloads, is_trigger

@@ -58,16 +58,16 @@ def test_ids_are_mapped_by_first_appearance_and_stay(engine: sa.Engine) -> None:
 def test_ratings_are_counted_outside_a_loads_locks_and_only_if_some_changed(
     engine: sa.Engine, monkeypatch: pytest.MonkeyPatch, from_table: bool
 ) -> None:
-    counted, count = [], merge.refresh_statistics
+    counted, count = [], merge.count_changes
 
-    def counting(bind: db.Bind) -> bool:
+    def counting(bind: db.Bind) -> None:
         with engine.begin() as application:  # a new user's first rating, of a new movie
             application.execute(sa.text("SET LOCAL lock_timeout = '1s'"))
             add_rating(application, f"new {len(counted)}", f"new {len(counted)}", 3)
         counted.append(rows(engine, "SELECT count(*) FROM embrec.ratings")[0][0])
-        return count(bind)
+        count(bind)
 
-    monkeypatch.setattr(merge, "refresh_statistics", counting)
+    monkeypatch.setattr(merge, "count_changes", counting)
 
     def load(data: pd.DataFrame) -> None:
         if from_table:

@@ -109,6 +109,33 @@ def test_a_step_back_names_only_what_it_would_remove(engine: sa.Engine) -> None:
     assert schema.check(engine) == []
 
 
+def test_what_reads_the_counts_goes_on_and_a_hosts_view_of_them_is_named(engine: sa.Engine) -> None:
+    load_frame(engine, rating_frame())
+    schema.downgrade(engine, "0014")
+    run(
+        engine,
+        "CREATE VIEW embrec.mine AS SELECT s.movie_index, l.like_count"
+        " FROM embrec.movie_statistics AS s JOIN embrec.movie_likes AS l USING (movie_index)",
+        "CREATE FUNCTION embrec.counted() RETURNS numeric LANGUAGE sql STABLE BEGIN ATOMIC"
+        " SELECT sum(s.rating_count) FROM embrec.movie_statistics AS s; END",
+        "CREATE VIEW public.counts AS SELECT movie_index, rating_count FROM embrec.movie_statistics",
+    )
+    with engine.connect() as connection:
+        before = connection.execute(sa.text("SELECT * FROM embrec.mine ORDER BY 1")).all()
+    with pytest.raises(
+        SchemaError, match=r"become views: view counts depends on .*embrec\.movie_statistics\. Drop those"
+    ):
+        schema.upgrade(engine)
+    assert schema.current(engine) == "0014"
+    run(engine, "DROP VIEW public.counts")
+    assert schema.upgrade(engine) == db.SCHEMA_REVISION
+    with engine.connect() as connection:
+        assert connection.execute(sa.text("SELECT * FROM embrec.mine ORDER BY 1")).all() == before
+        assert connection.scalar(sa.text("SELECT embrec.counted()")) == connection.scalar(
+            sa.text("SELECT count(*) FROM embrec.ratings")
+        )
+
+
 def test_a_followed_table_is_in_nobodys_way(engine: sa.Engine) -> None:
     run(
         engine,

@@ -1,0 +1,50 @@
+-- Add the ratings that came, changed or went since the last count to those counted for movie_statistics and movie_likes.
+-- The time it takes depends on their number and the number of movies, not on that of all ratings. All are counted anew
+-- if they never were, if the scale of likes has changed, or if somebody changed ratings with the triggers off.
+CREATE OR REPLACE FUNCTION embrec.count_changes()
+RETURNS void
+LANGUAGE plpgsql
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    before record;
+    after record;
+BEGIN
+    PERFORM pg_advisory_xact_lock(hashtext('embrec.movie_counts'));
+    SELECT min(c.lowest) AS lowest, max(c.highest) AS highest INTO before FROM embrec.movie_counts AS c;
+    WITH taken AS (
+        DELETE FROM embrec.uncounted_ratings AS u
+        RETURNING u.movie_index, u.rating::double precision AS rating, u.number
+    )
+    INSERT INTO embrec.movie_counts AS c (movie_index, rating_count, rating_sum, lowest, highest, like_count)
+    SELECT
+        t.movie_index,
+        sum(t.number),
+        sum(t.number * t.rating),
+        min(t.rating) FILTER (WHERE t.number > 0),
+        max(t.rating) FILTER (WHERE t.number > 0),
+        coalesce(sum(t.number) FILTER (
+            WHERE t.rating >= before.lowest::double precision
+                + (0.75 - 1e-6) * (before.highest::double precision - before.lowest::double precision)
+        ), 0)
+    FROM taken AS t
+    GROUP BY t.movie_index
+    ON CONFLICT (movie_index) DO UPDATE SET
+        rating_count = c.rating_count + excluded.rating_count,
+        rating_sum = c.rating_sum + excluded.rating_sum,
+        lowest = least(c.lowest, excluded.lowest),
+        highest = greatest(c.highest, excluded.highest),
+        like_count = c.like_count + excluded.like_count;
+    SELECT min(c.lowest) AS lowest, max(c.highest) AS highest, min(least(c.rating_count, c.like_count)) AS fewest
+    INTO after
+    FROM embrec.movie_counts AS c;
+    IF before.lowest IS NULL OR (after.lowest, after.highest) <> (before.lowest, before.highest) OR after.fewest < 0 THEN
+        PERFORM embrec.refresh_statistics();
+    ELSE
+        PERFORM embrec.rank_movies();
+    END IF;
+END;
+$$;
+
+REVOKE ALL ON FUNCTION embrec.count_changes() FROM PUBLIC;
