@@ -7,8 +7,6 @@ are stable or provisional (docs/promises.md); whatever is not named here may cha
 from __future__ import annotations
 
 import importlib
-import importlib.metadata
-import warnings
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -121,8 +119,12 @@ __all__ = sorted(_MODULE_OF)
 
 def __getattr__(name: str) -> Any:
     if name == "__version__":
-        return importlib.metadata.version("embrec")
+        from importlib.metadata import version
+
+        return version("embrec")
     if name in RENAMED:
+        import warnings
+
         warnings.warn(f"embrec.{name} is now embrec.{RENAMED[name]}", DeprecationWarning, stacklevel=2)
         name = RENAMED[name]
     if name not in _MODULE_OF:

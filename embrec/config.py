@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import parse_qsl, urlsplit
-from urllib.request import url2pathname
 
 import platformdirs
 from psycopg.conninfo import conninfo_to_dict
@@ -196,6 +195,8 @@ def install_command(extras: str) -> str:
     Args:
         extras: Names of extras, separated by commas.
     """
+    from urllib.request import url2pathname  # it loads an HTTP client
+
     origin = json.loads(importlib.metadata.distribution("embrec").read_text("direct_url.json") or "{}")
     url = str(origin.get("url", ""))
     folder = Path(url2pathname(urlsplit(url).path))

@@ -8,12 +8,11 @@ import math
 import numbers
 import operator
 import re
+import struct
 import uuid
 from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
 from typing import Any
-
-import numpy as np
 
 from embrec.errors import ArgumentError
 
@@ -109,10 +108,18 @@ def number(value: Any, name: str) -> float:
 def rating(value: Any) -> float:
     """Return a rating, which must be finite in single precision as well."""
     found = number(value, "rating")
-    with np.errstate(over="ignore"):
-        if not np.isfinite(np.float32(found)):
-            raise ArgumentError(f"The rating is {found}; give a finite number.")
+    if not math.isfinite(found) or not _is_single(found):
+        raise ArgumentError(f"The rating is {found}; give a finite number.")
     return found
+
+
+def _is_single(value: float) -> bool:
+    """Return whether a finite number is finite in single precision, too."""
+    try:
+        struct.pack("<f", value)  # the native format would round it to infinity
+    except OverflowError:
+        return False
+    return True
 
 
 def ratings(given: object) -> dict[str, float]:

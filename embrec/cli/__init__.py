@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import importlib.metadata
 import sys
 
 import click
@@ -12,36 +11,36 @@ from click.exceptions import NoSuchCommand
 from embrec.cli.stopping import stoppable
 from embrec.errors import EmbrecError, WithheldError
 
-# Each command is the function of that name in the module of that name. It is imported only when it is called, or a
-# mistyped option would wait for pandas.
-COMMANDS = (
-    "demo",
-    "db",
-    "load",
-    "scale",
-    "train",
-    "runs",
-    "gc",
-    "experiments",
-    "evaluate",
-    "report",
-    "tune",
-    "similar",
-    "find",
-    "recommend",
-    "popular",
-    "trending",
-    "predict",
-    "explain",
-    "rate",
-    "unrate",
-    "forget",
-    "refresh",
-    "explore",
-    "status",
-    "doctor",
-    "completion",
-)
+# Each command is the function of that name in the module of that name. It is imported only when it is called, and the
+# list of commands has its own short texts, or `embrec --help` would wait for all that they import.
+COMMANDS = {
+    "demo": "Load MovieLens 100K, train two models, and compare them.",
+    "db": "Manage the database: the embedded server, and the schema.",
+    "load": "Load ratings from files, or from a table of the database.",
+    "scale": "Show or change the scale of ratings.",
+    "train": "Train a model on the ratings, and publish its vectors.",
+    "runs": "List, show, publish, roll back, delete, export, import runs.",
+    "gc": "Delete the leftovers of killed processes, and old runs.",
+    "experiments": "Compare two runs in an A/B test.",
+    "evaluate": "Measure models on held-out ratings.",
+    "report": "Write a report on the training and accuracy of a run.",
+    "tune": "Search for better options of a model.",
+    "similar": "List similar movies, or similar users.",
+    "find": "Find movies by the words of their titles.",
+    "recommend": "Recommend movies to a user, or to all users.",
+    "popular": "List the movies with the most likes, or the best rated ones.",
+    "trending": "List movies that get many more ratings than before.",
+    "predict": "Predict a user's ratings of movies.",
+    "explain": "List the ratings that a recommendation comes from.",
+    "rate": "Record a user's rating of a movie.",
+    "unrate": "Delete a user's rating of a movie.",
+    "forget": "Delete all data of a user.",
+    "refresh": "Add vectors of movies newer than the published run.",
+    "explore": "Serve a page that shows the movies and the runs.",
+    "status": "Show health, and how to fix problems.",
+    "doctor": "Check the installation, permissions and settings.",
+    "completion": "Print a script for a shell's completion.",
+}
 
 # Exit status: the run is trained and stored, and does not answer. A scheduler need not train again.
 WITHHELD = 3
@@ -62,6 +61,11 @@ class Commands(click.Group):
         command: click.Command = getattr(module, cmd_name)
         return command
 
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the list of commands, without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
@@ -69,7 +73,7 @@ class Commands(click.Group):
         try:
             return super().resolve_command(ctx, args)
         except NoSuchCommand as error:
-            raise NoSuchCommand(error.command_name, possibilities=COMMANDS, ctx=ctx) from None
+            raise NoSuchCommand(error.command_name, possibilities=list(COMMANDS), ctx=ctx) from None
 
 
 @click.group(
@@ -77,7 +81,7 @@ class Commands(click.Group):
     invoke_without_command=True,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
-@click.version_option(importlib.metadata.version("embrec"), prog_name="embrec")
+@click.version_option(package_name="embrec", prog_name="embrec")
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
 @click.pass_context
 def cli(ctx: click.Context, debug: bool) -> None:

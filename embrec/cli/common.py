@@ -17,8 +17,8 @@ import sqlalchemy as sa
 
 from embrec import config
 from embrec.db import local_server, open_engine
+from embrec.db.answer import json_value
 from embrec.models import registry
-from embrec.serving.plain import json_value
 
 database_option = click.option(
     "--database-url", metavar="URL", help="URL of the PostgreSQL database; takes precedence over all variables."

@@ -21,11 +21,12 @@ from embrec.cli.common import database_option, engine, note
 from embrec.cli.load import load_with_progress, open_named_source
 from embrec.cli.tables import print_rows
 from embrec.cli.train import train_with_progress
+from embrec.db.answer import plain
 from embrec.errors import ConfigError, DataError
 from embrec.models import registry
 from embrec.runs import embeddings, publishing, records
 from embrec.runs.records import ModelRun
-from embrec.serving import plain, similar
+from embrec.serving import similar
 from embrec.serving.preview import answering_from
 
 ARTICLE = "outer-product"
@@ -192,10 +193,8 @@ def _compare(bind: sa.Engine, article: ModelRun, default: ModelRun) -> None:
             lists = {}
             for name, run in (("the article's model", article), ("the default model", default)):
                 with answering_from(connection, run.model_run_id):
-                    near = similar.similar_movies(connection, movie_id, NEIGHBOURS)
-                lists[name] = [
-                    f"{row['similarity']:.2f} {row['title'] or row['movie_id']}" for row in plain.records(near)
-                ]
+                    near = plain(similar.similar_movies)(connection, movie_id, NEIGHBOURS)
+                lists[name] = [f"{row['similarity']:.2f} {row['title'] or row['movie_id']}" for row in near.records()]
             click.echo(f"\nMovies like {title}, by cosine similarity")
             print_rows([dict(zip(lists, row, strict=True)) for row in zip(*lists.values(), strict=True)], list(lists))
 

@@ -8,7 +8,8 @@ import click
 
 from embrec.cli.common import database_option, engine, json_option, note
 from embrec.cli.completion import run_option
-from embrec.cli.tables import print_frame, print_rows
+from embrec.cli.tables import print_answer, print_rows
+from embrec.db.answer import plain
 from embrec.runs import experiments as model_experiments
 
 
@@ -82,4 +83,4 @@ def results(database_url: str | None, as_json: bool) -> None:
     \b
     embrec experiments results
     """
-    print_frame(model_experiments.results(engine(database_url)), as_json)
+    print_answer(plain(model_experiments.results)(engine(database_url)), as_json)

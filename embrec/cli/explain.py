@@ -5,8 +5,9 @@ from __future__ import annotations
 import click
 
 from embrec.cli.common import count_option, database_option, engine, json_option
-from embrec.cli.tables import print_frame
+from embrec.cli.tables import print_answer
 from embrec.db import begin
+from embrec.db.answer import plain
 from embrec.serving.explain import explain_recommendation
 from embrec.serving.search import resolve_movie
 
@@ -24,5 +25,5 @@ def explain(user: str, movie: str, count: int, database_url: str | None, as_json
     embrec explain 196 "Fargo (1996)" -n 5
     """
     with begin(engine(database_url)) as connection:
-        found = explain_recommendation(connection, user, resolve_movie(connection, movie), count)
-    print_frame(found, as_json)
+        found = plain(explain_recommendation)(connection, user, resolve_movie(connection, movie), count)
+    print_answer(found, as_json)

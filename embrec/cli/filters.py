@@ -8,6 +8,7 @@ from typing import Any
 import click
 import sqlalchemy as sa
 
+from embrec.db.answer import plain
 from embrec.errors import NotFoundError
 from embrec.serving import catalogue
 from embrec.serving import recommend as answers
@@ -47,7 +48,7 @@ def given_filters(filters: dict[str, Any]) -> answers.Filters:
 def check_genres(bind: sa.Engine, filters: dict[str, Any]) -> None:
     """Refuse a genre that no movie has: it would silently exclude all movies, or none."""
     wanted = [*filters["genres"], *filters["without_genres"]]
-    known = sorted(catalogue.known_genres(bind)["genre"]) if wanted else []
+    known = sorted(plain(catalogue.known_genres)(bind)["genre"]) if wanted else []
     for genre in wanted:
         if known and genre not in known:
             meant = did_you_mean(genre, known) or f" There are: {', '.join(known)}"

@@ -5,7 +5,8 @@ from __future__ import annotations
 import click
 
 from embrec.cli.common import count_option, database_option, engine, json_option
-from embrec.cli.tables import print_frame
+from embrec.cli.tables import print_answer
+from embrec.db.answer import plain
 from embrec.errors import NotFoundError
 from embrec.serving import search
 
@@ -24,9 +25,9 @@ def find(words: tuple[str, ...], count: int, database_url: str | None, as_json: 
     """
     query = " ".join(words)
     bind = engine(database_url)
-    frame = search.find_movies(bind, query, count)
-    if frame.empty:
-        alike = "; ".join(search.suggest_movies(bind, query)["title"])
+    found = plain(search.find_movies)(bind, query, count)
+    if not found:
+        alike = "; ".join(plain(search.suggest_movies)(bind, query)["title"])
         advice = f"Did you mean: {alike}?" if alike else "Try fewer, or parts of words."
         raise NotFoundError(f"No title has all the words {query!r}. {advice}")
-    print_frame(frame, as_json)
+    print_answer(found, as_json)

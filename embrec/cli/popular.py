@@ -8,7 +8,8 @@ import click
 
 from embrec.cli.common import count_option, database_option, engine, json_option
 from embrec.cli.filters import check_genres, filter_options, given_filters
-from embrec.cli.tables import print_frame
+from embrec.cli.tables import print_answer
+from embrec.db.answer import plain
 from embrec.serving import recommend as answers
 
 
@@ -31,4 +32,4 @@ def popular(best_rated: bool, count: int, database_url: str | None, as_json: boo
     bind = engine(database_url)
     check_genres(bind, filters)
     movies = answers.best_rated_movies if best_rated else answers.popular_movies
-    print_frame(movies(bind, count, **given_filters(filters)), as_json)
+    print_answer(plain(movies)(bind, count, **given_filters(filters)), as_json)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import click
-import pandas as pd
 
 from embrec.cli.common import database_option, engine, json_option
-from embrec.cli.tables import print_frame
+from embrec.cli.tables import print_answer
 from embrec.db import begin
+from embrec.db.answer import Answer
 from embrec.serving.predict import predict_rating, rating_uncertainty
 from embrec.serving.search import resolve_movie
 
@@ -31,4 +31,4 @@ def predict(user: str, movies: tuple[str, ...], database_url: str | None, as_jso
             found = resolve_movie(connection, movie)
             predicted = predict_rating(connection, user, found)
             rows.append((user, found, predicted, rating_uncertainty(connection, user, found)))
-    print_frame(pd.DataFrame(rows, columns=["user_id", "movie_id", "predicted_rating", "uncertainty"]), as_json)
+    print_answer(Answer(["user_id", "movie_id", "predicted_rating", "uncertainty"], rows), as_json)

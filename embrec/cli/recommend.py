@@ -11,9 +11,9 @@ import click
 from embrec.cli.common import count_option, database_option, engine, json_option, note, print_json
 from embrec.cli.filters import check_genres, filter_options, given_filters
 from embrec.cli.progress import progress_bar
-from embrec.cli.tables import print_frame
+from embrec.cli.tables import print_answer
+from embrec.db.answer import plain
 from embrec.serving import recommend as answers
-from embrec.serving.batch import recommend_all
 
 
 @click.command()
@@ -73,14 +73,16 @@ def recommend(
     bind = engine(database_url)
     check_genres(bind, filters)
     if visitor is not None:
-        frame = answers.recommend_for(bind, _ratings(visitor), count, **more, **given_filters(filters))
+        found = plain(answers.recommend_for)(bind, _ratings(visitor), count, **more, **given_filters(filters))
     else:
-        frame = answers.recommend_movies(bind, str(user), count, **more, **given_filters(filters))
-    print_frame(frame, as_json)
+        found = plain(answers.recommend_movies)(bind, str(user), count, **more, **given_filters(filters))
+    print_answer(found, as_json)
     return None
 
 
 def _recommend_all(database_url: str | None, output: str, count: int, include_rated: bool, as_json: bool) -> None:
+    from embrec.serving.batch import recommend_all
+
     bind = engine(database_url)
     with progress_bar("Recommending", "users") as bar:
         report = recommend_all(bind, output, count, include_rated, bar.update)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import click
 
 from embrec.cli.common import count_option, database_option, engine, json_option
-from embrec.cli.tables import print_frame
+from embrec.cli.tables import print_answer
 from embrec.db import begin
+from embrec.db.answer import plain
 from embrec.serving.search import resolve_movie
 from embrec.serving.similar import similar_movies, similar_users
 
@@ -29,7 +30,7 @@ def similar(movie: str | None, user: str | None, count: int, database_url: str |
         raise click.UsageError("Name a movie, or a user with --user.")
     with begin(engine(database_url)) as connection:
         if user is not None:
-            frame = similar_users(connection, user, count)
+            found = plain(similar_users)(connection, user, count)
         else:
-            frame = similar_movies(connection, resolve_movie(connection, str(movie)), count)
-    print_frame(frame, as_json)
+            found = plain(similar_movies)(connection, resolve_movie(connection, str(movie)), count)
+    print_answer(found, as_json)

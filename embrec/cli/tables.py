@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rich.cells import cell_len
 from rich.console import Console
@@ -13,10 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from embrec.cli.common import print_json
-from embrec.serving.plain import records
-
-if TYPE_CHECKING:
-    import pandas as pd
+from embrec.db.answer import Answer
 
 Rows = Sequence[Mapping[str, Any]]
 
@@ -88,9 +85,9 @@ def _text(column: str, cell: str) -> Text:
     return Text(cell, no_wrap=True, overflow="ellipsis") if column in _CUT else Text(cell)
 
 
-def print_frame(frame: pd.DataFrame, as_json: bool) -> None:
-    """Print a DataFrame as :func:`print_rows` does; a missing value is empty, or null in JSON."""
-    print_rows(records(frame), list(frame.columns), as_json)
+def print_answer(found: Answer, as_json: bool) -> None:
+    """Print a query's rows as :func:`print_rows` does; a missing value is empty, or null in JSON."""
+    print_rows(found.records(), found.columns, as_json)
 
 
 def figures(metrics: Mapping[str, float | None]) -> str:

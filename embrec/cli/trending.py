@@ -9,7 +9,8 @@ import click
 
 from embrec.cli.common import count_option, database_option, engine, json_option
 from embrec.cli.filters import check_genres, filter_options, given_filters
-from embrec.cli.tables import print_frame
+from embrec.cli.tables import print_answer
+from embrec.db.answer import plain
 from embrec.serving import recommend as answers
 
 
@@ -28,4 +29,4 @@ def trending(since: datetime, count: int, database_url: str | None, as_json: boo
     moment = since.replace(tzinfo=UTC)
     bind = engine(database_url)
     check_genres(bind, filters)
-    print_frame(answers.trending_movies(bind, moment, count, **given_filters(filters)), as_json)
+    print_answer(plain(answers.trending_movies)(bind, moment, count, **given_filters(filters)), as_json)

@@ -5,19 +5,19 @@ from __future__ import annotations
 import concurrent.futures
 import contextlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import psycopg
 import psycopg.copy
-import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.csv
 import sqlalchemy as sa
 from numpy.typing import NDArray
 from psycopg.pq import TransactionStatus
 
 from embrec import db
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 # Called with what is done, and with all there is to do.
 Progress = Callable[[int, int], None]
@@ -26,7 +26,8 @@ Progress = Callable[[int, int], None]
 _POSTGRES_EPOCH = 946_684_800_000_000
 _COPY_SIGNATURE = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 _COPY_TRAILER = b"\xff\xff"
-_TYPES = {pa.int32(): "int4", pa.float64(): "float8", pa.string(): "text"}
+# The server's types by the names of Arrow's.
+_TYPES = {"int32": "int4", "double": "float8", "string": "text"}
 # COPY sends 65,536 rows at a time, because a thread makes the next block while one is sent.
 COPY_BLOCK_ROWS = 1 << 16
 BLOCKS_PER_ARRAY = 128
@@ -116,10 +117,14 @@ def copy_table(connection: sa.Connection, target: str, rows: pa.Table) -> None:
         target: Table and columns, such as ``embrec.users (user_index, user_id)``.
         rows: One column for each, of int32, float64 or text.
     """
+    import pyarrow as pa  # only here: vectors are written without it
+    import pyarrow.compute as pc
+    import pyarrow.csv
+
     texts = [column for column in rows.columns if pa.types.is_string(column.type)]
     if any(pc.any(pc.match_substring(text, "\n")).as_py() for text in texts):
         # A line of backslash and dot ends CSV data before PostgreSQL 18.
-        types = [_TYPES[column.type] for column in rows.columns]
+        types = [_TYPES[str(column.type)] for column in rows.columns]
         copy_rows(connection, target, types, zip(*(column.to_pylist() for column in rows.columns), strict=True))
         return
     with _copying(connection, f"COPY {target} FROM STDIN (FORMAT csv, ENCODING 'UTF8')") as copy:

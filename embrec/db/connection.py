@@ -120,11 +120,13 @@ def open_engine(
 
 def _migrate(engine: sa.Engine, notify: Callable[[str], None]) -> None:
     """Bring the schema to this release, if it is absent or behind."""
-    from embrec.db import requirements, schema  # only here: most programs have a database that others migrate
+    from embrec.db import requirements
 
     with begin(engine) as connection:
         fault = requirements.schema_fault(connection, requirements.current_revision(connection))
     if fault:
+        from embrec.db import schema  # only here: importing Alembic takes long, and upgrades are rare
+
         notify(f"{fault} Migrating it.")
         schema.upgrade(engine)
         engine.dispose()  # sessions that began before the upgrade have the search_path of before

@@ -10,11 +10,13 @@ import dataclasses
 import importlib
 import importlib.metadata
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from embrec import validation
 from embrec.errors import ConfigError
-from embrec.models.protocol import Model
+
+if TYPE_CHECKING:
+    from embrec.models.protocol import Model
 
 # The default one first. They are named, not imported: importing Keras takes seconds.
 BUILT_IN = {

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import pandas as pd
 import sqlalchemy as sa
 
 from embrec import db, validation
 from embrec.db import Bind
+from embrec.db.answer import Answer, answer, as_frame
 from embrec.db.tables import experiments
 from embrec.errors import ExperimentError
 from embrec.runs import publishing, records
@@ -150,13 +150,12 @@ def record_outcome(bind: Bind, user_id: OutsideId, value: float) -> bool:
         return bool(connection.scalar(sa.text("SELECT embrec.record_outcome(:user, :value)"), values))
 
 
-def results(bind: Bind) -> pd.DataFrame:
+@as_frame
+def results(bind: Bind) -> Answer:
     """Return the results of each experiment's variants, newest experiment first.
 
     Returns:
         The columns of ``embrec.experiment_results``, the control's row before the treatment's.
     """
-    query = sa.text("SELECT * FROM embrec.experiment_results ORDER BY experiment_id DESC, variant")
     with db.begin(bind) as connection:
-        found = connection.execute(query)
-        return pd.DataFrame(found.fetchall(), columns=list(found.keys()))
+        return answer(connection, "SELECT * FROM embrec.experiment_results ORDER BY experiment_id DESC, variant")

@@ -6,17 +6,17 @@ function of the same name.
 
 from __future__ import annotations
 
-import pandas as pd
 import sqlalchemy as sa
 
 from embrec import db, validation
 from embrec.db import Bind
+from embrec.db.answer import Answer, answer, as_frame
 from embrec.errors import UnknownMovieError, UnknownUserError
-from embrec.serving.query import rows
 from embrec.validation import OutsideId
 
 
-def movie_details(bind: Bind, movie_id: OutsideId) -> pd.DataFrame:
+@as_frame
+def movie_details(bind: Bind, movie_id: OutsideId) -> Answer:
     """Return the details of a movie.
 
     Returns:
@@ -29,13 +29,14 @@ def movie_details(bind: Bind, movie_id: OutsideId) -> pd.DataFrame:
     """
     movie = validation.outside_id(movie_id, "movie_id")
     with db.begin(bind) as connection:
-        found = rows(connection, "SELECT * FROM embrec.movie_details(CAST(:movie AS text))", movie=movie)
-    if found.empty:
+        found = answer(connection, "SELECT * FROM embrec.movie_details(CAST(:movie AS text))", movie=movie)
+    if not found:
         raise UnknownMovieError(f"There is no movie with the id {movie!r}.")
-    return found.astype({"release_year": "Int64"})
+    return found.with_whole("release_year")
 
 
-def user_ratings(bind: Bind, user_id: OutsideId, n: int = 10) -> pd.DataFrame:
+@as_frame
+def user_ratings(bind: Bind, user_id: OutsideId, n: int = 10) -> Answer:
     """Return a user's n newest ratings.
 
     Returns:
@@ -47,14 +48,15 @@ def user_ratings(bind: Bind, user_id: OutsideId, n: int = 10) -> pd.DataFrame:
     """
     user, most = validation.outside_id(user_id, "user_id"), validation.count(n)
     with db.begin(bind) as connection:
-        found = rows(connection, "SELECT * FROM embrec.user_ratings(CAST(:user AS text), :n)", user=user, n=most)
+        found = answer(connection, "SELECT * FROM embrec.user_ratings(CAST(:user AS text), :n)", user=user, n=most)
         known = sa.text("SELECT known FROM embrec.known_id('user', :user)")
-        if found.empty and not connection.scalar(known, {"user": user}):
+        if not found and not connection.scalar(known, {"user": user}):
             raise UnknownUserError(f"There is no user with the id {user!r}.")
     return found
 
 
-def map_movies(bind: Bind, n: int = 3000) -> pd.DataFrame:
+@as_frame
+def map_movies(bind: Bind, n: int = 3000) -> Answer:
     """Return the n movies with the most ratings, with the vectors that similarity is computed on.
 
     Returns:
@@ -65,11 +67,12 @@ def map_movies(bind: Bind, n: int = 3000) -> pd.DataFrame:
         SchemaError: The schema is absent or behind.
     """
     with db.begin(bind) as connection:
-        found = rows(connection, "SELECT * FROM embrec.map_movies(:n)", n=validation.count(n))
-    return found.astype({"release_year": "Int64"})
+        found = answer(connection, "SELECT * FROM embrec.map_movies(:n)", n=validation.count(n))
+    return found.with_whole("release_year")
 
 
-def known_genres(bind: Bind) -> pd.DataFrame:
+@as_frame
+def known_genres(bind: Bind) -> Answer:
     """Return all genres, the most frequent first.
 
     Returns:
@@ -79,5 +82,5 @@ def known_genres(bind: Bind) -> pd.DataFrame:
         SchemaError: The schema is absent or behind.
     """
     with db.begin(bind) as connection:
-        found = rows(connection, "SELECT * FROM embrec.known_genres()")
-    return found.astype({"released_from": "Int64", "released_to": "Int64"})
+        found = answer(connection, "SELECT * FROM embrec.known_genres()")
+    return found.with_whole("released_from", "released_to")

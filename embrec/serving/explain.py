@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import json
 
-import pandas as pd
 import sqlalchemy as sa
 
 from embrec import db, validation
 from embrec.db import Bind
+from embrec.db.answer import Answer, answer, as_frame
 from embrec.errors import RunError, UnknownUserError
-from embrec.serving.query import explain_no_pair, explain_nothing, rows
+from embrec.serving.query import explain_no_pair, explain_nothing
 from embrec.validation import GivenRatings, OutsideId
 
 
-def explain_recommendation(bind: Bind, user_id: OutsideId, movie_id: OutsideId, n: int | None = 10) -> pd.DataFrame:
+@as_frame
+def explain_recommendation(bind: Bind, user_id: OutsideId, movie_id: OutsideId, n: int | None = 10) -> Answer:
     """Return the user's ratings with the largest contributions to a movie's score, positive or negative.
 
     Args:
@@ -39,8 +40,8 @@ def explain_recommendation(bind: Bind, user_id: OutsideId, movie_id: OutsideId, 
     most = None if n is None else validation.count(n)
     with db.begin(bind) as connection:
         statement = "SELECT * FROM embrec.explain_recommendation(CAST(:user AS text), CAST(:movie AS text), :n)"
-        found = rows(connection, statement, user=user, movie=movie, n=most)
-        if found.empty and most != 0:
+        found = answer(connection, statement, user=user, movie=movie, n=most)
+        if not found and most != 0:
             explain_no_pair(connection, user, movie)
             run = sa.text("SELECT mean FROM embrec.model_runs WHERE model_run_id = embrec.serving_run(:user)")
             if connection.scalar(run, {"user": user}) is None:
@@ -49,12 +50,13 @@ def explain_recommendation(bind: Bind, user_id: OutsideId, movie_id: OutsideId, 
     return found
 
 
+@as_frame
 def explain_for(
     bind: Bind,
     ratings: GivenRatings,
     movie_id: OutsideId,
     n: int | None = 10,
-) -> pd.DataFrame:
+) -> Answer:
     """Return a visitor's ratings with the largest contributions to a movie's score, positive or negative.
 
     Args:
@@ -76,7 +78,7 @@ def explain_for(
     most = None if n is None else validation.count(n)
     with db.begin(bind) as connection:
         statement = "SELECT * FROM embrec.explain_for(CAST(:ratings AS jsonb), CAST(:movie AS text), :n)"
-        found = rows(connection, statement, ratings=json.dumps(own), movie=movie, n=most)
-        if found.empty and most != 0:
+        found = answer(connection, statement, ratings=json.dumps(own), movie=movie, n=most)
+        if not found and most != 0:
             explain_nothing(connection, "movie", movie)
     return found

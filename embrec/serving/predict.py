@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import pandas as pd
 import sqlalchemy as sa
 
 from embrec import db, validation
 from embrec.db import Bind
+from embrec.db.answer import Answer, answer, as_frame
 from embrec.errors import ArgumentError, UnknownUserError
-from embrec.serving.query import explain_no_pair, rows
+from embrec.serving.query import explain_no_pair
 from embrec.validation import OutsideId
 
 
@@ -47,7 +47,8 @@ def rating_uncertainty(bind: Bind, user_id: OutsideId, movie_id: OutsideId) -> f
     return _of_pair(bind, "rating_uncertainty", user_id, movie_id)
 
 
-def predict_ratings(bind: Bind, user_ids: Sequence[OutsideId], movie_ids: Sequence[OutsideId]) -> pd.DataFrame:
+@as_frame
+def predict_ratings(bind: Bind, user_ids: Sequence[OutsideId], movie_ids: Sequence[OutsideId]) -> Answer:
     """Return the ratings that users would give movies, pair by pair, from the published run's stored vectors.
 
     Args:
@@ -69,7 +70,7 @@ def predict_ratings(bind: Bind, user_ids: Sequence[OutsideId], movie_ids: Sequen
         raise ArgumentError(f"There are {len(users)} users and {len(movies)} movies; give as many of both.")
     with db.begin(bind) as connection:
         statement = "SELECT * FROM embrec.predict_ratings(CAST(:users AS text[]), CAST(:movies AS text[]))"
-        return rows(connection, statement, users=users, movies=movies)
+        return answer(connection, statement, users=users, movies=movies)
 
 
 def _of_pair(bind: Bind, function: str, user_id: OutsideId, movie_id: OutsideId) -> float | None:

@@ -5,14 +5,13 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 
-import pandas as pd
 import psycopg
 import sqlalchemy as sa
 
 from embrec import db, validation
 from embrec.db import Bind
+from embrec.db.answer import Answer, answer, as_frame
 from embrec.errors import UnknownRunError
-from embrec.serving.query import rows
 
 
 @contextlib.contextmanager
@@ -54,7 +53,8 @@ def _ask_run(connection: sa.Connection, value: str) -> None:
     connection.execute(sa.text("SELECT set_config('embrec.model_run_id', :value, true)"), {"value": value})
 
 
-def trained_runs(bind: Bind) -> pd.DataFrame:
+@as_frame
+def trained_runs(bind: Bind) -> Answer:
     """Return the runs that can answer, newest first.
 
     Returns:
@@ -65,4 +65,4 @@ def trained_runs(bind: Bind) -> pd.DataFrame:
         SchemaError: The schema is absent or behind.
     """
     with db.begin(bind) as connection:
-        return rows(connection, "SELECT * FROM embrec.trained_runs()")
+        return answer(connection, "SELECT * FROM embrec.trained_runs()")

@@ -5,16 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import pandas as pd
 import sqlalchemy as sa
 
 from embrec import validation
+from embrec.db.answer import Answer, answer
 from embrec.errors import NoPublishedRunError, UnknownMovieError, UnknownUserError
 
 
-def call(
-    connection: sa.Connection, beginning: str, n: int, others: Mapping[str, Any], /, **values: Any
-) -> pd.DataFrame:
+def call(connection: sa.Connection, beginning: str, n: int, others: Mapping[str, Any], /, **values: Any) -> Answer:
     """Call a SQL function, and return its rows.
 
     Args:
@@ -27,7 +25,7 @@ def call(
     given = {"n": validation.count(n)} | {name: value for name, value in others.items() if value is not None}
     named = ", ".join(f"{name} => :{name}" for name in given)
     comma = "" if beginning.endswith("(") else ", "
-    return rows(connection, f"SELECT * FROM embrec.{beginning}{comma}{named})", **given, **values)
+    return answer(connection, f"SELECT * FROM embrec.{beginning}{comma}{named})", **given, **values)
 
 
 def explain_nothing(connection: sa.Connection, side: str, outside_id: str) -> None:
@@ -54,9 +52,3 @@ def explain_no_pair(connection: sa.Connection, user: str, movie: str) -> None:
     if not connection.scalar(known, {"user": user}):
         raise UnknownUserError(f"There is no user with the id {user!r}.")
     explain_nothing(connection, "movie", movie)
-
-
-def rows(connection: sa.Connection, statement: str, /, **values: Any) -> pd.DataFrame:
-    """Return the rows of a query, with its columns."""
-    result = connection.execute(sa.text(statement), values)
-    return pd.DataFrame(result.fetchall(), columns=list(result.keys()))

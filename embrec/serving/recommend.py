@@ -11,10 +11,9 @@ import json
 from collections.abc import Sequence
 from typing import TypedDict, Unpack
 
-import pandas as pd
-
 from embrec import db, validation
 from embrec.db import Bind
+from embrec.db.answer import Answer, as_frame
 from embrec.serving.query import call
 from embrec.validation import GivenRatings, OutsideId
 
@@ -37,6 +36,7 @@ class Filters(TypedDict, total=False):
     min_ratings: int | None
 
 
+@as_frame
 def recommend_movies(
     bind: Bind,
     user_id: OutsideId,
@@ -45,7 +45,7 @@ def recommend_movies(
     include_rated: bool = False,
     diversity: float = 0.0,
     **filters: Unpack[Filters],
-) -> pd.DataFrame:
+) -> Answer:
     """Return the top n movies for a user, from the user's ratings as they are now.
 
     Args:
@@ -72,6 +72,7 @@ def recommend_movies(
         return call(connection, "recommend_movies(CAST(:id AS text)", n, others, id=user)
 
 
+@as_frame
 def recommend_for(
     bind: Bind,
     ratings: GivenRatings,
@@ -80,7 +81,7 @@ def recommend_for(
     include_rated: bool = False,
     diversity: float = 0.0,
     **filters: Unpack[Filters],
-) -> pd.DataFrame:
+) -> Answer:
     """Return the top n movies for a visitor without an account, from the ratings given here.
 
     Args:
@@ -105,7 +106,8 @@ def recommend_for(
         return call(connection, "recommend_for(CAST(:ratings AS jsonb)", n, others, ratings=json.dumps(own))
 
 
-def popular_movies(bind: Bind, n: int = 10, **filters: Unpack[Filters]) -> pd.DataFrame:
+@as_frame
+def popular_movies(bind: Bind, n: int = 10, **filters: Unpack[Filters]) -> Answer:
     """Return the n movies with the most likes, as of the last load, training or refresh of the statistics.
 
     It is what a user without ratings is recommended. A like is a rating in the highest quarter of the scale, such as 4
@@ -119,7 +121,8 @@ def popular_movies(bind: Bind, n: int = 10, **filters: Unpack[Filters]) -> pd.Da
         return call(connection, "popular_movies(", n, others)
 
 
-def best_rated_movies(bind: Bind, n: int = 10, **filters: Unpack[Filters]) -> pd.DataFrame:
+@as_frame
+def best_rated_movies(bind: Bind, n: int = 10, **filters: Unpack[Filters]) -> Answer:
     """Return the n best rated movies, as of the last load, training or refresh of the statistics.
 
     Returns:
@@ -131,7 +134,8 @@ def best_rated_movies(bind: Bind, n: int = 10, **filters: Unpack[Filters]) -> pd
         return call(connection, "best_rated_movies(", n, others)
 
 
-def trending_movies(bind: Bind, since: dt.datetime, n: int = 10, **filters: Unpack[Filters]) -> pd.DataFrame:
+@as_frame
+def trending_movies(bind: Bind, since: dt.datetime, n: int = 10, **filters: Unpack[Filters]) -> Answer:
     """Return the n movies with many more ratings since a time than their earlier ratings let expect.
 
     Returns:

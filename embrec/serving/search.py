@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import pandas as pd
 import sqlalchemy as sa
 
 from embrec import db, validation
 from embrec.db import Bind
+from embrec.db.answer import Answer, answer, as_frame, plain
 from embrec.errors import UnknownMovieError
-from embrec.serving.query import rows
 
 
-def find_movies(bind: Bind, query: str, n: int = 10) -> pd.DataFrame:
+@as_frame
+def find_movies(bind: Bind, query: str, n: int = 10) -> Answer:
     """Find movies whose title has every word of the query, in any order, ignoring case and accents.
 
     Returns:
@@ -23,7 +23,8 @@ def find_movies(bind: Bind, query: str, n: int = 10) -> pd.DataFrame:
     return _titled(bind, "find_movies", query, n)
 
 
-def suggest_movies(bind: Bind, query: str, n: int = 3) -> pd.DataFrame:
+@as_frame
+def suggest_movies(bind: Bind, query: str, n: int = 3) -> Answer:
     """Suggest movies whose title is spelt like a mistyped query (fuzzy search).
 
     Returns:
@@ -35,11 +36,11 @@ def suggest_movies(bind: Bind, query: str, n: int = 3) -> pd.DataFrame:
     return _titled(bind, "suggest_movies", query, n)
 
 
-def _titled(bind: Bind, function: str, query: str, n: int) -> pd.DataFrame:
+def _titled(bind: Bind, function: str, query: str, n: int) -> Answer:
     values = {"query": validation.words(query, "query"), "n": validation.count(n)}
     with db.begin(bind) as connection:
-        found = rows(connection, f"SELECT * FROM embrec.{function}(:query, :n)", **values)
-    return found.astype({"release_year": "Int64"})
+        found = answer(connection, f"SELECT * FROM embrec.{function}(:query, :n)", **values)
+    return found.with_whole("release_year")
 
 
 def resolve_movie(bind: Bind, movie: str) -> str:
@@ -53,16 +54,16 @@ def resolve_movie(bind: Bind, movie: str) -> str:
         found = connection.scalar(sa.text("SELECT embrec.movie_named(:movie)"), {"movie": wanted})
         if found is not None:
             return str(found)
-        candidates = find_movies(connection, wanted, 6)
+        candidates = plain(find_movies)(connection, wanted, 6)
         if len(candidates) == 1:
-            return str(candidates["movie_id"].iloc[0])
-        if len(candidates):
+            return str(candidates["movie_id"][0])
+        if candidates:
             several = f"Several movies fit {movie!r}: {_titles(candidates)}."
             raise UnknownMovieError(f"{several} Name one by its whole title or its id.")
-        alike = _titles(suggest_movies(connection, wanted))
+        alike = _titles(plain(suggest_movies)(connection, wanted))
     advice = f"Did you mean: {alike}?" if alike else "Look for it with: embrec find WORDS"
     raise UnknownMovieError(f"No movie has the id or title {movie!r}. {advice}")
 
 
-def _titles(found: pd.DataFrame) -> str:
-    return "; ".join(f"{row.title} [{row.movie_id}]" for row in found.itertuples())
+def _titles(found: Answer) -> str:
+    return "; ".join(f"{row['title']} [{row['movie_id']}]" for row in found.records())

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import pandas as pd
-
 from embrec import db, validation
 from embrec.db import Bind
-from embrec.serving.query import explain_nothing, rows
+from embrec.db.answer import Answer, answer, as_frame
+from embrec.serving.query import explain_nothing
 from embrec.validation import OutsideId
 
 
-def similar_movies(bind: Bind, movie_id: OutsideId, n: int = 10) -> pd.DataFrame:
+@as_frame
+def similar_movies(bind: Bind, movie_id: OutsideId, n: int = 10) -> Answer:
     """Return the n movies nearest to a movie by cosine similarity, in the published run.
 
     Args:
@@ -29,7 +29,8 @@ def similar_movies(bind: Bind, movie_id: OutsideId, n: int = 10) -> pd.DataFrame
     return _nearest(bind, "movie", validation.outside_id(movie_id, "movie_id"), validation.count(n))
 
 
-def similar_users(bind: Bind, user_id: OutsideId, n: int = 10) -> pd.DataFrame:
+@as_frame
+def similar_users(bind: Bind, user_id: OutsideId, n: int = 10) -> Answer:
     """Return the n users nearest to a user by cosine similarity, in the published run.
 
     Args:
@@ -48,9 +49,9 @@ def similar_users(bind: Bind, user_id: OutsideId, n: int = 10) -> pd.DataFrame:
     return _nearest(bind, "user", validation.outside_id(user_id, "user_id"), validation.count(n))
 
 
-def _nearest(bind: Bind, side: str, outside_id: str, n: int) -> pd.DataFrame:
+def _nearest(bind: Bind, side: str, outside_id: str, n: int) -> Answer:
     with db.begin(bind) as connection:
-        found = rows(connection, f"SELECT * FROM embrec.similar_{side}s(CAST(:id AS text), :n)", id=outside_id, n=n)
-        if found.empty and n:
+        found = answer(connection, f"SELECT * FROM embrec.similar_{side}s(CAST(:id AS text), :n)", id=outside_id, n=n)
+        if not found and n:
             explain_nothing(connection, side, outside_id)
     return found

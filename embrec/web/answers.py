@@ -10,13 +10,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import sqlalchemy as sa
 
 from embrec import validation
+from embrec.db.answer import Answer, answer, plain
 from embrec.errors import ArgumentError, NoPublishedRunError
-from embrec.serving import catalogue, preview, projection, query, recommend, search
-from embrec.serving.plain import records
+from embrec.serving import catalogue, preview, projection, recommend, search
 from embrec.serving.similar import similar_movies
 from embrec.web.asking import Asking
 from embrec.web.maps import Drawing
@@ -30,7 +29,7 @@ def health(asking: Asking) -> Row:
     """Return the state of the database, and the command to run next if no run is published."""
     with asking.connection() as connection:
         run = _answering_run(connection)
-        has_movies = not recommend.popular_movies(connection, 1).empty
+        has_movies = bool(plain(recommend.popular_movies)(connection, 1))
     if run is not None:
         return {"state": "ready", "next_step": None, "model_run_id": run}
     if has_movies:
@@ -41,25 +40,25 @@ def health(asking: Asking) -> Row:
 def runs(asking: Asking) -> Row:
     """List the runs that can answer."""
     with asking.connection() as connection:
-        return {"runs": records(preview.trained_runs(connection))}
+        return {"runs": plain(preview.trained_runs)(connection).records()}
 
 
 def genres(asking: Asking) -> Row:
     """List all genres."""
     with asking.connection() as connection:
-        return {"genres": records(catalogue.known_genres(connection))}
+        return {"genres": plain(catalogue.known_genres)(connection).records()}
 
 
 def find(asking: Asking, query: str, n: int) -> Row:
     """Find movies by words of their titles."""
     with asking.connection() as connection:
-        return {"movies": records(search.find_movies(connection, query, n))}
+        return {"movies": plain(search.find_movies)(connection, query, n).records()}
 
 
 def movie(asking: Asking, movie_id: str) -> Row:
     """Return the details of a movie."""
     with asking.connection() as connection:
-        return records(catalogue.movie_details(connection, movie_id))[0]
+        return plain(catalogue.movie_details)(connection, movie_id).records()[0]
 
 
 def details(asking: Asking, movie_ids: Sequence[str]) -> Row:
@@ -69,26 +68,26 @@ def details(asking: Asking, movie_ids: Sequence[str]) -> Row:
         " CROSS JOIN LATERAL embrec.movie_details(asked.movie_id) AS known"
     )
     with asking.connection() as connection:
-        found = query.rows(connection, statement, movies=validation.several(movie_ids, "movie_ids"))
-    return {"movies": records(found.astype({"release_year": "Int64"}))}
+        found = answer(connection, statement, movies=validation.several(movie_ids, "movie_ids"))
+    return {"movies": found.records()}
 
 
 def similar(asking: Asking, movie_id: str, n: int) -> Row:
     """List the movies most similar to one."""
     with asking.connection() as connection:
-        return _with_run(similar_movies(connection, movie_id, n))
+        return _with_run(plain(similar_movies)(connection, movie_id, n).records())
 
 
 def popular(asking: Asking, n: int, **filters: Any) -> Row:
     """List the most popular movies."""
     with asking.connection() as connection:
-        return {"movies": records(recommend.popular_movies(connection, n, **filters))}
+        return {"movies": plain(recommend.popular_movies)(connection, n, **filters).records()}
 
 
 def recommendations(asking: Asking, ratings: Mapping[str, float], n: int, **others: Any) -> Row:
     """Recommend movies to a visitor, with explanations."""
     with asking.connection() as connection:
-        found = recommend.recommend_for(connection, ratings, n, **others)
+        found = plain(recommend.recommend_for)(connection, ratings, n, **others)
         call = "explain_for(CAST(:who AS jsonb), asked.movie_id"
         return _with_reasons(connection, found, call, json.dumps(ratings))
 
@@ -96,13 +95,14 @@ def recommendations(asking: Asking, ratings: Mapping[str, float], n: int, **othe
 def user(asking: Asking, user_id: str, n: int, **others: Any) -> Row:
     """Return a user's newest ratings, and recommendations with explanations and predicted ratings."""
     with asking.connection() as connection:
-        rated = catalogue.user_ratings(connection, user_id, n)
-        found = recommend.recommend_movies(connection, user_id, n, **others)
-        answer = _with_reasons(connection, found, "explain_recommendation(CAST(:who AS text), asked.movie_id", user_id)
-        predicted = _predicted(connection, user_id, found["movie_id"].tolist())
-    for row in answer["movies"]:
+        rated = plain(catalogue.user_ratings)(connection, user_id, n)
+        found = plain(recommend.recommend_movies)(connection, user_id, n, **others)
+        asked = "explain_recommendation(CAST(:who AS text), asked.movie_id"
+        recommended = _with_reasons(connection, found, asked, user_id)
+        predicted = _predicted(connection, user_id, found["movie_id"])
+    for row in recommended["movies"]:
         row["predicted_rating"] = predicted[row["movie_id"]]
-    return {"user_id": user_id, "ratings": records(rated), **answer}
+    return {"user_id": user_id, "ratings": rated.records(), **recommended}
 
 
 def compare(
@@ -121,13 +121,17 @@ def compare(
     def list_of(run: int) -> Row:
         with dataclasses.replace(asking, run=run).connection() as connection:
             if movie_id is not None:
-                found = similar_movies(connection, movie_id, n)
+                found = plain(similar_movies)(connection, movie_id, n)
             elif user_id is not None:
-                found = recommend.recommend_movies(connection, user_id, n)
+                found = plain(recommend.recommend_movies)(connection, user_id, n)
             else:
-                found = recommend.recommend_for(connection, ratings or {}, n)
-        scores = found["similarity"] if movie_id is not None else found["score"]
-        return {"model_run_id": run, "movies": records(found[["rank", "movie_id", "title"]].assign(score=scores))}
+                found = plain(recommend.recommend_for)(connection, ratings or {}, n)
+        score = "similarity" if movie_id is not None else "score"
+        movies = [
+            {**{name: row[name] for name in ("rank", "movie_id", "title")}, "score": row[score]}
+            for row in found.records()
+        ]
+        return {"model_run_id": run, "movies": movies}
 
     lists = [list_of(first), list_of(second)]
     own, other = ({row["movie_id"] for row in each["movies"]} for each in lists)
@@ -146,10 +150,13 @@ def movie_map(asking: Asking) -> Drawing:
 
 def _drawn_map(asking: Asking) -> Row:
     with asking.connection() as connection:
-        found = catalogue.map_movies(connection, projection.MAP_MOVIES)
+        found = plain(catalogue.map_movies)(connection, projection.MAP_MOVIES)
     # The connection is back in the pool here, because the projection takes seconds.
-    places = projection.project(np.array(found.pop("embedding").tolist(), dtype=np.float32))
-    return _with_run(found.assign(x=places[:, 0].round(3), y=places[:, 1].round(3)))
+    movies = found.records()
+    places = projection.project(np.array([row.pop("embedding") for row in movies], dtype=np.float32)).round(3)
+    for row, (x, y) in zip(movies, places.tolist(), strict=True):
+        row |= {"x": x, "y": y}
+    return _with_run(movies)
 
 
 def _answering_run(connection: sa.Connection) -> int | None:
@@ -157,7 +164,7 @@ def _answering_run(connection: sa.Connection) -> int | None:
     return None if found is None else int(found)
 
 
-def _with_reasons(connection: sa.Connection, found: pd.DataFrame, call: str, who: str) -> Row:
+def _with_reasons(connection: sa.Connection, found: Answer, call: str, who: str) -> Row:
     """Return recommendations with the ratings that contribute most to each; popular movies have none.
 
     The rating that speaks most against a movie is named if it takes away a tenth of the score or more.
@@ -172,16 +179,16 @@ def _with_reasons(connection: sa.Connection, found: pd.DataFrame, call: str, who
         " OR e.relation = 'although' AND e.place = 1 AND -e.contribution >= e.score / 10"
         " ORDER BY asked.movie_id, e.place"
     )
-    basis = found.pop("basis")
-    explained = found["movie_id"][basis == "ratings"].tolist()
+    movies = found.records()
+    bases = [row.pop("basis") for row in movies]
+    explained = [row["movie_id"] for row, basis in zip(movies, bases, strict=True) if basis == "ratings"]
     reasons: dict[tuple[str, str], list[Row]] = defaultdict(list)
-    for row in records(query.rows(connection, statement, movies=explained, who=who)):
+    for row in answer(connection, statement, movies=explained, who=who).records():
         reasons[row.pop("recommended"), row.pop("relation")].append(row)
-    answer = _with_run(found)
-    for row in answer["movies"]:
+    for row in movies:
         row["reasons"] = reasons[row["movie_id"], "because"]
         row["although"] = reasons[row["movie_id"], "although"]
-    return {"basis": basis.iloc[0] if len(basis) else None, **answer}
+    return {"basis": bases[0] if bases else None, **_with_run(movies)}
 
 
 def _predicted(connection: sa.Connection, user_id: str, movie_ids: list[str]) -> dict[str, float | None]:
@@ -194,7 +201,7 @@ def _predicted(connection: sa.Connection, user_id: str, movie_ids: list[str]) ->
     return {row.movie_id: row.rating for row in found}
 
 
-def _with_run(found: pd.DataFrame) -> Row:
+def _with_run(movies: list[Row]) -> Row:
     """Return the rows, with their common run once instead of in each."""
-    run = found.pop("model_run_id")
-    return {"model_run_id": run.iloc[0] if len(run) and pd.notna(run.iloc[0]) else None, "movies": records(found)}
+    runs = [row.pop("model_run_id") for row in movies]
+    return {"model_run_id": runs[0] if runs else None, "movies": movies}

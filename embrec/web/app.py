@@ -22,9 +22,9 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
 from embrec import db
+from embrec.db.answer import json_value
 from embrec.errors import ArgumentError, DatabaseError, EmbrecError, NotFoundError, SchemaError, UnreachableError
 from embrec.pages import pages_directory
-from embrec.serving.plain import json_value
 from embrec.web import openapi, values
 from embrec.web.asking import Asking
 from embrec.web.endpoints import ENDPOINTS, Endpoint

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import fcntl
 import functools
+import importlib
 import io
 import os
 import pty
@@ -28,6 +29,7 @@ from data import FAKE_RUN, load_frame, rating_frame, stored_run, two_part_run
 from rich.cells import cell_len
 from rich.progress import Progress
 
+import embrec.cli
 from embrec.cli import cli, progress
 from embrec.cli.progress import progress_bar
 from embrec.cli.tables import print_rows
@@ -80,6 +82,14 @@ def test_the_help_of_every_command_has_examples_that_can_be_called(path: tuple[s
     for example in examples:
         found, arguments = called(shlex.split(re.split(" >|  #", example)[0])[1:])
         found.make_context(found.name, arguments)
+
+
+def test_the_list_of_commands_fits_80_columns_and_has_each_command_once() -> None:
+    listed = cli.get_help(click.Context(cli, terminal_width=80)).partition("Commands:\n")[2].splitlines()
+    modules = {path.stem for path in Path(embrec.cli.__file__).parent.glob("[a-z]*.py")}
+    commands = {name for name in modules if hasattr(importlib.import_module(f"embrec.cli.{name}"), name)}
+    assert sorted(line.split()[0] for line in listed) == sorted(commands)
+    assert all(line.endswith(".") for line in listed)
 
 
 ROWS = [
