@@ -19,7 +19,7 @@ ROOT = PACKAGE.parent
 # Lowest first: a room imports only from lower levels. `models` and `db` share a level, so neither imports the other.
 LEVELS = [
     {"alembic_plugin", "errors"},
-    {"config", "last_acts", "metrics", "pages", "splits", "validation"},
+    {"config", "kernels", "last_acts", "metrics", "pages", "splits", "validation"},
     {"similarity"},
     {"db", "models"},
     {"data"},
