@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from embrec.kernels.arrays import Drawn, Groups, Sums
 
 Floats = NDArray[np.float32]
+name = "NumPy"
 
 # Rows are summed in blocks of about 262,144 ratings, and solved in blocks of about 2 million numbers (8 MB), because
 # what is computed for a block should stay in the processor's caches.
