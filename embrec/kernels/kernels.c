@@ -1,0 +1,160 @@
+/* The compiled kernels, as embrec/kernels/compiled.py calls them. Nothing is checked here: embrec/kernels/arrays.py
+has done it. This file is compiled once for each kind of processor, and VARIANT names the functions of each.
+
+A function returns 0 if there is no memory to work in, else 1.
+*/
+#include "normals.h"
+#include "solve.h"
+
+#define JOIN(name, variant) embrec_##name##_##variant
+#define NAMED(name, variant) JOIN(name, variant)
+#define EXPORT(name) __attribute__((visibility("default"))) NAMED(name, VARIANT)
+
+/* Compile for vectors of 16, a constant, and of any length. */
+#define BY_WIDTH(width, call) \
+    do { \
+        if ((width) == 16) { \
+            const int64_t WIDTH = 16; \
+            call; \
+        } else { \
+            const int64_t WIDTH = (width); \
+            call; \
+        } \
+    } while (0)
+
+int EXPORT(normals)(const uint64_t *key, int64_t count, float *out) {
+    fill_normals(key, count, out);
+    return 1;
+}
+
+INLINE void write_sums(const struct groups *groups, const struct explained *other, const struct sums *out, float *stack, int64_t width) {
+    int64_t tiles = tiles_size(width);
+    for (int64_t row = groups->begin; row < groups->end; row++) {
+        int64_t to = row - groups->begin;
+        sum_row(groups, other, row, stack, sum_size(width), width, sum_leaf);
+        unpack(stack, width, out->products + to * triangle(width), 1);
+        memcpy(out->moments + to * width, stack + tiles, width * sizeof *stack);
+        out->squares[to] = stack[tiles + width];
+    }
+}
+
+int EXPORT(sums)(const struct groups *groups, const struct explained *other, const struct sums *out) {
+    float *stack = numbers(stack_size(groups, sum_size(other->width)));
+    if (!stack) return 0;
+    BY_WIDTH(other->width, write_sums(groups, other, out, stack, WIDTH));
+    free(stack);
+    return 1;
+}
+
+INLINE void gather_rows(const struct groups *groups, const float *source, float *out, float *stack, int64_t width) {
+    for (int64_t row = groups->begin; row < groups->end; row++) {
+        sum_row(groups, source, row, stack, width, width, gather_leaf);
+        memcpy(out + (row - groups->begin) * width, stack, width * sizeof *stack);
+    }
+}
+
+int EXPORT(gather)(const struct groups *groups, const float *source, int64_t width, float *out) {
+    float *stack = numbers(stack_size(groups, width));
+    if (!stack) return 0;
+    BY_WIDTH(width, gather_rows(groups, source, out, stack, WIDTH));
+    free(stack);
+    return 1;
+}
+
+INLINE void draw_all(struct batch *batch, int64_t rows, const struct sums *sums, const struct drawing *drawing, int64_t width) {
+    for (int64_t first = 0; first < rows; first += LANES) {
+        int64_t count = least(rows - first, LANES);
+        read_batch(batch, sums, first, count, width);
+        draw_batch(batch, drawing, first, count, width);
+    }
+}
+
+int EXPORT(draw)(int64_t rows, int64_t width, const struct sums *sums, const struct drawing *drawing) {
+    struct batch batch;
+    if (!make_batch(&batch, width, 0)) return 0;
+    BY_WIDTH(width, draw_all(&batch, rows, sums, drawing, WIDTH));
+    free_batch(&batch);
+    return 1;
+}
+
+INLINE void draw_groups(struct batch *batch, const struct groups *groups, const struct explained *other, const struct drawing *drawing, int64_t width) {
+    for (int64_t row = groups->begin; row < groups->end; row += LANES) {
+        int64_t count = least(groups->end - row, LANES);
+        sum_batch(batch, groups, other, row, count, width);
+        draw_batch(batch, drawing, row - groups->begin, count, width);
+    }
+}
+
+int EXPORT(draw_rows)(const struct groups *groups, const struct explained *other, const struct drawing *drawing) {
+    struct batch batch;
+    if (!make_batch(&batch, other->width, stack_size(groups, sum_size(other->width)))) return 0;
+    BY_WIDTH(other->width, draw_groups(&batch, groups, other, drawing, WIDTH));
+    free_batch(&batch);
+    return 1;
+}
+
+INLINE void ridge_all(struct batch *batch, int64_t rows, const struct sums *sums, const struct ridge *ridge, int64_t width) {
+    for (int64_t first = 0; first < rows; first += LANES) {
+        int64_t count = least(rows - first, LANES);
+        read_batch(batch, sums, first, count, width);
+        ridge_batch(batch, ridge, first, count, width);
+    }
+}
+
+int EXPORT(ridge)(int64_t rows, int64_t width, const struct sums *sums, const struct ridge *ridge) {
+    struct batch batch;
+    if (!make_batch(&batch, width, 0)) return 0;
+    BY_WIDTH(width, ridge_all(&batch, rows, sums, ridge, WIDTH));
+    free_batch(&batch);
+    return 1;
+}
+
+INLINE void ridge_groups(struct batch *batch, const struct groups *groups, const struct explained *other, const struct ridge *ridge, int64_t width) {
+    for (int64_t row = groups->begin; row < groups->end; row += LANES) {
+        int64_t count = least(groups->end - row, LANES);
+        sum_batch(batch, groups, other, row, count, width);
+        ridge_batch(batch, ridge, row - groups->begin, count, width);
+    }
+}
+
+int EXPORT(ridge_rows)(const struct groups *groups, const struct explained *other, const struct ridge *ridge) {
+    struct batch batch;
+    if (!make_batch(&batch, other->width, stack_size(groups, sum_size(other->width)))) return 0;
+    BY_WIDTH(other->width, ridge_groups(&batch, groups, other, ridge, WIDTH));
+    free_batch(&batch);
+    return 1;
+}
+
+INLINE void add_dots(int64_t rows, const float *left, const float *right, double *totals, int64_t width) {
+    for (int64_t i = 0; i < width; i++) totals[i] = 0;
+    for (int64_t row = 0; row < rows; row++)
+        for (int64_t i = 0; i < width; i++) totals[i] += (double)(left[row * width + i] * right[row * width + i]);
+}
+
+int EXPORT(dots)(int64_t rows, int64_t width, const float *left, const float *right, double *totals) {
+    BY_WIDTH(width, add_dots(rows, left, right, totals, WIDTH));
+    return 1;
+}
+
+INLINE void update(int64_t rows, const float *step, const float *direction, const float *changed, const float *scale, float *solution, float *residual, double *totals, int64_t width) {
+    for (int64_t i = 0; i < width; i++) totals[i] = 0;
+    for (int64_t row = 0; row < rows; row++)
+        for (int64_t i = 0, k = row * width; i < width; i++, k++) {
+            solution[k] += step[i] * direction[k];
+            float left = residual[k] - step[i] * changed[k];
+            residual[k] = left;
+            totals[i] += (double)(left * left * scale[row]);
+        }
+}
+
+int EXPORT(cg_update)(int64_t rows, int64_t width, const float *step, const float *direction, const float *changed, const float *scale, float *solution, float *residual, double *totals) {
+    BY_WIDTH(width, update(rows, step, direction, changed, scale, solution, residual, totals, WIDTH));
+    return 1;
+}
+
+int EXPORT(cg_direction)(int64_t rows, int64_t width, const float *ratio, const float *residual, const float *scale, float *direction) {
+    for (int64_t row = 0; row < rows; row++)
+        for (int64_t i = 0, k = row * width; i < width; i++, k++)
+            direction[k] = direction[k] * ratio[i] + residual[k] * scale[row];
+    return 1;
+}
