@@ -56,5 +56,6 @@ def figures(latencies: np.ndarray, ends: np.ndarray, cpu: float) -> dict[str, fl
     counted = ends - latencies >= first + WARM * (last - first)
     if not counted.any():  # each takes longer than the warm-up
         counted[:] = True
-    found = dict(zip(("p50", "p95", "p99"), np.percentile(latencies[counted] * 1e3, (50, 95, 99)), strict=True))
-    return {**found, "rate": len(ends) / (last - first), "cpu": cpu / len(ends) * 1e3, "count": len(ends)}
+    quantiles = map(float, np.percentile(latencies[counted] * 1e3, (50, 95, 99)))
+    found = dict(zip(("p50", "p95", "p99"), quantiles, strict=True))
+    return {**found, "rate": float(len(ends) / (last - first)), "cpu": cpu / len(ends) * 1e3, "count": len(ends)}

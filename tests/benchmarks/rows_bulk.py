@@ -82,7 +82,7 @@ def watermark(bench: Bench, size: str, times: int) -> Found:
 
     def add(site: Site, number: int) -> Figures:
         site.database.run(
-            f"INSERT INTO public.bought SELECT n % {stage.size.users}, (n + {number}) % {stage.size.movies}, 3,"
+            f"INSERT INTO public.bought SELECT mod(n, {stage.size.users}), mod(n + {number}, {stage.size.movies}), 3,"
             f" now() - interval '1 day' + interval '{number + 1} minutes' FROM generate_series(1, {NEW_ROWS}) AS n"
         )
         return site.embrec(*arguments)[0]

@@ -12,6 +12,7 @@ import argparse
 import json
 import os
 import platform
+import signal
 import subprocess
 import sys
 import time
@@ -36,6 +37,7 @@ from stages import Bench
 GROWTH = "growth"
 # Twice this must fit into memory beside the largest training, because each build has a server.
 SHARED_BUFFERS = "1GB"
+SECONDS = 4.0  # that each question is asked for
 Result = dict[str, Any]
 
 
@@ -105,12 +107,14 @@ def machine() -> Result:
     }
 
 
-def rows(names: Sequence[str], size: str | None = None, times: int | None = None) -> Iterator[Result]:
+def rows(
+    names: Sequence[str], size: str | None = None, times: int | None = None, seconds: float = SECONDS
+) -> Iterator[Result]:
     """Measure rows on the first two cores, in servers that they share; a row that fails is reported and left out."""
     cores = os.sched_getaffinity(0)
     os.sched_setaffinity(0, sorted(cores)[:2])  # and so of all processes that are started
     try:
-        with Bench((builds.baseline(), builds.OURS), SHARED_BUFFERS) as bench:
+        with Bench((builds.baseline(), builds.OURS), SHARED_BUFFERS, seconds) as bench:
             for name in names:
                 begin = time.perf_counter()
                 try:
@@ -151,6 +155,7 @@ def arguments() -> argparse.Namespace:
     row.add_argument("names", nargs="+", choices=[*ROWS, GROWTH], metavar="NAME", help=", ".join([*ROWS, GROWTH]))
     row.add_argument("--size", help="USERSxMOVIESxRATINGS, or a name of data.py (default: the row's own)")
     row.add_argument("--times", type=int, help="measurements of each contender (default: the row's own)")
+    row.add_argument("--seconds", type=float, default=SECONDS, help="time to ask each question for (default: 4)")
     row.add_argument("--into", type=Path, default=page.DOCS, help="directory of benchmarks.json and the page")
     return parser.parse_args()
 
@@ -158,12 +163,13 @@ def arguments() -> argparse.Namespace:
 def main() -> None:
     """Run one set, add its results to the file one by one, write the document."""
     given = arguments()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the servers are stopped
     if given.command == "tune":
         tune()
         return
     if given.command == "row":
         names, into, others = given.names, given.into, iter(())
-        measured = rows(names, given.size, given.times)
+        measured = rows(names, given.size, given.times, given.seconds)
     else:
         names, into, others = of_group(given.command), page.DOCS, GROUPS[given.command]()
         keep({"machine": machine()}, into)

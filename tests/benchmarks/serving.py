@@ -96,7 +96,7 @@ def questions_of_many_movies(columns: Columns) -> Iterator[Question]:
         statement = f"SELECT * FROM embrec.recommend_movies(CAST(:user AS text){filters})"
         exact = f"SELECT * FROM embrec.recommend_movies(CAST(:user AS text){filters}, {every_movie})"
         yield Question("embrec", what, statement, {"user": users}, exact=exact)
-    drop = "DROP INDEX embrec.movie_embeddings_run_1_preference_ranking"
+    drop = "DROP INDEX IF EXISTS embrec.movie_embeddings_run_1_preference_ranking"
     statement = "SELECT * FROM embrec.recommend_movies(CAST(:user AS text))"
     yield Question("embrec", "recommend, seen left out, no index", statement, {"user": users}, before=drop)
 
@@ -112,14 +112,15 @@ INSERT INTO items
 SELECT m.movie_id::bigint, e.embedding, m.genres, m.release_year, s.rating_count
 FROM embrec.movie_embeddings AS e JOIN embrec.movies AS m USING (movie_index)
 JOIN embrec.movie_statistics AS s USING (movie_index)
-WHERE e.part = 'preference';
+WHERE e.part = 'preference' AND e.model_run_id = (SELECT model_run_id FROM embrec.answering_run);
 CREATE TABLE public.people (id bigint PRIMARY KEY, embedding vector(64), likeness vector(16));
 INSERT INTO people
 SELECT u.user_id::bigint, e.embedding, s.embedding
 FROM embrec.user_embeddings AS e
 JOIN embrec.user_embeddings AS s USING (model_run_id, user_index)
 JOIN embrec.users AS u USING (user_index)
-WHERE e.part = 'preference' AND s.part = 'similarity';
+WHERE e.part = 'preference' AND s.part = 'similarity'
+AND e.model_run_id = (SELECT model_run_id FROM embrec.answering_run);
 ANALYZE items, people"""
 
 

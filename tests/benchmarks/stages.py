@@ -93,9 +93,15 @@ class Stage:
 
 
 class Bench:
-    """The servers and stages of a run of the benchmarks; a context that removes them at its end."""
+    """The servers and stages of a run of the benchmarks; a context that removes them at its end.
 
-    def __init__(self, builds: Sequence[Build], shared_buffers: str) -> None:
+    Attributes:
+        builds: The builds, by name.
+        seconds: Time to ask each question for.
+    """
+
+    def __init__(self, builds: Sequence[Build], shared_buffers: str, seconds: float) -> None:
+        self.seconds = seconds
         self.builds = {build.name: build for build in builds}
         self._settings = {"shared_buffers": shared_buffers}
         self._exits = ExitStack()
