@@ -3,30 +3,26 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import psutil
 import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
 import sqlalchemy as sa
 from contenders import peak_megabytes
 from data import SIZES, make_up
+from servers import Database, Server, server, timed
 
-from embrec import config, db
 from embrec.data import extraction, loading
 from embrec.data.files import sources
 from embrec.db import binary_copy, schema
-from embrec.db.embedded import LocalServer
-from embrec.db.server_binaries import find_binaries
 from embrec.models.base import FittedModel
 from embrec.serving import similar
 from embrec.training import train
@@ -40,49 +36,6 @@ def write_csv(path: Path, size: str, seed: int) -> int:
     table = {"user_id": users[order], "movie_id": movies[order], "rating": values[order], "rated_at": times}
     pa.csv.write_csv(pa.table(table), path)
     return len(users)
-
-
-class Server:
-    """An embedded server in a directory that is removed afterwards."""
-
-    def __init__(self, directory: str, settings: Mapping[str, str]) -> None:
-        Path(directory).chmod(0o711)
-        self.local = LocalServer(Path(directory) / "home", settings)
-        self.url = self.local.start()
-        self.engine = db.create_engine(self.url)
-
-    def psql(self, command: str, stdin: Any = subprocess.DEVNULL, stdout: Any = subprocess.DEVNULL) -> None:
-        """Run psql, which adds no overhead to COPY."""
-        psql = [str(find_binaries() / "psql"), "--no-psqlrc", "-q", "-v", "ON_ERROR_STOP=1", "-c", command, self.url]
-        subprocess.run(psql, stdin=stdin, stdout=stdout, check=True, env=config.server_environment())
-
-    def cpu_seconds(self) -> float:
-        """Return the processor time of the server's processes, including those that ended."""
-        postmaster = psutil.Process(int((self.local.data / "postmaster.pid").read_text().split()[0]))
-        while True:
-            with suppress(psutil.NoSuchProcess):  # it ended meanwhile, and its parent has its time
-                times = [process.cpu_times() for process in (postmaster, *postmaster.children())]
-                own = sum(each.user + each.system for each in times)
-                return own + times[0].children_user + times[0].children_system
-
-
-@contextmanager
-def server(settings: Mapping[str, str] | None = None) -> Iterator[Server]:
-    """A server for consecutive measurements."""
-    with tempfile.TemporaryDirectory(prefix="embrec-bench-") as directory:
-        running = Server(directory, settings or {})
-        try:
-            yield running
-        finally:
-            running.engine.dispose()
-            running.local.stop()
-
-
-def timed(action: Callable[[], Any]) -> float:
-    """Return the seconds of an action."""
-    begin = time.perf_counter()
-    action()
-    return time.perf_counter() - begin
 
 
 class Peaks:
@@ -123,7 +76,8 @@ def measure(size: str, seed: int = 0) -> dict[str, Any]:
             found["load"] + sum(trained.seconds.values()) - trained.seconds["index"] + found["first_answer"]
         )
         found["copy_vectors"] = copy_vectors(postgres, trained.model)
-        found |= raw_copy(postgres, Path(directory), path, trained.model.user_vectors)
+        found |= raw_ratings(postgres, Path(directory), path)
+        found |= raw_vectors(postgres, Path(directory), trained.model.user_vectors.shape[1])
         found["load_parquet"] = load_parquet(path)
     found["peak_mb"] = peaks.of
     print("bulk", size, json.dumps(found), file=sys.stderr, flush=True)
@@ -158,15 +112,14 @@ def load_parquet(csv_file: Path) -> float:
         return timed(lambda: loading.load(postgres.engine, sources.open_source(path)))
 
 
-def raw_copy(postgres: Server, directory: Path, csv_file: Path, vectors: np.ndarray) -> dict[str, float]:
-    """Time raw COPY in (and adding the primary key), out, and of the user vectors, by psql with binary files."""
+def raw_ratings(postgres: Database, directory: Path, csv_file: Path) -> dict[str, float]:
+    """Time raw COPY of a CSV file's ratings by psql, from a binary file, and adding the primary key."""
     found = {}
     table = pa.csv.read_csv(csv_file)
     columns = [table[name].to_numpy() for name in ("user_id", "movie_id", "rating", "rated_at")]
     with postgres.engine.begin() as connection:
         connection.execute(sa.text("CREATE TABLE raw (u integer NOT NULL, m integer NOT NULL, r real, t timestamptz)"))
         connection.execute(sa.text("CREATE TABLE made (LIKE raw)"))
-        connection.execute(sa.text(f"CREATE TABLE raw_vectors (r integer, i integer, v vector({vectors.shape[1]}))"))
         arrays = [columns[0].astype(np.int32), columns[1].astype(np.int32), columns[2].astype(np.float32)]
         binary_copy.copy_arrays(
             connection, "made (u, m, r, t)", [*arrays, binary_copy.timestamps(columns[3] * 1_000_000)]
@@ -177,8 +130,17 @@ def raw_copy(postgres: Server, directory: Path, csv_file: Path, vectors: np.ndar
     with open(binary, "rb") as file:
         found["raw_copy_in"] = timed(lambda: postgres.psql("COPY raw FROM STDIN (FORMAT binary)", stdin=file))
     found["raw_primary_key"] = timed(lambda: postgres.psql("ALTER TABLE raw ADD PRIMARY KEY (u, m)"))
+    return found
+
+
+def raw_vectors(postgres: Database, directory: Path, length: int) -> dict[str, float]:
+    """Time raw COPY of ratings out, and of the user vectors of a length in, by psql with binary files."""
+    found = {}
+    with postgres.engine.begin() as connection:
+        connection.execute(sa.text(f"CREATE TABLE raw_vectors (r integer, i integer, v vector({length}))"))
     select = "COPY (SELECT user_index, movie_index, rating FROM embrec.ratings) TO STDOUT (FORMAT binary)"
     found["raw_copy_out"] = timed(lambda: postgres.psql(select))
+    binary = directory / "vectors.bin"
     with open(binary, "wb") as file:
         postgres.psql(
             "COPY embrec.user_embeddings_run_1_rating (model_run_id, user_index, embedding) TO STDOUT (FORMAT binary)",

@@ -21,10 +21,16 @@ class Size:
     ratings: int
 
 
+# Tastes of made-up users, and the share of a vector's spread that each direction of taste has of the one before.
+TASTES, DIRECTIONS, DECAY = 64, 16, 0.85
+
 SIZES = {
     "100k": Size(1_000, 1_500, 100_000),
     "1m": Size(6_000, 4_000, 1_000_000),
     "100k movies": Size(20_000, 100_000, 2_000_000),
+    "wide": Size(600, 10_000, 100_000),
+    "2m": Size(100_000, 2_000, 2_000_000),
+    "5m": Size(250_000, 10_000, 5_000_000),
     "20m": Size(1_000_000, 10_000, 20_000_000),
     "100m": Size(1_000_000, 10_000, 100_000_000),
 }
@@ -32,10 +38,16 @@ SIZES = {
 Columns = tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.float32]]
 
 
-def make_up(size: Size, seed: int) -> Columns:
+def make_up(size: Size, seed: int, taste: float = 0.0) -> Columns:
     """Make ratings of low rank with biases and noise, in half stars.
 
     Ratings per user are log-normal, and movies follow Zipf's law.
+
+    Args:
+        size: Numbers of users, movies and ratings.
+        seed: Seed of all random choices.
+        taste: Spread of the logarithm by which a user's taste changes a movie's popularity. With 0, taste decides only
+            the ratings. About 1 gives vectors whose components decrease as those of real ratings do.
 
     Returns:
         Users, movies and ratings, sorted by user, then movie; a little fewer than ``size`` says, because duplicate
@@ -45,9 +57,8 @@ def make_up(size: Size, seed: int) -> Columns:
     activity = random.lognormal(0, 1, size.users)
     counts = random.poisson(activity / activity.sum() * size.ratings).clip(1, size.movies // 2)
     popularity = random.permutation(1 / np.arange(10, size.movies + 10) ** 0.9)
-    shares = np.cumsum(popularity / popularity.sum())
     user = np.repeat(np.arange(size.users, dtype=np.int64), counts)
-    movie = np.searchsorted(shares, random.random(len(user)), side="right").clip(0, size.movies - 1)
+    movie = choose(popularity, user, size.users, taste, random)
     pairs = np.unique(user * size.movies + movie)
     users, movies = (pairs // size.movies).astype(np.int32), (pairs % size.movies).astype(np.int32)
     vectors = [
@@ -62,6 +73,30 @@ def make_up(size: Size, seed: int) -> Columns:
         value += random.normal(0, NOISE, len(u))
         ratings[block] = np.round(value * 2).clip(1, 10) / 2
     return users, movies, ratings
+
+
+def choose(
+    popularity: NDArray[np.float64], user: NDArray[np.int64], users: int, taste: float, random: np.random.Generator
+) -> NDArray[np.int64]:
+    """Choose a movie for each rating, by popularity alone or by popularity and one of its user's two tastes."""
+
+    def drawn(weights: NDArray[np.float64], count: int) -> NDArray[np.int64]:
+        shares = np.cumsum(weights / weights.sum())
+        return np.searchsorted(shares, random.random(count), side="right").clip(0, len(weights) - 1)
+
+    if not taste:
+        return drawn(popularity, len(user))
+    spread = DECAY ** np.arange(DIRECTIONS)
+    spread *= taste / np.linalg.norm(spread)
+    likings = random.normal(size=(TASTES, DIRECTIONS)) * spread
+    features = random.normal(size=(DIRECTIONS, len(popularity)))
+    of_user = random.integers(0, TASTES, (2, users))
+    of_rating = of_user[random.integers(0, 2, len(user)), user]
+    movie = np.empty(len(user), np.int64)
+    for number in range(TASTES):
+        mine = np.flatnonzero(of_rating == number)
+        movie[mine] = drawn(popularity * np.exp(likings[number] @ features), len(mine))
+    return movie
 
 
 def movielens_fold_u1() -> tuple[Columns, Columns]:

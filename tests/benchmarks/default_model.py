@@ -12,8 +12,9 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet
-from bulk_paths import Peaks, server, timed
+from bulk_paths import Peaks
 from data import SIZES, make_up
+from servers import server, timed
 
 from embrec.data import loading
 from embrec.data.files import sources

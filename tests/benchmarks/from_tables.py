@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 import sqlalchemy as sa
-from bulk_paths import Server, server, timed
 from data import SIZES, make_up
+from servers import Server, server, timed
 
 from embrec.data.table_loading import load_from_table
 from embrec.data.table_source import TableSource

@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 import scipy.sparse
+from asking import figures
 from data import Columns
 from implicit.als import AlternatingLeastSquares
 
-WARM = 0.2  # share of the time that warms up, and is not counted
 FACTORS = 64
 # Libraries that implicit can search with; the first installed one is used.
 ANN_LIBRARIES = {"annoy": "AnnoyModel", "nmslib": "NMSLibModel", "faiss": "FaissModel"}
@@ -78,13 +78,3 @@ def ask(answer: Callable[[], Any], clients: int, seconds: float) -> dict[str, fl
     for thread in threads:
         thread.join()
     return figures(*np.array(taken).T, time.process_time() - cpu)
-
-
-def figures(latencies: np.ndarray, ends: np.ndarray, cpu: float) -> dict[str, float]:
-    """Return percentiles and rates, from each answer's latency and end in seconds, and the total CPU seconds."""
-    first, last = (ends - latencies).min(), ends.max()
-    counted = ends - latencies >= first + WARM * (last - first)
-    if not counted.any():  # each takes longer than the warm-up
-        counted[:] = True
-    found = dict(zip(("p50", "p95", "p99"), np.percentile(latencies[counted] * 1e3, (50, 95, 99)), strict=True))
-    return {**found, "rate": len(ends) / (last - first), "cpu": cpu / len(ends) * 1e3, "count": len(ends)}

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import sqlalchemy as sa
-from bulk_paths import server
+from servers import server
 
 from embrec import metrics, similarity, splits
 from embrec.data import loading, ratings

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
+import page_rows
 from matplotlib.figure import Figure
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
@@ -25,9 +26,12 @@ COLOURS = {"embrec": "#0b6e4f", "libmf": "#c8553d", "cmfrec": "#3d5a98", "surpri
 MARKS = {"embrec": "o", "libmf": "s", "cmfrec": "^", "surprise": "D", "article": "x"}
 
 
-def write(results: dict[str, Any]) -> None:
+def write(results: dict[str, Any], directory: Path = DOCS) -> None:
     """Write the document from all results, and a plot for each size that has curves."""
-    lines = [Path(__file__).with_name("preface.md").read_text().rstrip(), "", "## Targets", "", *targets(results)]
+    lines = [Path(__file__).with_name("preface.md").read_text().rstrip(), ""]
+    if "rows" in results:
+        lines += [*page_rows.sections(results["rows"]), ""]
+    lines += ["## Targets", "", *targets(results)]
     for title in (title for title in ORDER if title in results):
         result = results[title]
         cores, seeds = len(result["cores"].split(",")), result["seeds"]
@@ -36,7 +40,7 @@ def write(results: dict[str, Any]) -> None:
         lines += fit_table(result)
         if any(each["curve"] for each in result["contenders"].values()):
             name = f"benchmarks-{title.split(',')[0]}{'-article' if 'article' in title else ''}.svg"
-            plot(title, result, DOCS / name)
+            plot(title, result, directory / name)
             lines += ["", f"![Test RMSE by seconds of fitting, {title}]({name})", "", *curves(result)]
     for title in sorted(title for title in results if title.startswith("bulk")):
         lines += ["", f"## {title}", "", f"{results[title]['ratings']:,} ratings.", "", *bulk_table(results[title])]
@@ -46,9 +50,9 @@ def write(results: dict[str, Any]) -> None:
         lines += ["", f"## {title}", "", *from_table(results[title])]
     for title in sorted(title for title in results if title.startswith("serving")):
         lines += ["", f"## {title}", "", *serving_table(results[title])]
-    machine = results["machine"]
-    lines += ["", "## Machine", "", f"{machine['name']}.", *limits(results)]
-    (DOCS / "benchmarks.md").write_text("\n".join(lines) + "\n")
+    if "machine" in results:
+        lines += ["", "## Machine", "", f"{results['machine']['name']}.", *limits(results)]
+    (directory / "benchmarks.md").write_text("\n".join(lines) + "\n")
 
 
 def targets(results: dict[str, Any]) -> list[str]:

@@ -7,24 +7,20 @@ from __future__ import annotations
 
 import json
 import statistics
-import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import in_memory
 import made_up
 import numpy as np
 import sqlalchemy as sa
-from bulk_paths import Server, timed
+from asking import ask
 from data import SIZES, Columns
+from servers import Server, timed
 
-from embrec import config
-from embrec.db.server_binaries import find_binaries
 from embrec.runs.embeddings import INDEXED_FROM
 from embrec.serving.batch import recommend_all
 
@@ -100,7 +96,7 @@ def questions_of_many_movies(columns: Columns) -> Iterator[Question]:
         statement = f"SELECT * FROM embrec.recommend_movies(CAST(:user AS text){filters})"
         exact = f"SELECT * FROM embrec.recommend_movies(CAST(:user AS text){filters}, {every_movie})"
         yield Question("embrec", what, statement, {"user": users}, exact=exact)
-    drop = "DROP INDEX embrec.movie_embeddings_run_1_preference_ranking"
+    drop = "DROP INDEX IF EXISTS embrec.movie_embeddings_run_1_preference_ranking"
     statement = "SELECT * FROM embrec.recommend_movies(CAST(:user AS text))"
     yield Question("embrec", "recommend, seen left out, no index", statement, {"user": users}, before=drop)
 
@@ -116,14 +112,15 @@ INSERT INTO items
 SELECT m.movie_id::bigint, e.embedding, m.genres, m.release_year, s.rating_count
 FROM embrec.movie_embeddings AS e JOIN embrec.movies AS m USING (movie_index)
 JOIN embrec.movie_statistics AS s USING (movie_index)
-WHERE e.part = 'preference';
+WHERE e.part = 'preference' AND e.model_run_id = (SELECT model_run_id FROM embrec.answering_run);
 CREATE TABLE public.people (id bigint PRIMARY KEY, embedding vector(64), likeness vector(16));
 INSERT INTO people
 SELECT u.user_id::bigint, e.embedding, s.embedding
 FROM embrec.user_embeddings AS e
 JOIN embrec.user_embeddings AS s USING (model_run_id, user_index)
 JOIN embrec.users AS u USING (user_index)
-WHERE e.part = 'preference' AND s.part = 'similarity';
+WHERE e.part = 'preference' AND s.part = 'similarity'
+AND e.model_run_id = (SELECT model_run_id FROM embrec.answering_run);
 ANALYZE items, people"""
 
 
@@ -141,23 +138,6 @@ def plain_pgvector(movies: range, users: range) -> Iterator[Question]:
         yield Question("plain pgvector", what, statement, ids, before=index, exact=statement)
 
 
-def ask(postgres: Server, question: Question, clients: int, seconds: float, protocol: str = "prepared") -> Any:
-    """Ask from several connections; returns latencies, answers a second, and the server's CPU time for one."""
-    chosen = [f"\\set {name} random({ids[0]}, {ids[-1]})" for name, ids in question.ids.items()]
-    # The last line makes pgbench read its clock again, or an immediate answer would seem to take no time.
-    script = "\n".join([*chosen, question.statement + ";", "\\set answered 1\n"])
-    with tempfile.TemporaryDirectory(prefix="embrec-bench-") as directory:
-        (Path(directory) / "script").write_text(script)
-        command = [str(find_binaries() / "pgbench"), "-n", "-M", protocol, "-c", str(clients), "-j", "1"]
-        command += ["-T", str(seconds), "--exit-on-abort", "-l", "-f", "script", postgres.url]
-        before = postgres.cpu_seconds()
-        subprocess.run(command, cwd=directory, env=config.server_environment(), check=True, capture_output=True)
-        time.sleep(0.2)  # until its last processes end
-        cpu = postgres.cpu_seconds() - before
-        log = np.concatenate([np.loadtxt(path, ndmin=2) for path in Path(directory).glob("pgbench_log*")])
-    return in_memory.figures(log[:, 2] / 1e6, log[:, 4] + log[:, 5] / 1e6, cpu)
-
-
 def answers(postgres: Server, question: Question, seconds: float) -> dict[str, Any]:
     """Measure a row of results: one question, from different numbers of clients."""
     with postgres.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
@@ -166,9 +146,10 @@ def answers(postgres: Server, question: Question, seconds: float) -> dict[str, A
             preparing = timed(lambda: connection.exec_driver_sql(question.before))
         found = recall(connection, question, min(100, int(20 * seconds))) if question.exact else None
     row = {"who": question.who, "what": question.what, "target": question.target, "recall": found}
-    row["clients"] = {clients: ask(postgres, question, clients, seconds) for clients in CLIENTS}
+    asked = question.statement, question.ids
+    row["clients"] = {clients: ask(postgres, *asked, clients, seconds) for clients in CLIENTS}
     if question.who == "embrec":
-        row["not prepared"] = ask(postgres, question, 1, seconds, "extended")
+        row["not prepared"] = ask(postgres, *asked, 1, seconds, "extended")
     print(json.dumps(row | {"preparing": round(preparing, 1)}), file=sys.stderr, flush=True)
     return row
 
@@ -223,6 +204,8 @@ def measure(size: str, seconds: int, shared_buffers: str = "256MB") -> dict[str,
         found["rows"] = [answers(postgres, question, seconds) for question in asked]
         found["a million predictions"] = a_million_predictions(postgres, size)
         found["all lists"] = all_lists(postgres)
+    import in_memory  # needs implicit, which other measurements do without
+
     found["rows"] += in_memory.measure(columns, asked[2].ids["user"], CLIENTS, seconds)
     print("serving", size, json.dumps(found), file=sys.stderr, flush=True)
     return found

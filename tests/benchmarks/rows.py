@@ -1,0 +1,224 @@
+"""The rows of the table of targets: for each its name, its size, its measurement, and its lines on the page."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import rows_answers
+import rows_bulk
+import rows_training
+from stages import Bench
+
+Found = dict[str, dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line of the table of targets: a figure of our build, and its bound.
+
+    Attributes:
+        what: Description.
+        figure: Name of the figure.
+        at_most: Greatest ratio to the contender in ``over`` that meets the target, or None.
+        at_least: Least ratio that meets it, or None.
+        over: Contender that ours is divided by; empty if the bounds are of the figure itself.
+        ours: Contender that is divided.
+        target: The target in words, if the bound alone does not say it.
+    """
+
+    what: str
+    figure: str
+    at_most: float | None = None
+    at_least: float | None = None
+    over: str = "baseline"
+    ours: str = "ours"
+    target: str = ""
+
+
+@dataclass(frozen=True)
+class Row:
+    """A measurement of both builds in turn.
+
+    Attributes:
+        group: Make's target that measures it: ``small``, ``scale`` or ``serving``.
+        size: Its size; see :func:`stages.size_of`.
+        times: Number of measurements of each contender, of which the page shows the median.
+        measure: Function of the bench, the size and the number of measurements.
+        lines: Lines of the table of targets.
+    """
+
+    group: str
+    size: str
+    times: int
+    measure: Callable[[Bench, str, int], Found]
+    lines: tuple[Line, ...]
+
+    def run(self, bench: Bench, size: str | None = None, times: int | None = None) -> dict[str, Any]:
+        """Measure; returns the size, the number of measurements and each contender's figures."""
+        chosen, count = size or self.size, times or self.times
+        return {"size": chosen, "times": count, "figures": self.measure(bench, chosen, count)}
+
+
+NO_WORSE = "no worse, within .2 %"
+ROWS = {
+    "train-ml-100k": Row(
+        "small",
+        "ml-100k",
+        5,
+        rows_training.movielens,
+        (
+            Line("`embrec train`, MovieLens 100K, prompt to prompt, seconds", "wall s", 0.7),
+            Line("the same, CPU seconds of client and server", "CPU s", 0.7),
+        ),
+    ),
+    "train-1m": Row(
+        "small",
+        "1m",
+        5,
+        rows_training.default,
+        (
+            Line("default training, 0.8M ratings, 6k x 4k, CPU seconds", "CPU s", 1 / 2.5),
+            Line("the same, RMSE of held-out ratings", "RMSE", 1.002, target=NO_WORSE),
+            Line("the same, NDCG@10", "NDCG@10", at_least=0.99, target="no worse, within 1 %"),
+        ),
+    ),
+    "train-wide": Row(
+        "small",
+        "wide",
+        3,
+        rows_training.default,
+        (
+            Line("default training, 100,000 ratings, 600 x 10k, CPU seconds", "CPU s", 0.1),
+            Line("the same, peak memory, MB", "peak MB", 0.1),
+        ),
+    ),
+    "sweep": Row(
+        "small",
+        "2m",
+        3,
+        rows_training.sweep,
+        (
+            Line("a sweep, beside an iteration of myFM, CPU seconds", "CPU s", 0.15, over="myFM"),
+            Line("serial share of a sweep", "serial share", 0.05, over=""),
+        ),
+    ),
+    "titles": Row(
+        "small",
+        "1000x300000x20000",
+        9,
+        rows_answers.titles,
+        (
+            Line("find_movies, 300,000 titles, p50 in ms", "find_movies ms", 20, over=""),
+            Line("suggest_movies, 300,000 titles, p50 in ms", "suggest_movies ms", 20, over=""),
+        ),
+    ),
+    "load": Row(
+        "scale",
+        "20m",
+        3,
+        rows_bulk.load,
+        (
+            Line(
+                "load, 20M ratings from CSV, beside raw COPY with key, M ratings a second",
+                "M ratings a second",
+                at_least=0.65,
+                over="raw COPY",
+            ),
+        ),
+    ),
+    "train-20m": Row(
+        "scale",
+        "20m",
+        1,
+        rows_training.default,
+        (
+            Line("default training, 20M ratings, 1M x 10k, the fit, seconds", "fit s", 1 / 4),
+            Line("the same, the whole command, seconds", "wall s", 1 / 4),
+            Line("the same, peak memory, MB", "peak MB", 1 / 2.5),
+            Line("the same, RMSE of held-out ratings", "RMSE", 1.002, target=NO_WORSE),
+            Line("the same, NDCG@10", "NDCG@10", at_least=0.99, target="no worse, within 1 %"),
+        ),
+    ),
+    "stored": Row(
+        "scale",
+        "20m",
+        1,
+        rows_bulk.stored,
+        (Line("stored per user and run, with keys, bytes", "bytes a user", 500, over=""),),
+    ),
+    "recommend": Row(
+        "scale",
+        "20m",
+        5,
+        rows_answers.recommend,
+        (
+            Line("recommend, filters, seen left out, 1M x 10k, server CPU ms", "CPU ms", 1 / 3.5),
+            Line("the same, beside a plain pgvector scan", "CPU ms", 0.4, over="plain pgvector"),
+        ),
+    ),
+    "clients": Row(
+        "scale",
+        "20m",
+        5,
+        rows_answers.clients,
+        (Line("recommendations a second, 8 clients", "a second", at_least=3),),
+    ),
+    "first": Row(
+        "scale",
+        "20m",
+        5,
+        rows_answers.first,
+        (Line("first recommend on a new connection, p50 in ms", "p50 ms", 1 / 2),),
+    ),
+    "pairs": Row(
+        "scale",
+        "20m",
+        3,
+        rows_answers.pairs,
+        (Line("predict_ratings, a million pairs, CPU seconds of the server", "server CPU s", 0.6),),
+    ),
+    "add": Row(
+        "scale",
+        "20m",
+        5,
+        rows_answers.add,
+        (Line("add a rating and recommend, p50 in ms", "p50 ms", 1 / 2),),
+    ),
+    "watermark": Row(
+        "scale",
+        "20m",
+        5,
+        rows_bulk.watermark,
+        (Line("ten thousand new rows into 20M, by a watermark, seconds", "wall s", 1 / 5),),
+    ),
+    "refresh": Row(
+        "scale",
+        "20m",
+        2,
+        rows_bulk.refresh,
+        (
+            Line("refresh, 1,000 new movies with 20,000 ratings, 1M users, seconds", "wall s", 1 / 10),
+            Line("the same, CPU seconds of client and server", "CPU s", 1 / 10),
+        ),
+    ),
+    "quick": Row(
+        "scale",
+        "20m",
+        1,
+        rows_training.quick,
+        (Line("`embrec train --draws 0`, 20M ratings, seconds", "wall s", 1 / 5),),
+    ),
+    "catalogues": Row(
+        "serving",
+        "5m",
+        5,
+        rows_answers.catalogues,
+        (
+            Line("recommend, filters, 100k movies, server CPU ms, beside 10k", "CPU ms", 2, over="10k", ours="100k"),
+            Line("recommend, filters, 1M movies, server CPU ms, beside 10k", "CPU ms", 2, over="10k", ours="1M"),
+            Line("recommend, filters, 100k movies, server CPU ms", "CPU ms", over="baseline, 100k", ours="100k"),
+        ),
+    ),
+}

@@ -1,0 +1,169 @@
+"""Answers of both builds in turn, in the server's CPU time and as a client waits for them."""
+
+from __future__ import annotations
+
+import re
+import statistics
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import psycopg
+import pyarrow as pa
+import pyarrow.csv
+from asking import ask
+from servers import Database, timed
+from serving import FILTERS, PLAIN, PLAIN_FILTERS, PLAIN_TABLES, RATED
+from stages import Bench, Figures, Site, Stage, in_turn, of_activity, size_of
+
+MANY_CLIENTS = 8
+CONNECTIONS = 20
+PAIRS = 1_000_000
+RECOMMEND = f"SELECT * FROM embrec.recommend_movies(CAST(:user AS text), {FILTERS})"
+ADD = "SELECT embrec.add_rating(CAST(:user AS text), CAST(:movie AS text), CAST(:stars AS real))"
+# The catalogues that are compared, and how many times as many movies as the first each has.
+CATALOGUES = {"10k": 1, "100k": 10, "1M": 100}
+
+Found = dict[str, dict[str, Any]]
+
+
+def asked(bench: Bench, database: Database, statement: str, ids: Mapping[str, range], clients: int = 1) -> Figures:
+    """Ask for the bench's seconds, and return figures by the names of the table."""
+    found = ask(database, statement, ids, clients, bench.seconds)
+    return {"p50 ms": found["p50"], "CPU ms": found["cpu"], "a second": found["rate"]}
+
+
+def typical(stage: Stage) -> dict[str, range]:
+    """Return users with some hundred ratings, as ids of a question."""
+    return {"user": of_activity(stage.training, RATED, max(stage.size.users // 50, 1))}
+
+
+def each(stage: Stage, measure: Callable[[Site], Figures]) -> dict[str, Callable[[int], Figures]]:
+    """Return the measurement of each build's site."""
+    return {name: lambda _, site=site: measure(site) for name, site in stage.sites.items()}
+
+
+def recommend(bench: Bench, size: str, times: int) -> Found:
+    """Measure recommendations with filters, and plain pgvector's scan of the baseline's vectors."""
+    stage = bench.trained(size_of(size))
+    ids, plain = typical(stage), stage.sites["baseline"].database
+    tables = re.sub(r"vector\(\d+\)", "vector", PLAIN_TABLES)  # a run of few movies has shorter vectors
+    plain.run("DROP TABLE IF EXISTS items, people", *tables.split(";"), "VACUUM items, people")
+    scan = PLAIN.format(table="items", index="user", other="people", distance="<#>", where=PLAIN_FILTERS)
+    measures = each(stage, lambda site: asked(bench, site.database, RECOMMEND, ids))
+    return in_turn(times, {**measures, "plain pgvector": lambda _: asked(bench, plain, scan, ids)})
+
+
+def clients(bench: Bench, size: str, times: int) -> Found:
+    """Measure recommendations a second from several clients at once."""
+    stage = bench.trained(size_of(size))
+    ids = typical(stage)
+    return in_turn(times, each(stage, lambda site: asked(bench, site.database, RECOMMEND, ids, MANY_CLIENTS)))
+
+
+def add(bench: Bench, size: str, times: int) -> Found:
+    """Measure a rating that is added and the recommendation that follows it."""
+    stage = bench.trained(size_of(size))
+    ids = typical(stage) | {"movie": range(stage.size.movies), "stars": range(1, 6)}
+    return in_turn(times, each(stage, lambda site: asked(bench, site.database, f"{ADD};\n{RECOMMEND}", ids)))
+
+
+def first(bench: Bench, size: str, times: int) -> Found:
+    """Measure the first recommendation of each of several connections, without the time to connect."""
+    stage = bench.trained(size_of(size))
+    users = np.random.default_rng(0).choice(typical(stage)["user"], CONNECTIONS)
+
+    def of_site(site: Site) -> Figures:
+        seconds = []
+        for user in users:
+            with psycopg.connect(site.database.url) as connection:
+                begin = time.perf_counter()
+                connection.execute("SELECT * FROM embrec.recommend_movies(%s)", [str(user)]).fetchall()
+                seconds.append(time.perf_counter() - begin)
+        return {"p50 ms": statistics.median(seconds) * 1e3}
+
+    return in_turn(times, each(stage, of_site))
+
+
+def pairs(bench: Bench, size: str, times: int) -> Found:
+    """Measure one statement that predicts the ratings of random pairs."""
+    stage = bench.trained(size_of(size))
+    random = np.random.default_rng(0)
+    asked_of = [
+        [str(number) for number in random.integers(0, count, min(PAIRS, stage.size.ratings))]
+        for count in (stage.size.users, stage.size.movies)
+    ]
+    statement = "SELECT user_id, movie_id, predicted_rating FROM embrec.predict_ratings(%s, %s)"
+
+    def of_site(site: Site) -> Figures:
+        found: Figures = {}
+        with psycopg.connect(site.database.url) as connection, site.database.costs(found):
+            cursor = connection.cursor(binary=True)
+            found["wall s"] = timed(lambda: cursor.execute(statement, asked_of).fetchall())
+        return found
+
+    return in_turn(times, each(stage, of_site))
+
+
+def catalogues(bench: Bench, size: str, times: int) -> Found:
+    """Measure recommendations of our build from catalogues of ten and a hundred times as many movies.
+
+    The baseline is measured at ten times alone: its index of a hundred times as many takes too long.
+    """
+    smallest = size_of(size)
+    sizes = {name: replace(smallest, movies=smallest.movies * factor) for name, factor in CATALOGUES.items()}
+    measures = {}
+    for name, each_size in sizes.items():
+        stage = bench.trained(each_size, "ours")
+        ids, site = typical(stage), stage.sites["ours"]
+        measures[name] = lambda _, site=site, ids=ids: asked(bench, site.database, RECOMMEND, ids)
+    stage = bench.trained(sizes["100k"], "baseline")
+    baseline, ids = stage.sites["baseline"], typical(stage)
+    return in_turn(times, {**measures, "baseline, 100k": lambda _: asked(bench, baseline.database, RECOMMEND, ids)})
+
+
+def titles(bench: Bench, size: str, times: int) -> Found:
+    """Measure searches of titles by words, and of mistyped titles, in a catalogue of made-up titles.
+
+    Each measurement is of another title. The first one of each build warms up, and is not counted.
+    """
+    stage = bench.loaded(size_of(size))
+    random = np.random.default_rng(0)
+    known = made_titles(stage.size.movies, random)
+    pa.csv.write_csv(pa.table({"movie_id": range(len(known)), "title": known}), stage.directory / "titles.csv")
+    chosen = [known[number].split(" (")[0] for number in random.integers(0, len(known), times + 1)]
+    for site in stage.sites.values():
+        site.embrec("load", str(stage.directory / "ratings.csv"), "--movies", str(stage.directory / "titles.csv"))
+        site.database.run("VACUUM (ANALYZE)")
+        search(site, chosen[-1])
+    return in_turn(
+        times, {name: lambda number, site=site: search(site, chosen[number]) for name, site in stage.sites.items()}
+    )
+
+
+def search(site: Site, title: str) -> Figures:
+    """Return the milliseconds of a search by two of a title's words, and by the title without its fourth letter."""
+    queries = {"find_movies": " ".join(title.split()[:2]), "suggest_movies": title[:3] + title[4:]}
+    found = {}
+    with psycopg.connect(site.database.url) as connection:
+        connection.execute("SELECT 1")
+        for function, query in queries.items():
+            statement = f"SELECT * FROM embrec.{function}(%s)"
+            found[f"{function} ms"] = timed(lambda: connection.execute(statement, [query]).fetchall()) * 1e3  # noqa: B023
+    return found
+
+
+def made_titles(count: int, random: np.random.Generator) -> list[str]:
+    """Return titles of two to five words and a year. Words have made-up syllables, and follow Zipf's law."""
+    syllables = [first + second for first in "bdfgklmnprstvw" for second in ("a", "e", "i", "o", "u", "an", "er", "il")]
+    words = sorted({"".join(random.choice(syllables, random.integers(1, 4))) for _ in range(30_000)})
+    frequency = random.permutation(1 / np.arange(10, len(words) + 10))
+    lengths = random.integers(2, 6, count)
+    drawn = iter(random.choice(words, lengths.sum(), p=frequency / frequency.sum()))
+    years = random.integers(1920, 2025, count)
+    return [
+        " ".join(next(drawn).capitalize() for _ in range(length)) + f" ({year})"
+        for length, year in zip(lengths, years, strict=True)
+    ]

@@ -1,0 +1,117 @@
+"""Loads, what a run stores, and what follows a change of the ratings, by both builds in turn."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import bulk_paths
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv
+from stages import Bench, Figures, Site, Stage, in_turn, size_of
+
+NEW_ROWS = 10_000
+NEW_MOVIES, RATINGS_EACH = 1_000, 20
+
+Found = dict[str, dict[str, Any]]
+
+
+def load(bench: Bench, size: str, times: int) -> Found:
+    """Measure first loads from CSV, and raw COPY of the same rows and their primary key."""
+    stage = bench.loaded(size_of(size))
+    count = len(stage.training[0])
+
+    def by_build(build: str, number: int) -> Figures:
+        site = bench.site(build, f"load{number}")
+        try:
+            site.load(*stage.files())
+        finally:
+            bench.drop(site)
+        costs = site.costs["load"][0]
+        return costs | {"M ratings a second": count / costs["wall s"] / 1e6}
+
+    def raw(number: int) -> Figures:
+        site = bench.site("ours", f"raw{number}")
+        try:
+            seconds = bulk_paths.raw_ratings(site.database, stage.directory, stage.directory / "ratings.csv")
+        finally:
+            bench.drop(site)
+        wall = sum(seconds.values())
+        return {"wall s": wall, "M ratings a second": count / wall / 1e6}
+
+    builds = {name: lambda number, name=name: by_build(name, number) for name in stage.sites}
+    return in_turn(times, {**builds, "raw COPY": raw})
+
+
+def stored(bench: Bench, size: str, times: int) -> Found:
+    """Measure the bytes of the published run's vectors of users, with keys, for each user; HNSW indexes are apart."""
+    stage = bench.trained(size_of(size))
+    return in_turn(times, {name: lambda _, site=site: bytes_stored(site) for name, site in stage.sites.items()})
+
+
+def bytes_stored(site: Site) -> Figures:
+    """Return the bytes of the answering run's vectors of users, by user."""
+    run = site.database.scalar("SELECT model_run_id FROM embrec.answering_run")
+    leaves = f"""
+        SELECT t.relid FROM pg_partition_tree('embrec.user_embeddings') AS t
+        WHERE t.isleaf AND t.relid::text LIKE '%\\_run\\_{run}\\_%'
+    """
+    indexes = f"""
+        SELECT coalesce(sum(pg_relation_size(i.indexrelid)), 0)::bigint
+        FROM pg_index AS i JOIN pg_class AS c ON c.oid = i.indexrelid JOIN pg_am AS a ON a.oid = c.relam
+        WHERE i.indrelid IN ({leaves}) AND a.amname"""
+    tables = site.database.scalar(f"SELECT sum(pg_table_size(t.relid))::bigint FROM ({leaves}) AS t")
+    users = site.database.scalar("SELECT count(*) FROM embrec.users")
+    keys, hnsw = (site.database.scalar(f"{indexes} {which} 'hnsw'") for which in ("<>", "="))
+    return {"bytes a user": (tables + keys) / users, "bytes of HNSW a user": hnsw / users}
+
+
+def watermark(bench: Bench, size: str, times: int) -> Found:
+    """Measure loads of a few new rows of a table of the same database, by a watermark."""
+    stage = bench.loaded(size_of(size))
+    arguments = ("load", "--from-table", "public.bought", "--watermark", "rated_at")
+    for site in stage.sites.values():
+        # The first load by the watermark finds one row.
+        site.database.run(
+            "CREATE TABLE public.bought (user_id bigint, movie_id bigint, rating real, rated_at timestamptz)",
+            "CREATE INDEX ON public.bought (rated_at)",
+            "INSERT INTO public.bought VALUES (1, 1, 3, now() - interval '1 day')",
+        )
+        site.embrec(*arguments)
+
+    def add(site: Site, number: int) -> Figures:
+        site.database.run(
+            f"INSERT INTO public.bought SELECT mod(n, {stage.size.users}), mod(n + {number}, {stage.size.movies}), 3,"
+            f" now() - interval '1 day' + interval '{number + 1} minutes' FROM generate_series(1, {NEW_ROWS}) AS n"
+        )
+        return site.embrec(*arguments)[0]
+
+    return in_turn(times, {name: lambda number, site=site: add(site, number) for name, site in stage.sites.items()})
+
+
+def refresh(bench: Bench, size: str, times: int) -> Found:
+    """Measure ``embrec refresh`` after a load of new movies with a few ratings each."""
+    stage = bench.trained(size_of(size))
+
+    def after_new_movies(site: Site, number: int) -> Figures:
+        site.embrec("load", *new_movies(stage, number))
+        return site.embrec("refresh")[0]
+
+    return in_turn(
+        times, {name: lambda number, site=site: after_new_movies(site, number) for name, site in stage.sites.items()}
+    )
+
+
+def new_movies(stage: Stage, number: int) -> tuple[str, ...]:
+    """Write files of new movies and their ratings, the same for both builds; returns arguments of a load."""
+    random = np.random.default_rng(number)
+    count = min(NEW_MOVIES, stage.size.movies // 10)
+    users = np.concatenate([random.choice(stage.size.users, RATINGS_EACH, False) for _ in range(count)])
+    names = np.array([f"new {number} {movie}" for movie in range(count)])
+    folder: Path = stage.directory
+    rows = {"user_id": users, "movie_id": np.repeat(names, RATINGS_EACH), "rating": random.integers(1, 6, len(users))}
+    pa.csv.write_csv(pa.table(rows), folder / "new_ratings.csv")
+    known = {"movie_id": names, "title": names, "genres": ["Drama"] * count, "release_year": [2020] * count}
+    pa.csv.write_csv(pa.table(known), folder / "new_movies.csv")
+    return str(folder / "new_ratings.csv"), "--movies", str(folder / "new_movies.csv")
