@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 import click
 import sqlalchemy as sa
 
-from embrec import config, db
+from embrec import config, db, kernels
 from embrec.cli.common import database_option, engine, where
 from embrec.errors import EmbrecError, RequirementError, RunError, SchemaError, UnreachableError
 from embrec.runs.publishing import as_trained
@@ -189,7 +189,12 @@ def _training() -> str:
         versions = [f"{name} {importlib.metadata.version(name)}" for name in ("keras", "tensorflow")]
     except importlib.metadata.PackageNotFoundError as error:
         raise _Advice(f"not installed; to train here: {config.install_command('train')}") from error
-    return ", ".join(versions)
+    if kernels.in_use() == "NumPy":
+        raise _Advice(
+            f"{', '.join(versions)}, without compiled kernels, so that a training takes several times longer; install "
+            f"a C compiler (gcc or clang), then run: {config.install_command('train')}"
+        )
+    return f"{', '.join(versions)}, kernels {kernels.in_use()}"
 
 
 def _settings(connection: sa.Connection) -> str:

@@ -12,6 +12,8 @@ from embrec.errors import ArgumentError
 
 # A vector's length is a multiple of 16 single-precision numbers: a cache line.
 LANES = 16
+# At most 1,024 numbers: a row's sums then have half a million.
+_LONGEST = 1 << 10
 # At most 65,536 leaves, so that their numbers fit 16 bits.
 _MOST_LEAVES = 1 << 16
 
@@ -91,7 +93,8 @@ class Groups:
         Raises:
             ArgumentError: It is not a slice of these rows with a step of 1.
         """
-        if rows.step not in (None, 1) or not 0 <= rows.start <= rows.stop <= len(self):
+        whole = isinstance(rows.start, int | np.integer) and isinstance(rows.stop, int | np.integer)
+        if rows.step not in (None, 1) or not whole or not 0 <= rows.start <= rows.stop <= len(self):
             raise ArgumentError(f"rows is {rows}, which is no part of the {len(self)} rows. Pass slice(begin, end).")
         return int(rows.stop - rows.start)
 
@@ -178,6 +181,8 @@ def check_vectors(name: str, array: NDArray[Any], rows: int | None) -> int:
     """
     check(name, array, np.float32, (rows, None))
     width = int(array.shape[1])
-    if not width or width % LANES:
-        raise ArgumentError(f"{name} has {width} columns. Pad it with zeros to a multiple of {LANES}.")
+    if not 0 < width <= _LONGEST or width % LANES:
+        raise ArgumentError(
+            f"{name} has {width} columns. Pad it with zeros to a multiple of {LANES}, at most {_LONGEST}."
+        )
     return width

@@ -17,14 +17,14 @@ from embrec.kernels.arrays import Drawn, Groups, Sums
 Floats = NDArray[np.float32]
 name = "NumPy"
 
-# Rows are summed in blocks of about 262,144 ratings, and solved in blocks of about 2 million numbers (8 MB), because
-# what is computed for a block should stay in the processor's caches.
-_BLOCK_RATINGS, _BLOCK_NUMBERS = 1 << 18, 1 << 21
-# Numbers are drawn in blocks of 16,384, which stay in the cache between the steps.
-_BLOCK_NORMALS = 1 << 14
+# Rows are summed in blocks of about 262,144 ratings, and solved in blocks whose sums are a million numbers (4 MB),
+# because what is computed for a block should stay in the processor's caches.
+_BLOCK_RATINGS, _BLOCK_NUMBERS = 1 << 18, 1 << 20
+# Products are computed in blocks of 2,048 rows, and normal numbers in blocks of 16,384, for the same reason.
+_BLOCK_PRODUCTS, _BLOCK_NORMALS = 1 << 11, 1 << 14
 
 # Coefficients of minimax polynomials, lowest power first: log(1 + x) = x - x^2 / 2 + x^3 P(x) for |x| <= 1 / 3,
-# sin(x) = x + x^3 P(x^2) and cos(x) = 1 - x^2 / 2 + x^4 P(x^2) for |x| <= pi / 4. kernels.c has the same.
+# sin(x) = x + x^3 P(x^2) and cos(x) = 1 - x^2 / 2 + x^4 P(x^2) for |x| <= pi / 4. normals.h has the same.
 _LOG = (0.33333224, -0.24999689, 0.20010044, -0.16685466, 0.14010926, -0.12115108, 0.1396242, -0.13191736)
 _SIN = (-0.16666655, 0.008332178, -0.000195173)
 _COS = (0.041666646, -0.0013887368, 2.4438452e-05)
@@ -122,10 +122,11 @@ def _numbered(others: NDArray[np.int32], count: int) -> tuple[NDArray[np.int64],
 def _products(features: Floats, weighted: Floats) -> Floats:
     """Return the lower triangles of the outer products of each row."""
     rows, width = features.shape
-    out = np.empty((rows, width * (width + 1) // 2), np.float32)
-    for row in range(width):
-        begin = row * (row + 1) // 2
-        np.multiply(weighted[:, : row + 1], features[:, row, np.newaxis], out=out[:, begin : begin + row + 1])
+    down, across = np.tril_indices(width)
+    out = np.empty((rows, len(down)), np.float32)
+    for begin in range(0, rows, _BLOCK_PRODUCTS):
+        block = slice(begin, begin + _BLOCK_PRODUCTS)
+        np.multiply(np.take(weighted[block], down, 1), np.take(features[block], across, 1), out=out[block])
     return out
 
 
@@ -147,8 +148,9 @@ def _incidence(starts: NDArray[np.int32], columns: NDArray[np.int32], count: int
 
 
 def _blocks(groups: Groups, rows: slice) -> Iterator[slice]:
-    """Cut rows into blocks of ``_BLOCK_RATINGS`` ratings; a row counts as 8 more, because its sums take memory."""
-    sizes = groups.starts[rows.start : rows.stop + 1] + 8 * np.arange(rows.stop - rows.start + 1)
+    """Cut rows into blocks of ``_BLOCK_RATINGS`` ratings in a leaf; a row counts as 8 more: its sums take memory."""
+    leaves = 1 if groups.cuts is None else len(groups.cuts) - 1
+    sizes = groups.starts[rows.start : rows.stop + 1] // leaves + 8 * np.arange(rows.stop - rows.start + 1)
     begin = 0
     while begin < len(sizes) - 1:
         end = max(int(np.searchsorted(sizes, sizes[begin] + _BLOCK_RATINGS, side="right")) - 1, begin + 1)
@@ -189,41 +191,55 @@ def _by_tree(groups: Groups, rows: slice, of_leaf: Callable[[NDArray[np.int32], 
 
 def draw(sums: Sums, prior_means: Floats, precision: Floats, noises: Floats, normal: Floats, out: Drawn) -> None:
     """Fill ``out`` with posterior draws."""
-    rows, width = normal.shape
-    down, across = np.tril_indices(width)
-    size = max(_BLOCK_NUMBERS // (width * (width + 1)), 1)
-    for block in (slice(begin, begin + size) for begin in range(0, rows, size)):
-        mine, weights = sums.part(block), noises[block] ** -2
-        equations = np.zeros((width + 1, width, len(weights)), np.float32)
-        equations[down, across] = mine.products.T * weights + precision[down, across, np.newaxis]
-        equations[width] = mine.moments.T * weights + precision @ prior_means[block].T
+    for block, mine in _transposed(sums):
+        means, weights = np.ascontiguousarray(prior_means[block].T), noises[block] ** -2
+        equations = np.empty((len(means) + 1, *means.shape), np.float32)
+        for row, products in enumerate(_triangle(mine.products)):
+            np.multiply(products, weights, out=equations[row, : row + 1])
+            equations[row, : row + 1] += precision[row, : row + 1, np.newaxis]
+        equations[-1] = mine.moments * weights
+        for column, mean in enumerate(means):
+            equations[-1] += precision[:, column, np.newaxis] * mean
         _eliminate(equations)
-        expected, noise = _solved(equations, np.stack([equations[width], normal[block].T]))
-        drawn = (expected + noise).T
-        out.expected[block], out.vectors[block], out.squares[block] = expected.T, drawn, _squares(mine, drawn)
+        expected, noise = _solved(equations, np.stack([equations[-1], normal[block].T]))
+        drawn = expected + noise
+        out.expected[block], out.vectors[block], out.squares[block] = expected.T, drawn.T, _squares(mine, drawn)
 
 
 def ridge(sums: Sums, penalties: Floats, scale: Floats, out: Floats) -> None:
     """Fill ``out`` with the solutions of ridge regressions."""
-    rows, width = out.shape
-    down, across = np.tril_indices(width)
-    diagonal = np.arange(width)
-    size = max(_BLOCK_NUMBERS // (width * (width + 1)), 1)
-    for block in (slice(begin, begin + size) for begin in range(0, rows, size)):
-        mine = sums.part(block)
-        equations = np.zeros((width + 1, width, len(mine.squares)), np.float32)
-        equations[down, across] = mine.products.T
-        equations[diagonal, diagonal] += penalties[block] * scale[:, np.newaxis]
-        equations[width] = mine.moments.T
+    for block, mine in _transposed(sums):
+        equations = np.empty((len(mine.moments) + 1, *mine.moments.shape), np.float32)
+        for row, products in enumerate(_triangle(mine.products)):
+            equations[row, : row + 1] = products
+            equations[row, row] += penalties[block] * scale[row]
+        equations[-1] = mine.moments
         _eliminate(equations)
-        out[block] = _solved(equations, equations[np.newaxis, width])[0].T
+        out[block] = _solved(equations, equations[np.newaxis, -1])[0].T
+
+
+def _transposed(sums: Sums) -> Iterator[tuple[slice, Sums]]:
+    """Yield blocks of rows, and their sums with the rows as the last axis.
+
+    Then every step handles all rows of a block, contiguous in memory, and no row depends on the others.
+    """
+    size = max(_BLOCK_NUMBERS // sums.products.shape[1], 1)
+    for begin in range(0, len(sums.squares), size):
+        block = slice(begin, begin + size)
+        yield block, Sums(*(np.ascontiguousarray(each.T) for each in sums.part(block)))
+
+
+def _triangle(packed: Floats) -> Iterator[Floats]:
+    """Yield the rows of lower triangles, which are packed along the first axis."""
+    begin = row = 0
+    while begin < len(packed):
+        row += 1
+        yield packed[begin : begin + row]
+        begin += row
 
 
 def _eliminate(equations: Floats) -> None:
-    """Turn A into its Cholesky factor L, and b, which is appended below A, into L^-1 b.
-
-    The rows are the last axis: then every step handles all of them, contiguous in memory.
-    """
+    """Turn A, of which only the lower triangle is read, into its Cholesky factor L, and b below A into L^-1 b."""
     width = equations.shape[1]
     for step in range(width):
         equations[step:, step] /= np.sqrt(equations[step, step])
@@ -244,11 +260,12 @@ def _solved(equations: Floats, right: Floats) -> Floats:
 
 def _squares(sums: Sums, vectors: Floats) -> Floats:
     """Return the sums of squared residuals: squares - 2 p . moments + p' products p."""
-    down, across = np.tril_indices(vectors.shape[1])
-    # A lower triangle holds each entry off the diagonal once instead of twice.
-    both = np.where(down == across, np.float32(1), np.float32(2))
-    explained = np.einsum("np,np->n", sums.products, vectors[:, down] * vectors[:, across] * both)
-    left = sums.squares - 2 * np.einsum("nd,nd->n", vectors, sums.moments) + explained
+    left = sums.squares.copy()
+    for row, products in enumerate(_triangle(sums.products)):
+        explained = -sums.moments[row]
+        for product, vector in zip(products[:row], vectors, strict=False):
+            explained += product * vector
+        left += vectors[row] * (2 * explained + products[row] * vectors[row])
     return np.asarray(np.maximum(left, np.float32(0)))
 
 

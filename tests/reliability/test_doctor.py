@@ -11,8 +11,9 @@ import sqlalchemy as sa
 from conftest import with_database
 from data import load_frame, rating_frame
 
-from embrec import config
+from embrec import config, kernels
 from embrec.errors import RunError
+from embrec.kernels import compiled, fallback
 from embrec.runs import publishing
 
 OUTER_PRODUCT = ("--model", "outer-product", "--epochs", "1", "--hidden-units", "3")
@@ -90,3 +91,16 @@ def test_vectors_that_were_changed_are_seen_and_not_published(embrec, engine: sa
             connection.execute(sa.text(f"INSERT INTO embrec.{table} SELECT * FROM public.kept"))
             connection.execute(sa.text("DROP TABLE public.kept"))
         assert embrec("doctor", "--database-url", url)[0] == 0
+
+
+def test_what_a_training_computes_with_is_named(embrec, monkeypatch: pytest.MonkeyPatch) -> None:
+    nowhere = ("doctor", "--database-url", "postgresql://127.0.0.1:1/x")
+    for each in compiled.variants():
+        monkeypatch.setattr(kernels, "_kernels", each)
+        assert re.search(rf"^ok    training: .*, kernels {re.escape(each.name)}$", embrec(*nowhere)[1], re.MULTILINE)
+    monkeypatch.setattr(kernels, "_kernels", fallback)
+    found = re.search(
+        r"^warn  training: .* install a C compiler \(gcc or clang\), then run: (.*)$", embrec(*nowhere)[1], re.MULTILINE
+    )
+    assert found
+    assert found[1] == config.install_command("train")
