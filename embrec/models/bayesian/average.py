@@ -1,64 +1,105 @@
-"""The posterior mean of the product of two factors, as one pair of factors of low rank."""
+"""The posterior mean of the product of two factors, as one pair of factors of low rank.
+
+The draws of each side are columns beside each other, so that the product of both sides' columns is the sum over draws.
+The columns are compressed to the largest singular vectors of that product as they come, because all draws of a million
+users would need gigabytes. A truncated singular value decomposition (SVD) of the product needs only the Gram matrices
+of both sides, which are small sums over rows.
+"""
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+import scipy.linalg
 from numpy.typing import NDArray
 
-from embrec.models.svd import largest
+from embrec.engines.threads import Threads
+from embrec.models.bayesian.spreads import Averaging
+from embrec.models.shards.tree import total
 
-# Posterior draws are compressed once they hold 16 million numbers (64 MB): compressing each one would be slow.
-_NUMBERS = 1 << 24
+Floats = NDArray[np.float32]
+
+# Between draws twice as many columns are kept as in the end. Draws are compressed once they have half as many more
+# columns: fewer would be compressed too often, and more need more memory.
+_KEPT, _MOST = 2.0, 3.0
 # Relative tolerance: squared singular values below this fraction of the largest are rounding noise and are dropped.
 _LEAST_SHARE = 1e-7
+# Fraction of the trace that is added to a Gram matrix's diagonal, so that its Cholesky factor exists.
+_JITTER = 1e-11
+
+
+def compressing(users: NDArray[np.float64], movies: NDArray[np.float64], rank: int) -> tuple[Floats, Floats]:
+    """Return the matrices that turn both sides' columns into the largest singular vectors of their product.
+
+    With users = Q R, the product is Q (R movies'), and R movies' movies R' has its left singular vectors. The new
+    columns of both sides have equal norms.
+
+    Args:
+        users: The users' Gram matrix, float64 of shape (columns, columns).
+        movies: The movies' likewise.
+        rank: Maximum number of new columns.
+    """
+    jitter = _JITTER * (np.trace(users) or 1.0) * np.eye(len(users))
+    upper = np.linalg.cholesky(users + jitter).T
+    squares, basis = np.linalg.eigh(upper @ movies @ upper.T)
+    squares, basis = squares[::-1][:rank], basis[:, ::-1][:, :rank]
+    real = squares > _LEAST_SHARE * max(squares[0], 0.0)
+    # Fix the signs of the singular vectors, or they would depend on the CPU: each LAPACK chooses its own signs.
+    basis = basis[:, real] * np.sign(basis[np.abs(basis[:, real]).argmax(axis=0), np.flatnonzero(real)])
+    roots = squares[real] ** 0.25
+    of_users = scipy.linalg.solve_triangular(upper, basis * roots)
+    return of_users.astype(np.float32), (upper.T @ basis / roots).astype(np.float32)
 
 
 class PosteriorMean:
-    """The running mean of users . movies' over all posterior draws, truncated to its largest singular vectors.
-
-    The draws are concatenated into two wide factors whose product is the sum. A truncated singular value decomposition
-    (SVD) uses only products with the factors: the users-by-movies matrix would not fit in memory.
+    """The conductor of the averages: when the workers compress them, and to what.
 
     Args:
-        rank: Number of columns to keep. Twice as many are kept between draws.
+        engine: The workers.
+        rank: Number of columns in the end.
+        rating_count: Number of ratings.
     """
 
-    def __init__(self, rank: int) -> None:
-        self._rank = rank
-        self._users: list[NDArray[np.float32]] = []
-        self._movies: list[NDArray[np.float32]] = []
-        self.draws = 0
+    def __init__(self, engine: Threads, rank: int, rating_count: int) -> None:
+        self._engine, self._rank, self._rating_count = engine, rank, rating_count
+        self._columns, self.draws = 0, 0
 
-    def add(self, users: NDArray[np.float32], movies: NDArray[np.float32]) -> None:
-        """Add a posterior draw: float32 of shapes (user_count, width) and (movie_count, width)."""
-        self._users.append(users)
-        self._movies.append(movies)
+    def add(self, noise: float, scales: tuple[float, float], width: int) -> None:
+        """Add the workers' last draw.
+
+        Args:
+            noise: Variance of a rating's noise if both scales are 1.
+            scales: Sum over ratings of the expected squares of the users' and of the movies' scales.
+            width: Number of columns of the draw.
+        """
+        engine = self._engine
+        count = self._rating_count
+        moments = [total(each)[0] / count for each in zip(*engine.get(engine.all("moments")), strict=True)]
+        of_users, of_movies = (noise * each / count for each in scales)
+        engine.get(engine.all("average", Averaging(of_users, of_movies, *moments)))
         self.draws += 1
-        columns = sum(each.shape[1] for each in self._users)
-        if columns > 4 * self._rank and columns * (len(users) + len(movies)) > _NUMBERS:
-            self._compress(2 * self._rank)
-
-    def factors(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Return the mean's factors, float32 of shapes (user_count, rank) and (movie_count, rank), of equal norms."""
-        self._compress(self._rank)
-        users, movies = self._users[0], self._movies[0]
-        scale = np.float32(1 / np.sqrt(self.draws))
-        padding = ((0, 0), (0, self._rank - users.shape[1]))
-        return np.pad(users * scale, padding), np.pad(movies * scale, padding)
+        self._columns += width
+        if self._columns + width > _MOST * self._rank:
+            self._compress(int(_KEPT * self._rank))
 
     def _compress(self, rank: int) -> None:
-        users, movies = (np.concatenate(each, axis=1) for each in (self._users, self._movies))
-        # Use the Gram matrix U'U if it is smaller than U.
-        gram = users.T @ users if users.shape[1] < len(users) else None
+        engine = self._engine
+        users, movies = (total(each)[0] for each in zip(*engine.get(engine.all("grams")), strict=True))
+        rights = compressing(users, movies, rank)
+        engine.get(engine.all("compress", *rights))
+        self._columns = rights[0].shape[1]
 
-        def product(block: NDArray[np.float32]) -> NDArray[np.float32]:
-            inner = movies.T @ block
-            return np.asarray(movies @ (users.T @ (users @ inner) if gram is None else gram @ inner))
+    def result(self) -> list[NDArray[Any]]:
+        """Return the mean's rows of users and of movies, the bias in the last column, and their standard deviations.
 
-        squares, basis = largest(product, len(movies), min(rank, *users.shape))
-        real = (
-            squares > _LEAST_SHARE * squares[0]
-        )  # smaller ones are rounding noise, and dividing by them would amplify it
-        basis, roots = basis[:, real], squares[real] ** 0.25
-        self._users = [(users @ (movies.T @ (basis / roots).astype(np.float32))).astype(np.float32)]
-        self._movies = [np.ascontiguousarray(basis * roots, np.float32)]
+        A user's deviation times a movie's is the standard deviation of the rating around its prediction.
+        """
+        engine, draws = self._engine, self.draws
+        self._compress(self._rank)
+        count = self._rating_count
+        found = engine.get(engine.all("finish", draws, self._rank))
+        moments = [total(each)[0] / count for each in zip(*found, strict=True)]
+        (sums,) = total(engine.get(engine.all("variances", draws, *moments)))
+        results = engine.get(engine.all("results", float(np.sqrt(sums / count))))
+        return [np.concatenate(each) for each in zip(*results, strict=True)]

@@ -1,162 +1,162 @@
-"""The prior of one side's vectors in Bayesian matrix factorisation, with a mean linear in side information.
+"""The prior of one side's vectors in Bayesian matrix factorisation, with a mean linear in features.
 
 A row's vector is N(mean + features . link, precision^-1). The mean and the precision have a Normal-Wishart prior
 (Salakhutdinov, Mnih, Bayesian probabilistic matrix factorization using Markov chain Monte Carlo, ICML 2008). The
-regression coefficients, named ``link`` here, have a normal prior whose precision is drawn too (Simm et al., Macau:
-scalable Bayesian factorization with high-dimensional side information using MCMC, 2015).
+regression coefficients, named ``link`` here, have a normal prior with that precision times a penalty, which is drawn too
+(Simm et al., Macau: scalable Bayesian factorization with high-dimensional side information using MCMC, 2015).
+
+The precision is drawn with the coefficients integrated out. Given coefficients it could hardly move if there are more
+features than rows: most coefficients are then drawn from the prior alone, with the last precision.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any, NamedTuple, Protocol
+
 import numpy as np
 import scipy.linalg
-import scipy.sparse
 from numpy.typing import NDArray
 
-# With at most 3,000 rows or features the feature matrix is decomposed once. Beyond, the decomposition would be slow,
-# and conjugate gradients solve for the regression coefficients.
-_DECOMPOSED = 3_000
-# Relative tolerance: squared singular values below this fraction of the largest are rounding noise and are dropped.
-_LEAST_SHARE = 1e-6
-# Conjugate gradients stop at a relative residual of 1 %, which is small beside the noise of a draw, or after 30 steps.
-_LEFT_OVER, _MOST_GRADIENT_STEPS = 0.01, 30
-_TINY = np.float32(1e-30)
+from embrec.models.bayesian.features import Basis
+
 # The prior of the mean weighs as much as 2 rows, which regularizes the mean of few rows.
 _MEAN_ROWS = 2.0
+
+Matrix = NDArray[np.float64]
+
+
+class Described(NamedTuple):
+    """Sums over the vectors of all rows.
+
+    Attributes:
+        sums: Their sum, float64 of shape (width,).
+        products: The sum of their outer products, float64 of shape (width, width).
+        projected: The transposed basis times the vectors, float32 of shape (columns, width), if there is a basis.
+    """
+
+    sums: NDArray[np.float64]
+    products: Matrix
+    projected: NDArray[np.float32] | None = None
+
+
+class Drawn(NamedTuple):
+    """A draw of the coefficients.
+
+    Attributes:
+        products: The sum of their outer products, float64 of shape (width, width).
+        added: The sum of what the features add to all rows, float64 of shape (width,).
+    """
+
+    products: Matrix
+    added: NDArray[np.float64]
+
+
+class Link(Protocol):
+    """The regression of vectors on features.
+
+    Attributes:
+        count: The number of coefficients of each column.
+        coefficients: Coefficients of the side's basis, float32 of shape (columns, width); None if there is none.
+        slices: References to other coefficients that the users need to be drawn.
+    """
+
+    count: int
+    coefficients: NDArray[np.float32] | None
+    slices: Sequence[Any]
+
+    def unexplained(
+        self, sweep: int, described: Described, residual: Matrix, mean: NDArray[np.float32], penalty: float
+    ) -> Matrix:
+        """Return the outer products of the vectors less their mean that the features leave unexplained.
+
+        Args:
+            sweep: The sweep.
+            described: The sums over the vectors.
+            residual: The outer products of the vectors less their mean.
+            mean: The mean.
+            penalty: The penalty of the coefficients.
+        """
+
+    def draw(self, sweep: int, lower: NDArray[np.float32], penalty: float, random: np.random.Generator) -> Drawn:
+        """Draw the coefficients. A row of standard normal numbers times ``lower`` has the vectors' covariance."""
 
 
 class LinkedPrior:
     """The prior's parameters, drawn anew by :meth:`update`.
 
     Args:
-        features: Sparse, of shape (row_count, feature_count).
-        width: Length of a row's vector.
-        random: The random generator to draw from.
+        width: Length of a vector.
+        rows: Number of rows.
+        link: The regression on the features.
 
     Attributes:
+        mean: float32 of shape (width,).
         precision: float64 of shape (width, width).
+        link: The regression.
     """
 
-    def __init__(self, features: scipy.sparse.csr_array, width: int, random: np.random.Generator) -> None:
-        self._random = random
-        self._mean = np.zeros(width, np.float32)
+    def __init__(self, width: int, rows: int, link: Link) -> None:
+        self._rows, self.link = rows, link
+        self.mean = np.zeros(width, np.float32)
         self.precision = np.eye(width)
-        kind = _DecomposedLink if min(features.shape) <= _DECOMPOSED else _SolvedLink
-        self._link = kind(features.astype(np.float32), width)
-        self._link_precision = 10.0
+        self._penalty = 10.0
 
-    def means(self) -> NDArray[np.float32]:
-        """Return each row's prior mean, float32 of shape (row_count, width)."""
-        return self._mean + self._link.of_rows
-
-    def update(self, rows: NDArray[np.float32]) -> None:
-        """Draw the parameters given the rows, float32 of shape (row_count, width)."""
-        self._draw_mean_and_precision(rows - self._link.of_rows)
-        self._draw_link(rows - self._mean)
-
-    def _draw_mean_and_precision(self, residual: NDArray[np.float32]) -> None:
-        count, width = residual.shape
-        average = residual.mean(axis=0, dtype=np.float64)
-        centred = residual - average.astype(np.float32)
-        spread = np.eye(width) + (centred.T @ centred).astype(np.float64)
-        spread += (_MEAN_ROWS * count / (_MEAN_ROWS + count)) * np.outer(average, average)
-        spread += self._link_precision * (self._link.values.T @ self._link.values).astype(np.float64)
-        self.precision = self._wishart(width + count + len(self._link.values), scipy.linalg.inv(spread))
-        mean = count * average / (_MEAN_ROWS + count) + self._noise(1)[0] / np.sqrt(_MEAN_ROWS + count)
-        self._mean = mean.astype(np.float32)
-
-    def _draw_link(self, vectors: NDArray[np.float32]) -> None:
-        if not len(self._link.values):
-            return
-        noises = self._noise(self._link.noises)
-        self._link.draw(vectors, self._link_precision, noises)
-        size = np.sum((self._link.values @ self.precision) * self._link.values)
-        self._link_precision = self._random.gamma((1 + self._link.values.size) / 2, 2 / (1 + size))
-
-    def _wishart(self, freedom: int, scale: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Draw from a Wishart distribution by Bartlett's decomposition (1933); importing scipy.stats takes 0.5 s."""
-        factor = np.tril(self._random.standard_normal(scale.shape), -1)
-        np.fill_diagonal(factor, np.sqrt(self._random.chisquare(freedom - np.arange(len(scale)))))
-        factor = np.linalg.cholesky(scale) @ factor
-        return factor @ factor.T
-
-    def _noise(self, count: int) -> NDArray[np.float32]:
-        """Draw ``count`` rows from N(0, precision^-1)."""
-        lower = np.linalg.inv(np.linalg.cholesky(self.precision)).astype(np.float32)
-        return self._random.standard_normal((count, len(lower)), np.float32) @ lower
+    def update(self, sweep: int, described: Described, random: np.random.Generator) -> None:
+        """Draw the parameters given the vectors."""
+        width, mean = len(self.mean), self.mean.astype(np.float64)
+        crossed = np.outer(described.sums, mean)
+        residual = described.products - crossed - crossed.T + self._rows * np.outer(mean, mean)
+        left = self.link.unexplained(sweep, described, residual, self.mean, self._penalty)
+        spread = np.eye(width) + _MEAN_ROWS * np.outer(mean, mean) + (left + left.T) / 2
+        self.precision = wishart(width + self._rows + 1, scipy.linalg.inv(spread), random)
+        lower = np.linalg.inv(np.linalg.cholesky(self.precision))
+        drawn = self.link.draw(sweep, lower.astype(np.float32), self._penalty, random)
+        size = np.sum(drawn.products * self.precision)
+        self._penalty = random.gamma((1 + self.link.count * width) / 2, 2 / (1 + size))
+        weight = _MEAN_ROWS + self._rows
+        noise = random.standard_normal(width) @ lower
+        self.mean = ((described.sums - drawn.added) / weight + noise / np.sqrt(weight)).astype(np.float32)
 
 
-class _DecomposedLink:
-    """The regression coefficients in the basis of the features' singular vectors, where they are independent.
+class DecomposedLink:
+    """The regression in the basis of the features' singular vectors, where the coefficients are independent.
 
-    With features = Q S V', a row's mean is its row of Q S times V' link. Singular vectors with a
-    singular value of zero are left out, of the prior of the coefficients too, which integrates them out.
-
-    Attributes:
-        values: V' link, float32 of shape (singular vectors, width).
-        of_rows: features . link, float32 of shape (row_count, width).
-        noises: Rows of noise that a draw takes.
+    Args:
+        basis: The basis.
+        width: Length of a vector.
     """
 
-    def __init__(self, features: scipy.sparse.csr_array, width: int) -> None:
-        # Decompose the smaller of the two Gram matrices. If that is features' . features, Q is features . V / S and is
-        # never formed, because the features are sparse and Q is dense.
-        self._features = features if features.shape[1] < features.shape[0] else None
-        gram = features.T @ features if self._features is not None else features @ features.T
-        squares, basis = scipy.linalg.eigh(gram.toarray(), driver="evd")
-        # Fix the signs of the singular vectors, or the draws would depend on the CPU: each BLAS chooses its own signs.
-        basis *= np.sign(np.random.default_rng(0).standard_normal(len(basis)) @ basis)
-        real = squares > _LEAST_SHARE * squares.max(initial=0.0)
-        self._sizes = np.sqrt(squares[real], dtype=np.float32)[:, np.newaxis]
-        self._basis = np.ascontiguousarray(basis[:, real] / (1 if self._features is None else self._sizes.T))
-        self.noises = len(self._sizes)
-        self.values = np.zeros((len(self._sizes), width), np.float32)
-        self.of_rows = np.zeros((features.shape[0], width), np.float32)
+    def __init__(self, basis: Basis, width: int) -> None:
+        self._squares = basis.squares[:, np.newaxis]
+        self._sums = basis.vectors.sum(axis=0, dtype=np.float64)
+        self.count = len(basis.squares)
+        self.coefficients: NDArray[np.float32] | None = np.zeros((self.count, width), np.float32)
+        self._projected = np.zeros((self.count, width))
+        self.slices: Sequence[Any] = ()
 
-    def draw(self, vectors: NDArray[np.float32], precision: float, noises: NDArray[np.float32]) -> None:
-        """Draw the link given the rows' vectors less the mean."""
-        projected = self._basis.T @ (vectors if self._features is None else self._features.T @ vectors)
-        precisions = self._sizes**2 + np.float32(precision)
-        self.values = self._sizes * projected / precisions + noises / np.sqrt(precisions)
-        found = self._basis @ (self._sizes * self.values)
-        self.of_rows = found if self._features is None else self._features @ found
+    def unexplained(
+        self, sweep: int, described: Described, residual: Matrix, mean: NDArray[np.float32], penalty: float
+    ) -> Matrix:
+        """Return what the basis leaves."""
+        assert described.projected is not None
+        self._projected = described.projected - np.outer(self._sums, mean)
+        explained = self._squares / (self._squares + penalty) * self._projected
+        return np.asarray(residual - self._projected.T @ explained)
+
+    def draw(self, sweep: int, lower: NDArray[np.float32], penalty: float, random: np.random.Generator) -> Drawn:
+        """Draw the coefficients."""
+        precisions = self._squares + penalty
+        noise = random.standard_normal(self._projected.shape, np.float32) @ lower
+        values = np.sqrt(self._squares) * self._projected / precisions + noise / np.sqrt(precisions)
+        coefficients = np.sqrt(self._squares) * values
+        self.coefficients = coefficients.astype(np.float32)
+        return Drawn(values.T @ values, self._sums @ coefficients)
 
 
-class _SolvedLink:
-    """The regression coefficients, drawn by conjugate gradients, which need only products with the features.
-
-    The attributes are those of :class:`_DecomposedLink`, the values of shape (feature_count, width).
-    """
-
-    def __init__(self, features: scipy.sparse.csr_array, width: int) -> None:
-        # Store the matrix by its longer side: then products read that side in order, and the shorter side stays cached.
-        rows, columns = features.shape
-        self._features = features if rows >= columns else features.T.tocsr().T
-        self._squares = np.asarray(features.power(2).sum(axis=0), np.float32)[:, np.newaxis]
-        self.noises = rows + columns
-        self.values = np.zeros((columns, width), np.float32)
-        self.of_rows = np.zeros((rows, width), np.float32)
-
-    def draw(self, vectors: NDArray[np.float32], precision: float, noises: NDArray[np.float32]) -> None:
-        """Draw the link given the rows' vectors less the mean."""
-        of_rows, of_link = np.split(noises, [len(vectors)])
-        target = self._features.T @ (vectors + of_rows) + np.float32(np.sqrt(precision)) * of_link
-        self.values = self._solution(target, np.float32(precision))
-        self.of_rows = self._features @ self.values
-
-    def _solution(self, target: NDArray[np.float32], precision: np.float32) -> NDArray[np.float32]:
-        """Solve (F'F + precision I) link = target for every column at once, in units of the matrix's diagonal."""
-        scale = 1 / (self._squares + precision)
-        link, residual = np.zeros_like(target), target.copy()
-        direction = scale * residual
-        first = size = np.sum(residual * direction, axis=0)
-        for _ in range(_MOST_GRADIENT_STEPS):
-            changed = self._features.T @ (self._features @ direction) + precision * direction
-            step = size / np.maximum(np.sum(direction * changed, axis=0), _TINY)
-            link += step * direction
-            residual -= step * changed
-            before, size = size, np.sum(residual * scale * residual, axis=0)
-            if (size <= _LEFT_OVER**2 * first).all():
-                break
-            direction = scale * residual + size / np.maximum(before, _TINY) * direction
-        return link
+def wishart(freedom: int, scale: Matrix, random: np.random.Generator) -> Matrix:
+    """Draw from a Wishart distribution by Bartlett's decomposition (1933); importing scipy.stats takes 0.5 s."""
+    factor = np.tril(random.standard_normal(scale.shape), -1)
+    np.fill_diagonal(factor, np.sqrt(random.chisquare(freedom - np.arange(len(scale)))))
+    factor = np.linalg.cholesky(scale) @ factor
+    return np.asarray(factor @ factor.T)

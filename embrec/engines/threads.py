@@ -1,0 +1,88 @@
+"""An engine whose workers are threads of this process."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from operator import attrgetter
+from types import TracebackType
+from typing import Any
+
+# At most 16 workers: more compete for memory bandwidth, and each needs scratch memory of its own.
+_MOST_WORKERS = 16
+
+
+class _Item:
+    """A result of a call that returns several."""
+
+    def __init__(self, call: Future[Any], place: int) -> None:
+        self._call, self._place = call, place
+
+    def result(self) -> Any:
+        return self._call.result()[self._place]
+
+
+class Threads:
+    """Workers that are threads. Calls to a worker run one after another, in the order in which they were made.
+
+    A call returns a reference at once. A reference may be an argument of a later call, to any worker: the value then
+    passes between workers, and not through the caller. :meth:`get` waits for values.
+
+    Args:
+        make: Makes a worker, given its number and the number of workers.
+        workers: Number of workers; None for one for each core, up to 16.
+    """
+
+    def __init__(self, make: Callable[[int, int], Any], workers: int | None = None) -> None:
+        self.workers = workers or min(os.cpu_count() or 1, _MOST_WORKERS)
+        self._shares = [make(number, self.workers) for number in range(self.workers)]
+        self._threads = [ThreadPoolExecutor(1, "worker") for _ in self._shares]
+
+    def __enter__(self) -> Threads:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for thread in self._threads:
+            thread.shutdown(cancel_futures=True)
+
+    def put(self, value: Any) -> Any:
+        """Return a reference to a value that several calls need."""
+        return value
+
+    def one(self, worker: int, method: str, *arguments: Any, returns: int | None = None) -> Any:
+        """Call a method of one worker.
+
+        Args:
+            worker: The worker's number.
+            method: The method's name, after the names of attributes of the worker that lead to it, joined by dots.
+            arguments: Values or references.
+            returns: Length of the list that the method returns, for as many references; None for a reference to all.
+        """
+        call = self._threads[worker].submit(self._run, worker, method, arguments)
+        return call if returns is None else [_Item(call, place) for place in range(returns)]
+
+    def all(self, method: str, *arguments: Any, returns: int | None = None) -> list[Any]:
+        """Call a method of every worker with the same arguments; return what :meth:`one` returns for each."""
+        return [self.one(worker, method, *arguments, returns=returns) for worker in range(self.workers)]
+
+    def get(self, references: Iterable[Any]) -> list[Any]:
+        """Wait for the values of references.
+
+        Raises:
+            Exception: A call failed with it.
+        """
+        return [_value(each) for each in references]
+
+    def revive(self) -> list[int]:
+        """Make lost workers anew, and return their numbers. Threads are never lost."""
+        return []
+
+    def _run(self, worker: int, method: str, arguments: Sequence[Any]) -> Any:
+        return attrgetter(method)(self._shares[worker])(*map(_value, arguments))
+
+
+def _value(reference: Any) -> Any:
+    return reference.result() if isinstance(reference, Future | _Item) else reference

@@ -1,0 +1,135 @@
+"""The regressions of vectors on features, solved by conjugate gradients: the conductor's part.
+
+The workers have all that is as long as ratings, users or movies. Products with the features pass from the movies'
+owners to the users' and back. Here are only sums of the size of the width.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from embrec.engines.threads import Threads
+from embrec.models.base import Ratings
+from embrec.models.bayesian.features import decompose, features, known_of_movies, known_of_users
+from embrec.models.bayesian.prior import DecomposedLink, Described, Drawn, Link, Matrix
+from embrec.models.shards.handing import hand_on
+from embrec.models.shards.layout import Layout
+from embrec.models.shards.tree import total
+
+# Conjugate gradients stop at a relative residual of 1 %, which is small beside the noise of a draw, or after 30 steps.
+_LEFT_OVER, _MOST_STEPS = 0.01, 30
+_TINY = 1e-30
+# A side's features are decomposed once if their basis has at most 9 million numbers (36 MB). Beyond, conjugate gradients
+# solve for the regression coefficients.
+_BASIS_NUMBERS = 9_000_000
+
+
+class _SolvedLink:
+    """What both regressions have in common.
+
+    Args:
+        engine: The workers.
+        count: Number of features.
+    """
+
+    coefficients = None
+    # References to the coefficients that the users need to be drawn, of each worker.
+    slices: Sequence[Any] = ()
+    # The users' method that multiplies directions by the system's matrix, but for the penalty.
+    _product: str
+
+    def __init__(self, engine: Threads, count: int) -> None:
+        self._engine, self.count = engine, count
+
+    def _solve(self, penalty: float, begun: Sequence[Any]) -> Matrix:
+        """Solve the system, and return its moment.
+
+        Args:
+            penalty: The penalty of the coefficients.
+            begun: The direction and the squared size of the residual, of each owner of movies.
+        """
+        engine = self._engine
+        directions = [direction for direction, _ in begun]
+        (first,) = total(engine.get(size for _, size in begun))
+        size = first
+        for _ in range(_MOST_STEPS):
+            products = engine.all(self._product, *directions, returns=engine.workers)
+            (dots,) = total(engine.get(hand_on(engine, products, "movies.along", penalty)))
+            step = (size / np.maximum(dots, _TINY)).astype(np.float32)
+            before, (size,) = size, total(engine.get(engine.all("movies.step", step)))
+            if (size <= _LEFT_OVER**2 * first).all():
+                break
+            directions = engine.all("movies.turn", (size / np.maximum(before, _TINY)).astype(np.float32))
+        (moment,) = total(engine.get(engine.all("movies.moment")))
+        return np.asarray(moment)
+
+
+class UsersLink(_SolvedLink):
+    """The regression of users on the movies that they rated, and their labels."""
+
+    _product = "users.users_apply"
+
+    def unexplained(
+        self, sweep: int, described: Described, residual: Matrix, mean: NDArray[np.float32], penalty: float
+    ) -> Matrix:
+        """Solve for the coefficients that have most likelihood, and for a standard draw of their noise."""
+        engine = self._engine
+        projected = engine.all("users.users_project", sweep, mean, returns=engine.workers)
+        begun = hand_on(engine, projected, "movies.users_begin", sweep, penalty, returns=2)
+        return residual - self._solve(penalty, begun)
+
+    def draw(self, sweep: int, lower: NDArray[np.float32], penalty: float, random: np.random.Generator) -> Drawn:
+        """Add the noise with its covariance."""
+        found = self._engine.all("movies.users_link", lower, returns=2)
+        self.slices = [coefficients for coefficients, _ in found]
+        return Drawn(*total(self._engine.get(sums for _, sums in found)))
+
+
+class MoviesLink(_SolvedLink):
+    """The regression of movies on the users who rated them, and their genres."""
+
+    _product = "users.movies_apply"
+
+    def unexplained(
+        self, sweep: int, described: Described, residual: Matrix, mean: NDArray[np.float32], penalty: float
+    ) -> Matrix:
+        """Solve for the weights that give the likeliest coefficients, and for a standard draw of their noise."""
+        engine = self._engine
+        noise = engine.all("users.movies_noise", sweep, returns=engine.workers)
+        begun = hand_on(engine, noise, "movies.movies_begin", sweep, penalty, mean, returns=2)
+        return penalty * self._solve(penalty, begun)
+
+    def draw(self, sweep: int, lower: NDArray[np.float32], penalty: float, random: np.random.Generator) -> Drawn:
+        """Add the noise with its covariance, and give the movies what the features add to them."""
+        engine = self._engine
+        weights = engine.all("movies.movies_weights", lower)
+        of_noise = lower / np.float32(penalty**0.5)
+        made = engine.all("users.movies_link", sweep, of_noise, *weights, returns=1 + engine.workers)
+        sums = hand_on(engine, [parts[1:] for parts in made], "movies.take_movies_link")
+        (products,) = total(engine.get(parts[0] for parts in made))
+        (added,) = total(engine.get(sums))
+        return Drawn(products, added)
+
+
+def regressions(engine: Threads, training: Ratings, layout: Layout, width: int) -> tuple[Link, Link]:
+    """Return the regressions of users and of movies, and give the workers what they need for them."""
+    labels, genres = known_of_users(training).shape[1], known_of_movies(training).shape[1]
+    users, movies = training.user_count, training.movie_count
+    shapes = (users, movies + labels), (movies, users + genres)
+    small = [rows * min(rows, columns) <= _BASIS_NUMBERS for rows, columns in shapes]
+    links: list[Link] = [UsersLink(engine, shapes[0][1]), MoviesLink(engine, shapes[1][1])]
+    for side, (name, leaves) in enumerate((("users", layout.users), ("movies", layout.movies))):
+        if small[side]:
+            basis = decompose(features(training)[side])
+            links[side] = DecomposedLink(basis, width)
+            for worker in range(engine.workers):
+                rows = leaves.share(worker, engine.workers).rows
+                engine.one(worker, f"{name}.take_basis", basis.vectors[rows])
+    if not small[0]:
+        sums = engine.all("users.feature_sums", returns=engine.workers)
+        engine.get(hand_on(engine, sums, "movies.take_feature_sums"))
+    return links[0], links[1]

@@ -1,0 +1,191 @@
+"""A worker of the sampler: its users and movies, and what is averaged over their posterior draws.
+
+A worker has a memory of its own, and depends on numpy, scipy and the kernels alone.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import scipy.sparse
+from numpy.typing import NDArray
+
+from embrec import kernels
+from embrec.models.bayesian.columns import Columns
+from embrec.models.bayesian.keys import Stage
+from embrec.models.bayesian.movies import Movies
+from embrec.models.bayesian.side import Floats
+from embrec.models.bayesian.spreads import Averaging, Moment, Spread, moment, wide_movies, wide_users
+from embrec.models.bayesian.users import Users
+from embrec.models.shards.incidence import Incidence
+from embrec.models.shards.layout import Layout, Rated
+from embrec.models.shards.tree import Branch, Terms
+
+# Standard deviation of noise added to the standardised ratings. Without it the noise of ratings that are predicted
+# exactly, for example if all are equal, would shrink to zero.
+_LEAST_NOISE = np.float32(0.02)
+
+
+class Data(NamedTuple):
+    """A worker's share of the data.
+
+    Attributes:
+        rated: The ratings of its users.
+        reported: Ratings of its users to report the error on.
+        movie_counts: Ratings of each of its movies, int64 of shape (movies,).
+        labels: Its users' side information in units of the roots of their features, of shape (users, labels).
+        genres: All movies' likewise, of shape (movies, genres); None for all workers but one.
+        mean: The mean of all ratings.
+        unit: Their standard deviation.
+    """
+
+    rated: Rated
+    reported: list[Rated]
+    movie_counts: NDArray[np.int64]
+    labels: scipy.sparse.csr_array
+    genres: scipy.sparse.csr_array | None
+    mean: float
+    unit: float
+
+    def standardised(self, ratings: Rated) -> Rated:
+        """Return ratings of mean 0 and standard deviation 1."""
+        values = (ratings.values.astype(np.float64) - self.mean) / self.unit
+        return ratings._replace(values=values.astype(np.float32))
+
+
+class Worker:
+    """One worker.
+
+    Args:
+        number: Its number.
+        workers: The number of workers.
+    """
+
+    def __init__(self, number: int, workers: int) -> None:
+        self._number, self._workers = number, workers
+        self.users: Users
+        self.movies: Movies
+
+    def load(self, layout: Layout, data: Data, width: int, seed: int) -> None:
+        """Take the worker's share of the ratings, and begin a chain.
+
+        Args:
+            layout: The cuts of users and movies.
+            data: The worker's share.
+            width: Length of a vector, the bias in the last column.
+            seed: Seeds all draws.
+        """
+        users, movies = (side.share(self._number, self._workers) for side in (layout.users, layout.movies))
+        starts, rated, values = data.standardised(data.rated)
+        for leaf, rows in zip(users.leaves, users.spans, strict=True):
+            mine = values[starts[rows.start] : starts[rows.stop]]
+            mine += _LEAST_NOISE * kernels.normals((seed, Stage.BLUR, 0, leaf), len(mine))
+        ratings = Incidence(starts, rated, values, layout.movie_count, users)
+        parts = [layout.movies.share(number, self._workers).rows for number in range(self._workers)]
+        self.users = Users(ratings, data.labels, data.genres, parts, width, seed)
+        with_labels = layout.movies.longer(data.labels.shape[1]).share(self._number, self._workers)
+        self.movies = Movies(data.movie_counts, movies, with_labels, width, seed)
+        self._reported = [data.standardised(each) for each in data.reported]
+        self._predicted = [np.zeros(len(each.values)) for each in data.reported]
+        self._columns = Columns(users), Columns(movies)
+        self._biases = np.zeros(len(self.users.counts)), np.zeros(len(data.movie_counts))
+        self._spreads = Spread(users, len(self.users.counts)), Spread(movies, len(data.movie_counts))
+
+    def moments(self) -> list[list[Branch]]:
+        """Return the moments of the last draw: of users, of movies, and of movies less their expectation."""
+        users, movies = self.users, self.movies
+        return [
+            moment(users.share, wide_users(users.vectors), users.counts),
+            moment(movies.share, wide_movies(movies.expected), movies.counts),
+            moment(movies.share, wide_movies(movies.vectors - movies.expected), movies.counts),
+        ]
+
+    def average(self, draw: Averaging) -> None:
+        """Add the last draw to the averages."""
+        users, movies = self.users, self.movies
+        for columns, biases, vectors in zip(
+            self._columns, self._biases, (users.vectors, movies.expected), strict=True
+        ):
+            columns.add(vectors[:, :-1])
+            biases += vectors[:, -1]
+        without = draw.of_users.copy()
+        without[-2] = without[:, -2] = 0.0  # the movies' variance concerns no user's bias
+        of_users, of_movies = self._spreads
+        of_users.add(
+            draw.noise_of_movies * users.scales.expected_squares,
+            (wide_users(users.vectors), draw.of_movies),
+            (wide_users(users.vectors, with_biases=False), draw.of_variance),
+        )
+        of_movies.add(
+            draw.noise_of_users * movies.scales.expected_squares,
+            (wide_movies(movies.expected), draw.of_users),
+            (wide_movies(movies.vectors - movies.expected), without),
+        )
+
+    def errors(self, draws: int, *expected: Floats) -> list[Branch]:
+        """Return the sums of squared errors of the posterior mean, or without draws those of the last draw.
+
+        Args:
+            draws: Number of draws in the mean.
+            expected: The movies' expected vectors, of each worker.
+        """
+        movies = np.concatenate(expected)
+
+        def error(rated: Rated, sums: NDArray[np.float64], rows: slice) -> float:
+            mine = slice(int(rated.starts[rows.start]), int(rated.starts[rows.stop]))
+            counts = np.diff(rated.starts[rows.start : rows.stop + 1])
+            user, movie = np.repeat(self.users.vectors[rows], counts, axis=0), movies[rated.movies[mine]]
+            found = user[:, -1] + movie[:, -1] + np.einsum("nd,nd->n", user[:, :-1], movie[:, :-1])
+            if draws:
+                sums[mine] += found
+                found = sums[mine] / draws
+            return float(np.sum((found - rated.values[mine]) ** 2, dtype=np.float64))
+
+        def terms(leaf: int, rows: slice) -> Terms:
+            pairs = zip(self._reported, self._predicted, strict=True)
+            return tuple(error(rated, sums, rows) for rated, sums in pairs)
+
+        return self.users.share.sums(terms)
+
+    def grams(self) -> list[list[Branch]]:
+        """Return the Gram matrices of the users' and the movies' columns."""
+        return [columns.gram() for columns in self._columns]
+
+    def compress(self, users: Floats, movies: Floats) -> None:
+        """Multiply the users' and the movies' columns by matrices."""
+        for columns, right in zip(self._columns, (users, movies), strict=True):
+            columns.turn(right)
+
+    def finish(self, draws: int, rank: int) -> list[list[Branch]]:
+        """Make the rows of the mean of the draws, and return their moments, of users and of movies.
+
+        Args:
+            draws: Number of draws.
+            rank: Length of a row without the bias. Columns that are missing are zero.
+        """
+        scale = np.float32(draws**-0.5)
+        self._means = []
+        for columns, biases in zip(self._columns, self._biases, strict=True):
+            mean = np.zeros((len(biases), rank + 1), np.float32)
+            columns.fill(mean[:, :rank], scale)
+            mean[:, -1] = biases / draws
+            self._means.append(mean)
+        users, movies = self._means
+        return [
+            moment(self.users.share, wide_users(users), self.users.counts),
+            moment(self.movies.share, wide_movies(movies), self.movies.counts),
+        ]
+
+    def variances(self, draws: int, of_users: Moment, of_movies: Moment) -> list[Branch]:
+        """Keep each row's variance, and return the sum of the users', each times its number of ratings."""
+        users, movies = self._means
+        self._variances = [
+            self._spreads[0].variances(draws, (wide_users(users), of_movies)),
+            self._spreads[1].variances(draws, (wide_movies(movies), of_users)),
+        ]
+        return self.users.share.sums(lambda leaf, rows: (self.users.counts[rows] @ self._variances[0][rows],))
+
+    def results(self, overall: float) -> list[Floats]:
+        """Return the rows of users and of movies, and the roots of their variances over the overall deviation."""
+        return [*self._means, *(np.sqrt(each / overall) for each in self._variances)]
