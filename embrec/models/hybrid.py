@@ -23,6 +23,7 @@ from embrec.models.als import model as als
 from embrec.models.base import Epoch, FittedModel, RatingFactors, Ratings
 from embrec.models.bayesian import gibbs
 from embrec.models.ease import model as ease
+from embrec.models.ease.penalty import FIRST_PENALTY
 from embrec.models.fold_in import with_fold_in
 from embrec.models.protocol import Range, Search
 from embrec.models.recommender import recommender
@@ -66,7 +67,7 @@ class TwoPart:
             "dropout": Range(0.0, 0.6),
             "rating_power": Range(0.0, 3.0),
         },
-        Options(penalty=ease.FIRST_PENALTY),
+        Options(penalty=FIRST_PENALTY),
     )
 
     def fit(

@@ -30,6 +30,7 @@ from embrec.evaluation.contender import Contender, Score
 from embrec.evaluation.data import EvaluationData, rating_splits, read_data
 from embrec.evaluation.evaluate import Outcome
 from embrec.models.base import Ratings
+from embrec.models.ease import gram
 from embrec.models.ease import model as ease
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
@@ -107,7 +108,7 @@ def closed_form_of(most: int) -> Contender:
     """Return the default model with EASE on the ``most`` most rated movies, and the others folded in."""
 
     def rank(training: Ratings, seed: int) -> Score:
-        with mock.patch.object(ease, "_MOST_MOVIES", most):
+        with mock.patch.object(ease, "LARGEST", most), mock.patch.object(gram, "LARGEST", most):
             return ease.fit(training, ease.Options(), seed).score
 
     return Contender(f"embrec, {most} movies in the closed form", rank=rank)

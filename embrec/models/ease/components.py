@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 
 from embrec.models.svd import largest
 
-# Components of up to 200 movies are decomposed exactly: a component of more is iterated, which is faster.
+# Components of up to 200 movies are decomposed together, all of one size at a time.
 _SMALL = 200
+_USERS_PER_BATCH = 1 << 16
 
 
 def components(rows: scipy.sparse.csr_array) -> NDArray[np.int32]:
@@ -30,41 +31,47 @@ def components(rows: scipy.sparse.csr_array) -> NDArray[np.int32]:
     Returns:
         The component of each movie, int32 of shape (movie_count,).
     """
-    users = np.repeat(np.arange(rows.shape[0], dtype=np.int32), np.diff(rows.indptr))
-    same = users[1:] == users[:-1]
-    before, after = rows.indices[:-1][same], rows.indices[1:][same]  # a chain through each user's movies
-    edges = scipy.sparse.coo_array((np.ones(len(before), np.float32), (before, after)), shape=(rows.shape[1],) * 2)
-    return np.asarray(scipy.sparse.csgraph.connected_components(edges.tocsr(), directed=False)[1])
+    movie_count = rows.shape[1]
+    labels = np.arange(movie_count, dtype=np.int32)
+    for begin in range(0, rows.shape[0], _USERS_PER_BATCH):
+        starts = rows.indptr[begin : begin + _USERS_PER_BATCH + 1]
+        found = labels[rows.indices[starts[0] : starts[-1]]]
+        # Each user links a movie to the next one. Most links are known from the users before.
+        new = found[1:] != found[:-1]
+        between = starts[1:-1] - starts[0] - 1  # the last movie of a user has no link to the first of the next
+        new[between[(between >= 0) & (between < len(new))]] = False
+        links = np.unique(found[:-1][new] * np.int64(movie_count) + found[1:][new])
+        if len(links):
+            ends = np.divmod(links, movie_count)
+            graph = scipy.sparse.coo_array((np.ones(len(links), np.int8), ends), shape=(movie_count,) * 2)
+            labels = scipy.sparse.csgraph.connected_components(graph.tocsr(), directed=False)[1][labels]
+    return np.unique(labels, return_inverse=True)[1].astype(np.int32)
 
 
 def leading(
-    product: Callable[[NDArray[np.float32]], NDArray[Any]],
-    blocks: Callable[[NDArray[np.int64]], NDArray[Any]],
-    labels: NDArray[np.int32],
-    count: int,
-    near: NDArray[np.float64] | None = None,
+    product: Callable[[NDArray[np.float32]], NDArray[Any]], labels: NDArray[np.int32], count: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return the largest eigenvalues of a block-diagonal symmetric matrix, descending, and their eigenvectors.
 
     Args:
-        product: Multiplies the matrix with a block of columns.
-        blocks: Returns the diagonal blocks of components of one size, (n, size, size), given their rows, (n, size).
+        product: Multiplies the matrix with a block of columns, float32 of shape (rows, any).
         labels: The component of each row.
         count: Maximum number of eigenvalues to return.
-        near: The eigenvectors of a similar matrix to start from.
     """
     sizes = np.bincount(labels)
     # Parts of the spectrum: eigenvalues (n,), the rows of each eigenvector, and its values in them.
     parts: list[tuple[NDArray[Any], NDArray[Any], NDArray[Any]]] = []
     for component in np.flatnonzero(sizes > _SMALL):
         within = labels == component
-        start = None if near is None else near[:, near[within].any(axis=0)]
-        values, vectors = largest(product, len(labels), count, start, None if within.all() else within)
+        values, vectors = largest(product, len(labels), count, None if within.all() else within)
         parts.append((values, np.tile(np.arange(len(labels)), (len(values), 1)), vectors.T))
     by_component, starts = np.argsort(labels, kind="stable"), np.cumsum(sizes) - sizes
     for size in np.unique(sizes[sizes <= _SMALL]):
         rows = by_component[starts[sizes == size][:, np.newaxis] + np.arange(size)]
-        values, vectors = np.linalg.eigh(np.asarray(blocks(rows), np.float64))
+        # One product gives the diagonal blocks of all components of this size: no component reaches into another.
+        identities = np.zeros((len(labels), size), np.float32)
+        identities[rows] = np.eye(size, dtype=np.float32)
+        values, vectors = np.linalg.eigh(np.asarray(product(identities)[rows], np.float64))
         parts.append((values.ravel(), np.repeat(rows, size, axis=0), vectors.transpose(0, 2, 1).reshape(-1, size)))
     return _merged(parts, len(labels), count)
 

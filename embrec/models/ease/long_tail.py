@@ -1,8 +1,8 @@
 """Vectors for the long tail: rarely rated movies beyond the number that the closed form of EASE can hold.
 
-The closed form needs a movies-by-movies matrix. In a larger catalogue it covers only the most rated movies. The others,
-each with few ratings, are folded in like a new movie: the vector is a ridge regression of the movie's ratings on the
-users' vectors.
+The closed form needs a square matrix of the movies, or of the users if they are fewer. With too many of both it covers
+only the most rated movies. The others, each with few ratings, are folded in like a new movie: the vector is a ridge
+regression of the movie's ratings on the users' vectors.
 """
 
 from __future__ import annotations
@@ -12,13 +12,15 @@ import scipy.sparse
 from numpy.typing import NDArray
 
 from embrec.models.base import Preference, Ratings
+from embrec.models.ease.rows import Rows
 
 # Ridge penalty, in units of a user vector of mean length. It shrinks the vectors of movies with few ratings.
 _PENALTY_USERS = 10.0
 
 
 def most_rated(training: Ratings, most: int) -> tuple[NDArray[np.int64], Ratings]:
-    """Return the ``most`` most rated movies, ascending, and their ratings, in which movies are numbered anew."""
+    """Return at most this number of the most rated movies, ascending, and their ratings with movies numbered anew."""
+    most = min(most, training.movie_count)
     counts = np.bincount(training.movies, minlength=training.movie_count)
     chosen = np.sort(np.argsort(-counts, kind="stable")[:most])
     number = np.full(training.movie_count, -1, np.int32)
@@ -28,23 +30,17 @@ def most_rated(training: Ratings, most: int) -> tuple[NDArray[np.int64], Ratings
     return chosen, Ratings(users, movies, ratings, training.user_count, most)
 
 
-def with_others(
-    fitted: Preference,
-    chosen: NDArray[np.int64],
-    weights: scipy.sparse.csr_array,
-    unsigned: scipy.sparse.csr_array,
-) -> Preference:
+def with_others(fitted: Preference, chosen: NDArray[np.int64], rows: Rows) -> Preference:
     """Fold in the movies that were not chosen.
 
     Args:
         fitted: The ranking model of the chosen movies.
         chosen: The numbers of the chosen movies, ascending.
-        weights: The users' weights of all movies in their vectors, of shape (user_count, movie_count).
-        unsigned: The same for learning, which knows no dislikes.
+        rows: The ratings of all movies.
     """
-    movie_count = weights.shape[1]
+    movie_count = rows.ratings.shape[1]
     others = np.setdiff1d(np.arange(movie_count), chosen)
-    tail = _folded_in(fitted, unsigned[:, others])
+    tail = _folded_in(fitted, rows.unsigned()[:, others])
 
     def all_movies(head: NDArray[np.float32], of_others: NDArray[np.float64]) -> NDArray[np.float32]:
         vectors = np.empty((movie_count, head.shape[1]), np.float32)
@@ -55,7 +51,7 @@ def with_others(
     every_profile = all_movies(fitted.movie_profiles, profiles)
     to_similarity, *_ = np.linalg.lstsq(fitted.movie_vectors.astype(np.float64), fitted.similarity, rcond=None)
     return Preference(
-        user_vectors=np.asarray(weights @ every_profile, np.float32),
+        user_vectors=np.asarray(rows.signed() @ every_profile, np.float32),
         movie_vectors=all_movies(fitted.movie_vectors, tail),
         movie_profiles=every_profile,
         similarity=all_movies(fitted.similarity, tail @ to_similarity),
@@ -66,8 +62,8 @@ def with_others(
 
 def _folded_in(fitted: Preference, weights: scipy.sparse.csr_array) -> NDArray[np.float64]:
     """Return the vectors of movies, solved from the users who rated them; zero if none of those has a vector."""
-    users = fitted.user_vectors.astype(np.float64)
-    gram = users.T @ users
+    users = fitted.user_vectors
+    gram = (users.T @ users).astype(np.float64)
     gram += (_PENALTY_USERS * np.trace(gram) / len(users) / len(gram) or 1.0) * np.eye(len(gram))
     return np.asarray(np.linalg.solve(gram, (weights.T @ users).T).T)
 

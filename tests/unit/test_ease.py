@@ -9,11 +9,18 @@ import pytest
 import scipy.sparse
 
 from embrec import metrics, similarity
+from embrec.errors import TrainingError
 from embrec.models import svd
 from embrec.models.base import Preference, Ratings
+from embrec.models.ease import components as ease_components
+from embrec.models.ease import gram as ease_gram
 from embrec.models.ease import model as ease
+from embrec.models.ease import penalty as ease_penalty
 from embrec.models.ease.components import components, leading
+from embrec.models.ease.gram import Gram, MovieGram, UserGram, gram_of, upper_gram
 from embrec.models.ease.model import Options, fit
+from embrec.models.ease.penalty import best_penalty
+from embrec.models.ease.solution import solve
 from embrec.models.ease.users import user_similarity
 
 
@@ -28,19 +35,77 @@ def two_camps(users: int = 200, movies: int = 40, seed: int = 0) -> Ratings:
     return Ratings(user, movie, ratings.astype(np.float32), users, movies)
 
 
-def test_the_gram_matrix_is_summed_over_batches(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ease, "_USERS_PER_BATCH", 7)
-    rows = scipy.sparse.random_array((31, 12), density=0.3, rng=0, format="csr", dtype=np.float64)
+def sparse(users: int, movies: int, density: float = 0.3) -> scipy.sparse.csr_array:
+    rows = scipy.sparse.random_array((users, movies), density=density, rng=0, format="csr", dtype=np.float32)
     rows.sort_indices()
+    return rows
+
+
+def test_the_gram_matrix_is_summed_over_batches_and_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ease_gram, "_ROWS_PER_BATCH", 7)
+    monkeypatch.setattr(ease_gram, "_NUMBERS", 60)
+    rows = sparse(31, 12)
     dense = rows.toarray()
-    assert np.allclose(ease.gram_matrix(rows), dense.T @ dense, atol=1e-5)
+    assert np.allclose(np.triu(upper_gram(rows)), np.triu(dense.T @ dense), atol=1e-5)
+
+
+@pytest.mark.parametrize("form", [MovieGram, UserGram])
+@pytest.mark.parametrize(("users", "movies"), [(50, 12), (12, 50), (30, 30)])
+@pytest.mark.parametrize("numbers", [60, 1 << 23])
+def test_both_forms_of_the_gram_matrix_multiply_and_invert(
+    form: type[MovieGram | UserGram], users: int, movies: int, numbers: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Blocks of few and of many numbers: some then count as dense, others as sparse."""
+    monkeypatch.setattr(ease_gram, "_NUMBERS", numbers)
+    monkeypatch.setattr(ease_gram, "_DENSE", 0.3)
+    rows = sparse(users, movies)
+    dense = rows.toarray().astype(np.float64)
+    gram: Gram = form(rows)
+    block = np.random.default_rng(1).normal(size=(movies, 5)).astype(np.float32)
+    assert np.allclose(gram.diagonal, np.diag(dense.T @ dense), rtol=1e-5)
+    for penalty in (2.0, 0.5):  # the second inverse replaces the first
+        ridge = np.linspace(penalty, 2 * penalty, movies).astype(np.float32)
+        inverse = gram.inverse(ridge)
+        expected = np.linalg.inv(dense.T @ dense + np.diag(ridge))
+        assert np.allclose(inverse.diagonal, np.diag(expected), rtol=1e-5)
+        assert np.allclose(inverse.times(block), expected @ block, atol=1e-5)
+        assert np.allclose(gram.times(block), dense.T @ (dense @ block), atol=1e-4)
+
+
+def test_few_users_are_factorized_in_place_of_many_movies(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A user without ratings does not count. Of a big catalogue the smaller side is taken."""
+    assert isinstance(gram_of(sparse(50, 101, 0.5)), UserGram)
+    assert isinstance(gram_of(sparse(50, 99, 0.5)), MovieGram)
+    rows = scipy.sparse.vstack([sparse(50, 101, 0.5), scipy.sparse.csr_array((100, 101), dtype=np.float32)])
+    assert isinstance(gram_of(rows.tocsr()), UserGram)
+    monkeypatch.setattr(ease_gram, "LARGEST", 60)
+    assert isinstance(gram_of(sparse(50, 61, 0.5)), UserGram)
+    assert isinstance(gram_of(sparse(50, 49, 0.5)), MovieGram)
+
+
+def test_a_catalogue_of_few_users_has_the_same_solution_by_movies() -> None:
+    rows = sparse(40, 400, 0.1)
+    labels = components(rows)
+    by_user, by_movie = (solve(each, labels, 3.0, 0.25, 16) for each in (UserGram(rows), MovieGram(rows)))
+    assert np.allclose(by_user.sizes, by_movie.sizes, rtol=1e-4)
+    scores = [each.profiles @ each.basis.T for each in (by_user, by_movie)]
+    assert np.allclose(scores[0], scores[1], atol=1e-4 * np.abs(scores[1]).max())
+
+
+def test_too_little_regularization_is_refused() -> None:
+    ratings = two_camps()
+    twice = np.concatenate([ratings.movies, ratings.movies + ratings.movie_count])  # each movie has a double
+    doubled = Ratings(np.tile(ratings.users, 2), twice, np.tile(ratings.ratings, 2), ratings.user_count, 80)
+    with pytest.raises(TrainingError, match="higher --penalty or --dropout"):
+        fit(doubled, Options(penalty=1e-6, dropout=0.0), 0)
 
 
 def test_the_solution_is_the_closed_form() -> None:
     random = np.random.default_rng(0)
     rows = random.random((50, 12)) * (random.random((50, 12)) < 0.4)
     gram = rows.T @ rows
-    solution = ease._solve(gram, np.zeros(12, np.int32), 2.0, Options(dimensions=12))
+    single = scipy.sparse.csr_array(rows.astype(np.float32))
+    solution = solve(gram_of(single), np.zeros(12, np.int32), 2.0, 0.25, 12)
     inverse = np.linalg.inv(gram + np.diag(2.0 + np.diag(gram) * 0.25 / 0.75))
     encoder = np.eye(12) - inverse / np.diag(inverse)
     np.fill_diagonal(encoder, 0)
@@ -58,9 +123,18 @@ def test_the_largest_directions_are_those_of_the_whole_decomposition(count: int)
     assert np.allclose(values, sizes[:count], rtol=1e-3, atol=1e-4)
     assert np.allclose(np.abs(np.sum(vectors * basis[:, :count], axis=0))[:10], 1, atol=1e-3)
     assert (vectors[np.abs(vectors).argmax(axis=0), np.arange(count)] > 0).all(), "signs are fixed"
-    changed = matrix + 0.01 * np.diag(np.arange(40))
-    values, _ = svd.largest(lambda block: changed @ block, 40, count, near=vectors)
-    assert np.allclose(values, np.linalg.eigvalsh(changed)[::-1][:count], rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("decay", [0.95, 0.8])
+def test_the_largest_eigenvalues_of_a_matrix_beyond_the_subspace(decay: float) -> None:
+    """The subspace has 144 dimensions. With the faster decay it reaches into eigenvalues that are rounding noise."""
+    basis, _ = np.linalg.qr(np.random.default_rng(0).normal(size=(600, 600)))
+    sizes = decay ** np.arange(600)
+    matrix = ((basis * sizes) @ basis.T).astype(np.float32)
+    values, vectors = svd.largest(lambda block: matrix @ block, 600, 20)
+    assert np.allclose(values, sizes[:20], rtol=1e-3)
+    assert np.allclose(np.abs(np.sum(vectors * basis[:, :20], axis=0))[:10], 1, atol=1e-3)
+    assert np.allclose(vectors.T @ vectors, np.eye(20), atol=1e-4)
 
 
 def test_a_users_vector_is_the_weighted_sum_of_the_profiles() -> None:
@@ -82,9 +156,10 @@ def test_what_movies_go_together_is_learned_as_without_dislikes() -> None:
     assert not np.array_equal(counting.user_vectors, not_counting.user_vectors)
 
 
-@pytest.mark.parametrize("most_movies", [12_000, 30])
-def test_users_with_dislikes_alone_have_no_vector(most_movies: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ease, "_MOST_MOVIES", most_movies)
+@pytest.mark.parametrize("largest", [12_000, 30])
+def test_users_with_dislikes_alone_have_no_vector(largest: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (ease, ease_gram):
+        monkeypatch.setattr(module, "LARGEST", largest)
     ratings = two_camps()
     hater = ratings.users == 7
     fitted = fit(
@@ -166,7 +241,8 @@ def test_users_and_movies_without_ratings_get_no_vector_and_such_users_the_avera
 
 
 def test_a_long_tail_of_movies_is_folded_in(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ease, "_MOST_MOVIES", 25)
+    for module in (ease, ease_gram):
+        monkeypatch.setattr(module, "LARGEST", 25)
     known = two_camps()
     ratings = Ratings(known.users, known.movies, known.ratings, known.user_count, known.movie_count + 1)
     fitted = fit(ratings, Options(dimensions=8, penalty=20.0), seed=0)
@@ -224,11 +300,77 @@ def test_movies_that_share_no_user_have_scores_of_exactly_zero(movies: int, dime
     assert np.abs(cosines[:movies, movies:]).max() < 1e-6
 
 
-def test_components_are_those_of_the_movies_that_users_share() -> None:
+@pytest.mark.parametrize("users_per_batch", [1, 2, 100])
+def test_components_are_those_of_the_movies_that_users_share(
+    users_per_batch: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ease_components, "_USERS_PER_BATCH", users_per_batch)
     rows = scipy.sparse.csr_array(np.array([[1, 1, 0, 0, 0], [0, 0, 0, 0, 0], [0, 1, 0, 1, 0], [0, 0, 1, 0, 0]]))
     labels = components(rows)
     assert labels[0] == labels[1] == labels[3]
     assert len({labels[0], labels[2], labels[4]}) == 3
+    sets = scipy.sparse.random_array((60, 90), density=0.012, rng=3, format="csr")
+    sets.sort_indices()
+    count, expected = scipy.sparse.csgraph.connected_components(sets.T @ sets, directed=False)
+    pairs = np.unique(np.column_stack([components(sets), expected]), axis=0)
+    assert len(pairs) == count == len(set(pairs[:, 0])) > 30
+
+
+def quality_of(curve: dict[int, float], monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Have the validation find these means of NDCG@10, each of a power of two, for twenty users; returns the powers.
+
+    Users differ from each other by a tenth, and from one penalty to the next by up to .01.
+    """
+    asked: list[int] = []
+
+    def quality(self: object, penalty: float, dropout: float, dimensions: int) -> np.ndarray:
+        asked.append(round(np.log2(penalty / 40)))
+        users = np.linspace(-0.1, 0.1, 20) + np.random.default_rng(asked[-1] + 100).uniform(-0.01, 0.01, 20)
+        return users - users.mean() + curve.get(asked[-1], 0.0)
+
+    monkeypatch.setattr(ease_penalty._Validation, "quality", quality)
+    return asked
+
+
+@pytest.mark.parametrize("first", [1.0, 20.0, 40.0, 70.0, 320.0, 10_000.0])
+def test_the_penalty_is_the_smallest_as_good_as_the_best_from_wherever_the_search_begins(
+    first: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    curve = {-5: 0.1, -4: 0.2, -3: 0.3, -2: 0.35, -1: 0.38, 0: 0.3995, 1: 0.4, 2: 0.38, 3: 0.3, 4: 0.2, 5: 0.1}
+    asked = quality_of(curve | {6: 0.05, 7: 0.04}, monkeypatch)
+    ratings = replace(two_camps(), user_count=5000)  # one split
+    weighting = ease._weighting(ratings, Options())
+    assert best_penalty(ratings, weighting, 0.25, 8, 0, first) == 40.0
+    assert {-1, 0, 1, 2} <= set(asked), "the peak, the smaller one as good, and one worse on both sides"
+    assert len(asked) == len(set(asked))
+    assert first != 40.0 or asked == [0, 1, 2, -1]
+
+
+@pytest.mark.parametrize(("curve", "chosen"), [({-5: 0.4, -4: 0.3}, 1.25), ({6: 0.3, 7: 0.4}, 5120.0)])
+def test_the_search_of_the_penalty_ends_at_its_bounds(
+    curve: dict[int, float], chosen: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = quality_of(curve, monkeypatch)
+    ratings = two_camps()
+    weighting = ease._weighting(ratings, Options())
+    assert best_penalty(ratings, weighting, 0.25, 8, 0, chosen) == chosen
+    assert min(asked) >= -5
+    assert max(asked) <= 7
+
+
+def test_the_penalty_is_chosen_among_the_most_rated_movies(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ease_penalty, "_FEW_MOVIES", 10)
+    sizes = []
+
+    class Seen(ease_penalty._Validation):
+        def __init__(self, training: Ratings, weighting: object, random: np.random.Generator) -> None:
+            super().__init__(training, weighting, random)  # type: ignore[arg-type]
+            sizes.append(training.movie_count)
+
+    monkeypatch.setattr(ease_penalty, "_Validation", Seen)
+    ratings = two_camps()
+    best_penalty(ratings, ease._weighting(ratings, Options()), 0.25, 8, 0, 40.0)
+    assert set(sizes) == {20}
 
 
 @pytest.mark.parametrize("sizes", [(5, 5, 5, 2, 1, 1), (210, 30, 3, 3), (250, 220, 1)])
@@ -241,9 +383,7 @@ def test_the_largest_eigenvalues_are_found_by_component(sizes: tuple[int, ...]) 
         * 0.9 ** np.arange(len(labels))
     )
     matrix = factor @ factor.T
-    values, basis = leading(
-        lambda block: matrix @ block, lambda rows: matrix[rows[:, :, np.newaxis], rows[:, np.newaxis, :]], labels, 10
-    )
+    values, basis = leading(lambda block: matrix @ block, labels, 10)
     expected = np.linalg.eigvalsh(matrix)[::-1][: len(values)]
     assert np.allclose(values, expected, rtol=2e-3)
     assert np.allclose(matrix @ basis, basis * values, atol=0.02 * values[0])
