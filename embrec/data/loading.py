@@ -27,6 +27,7 @@ from embrec.data.merge import (
     lock_indexes,
     lock_ratings,
     merge_ratings,
+    prefer_lookups,
 )
 from embrec.data.ratings import apply_followed
 from embrec.data.reading import RatingRows, read_ratings
@@ -88,6 +89,7 @@ def load(
         sorting = worker.submit(_newest_of_each_pair, rows)
         on_store("ids", 0, 0)
         lock_indexes(connection)
+        prefer_lookups(connection)
         if scales.get_rating_scale(connection) is None:
             lock_ratings(connection)  # add_rating reads the scale once it has its own lock
         if scales.for_loading(connection, given).beyond(rows.ratings).any():

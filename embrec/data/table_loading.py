@@ -21,6 +21,7 @@ from embrec.data.merge import (
     lock_ratings,
     merge_ratings,
     no_ratings,
+    prefer_lookups,
 )
 from embrec.data.ratings import apply_followed
 from embrec.data.rejects import MOST_REJECTED, RejectedRow, check_reject_file, refuse_too_many, write_rejected
@@ -96,6 +97,7 @@ def _load(
         lock_indexes(connection)
         lock_ratings(connection)
         connection.execute(sa.text("SET LOCAL lock_timeout TO DEFAULT"))
+        prefer_lookups(connection)
         reading = read_source(connection, source, scales.for_loading(connection, given))
         movies = read_movies(connection, source.movies_query) if source.movies_query else []
         total = _stage(connection, reading, _since_watermark(connection, source, reading))
