@@ -20,7 +20,7 @@ from embrec.data.ratings import apply_followed, refresh_statistics
 from embrec.data.scale import check_for_training
 from embrec.errors import ConfigError, DatabaseError, DataError, RunError, WithheldError
 from embrec.last_acts import last_act
-from embrec.models import registry
+from embrec.models import keras_import, registry
 from embrec.models.base import Epoch, FittedModel, Ratings, Start
 from embrec.models.memory import enough_memory
 from embrec.models.protocol import Model
@@ -117,6 +117,7 @@ def train(
     settings = registry.make_options(chosen, options or {})
     if not 0 <= holdout < 1:
         raise ConfigError(f"holdout is {holdout}; give a share of the ratings, at least 0 and less than 1.")
+    keras_import.begin()
     clock = _Clock(on_step)
     with db.begin(engine) as connection:
         replacing = records.published_run_id(connection)

@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
-import gc
 import json
-import logging
-import os
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -92,27 +87,3 @@ def confirmed(question: str, yes: bool) -> bool:
 def print_json(value: Any) -> None:
     """Print a value as JSON; timestamps become ISO 8601 text, durations become seconds."""
     click.echo(json.dumps(value, ensure_ascii=False, indent=2, default=json_value))
-
-
-@contextlib.contextmanager
-def importing_keras() -> Iterator[None]:
-    """Import TensorFlow and Keras quickly, and without their messages on stderr.
-
-    Garbage collection is off meanwhile, and their half a million objects are then frozen. Scanning them would take as
-    long as the import itself, part of it when the process ends.
-    """
-    config.quiet_tensorflow()
-    logging.getLogger("tensorflow").setLevel(logging.ERROR)  # it warns about every model that is built
-    sys.stderr.flush()
-    saved, collecting = os.dup(2), gc.isenabled()
-    gc.disable()
-    try:
-        with open(os.devnull, "wb") as nowhere:
-            os.dup2(nowhere.fileno(), 2)
-        yield
-        gc.freeze()
-    finally:
-        os.dup2(saved, 2)
-        os.close(saved)
-        if collecting:
-            gc.enable()

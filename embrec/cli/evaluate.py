@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from embrec import config
-from embrec.cli.common import database_option, engine, importable, importing_keras, json_option, note, print_json
+from embrec.cli.common import database_option, engine, importable, json_option, note, print_json
+from embrec.cli.importing import before_keras
 from embrec.cli.load import movies_option, open_named_source, users_option
 from embrec.cli.progress import progress_bar
 from embrec.cli.tables import print_rows
-from embrec.errors import DataError, TrainingError
+from embrec.errors import DataError
 from embrec.models import registry
 
 if TYPE_CHECKING:
@@ -82,13 +82,10 @@ def evaluate(
     same splits follows. Nothing is stored.
     """
     names = registry.names() if every_model else models or (registry.DEFAULT,)
-    try:
-        with importing_keras():
-            from embrec.evaluation import contenders
+    with before_keras("Evaluating"):
+        from embrec.evaluation import contenders
 
-            chosen = [contenders.named(name) for name in (*names, *contenders.BASELINES)]
-    except ImportError as error:
-        raise TrainingError(f"Evaluating needs TensorFlow and Keras. Run: {config.install_command('train')}") from error
+        chosen = [contenders.named(name) for name in (*names, *contenders.BASELINES)]
 
     grouped = _read_groups(groups) if groups else {}
     found = _data(data, movies, users, database_url)

@@ -10,8 +10,9 @@ import click
 import sqlalchemy as sa
 
 from embrec import config
-from embrec.cli.common import database_option, engine, importing_keras, json_option, note, print_json
+from embrec.cli.common import database_option, engine, json_option, note, print_json
 from embrec.cli.completion import run_argument
+from embrec.cli.importing import importing_keras
 from embrec.cli.tables import figures, print_rows
 from embrec.errors import TrainingError
 from embrec.runs import experiments, publishing, records

@@ -47,6 +47,7 @@ def stoppable() -> Iterator[None]:
 class _Stop:
     def __init__(self) -> None:
         self._number: int | None = None
+        self._stderr = os.dup(2)  # C++ libraries are kept from the other one
         self._ended = threading.Event()
         # Signals that are ignored stay ignored, such as SIGHUP under nohup.
         self._before = {each: signal.getsignal(each) for each in _SIGNALS if signal.getsignal(each) != signal.SIG_IGN}
@@ -75,13 +76,13 @@ class _Stop:
         acts = threading.Thread(target=last_acts.perform, args=(_SIGNALS[signal.Signals(read[0])],), daemon=True)
         acts.start()
         acts.join(ACTS_SECONDS)
-        _exit(read[0])
+        _exit(read[0], self._stderr)
 
     def end(self) -> None:
         """End the process if it was stopped; whatever came of the command, a stop is a stop."""
         self._ended.set()
         if self._number is not None:
-            _exit(self._number)
+            _exit(self._number, self._stderr)
         signal.set_wakeup_fd(self._wakeup)
         for each, handler in self._before.items():
             signal.signal(each, handler)
@@ -89,13 +90,14 @@ class _Stop:
         self._thread.join()
         os.close(self._reading)
         os.close(self._writing)
+        os.close(self._stderr)
 
 
-def _exit(number: int) -> None:
+def _exit(number: int, stderr: int) -> None:
     """Say what ended the command, and end the process without waiting for its threads."""
     with contextlib.suppress(OSError, ValueError):
         sys.stdout.flush()
-    shown = "\r\x1b[2K\x1b[?25h" if os.isatty(2) else ""  # a progress bar hides the cursor
+    shown = "\r\x1b[2K\x1b[?25h" if os.isatty(stderr) else ""  # a progress bar hides the cursor
     with contextlib.suppress(OSError):  # the terminal may be gone
-        os.write(2, f"{shown}embrec: {_SIGNALS[signal.Signals(number)]}\n".encode())
+        os.write(stderr, f"{shown}embrec: {_SIGNALS[signal.Signals(number)]}\n".encode())
     os._exit(128 + number)

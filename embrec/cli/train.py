@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 import click
 import sqlalchemy as sa
 
-from embrec import config
-from embrec.cli.common import database_option, engine, importing_keras, json_option, model_option, note, print_json
+from embrec.cli.common import database_option, engine, json_option, model_option, note, print_json
 from embrec.cli.gc import keep_option
+from embrec.cli.importing import before_keras
 from embrec.cli.progress import progress_bar
-from embrec.errors import TrainingError, WithheldError
+from embrec.errors import WithheldError
 from embrec.models import registry
 from embrec.runs.cleanup import KEPT_RUNS
 
@@ -137,6 +137,7 @@ def train(
     embrec train --model my_package.my_module:model -o epochs=5
     """
     chosen = {name: value for name, value in options.items() if value is not None} | dict(map(_named_value, pairs))
+    begin_import(model)
     bind = engine(database_url, direct=True)
     result = train_with_progress(bind, model, chosen, seed, holdout, publish, warm_start, force, keep or None)
     _print_result(result, as_json)
@@ -178,6 +179,14 @@ def _print_result(result: TrainResult, as_json: bool) -> None:
         note(f"Deleted old model runs, as embrec gc does: {old}. To keep all: embrec train --keep 0")
 
 
+def begin_import(model: str) -> None:
+    """Import all that training with a model needs, TensorFlow and Keras in a thread."""
+    with before_keras("Training"):
+        from embrec import training  # noqa: F401
+
+        registry.get(model)
+
+
 def train_with_progress(
     bind: sa.Engine,
     model: str,
@@ -190,13 +199,8 @@ def train_with_progress(
     keep: int | None = KEPT_RUNS,
 ) -> TrainResult:
     """Train under a progress bar."""
-    try:
-        with importing_keras():
-            from embrec import training
-
-            chosen = registry.get(model)
-    except ImportError as error:
-        raise TrainingError(f"Training needs TensorFlow and Keras. Run: {config.install_command('train')}") from error
+    begin_import(model)
+    from embrec import training
 
     with progress_bar("Preparing") as bar:
 
@@ -210,5 +214,5 @@ def train_with_progress(
             bar.step(*_STEPS[step])
 
         return training.train(
-            bind, chosen, options, seed, holdout, publish, on_epoch, warm_start, force, on_step, keep, bar.update
+            bind, model, options, seed, holdout, publish, on_epoch, warm_start, force, on_step, keep, bar.update
         )

@@ -6,11 +6,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from embrec import config
-from embrec.cli.common import database_option, engine, importing_keras, json_option, model_option, note, print_json
+from embrec.cli.common import database_option, engine, json_option, model_option, note, print_json
+from embrec.cli.importing import before_keras
 from embrec.cli.progress import progress_bar
 from embrec.cli.train import train
-from embrec.errors import TrainingError
 from embrec.models import registry
 
 if TYPE_CHECKING:
@@ -38,15 +37,10 @@ def tune(model: str, trials: int, seed: int, database_url: str | None, as_json: 
     embrec tune --trials 20
     embrec tune --model matrix-factorization --seed 1
     """
-    try:
-        with importing_keras():
-            from embrec.evaluation import tuning
+    with before_keras("Tuning", "TensorFlow, Keras and Optuna", "tune"):
+        from embrec.evaluation import tuning
 
-            chosen = registry.get(model)
-    except ImportError as error:
-        raise TrainingError(
-            f"Tuning needs TensorFlow, Keras and Optuna. Run: {config.install_command('tune')}"
-        ) from error
+        chosen = registry.get(model)
 
     bind = engine(database_url)
     with progress_bar("Tuning", "trials") as bar:

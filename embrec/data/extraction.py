@@ -12,8 +12,7 @@ import sqlalchemy as sa
 from numpy.typing import NDArray
 
 from embrec import db
-from embrec.data.files.validate import NO_TIME
-from embrec.data.ids import key_order
+from embrec.data.arrays import NO_TIME, key_order
 from embrec.db import Bind, binary_copy
 from embrec.db.tables import movies
 from embrec.errors import DataError

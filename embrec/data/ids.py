@@ -122,11 +122,3 @@ def _send(connection: sa.Connection, target: str, ids: pa.StringArray) -> None:
     """Write positions and ids."""
     positions = pa.array(np.arange(len(ids), dtype=np.int32))
     binary_copy.copy_table(connection, target, pa.table({"position": positions, "id": ids}))
-
-
-def key_order(users: NDArray[np.int32], movies: NDArray[np.int32]) -> NDArray[np.int64] | slice:
-    """Return positions in the order of user, then movie; a slice if the ratings are in that order already."""
-    key = (users.astype(np.int64) << 32) | movies
-    if (key[1:] > key[:-1]).all():
-        return slice(None)
-    return np.argsort(key)

@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 
 from embrec import db
 from embrec.data import scale as scales
+from embrec.data.arrays import NO_TIME, key_order
 from embrec.data.files.movies import Movie
 from embrec.data.files.sources import Source, from_frame
-from embrec.data.files.validate import NO_TIME
-from embrec.data.ids import key_order, map_ids
+from embrec.data.ids import map_ids
 from embrec.data.merge import (
     LoadReport,
     count_loaded,

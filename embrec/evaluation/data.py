@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embrec import db, metrics, splits
+from embrec.data.arrays import NO_TIME
 from embrec.data.extraction import extract, id_places
 from embrec.data.files.sources import Source
 from embrec.data.files.users import User
-from embrec.data.files.validate import NO_TIME
 from embrec.data.reading import read_ratings
 from embrec.data.scale import check_for_training
 from embrec.db import Bind

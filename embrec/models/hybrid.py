@@ -9,26 +9,21 @@ into one Keras model (:mod:`embrec.models.recommender`).
 from __future__ import annotations
 
 import dataclasses
-import threading
 from collections.abc import Callable
-from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from embrec.models.als import model as als
-from embrec.models.base import Epoch, FittedModel, RatingFactors, Ratings
+from embrec.models import keras_import
+from embrec.models.base import Epoch, FittedModel, Preference, RatingFactors, Ratings
 from embrec.models.bayesian import gibbs
+from embrec.models.beside import beside
 from embrec.models.ease import model as ease
 from embrec.models.ease.penalty import FIRST_PENALTY
 from embrec.models.fold_in import with_fold_in
 from embrec.models.protocol import Range, Search
-from embrec.models.recommender import recommender
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -92,37 +87,20 @@ class TwoPart:
         """
         with threadpool_limits(1, user_api="blas"):
             # Each part keeps a core busy; more BLAS threads would compete with them.
-            begun = _beside(lambda: ease.begin(training, _ranking_options(options), seed))
+            begun = beside(lambda: ease.begin(training, _ranking_options(options), seed), "ranking model", daemon=True)
             factors = _rating_part(training, held_out, options, seed, on_epoch)
             preference = begun()(factors.movie_vectors)
             if factors.fold_in is None:
                 factors = with_fold_in(factors, training)
-        return recommender(factors, *_scale(training), preference)
+        return _as_keras_model(factors, training, preference)
 
     def rate(self, training: Ratings, options: Options, seed: int) -> Callable[..., NDArray[np.float32]]:
         """Fit the rating model alone, and return a function that predicts ratings."""
-        return recommender(_rating_part(training, None, options, seed), *_scale(training)).predict
+        return _as_keras_model(_rating_part(training, None, options, seed), training).predict
 
     def rank(self, training: Ratings, options: Options, seed: int) -> Callable[..., NDArray[np.float32]]:
         """Fit the ranking model alone, and return a function that scores all movies for some users."""
         return ease.fit(training, _ranking_options(options), seed).score
-
-
-def _beside(compute: Callable[[], T]) -> Callable[[], T]:
-    """Begin a computation in a thread of its own; the returned function waits for its result.
-
-    An executor would wait for the thread if the fit is interrupted.
-    """
-    result: Future[T] = Future()
-
-    def work() -> None:
-        try:
-            result.set_result(compute())
-        except BaseException as error:
-            result.set_exception(error)
-
-    threading.Thread(target=work, name="ranking model", daemon=True).start()
-    return result.result
 
 
 def _rating_part(
@@ -133,6 +111,8 @@ def _rating_part(
     on_epoch: Callable[[Epoch], None] = lambda epoch: None,
 ) -> RatingFactors:
     if options.draws == 0:
+        from embrec.models.als import model as als
+
         quick = als.Options()
         quick = dataclasses.replace(quick, dimensions=min(options.dimensions, quick.dimensions))
         return als.factorize(training, held_out, quick, seed, on_epoch)
@@ -146,5 +126,9 @@ def _ranking_options(options: Options) -> ease.Options:
     )
 
 
-def _scale(training: Ratings) -> tuple[float, float]:
-    return float(training.ratings.min()), float(training.ratings.max())
+def _as_keras_model(factors: RatingFactors, training: Ratings, preference: Preference | None = None) -> FittedModel:
+    """Set the solution into a Keras model, which Keras is needed for."""
+    keras_import.wait()
+    from embrec.models.recommender import recommender
+
+    return recommender(factors, float(training.ratings.min()), float(training.ratings.max()), preference)

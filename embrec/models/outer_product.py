@@ -9,13 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from embrec.models import keras_import
 from embrec.models.base import DenseLayer, Epoch, FittedModel, Ratings
-from embrec.models.gradient import fit_ratings, predict_ratings
+
+if TYPE_CHECKING:
+    import keras
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,8 @@ class Options:
 
 def build(user_count: int, movie_count: int, options: Options) -> keras.Model:
     """Build and compile the model; its inputs are ``user_in`` and ``article_in``, int32 of shape (batch, 1)."""
+    import keras
+
     user_in = keras.Input(shape=(1,), dtype="int32", name="user_in")
     article_in = keras.Input(shape=(1,), dtype="int32", name="article_in")
     user = keras.layers.Embedding(user_count, options.dimensions, name="user_embedding")(user_in)
@@ -82,6 +87,11 @@ class OuterProduct:
         Raises:
             TrainingError: The loss became infinite or not a number.
         """
+        keras_import.wait()
+        import keras
+
+        from embrec.models.gradient import fit_ratings
+
         keras.utils.set_random_seed(seed)
         model = build(training.user_count, training.movie_count, options)
         advice = "Train again with a lower --learning-rate."
@@ -97,6 +107,8 @@ def fitted(model: keras.Model, history: list[Epoch], kept_epoch: int) -> FittedM
         history: The epochs of the fit.
         kept_epoch: The epoch whose weights these are.
     """
+    from embrec.models.gradient import predict_ratings
+
     return FittedModel(
         keras_model=model,
         serving="dense_head",

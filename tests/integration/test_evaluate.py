@@ -14,9 +14,9 @@ import sqlalchemy as sa
 from data import load_frame, rating_frame
 
 from embrec import metrics, splits
+from embrec.data.arrays import NO_TIME
 from embrec.data.files import sources
 from embrec.data.files.movies import Movie
-from embrec.data.files.validate import NO_TIME
 from embrec.errors import DataError
 from embrec.evaluation import contenders, evaluate
 from embrec.evaluation.contender import Contender, Score

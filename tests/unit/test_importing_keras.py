@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from embrec.cli.common import importing_keras
+from embrec.cli.importing import importing_keras
 
 
 @pytest.fixture(autouse=True)

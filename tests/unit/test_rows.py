@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from embrec.data.files.validate import NO_TIME, RawRows, check_ratings
+from embrec.data.arrays import NO_TIME
+from embrec.data.files.validate import RawRows, check_ratings
 
 
 def check(*rows: tuple[bytes | str, ...]) -> tuple[list[tuple[object, ...]], list[tuple[int, str, str]]]:

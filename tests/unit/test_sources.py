@@ -15,10 +15,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from embrec.data.arrays import NO_TIME
 from embrec.data.files import delimited
 from embrec.data.files.movies import ML_100K_GENRES, Movie, year_of
 from embrec.data.files.sources import Source, from_frame, open_source
-from embrec.data.files.validate import NO_TIME, check_ratings
+from embrec.data.files.validate import check_ratings
 from embrec.data.rejects import RejectedRow
 from embrec.errors import BadRowError, DataError
 

@@ -11,13 +11,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from embrec.data.arrays import NO_TIME
 from embrec.data.rejects import MOST_REJECTED, RejectedRow
 from embrec.data.scale import WIDEST, Scale
 from embrec.validation import LONGEST_ID_BYTES
 
 # A rating nearer to 0 is 0, or products of ratings would underflow; as in embrec.as_rating().
 NEAREST_TO_ZERO = 1e-9
-NO_TIME = np.iinfo(np.int64).min
 RATING_COLUMNS = ("user_id", "movie_id", "rating", "rated_at")
 
 _NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
