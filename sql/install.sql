@@ -55,6 +55,8 @@
 \ir functions/best_movies.sql
 \ir functions/forget_user.sql
 \ir functions/close_run.sql
+\ir functions/scaled.sql
+\ir functions/rating_place.sql
 \ir functions/rating_weight.sql
 \ir functions/preference_vector.sql
 \ir functions/ridge.sql
@@ -67,13 +69,15 @@
 \ir functions/serving_run.sql
 \ir functions/explain_recommendation.sql
 \ir functions/find_movies.sql
-\ir functions/mean_movie.sql
-\ir functions/movies_like.sql
+\ir functions/solved_by_users.sql
 \ir functions/solved_movie_preference.sql
 \ir functions/ratings_fingerprint.sql
 \ir functions/user_rating_vector.sql
 \ir functions/solved_movie_rating.sql
-\ir functions/folded_in_movie.sql
+\ir functions/movie_penalty.sql
+\ir functions/vectors_by_description.sql
+\ir functions/vectors_by_ranking.sql
+\ir functions/newcomers.sql
 \ir functions/ratings_of_table.sql
 \ir functions/refuse_to_follow.sql
 \ir functions/recording_of.sql

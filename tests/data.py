@@ -7,14 +7,17 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import sqlalchemy as sa
+from scipy import sparse
 
 from embrec.data import loading
 from embrec.data.extraction import extract
 from embrec.data.files import sources
 from embrec.data.files.movies import Movie
+from embrec.models.base import RatingWeights
 from embrec.runs import neighbours, publishing, records
-from embrec.runs.embeddings import Vectors, store
+from embrec.runs.embeddings import Vectors, store, store_matrix
 from embrec.runs.records import NewRun, TrainedRun
+from embrec.runs.store import FOLD_IN, fold_in_matrix
 
 FAKE_RUN = NewRun(
     architecture="outer-product",
@@ -43,6 +46,9 @@ SERVING = {
     "user_spread": 1.25,
     "movie_spread": 0.75,
 }
+
+
+WEIGHTS = RatingWeights(1.0, 5.0, 1.5, 0.2)
 
 
 def rating_frame(users: int = 30, movies: int = 20, count: int = 300, seed: int = 0) -> pd.DataFrame:
@@ -98,7 +104,7 @@ def two_part_run(engine: sa.Engine, seed: int = 1) -> dict[str, np.ndarray]:
     indexes = {"user": arrays.user_indexes, "movie": arrays.movie_indexes}
     found = {
         f"{side} {part}": random.normal(size=(len(indexes[side]), 5)).astype(np.float32)
-        for side, part in (*(("movie", part) for part in MOVIE_PARTS), ("user", "rating"), ("user", "preference"))
+        for side, part in (*(("movie", part) for part in MOVIE_PARTS), ("user", "rating"), ("user", "similarity"))
     }
     biases = {side: random.normal(size=len(indexes[side])).astype(np.float32) * 0.3 for side in indexes}
     spreads = {side: random.uniform(0.5, 2, len(indexes[side])).astype(np.float32) for side in indexes}
@@ -107,13 +113,15 @@ def two_part_run(engine: sa.Engine, seed: int = 1) -> dict[str, np.ndarray]:
         for side, numbers in indexes.items():
             prints = arrays.fingerprints() if side == "user" else None
             parts = {"rating": Vectors(numbers, found[f"{side} rating"], biases[side], spreads[side], prints)}
-            for part in MOVIE_PARTS[1:] if side == "movie" else ("preference",):
+            for part in MOVIE_PARTS[1:] if side == "movie" else ("similarity",):
                 parts[part] = Vectors(numbers, found[f"{side} {part}"])
             store(connection, run, side, parts)
             if side == "movie":
                 neighbours.store(connection, run, numbers, neighbours.nearest(parts["similarity"].vectors))
+        ranking = sparse.csr_array((WEIGHTS.of(arrays.ratings), (arrays.users, arrays.movies))) @ found["movie profile"]
+        store_matrix(connection, run, FOLD_IN, fold_in_matrix(ranking.astype(np.float32)))
         records.finish(
-            connection, run, TrainedRun(movie_similarity="similarity", user_similarity="preference", **SERVING)
+            connection, run, TrainedRun(movie_similarity="similarity", user_similarity="similarity", **SERVING)
         )
     publishing.publish(engine, run)
     for name, values in (("bias", biases), ("spread", spreads)):

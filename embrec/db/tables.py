@@ -247,6 +247,8 @@ movie_embeddings = sa.Table(
     # Given to the run by refresh(), for a movie that came after its training.
     sa.Column("folded_in", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.Column("spread", REAL),
+    # Fingerprint of what such a movie was folded in from, as embrec.newcomers(model_run_id) computes it.
+    sa.Column("fingerprint", sa.BigInteger),
     postgresql_partition_by="LIST (model_run_id)",
 )
 

@@ -159,7 +159,11 @@ def _index(engine: sa.Engine, leaf: str, call: str, progress: Progress, **argume
 
 
 def store_matrix(
-    connection: sa.Connection, model_run_id: int, name: str, rows: NDArray[np.float32], biases: NDArray[np.float32]
+    connection: sa.Connection,
+    model_run_id: int,
+    name: str,
+    rows: NDArray[np.float32],
+    biases: NDArray[np.float32] | None = None,
 ) -> None:
     """Write something else that a run has learned, in the transaction that stores its vectors.
 
@@ -168,12 +172,18 @@ def store_matrix(
         model_run_id: The run.
         name: Its name, in ASCII.
         rows: float32 of shape (n, width).
-        biases: float32 of shape (n,).
+        biases: float32 of shape (n,), or None.
     """
     count = len(rows)
-    columns = [np.full(count, model_run_id, np.int32), np.full(count, name.encode()), np.arange(count, dtype=np.int32)]
-    table = "embrec.run_matrices (model_run_id, matrix, row_number, bias, embedding)"
-    binary_copy.copy_arrays(connection, table, [*columns, biases, rows])
+    columns = {
+        "model_run_id": np.full(count, model_run_id, np.int32),
+        "matrix": np.full(count, name.encode()),
+        "row_number": np.arange(count, dtype=np.int32),
+        "bias": biases,
+        "embedding": rows,
+    }
+    given = {column: values for column, values in columns.items() if values is not None}
+    binary_copy.copy_arrays(connection, f"embrec.run_matrices ({', '.join(given)})", list(given.values()))
 
 
 def read(bind: Bind, model_run_id: int, side: Side, part: Part = "rating") -> Vectors:

@@ -18,13 +18,14 @@ import sqlalchemy as sa
 from numpy.typing import NDArray
 
 from embrec import db
+from embrec.data.extraction import extract
 from embrec.db import Bind
 from embrec.errors import DataError, RunError
 from embrec.last_acts import last_act, replaced
 from embrec.models import outer_product, reading
 from embrec.models.base import FittedModel, FoldIn, Preference, RatingFactors
 from embrec.models.recommender import recommender
-from embrec.runs import embeddings, records, stored
+from embrec.runs import embeddings, ranking_vectors, records, stored
 from embrec.runs.answers import check_answers
 from embrec.runs.embeddings import Part, Side
 from embrec.runs.records import ModelRun, NewRun
@@ -221,20 +222,31 @@ def _model_of(connection: sa.Connection, run: ModelRun, rows: Rows) -> Any:
     preference = None
     if run.serving == "two_part":
         preference = Preference(
-            user_vectors=arrays["user", "preference"][0],
+            user_vectors=_ranking_vectors(connection, run, rows),
             movie_vectors=arrays["movie", "preference"][0],
             movie_profiles=arrays["movie", "profile"][0],
             similarity=arrays["movie", "similarity"][0],
             penalty=run.options.get("penalty") or 0.0,
             weighting=run.weighting,
         )
-    return recommender(factors, lowest, highest, preference).keras_model
+    model = recommender(factors, lowest, highest, preference).keras_model
+    if preference is not None:  # as trained, for ratings may have changed
+        model.user_similarity.set_weights([arrays["user", "similarity"][0]])
+    return model
+
+
+def _ranking_vectors(connection: sa.Connection, run: ModelRun, rows: Rows) -> NDArray[np.float32]:
+    """Users' ranking vectors, which no run stores, from ratings as they are now; zeros for users without one."""
+    ratings = extract(connection)
+    profiles = embeddings.read(connection, run.model_run_id, "movie", "profile")
+    found = ranking_vectors.of_all_users(run, ratings, profiles)
+    return np.nan_to_num(stored.aligned(embeddings.Vectors(ratings.user_indexes, found), rows.users)[0])
 
 
 def _parts(run: ModelRun) -> list[tuple[Side, Part]]:
     parts: list[tuple[Side, Part]] = [("user", "rating"), ("movie", "rating")]
     if run.serving == "two_part":
-        parts += [("user", "preference"), ("movie", "preference"), ("movie", "profile"), ("movie", "similarity")]
+        parts += [("user", "similarity"), ("movie", "preference"), ("movie", "profile"), ("movie", "similarity")]
     return parts
 
 

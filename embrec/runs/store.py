@@ -9,13 +9,20 @@ from dataclasses import dataclass
 import numpy as np
 import sqlalchemy as sa
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from embrec import db, similarity
 from embrec.db.binary_copy import Progress
 from embrec.models.base import FittedModel
+from embrec.models.ease.long_tail import PENALTY_USERS
 from embrec.runs import embeddings, neighbours, records
 from embrec.runs.embeddings import Part, Vectors
 from embrec.runs.records import TrainedRun
+
+# The name of the matrix by which SQL folds movies in.
+FOLD_IN = "fold_in"
+# Users whose products are summed at a time, in float64.
+_BLOCK = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -69,6 +76,8 @@ def store_model(
         neighbours.store(connection, model_run_id, compared.indexes, nearest)
         for name, weights, biases in _dense_head(model):
             embeddings.store_matrix(connection, model_run_id, name, weights, biases)
+        if model.preference:
+            embeddings.store_matrix(connection, model_run_id, FOLD_IN, fold_in_matrix(model.preference.user_vectors))
         records.finish(connection, model_run_id, _outcome(rows, model, metrics))
 
 
@@ -93,8 +102,6 @@ def index_model(
 def _user_parts(rows: Rows, model: FittedModel) -> dict[Part, Vectors]:
     rating = model.user_vectors, model.user_biases, model.user_spreads, rows.fingerprints
     parts: dict[Part, Vectors] = {"rating": _with_zeros(Vectors(rows.users, *rating))}
-    if model.preference:
-        parts["preference"] = _with_length(Vectors(rows.users, model.preference.user_vectors))
     if model.user_similarity is not None:
         parts["similarity"] = _with_length(Vectors(rows.users, model.user_similarity))
     return parts
@@ -141,6 +148,32 @@ def _dense_head(model: FittedModel) -> Iterator[tuple[str, NDArray[np.float32], 
         biases = np.zeros(len(weights), np.float32)
         biases[:: len(weights) // len(layer.biases)] = layer.biases
         yield name, weights, biases
+
+
+def fold_in_matrix(users: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the matrix that solves for the ranking vector of a movie that comes after the training.
+
+    It is the inverse of U'U + penalty * I, with U the users' ranking vectors and the penalty of
+    :mod:`embrec.models.ease.long_tail`. Its product with the weighted sum of the vectors of those who rated the movie
+    is the ridge regression of the ratings, which the SQL function ``solved_movie_preference`` computes.
+
+    Args:
+        users: Ranking vectors, float32 of shape (user_count, dimensions); rounding noise is no vector.
+
+    Returns:
+        float32 of shape (dimensions, dimensions), symmetric; zeros if no user has a vector.
+    """
+    known = np.flatnonzero(similarity.has_length(users))
+    width = users.shape[1]
+    gram = np.zeros((width, width))
+    with threadpool_limits(1, user_api="blas"):  # or the number of threads would change how it rounds
+        for begin in range(0, len(known), _BLOCK):
+            block = users[known[begin : begin + _BLOCK]].astype(np.float64)
+            gram += block.T @ block
+        if not gram.any():
+            return np.zeros((width, width), np.float32)
+        gram += PENALTY_USERS * np.trace(gram) / len(known) / width * np.eye(width)
+        return np.asarray(np.linalg.inv(gram), np.float32)
 
 
 def _outcome(rows: Rows, model: FittedModel, metrics: Mapping[str, float]) -> TrainedRun:

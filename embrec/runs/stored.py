@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from embrec.data.extraction import RatingArrays
 from embrec.db import binary_copy
 from embrec.models.base import DenseLayer
-from embrec.runs import embeddings
+from embrec.runs import embeddings, ranking_vectors
 from embrec.runs.embeddings import Part, Side, Vectors
 from embrec.runs.records import ModelRun
 
@@ -111,7 +111,8 @@ def read(connection: sa.Connection, run: ModelRun, arrays: RatingArrays) -> Stor
         users = np.full_like(users, np.nan)  # nothing is predicted
     preference = None
     if run.serving == "two_part":
-        preference = part_of("user", "preference")[0], part_of("movie", "preference")[0]
+        profiles = embeddings.read(connection, run.model_run_id, "movie", "profile")
+        preference = ranking_vectors.of_all_users(run, arrays, profiles), part_of("movie", "preference")[0]
     similarity = part_of("movie", "similarity")[0] if run.movie_similarity == "similarity" else movies
     return StoredModel(
         mean=run.mean or 0.0,
@@ -142,7 +143,8 @@ def dense_head(connection: sa.Connection, model_run_id: int) -> tuple[DenseLayer
     """The layers as training has stored them: each unit of the first is cut into rows, its bias beside their first."""
     query = (
         "SELECT matrix, array_agg(embedding ORDER BY row_number), array_agg(bias ORDER BY row_number)"
-        f" FROM embrec.run_matrices WHERE model_run_id = {int(model_run_id)} GROUP BY matrix"
+        " FROM embrec.run_matrices"
+        f" WHERE model_run_id = {int(model_run_id)} AND matrix IN ('hidden', 'rating') GROUP BY matrix"
     )
     layers = {matrix: (weights, biases) for matrix, weights, biases in binary_copy.query_arrays(connection, query)}
     if not layers:

@@ -22,7 +22,7 @@ from embrec.data.extraction import RatingArrays, extract
 from embrec.data.reading import ahead
 from embrec.db import Bind, binary_copy
 from embrec.errors import NoPublishedRunError, RunError
-from embrec.runs import embeddings, records
+from embrec.runs import embeddings, ranking_vectors, records
 from embrec.runs.records import ModelRun
 from embrec.serving import outputs
 from embrec.serving.outputs import open_output
@@ -156,23 +156,10 @@ def _ranking(connection: sa.Connection, run: ModelRun, arrays: RatingArrays) -> 
 
 
 def _by_preference(connection: sa.Connection, run: ModelRun, arrays: RatingArrays) -> _Ranking:
-    """Rank by the ranking model: a user vector is the weighted sum of the item profiles of the rated movies.
-
-    The SQL function preference_vector computes the same sum.
-    """
+    """Rank by the ranking model."""
     movies = embeddings.read(connection, run.model_run_id, "movie", "preference")
     profiles = embeddings.read(connection, run.model_run_id, "movie", "profile")
-    place = _positions(arrays.movie_indexes, profiles.indexes)
-
-    def users(block: slice) -> NDArray[np.float32]:
-        rated, starts = _rated(arrays, block)
-        position = place[arrays.movies[rated]]
-        known = position >= 0
-        weight = np.where(known, run.weighting.of(arrays.ratings[rated]), 0.0).astype(np.float32)
-        sums = np.add.reduceat(profiles.vectors[position] * weight[:, np.newaxis], starts, axis=0)
-        sums[~np.logical_or.reduceat(weight > 0, starts)] = np.nan
-        return _without_noise(sums, run)
-
+    users = ranking_vectors.of_users(run, arrays, profiles)
     return _Ranking(movies.indexes, movies.vectors, _popularity(connection, movies.indexes), users)
 
 
@@ -203,7 +190,7 @@ def _popularity(connection: sa.Connection, movie_indexes: NDArray[np.int32]) -> 
 def _user_vectors(connection: sa.Connection, run: ModelRun, arrays: RatingArrays) -> NDArray[np.float32]:
     """Return [vector, mean + bias] of the extracted users: the stored ones, or solved for users newer than the run."""
     stored = embeddings.read(connection, run.model_run_id, "user")
-    place = _positions(arrays.user_indexes, stored.indexes)
+    place = ranking_vectors.positions(arrays.user_indexes, stored.indexes)
     biases = np.zeros(len(stored.indexes), np.float32) if stored.biases is None else stored.biases
     found = np.column_stack([stored.vectors, biases])[place]
     solve = sa.text(
@@ -214,38 +201,10 @@ def _user_vectors(connection: sa.Connection, run: ModelRun, arrays: RatingArrays
     values = {"run": run.model_run_id, "users": arrays.user_indexes[new].tolist()}
     for user, solved in zip(new, connection.scalars(solve, values), strict=True):
         found[user] = np.nan if solved is None else solved
-    found[:, :-1] = _without_noise(found[:, :-1], run)
+    found[:, :-1] = ranking_vectors.without_noise(found[:, :-1], run)
     found[new, -1] *= run.bias_feature or 1.0
     found[:, -1] += run.mean
     return np.asarray(found, np.float32)
-
-
-def _without_noise(users: NDArray[np.float32], run: ModelRun) -> NDArray[np.float32]:
-    """Return user vectors with NaN in place of those that are too short to rank by."""
-    users[np.linalg.norm(users, axis=1) < (run.least_length or 0.0)] = np.nan
-    return users
-
-
-def _positions(wanted: NDArray[np.int32], indexes: NDArray[np.int32]) -> NDArray[np.int64]:
-    """Return the position of each wanted index in ``indexes``, or -1 if it is absent.
-
-    Args:
-        wanted: Indexes to look up, of any shape.
-        indexes: Ascending indexes.
-
-    Returns:
-        int64 of the shape of ``wanted``.
-    """
-    if not len(indexes):
-        return np.full(wanted.shape, -1)
-    place = np.searchsorted(indexes, wanted).clip(0, len(indexes) - 1)
-    return np.where(indexes[place] == wanted, place, -1)
-
-
-def _rated(arrays: RatingArrays, block: slice) -> tuple[slice, NDArray[np.int64]]:
-    """Return the slice of a block's ratings, and the offset of each user's first one; every user has ratings."""
-    starts = np.searchsorted(arrays.users, np.arange(block.start, block.stop + 1))
-    return slice(int(starts[0]), int(starts[-1])), starts[:-1] - starts[0]
 
 
 def _pieces(
@@ -253,7 +212,7 @@ def _pieces(
 ) -> Iterator[tuple[int, _Recommendations]]:
     """Yield the recommendations of many users at a time, with the number of users done."""
     count = len(arrays.user_indexes) if len(ranking.movies) else 0
-    column = _positions(arrays.movie_indexes, ranking.movie_indexes)
+    column = ranking_vectors.positions(arrays.movie_indexes, ranking.movie_indexes)
     at_once = max(_PIECE_ROWS // n, 1)
     in_block = min(max(_BLOCK_SCORES // max(len(ranking.movies), 1), 1), at_once)
     for begin in range(0, count, at_once):
@@ -270,7 +229,7 @@ def _best_of(
     users, movies = ranking.users(block), ranking.movies
     scores = users @ movies.T
     if not include_rated:
-        rated, _ = _rated(arrays, block)
+        rated, _ = ranking_vectors.rated(arrays, block)
         columns = column[arrays.movies[rated]]
         known = columns >= 0
         scores[arrays.users[rated][known] - block.start, columns[known]] = -np.inf

@@ -18,10 +18,12 @@ depends_on = None
 
 def upgrade() -> None:
     _count_by_movie()
+    _fingerprint_folded_in_movies()
 
 
 def downgrade() -> None:
     op.execute(uninstall())
+    op.drop_column("movie_embeddings", "fingerprint", schema="embrec")
     _count_by_materialized_views()
 
 
@@ -168,3 +170,28 @@ def _count_by_materialized_views() -> None:
     op.execute(executable("baseline/movie_statistics"))
     op.execute(statement(MATERIALIZED_LIKES))
     op.execute("CREATE UNIQUE INDEX movie_likes_movie_index_idx ON embrec.movie_likes (movie_index)")
+
+
+# Functions of refresh_run that are gone or have other parameters. Their arguments are of any schema that has pgvector.
+CHANGED_FUNCTIONS = """
+DO $$
+DECLARE
+    changed text;
+BEGIN
+    FOR changed IN
+        SELECT p.oid::regprocedure::text
+        FROM pg_proc AS p
+        WHERE p.pronamespace = 'embrec'::regnamespace
+            AND p.proname IN ('folded_in_movie', 'solved_movie_rating', 'movies_like', 'mean_movie')
+    LOOP
+        EXECUTE format('DROP FUNCTION %s', changed);
+    END LOOP;
+END
+$$
+"""
+
+
+def _fingerprint_folded_in_movies() -> None:
+    """Add what a movie was folded in from, so that a refresh does only what has changed; NULL is solved again."""
+    op.execute(statement(CHANGED_FUNCTIONS))
+    op.add_column("movie_embeddings", sa.Column("fingerprint", sa.BigInteger), schema="embrec")

@@ -1,7 +1,11 @@
--- Return the rating vector and bias of a movie, as folded_in_movie solves for them; NULL without ratings. Users' stored
--- vectors are good enough, because they lack only ratings of movies that the run does not know. Users without a stored
--- vector are folded in.
-CREATE OR REPLACE FUNCTION embrec.solved_movie_rating(model_run_id integer, prior vector, user_indexes integer[], ratings real[])
+-- Return the rating vector of a movie that a run was trained without, its bias as the last coordinate: the ridge
+-- regression of its ratings on the users' vectors. It is shrunk to the vector by its description (prior) as much as
+-- movies differ in each coordinate (penalty, of movie_penalty), in a run of ALS to zero, as its own sweeps do. NULL
+-- without ratings. Users' stored vectors are good enough, because they lack only ratings of movies that the run does not
+-- know. Users without a stored vector are folded in from ratings of trained movies.
+CREATE OR REPLACE FUNCTION embrec.solved_movie_rating(
+    model_run_id integer, prior vector, penalty vector, user_indexes integer[], ratings real[]
+)
 RETURNS vector
 LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path FROM CURRENT
@@ -16,7 +20,6 @@ DECLARE
     start vector;
     features vector[];
     moment vector;
-    penalty vector;
     found vector;
 BEGIN
     SELECT r.* INTO run FROM embrec.model_runs AS r WHERE r.model_run_id = solved_movie_rating.model_run_id;
@@ -38,7 +41,13 @@ BEGIN
         FROM (
             SELECT
                 CASE
-                    WHEN e.embedding IS NULL THEN embrec.user_rating_vector(run.model_run_id, t.user_index)
+                    WHEN e.embedding IS NULL THEN (
+                        SELECT embrec.rating_vector(run.model_run_id, array_agg(o.movie_index), array_agg(o.rating))
+                        FROM embrec.ratings AS o
+                        JOIN embrec.movie_embeddings AS k
+                            ON k.model_run_id = run.model_run_id AND k.part = 'rating' AND k.movie_index = o.movie_index
+                        WHERE o.user_index = t.user_index AND NOT k.folded_in
+                    )
                     ELSE e.embedding || ARRAY[e.bias / run.bias_feature]::vector
                 END AS vector,
                 t.rating
@@ -51,19 +60,10 @@ BEGIN
     IF features IS NULL THEN
         RETURN NULL;
     END IF;
-    IF own_sweeps THEN
-        penalty := array_fill((run.ridge_constant + run.ridge_per_rating * cardinality(features))::real, ARRAY[width])::vector;
-    ELSE
-        -- A user's coordinates vary by one, which is what ridge_constant is for; a movie's by as much as they do.
-        SELECT array_agg((run.ridge_constant / greatest(s.square - s.mean ^ 2, 1e-6 * run.ridge_constant))::real ORDER BY s.position)::vector INTO penalty
-        FROM (
-            SELECT avg(e.embedding || ARRAY[e.bias]::vector) AS mean, avg((e.embedding * e.embedding) || ARRAY[e.bias ^ 2]::vector) AS square
-            FROM embrec.movie_embeddings AS e
-            WHERE e.model_run_id = run.model_run_id AND e.part = 'rating' AND NOT e.folded_in
-        ) AS m
-        CROSS JOIN LATERAL unnest(m.mean::real[], m.square::real[]) WITH ORDINALITY AS s (mean, square, position);
-    END IF;
-    found := start + embrec.ridge(features, moment, penalty);
+    found := start + embrec.ridge(features, moment, CASE WHEN own_sweeps
+        THEN array_fill((run.ridge_constant + run.ridge_per_rating * cardinality(features))::real, ARRAY[width])::vector
+        ELSE penalty
+    END);
     RETURN subvector(found, 1, width - 1) || ARRAY[feature * (subvector(found, width, 1)::real[])[1]]::vector;
 END;
 $$;

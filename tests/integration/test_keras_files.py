@@ -43,7 +43,10 @@ def test_an_exported_run_is_its_keras_model_and_predicts_as_sql_does(
     embrec.export_run(engine, result.model_run_id, tmp_path / "model.keras")
     loaded = keras.models.load_model(tmp_path / "model.keras")
     for ours, theirs in zip(result.keras_model.weights, loaded.weights, strict=True):
-        assert ours.numpy().tobytes() == theirs.numpy().tobytes()
+        if ours.path.startswith("user_preference"):  # computed from the ratings
+            assert np.allclose(ours.numpy(), theirs.numpy(), rtol=1e-4, atol=1e-6)
+        else:
+            assert ours.numpy().tobytes() == theirs.numpy().tobytes()
     random, arrays, run = np.random.default_rng(0), extract(engine), records.get_run(engine, result.model_run_id)
     users = random.integers(0, len(arrays.user_indexes), 1000).astype(np.int32)
     movies = random.integers(0, len(arrays.movie_indexes), 1000).astype(np.int32)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import threading
 from collections.abc import Callable
@@ -11,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import sqlalchemy as sa
-from data import MOVIE_PARTS, SERVING, load_frame, rating_frame, stored_run, two_part_run
+from data import SERVING, load_frame, rating_frame, stored_run, two_part_run
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from psycopg.conninfo import make_conninfo
@@ -23,8 +22,7 @@ from embrec.data.files.movies import Movie
 from embrec.db.resources import sql_text
 from embrec.errors import DatabaseError, DataError, NoPublishedRunError, RunError, UnknownMovieError, UnknownUserError
 from embrec.runs import publishing, records
-from embrec.runs.embeddings import read
-from embrec.serving import explain, predict, recommend, similar
+from embrec.serving import explain, predict, recommend
 from embrec.training import train
 
 MOVIES = [
@@ -448,114 +446,6 @@ def test_what_is_unknown_says_why(engine: sa.Engine, vectors) -> None:
     for user, movie, rating in (("", "1", 3.0), ("1", "", 3.0), ("1", "1", float("inf")), ("1", "1", float("nan"))):
         with pytest.raises(DataError):
             ratings.add_rating(engine, user, movie, rating)
-
-
-def test_a_refresh_gives_new_movies_vectors(engine: sa.Engine, vectors) -> None:
-    known = Movie("like 101", "Like 101", ["Comedy"], 1983)
-    load_frame(
-        engine, pd.DataFrame({"user_id": ["u1", "u2", NEW_USER], "movie_id": NEW_MOVIE, "rating": [5.0, 4.0, 1.0]})
-    )
-    load_frame(engine, pd.DataFrame({"user_id": [NEW_USER], "movie_id": ["100"], "rating": [2.0]}), [known])
-    before = pd.read_sql("SELECT * FROM embrec.movie_embeddings ORDER BY part, movie_index", engine.connect())
-    assert ratings.refresh(engine) == 2
-    assert ratings.refresh(engine) == 2, "again, in place of the first"
-    after = pd.read_sql("SELECT * FROM embrec.movie_embeddings ORDER BY part, movie_index", engine.connect())
-    pd.testing.assert_frame_equal(after[~after.folded_in].reset_index(drop=True), before)
-    assert sorted(after[after.folded_in].part) == sorted([*MOVIE_PARTS] * 2)
-    rated, movies = tables(engine)
-    numbers = movies.reset_index().set_index("movie_id").movie_index
-    # The rating model: the ridge solution, shrunk to the mean of movies of similar genres and years.
-    trained = np.column_stack([vectors["movie rating"], vectors["movie bias"]]).astype(np.float64)
-    with engine.connect() as connection:
-        query = sa.text("SELECT near_index, weight FROM embrec.movies_like(1, :movie)")
-        near = pd.DataFrame(connection.execute(query, {"movie": int(numbers[NEW_MOVIE])}).all()).set_index("near_index")
-    prior = near.weight.to_numpy() @ trained[near.index] / near.weight.sum()
-    users = {user: rated[rated.user_id == user] for user in ("u1", "u2", NEW_USER)}
-    rows, targets = [], []
-    for user, own in users.items():
-        vector = ridge(vectors, own[own.movie_id != NEW_MOVIE])
-        if user != NEW_USER:
-            number = own.user_index.iloc[0]
-            vector = np.append(vectors["user rating"][number], vectors["user bias"][number] / SERVING["bias_feature"])
-        rows.append(np.append(vector[:-1], 1.0))
-        given_rating = own.rating[own.movie_id == NEW_MOVIE].iloc[0]
-        targets.append(given_rating - SERVING["mean"] - SERVING["bias_feature"] * vector[-1])
-    features = np.array(rows)
-    penalty = np.diag(SERVING["ridge_constant"] / trained.var(axis=0))
-    unexplained = np.array(targets) - features @ prior
-    expected = prior + np.linalg.solve(features.T @ features + penalty, features.T @ unexplained)
-    found = after[(after.movie_index == numbers[NEW_MOVIE]) & (after.part == "rating")].iloc[0]
-    assert np.allclose(np.append(np.array(json.loads(found.embedding)), found.bias), expected, atol=1e-4)
-    # All functions answer about the movie.
-    assert similar.similar_movies(engine, NEW_MOVIE, 5)["rank"].tolist() == [1, 2, 3, 4, 5]
-    assert NEW_MOVIE in set(recommend.recommend_movies(engine, "u5", 100).movie_id)
-    assert 1 <= predict.predict_rating(engine, "u5", "like 101") <= 5
-
-
-def test_a_refresh_passes_over_raters_whom_the_run_knows_nothing_of(engine: sa.Engine, vectors) -> None:
-    ratings.add_rating(engine, "u1", "newer", 4)
-    alone = ratings.refresh(engine), recommend.recommend_movies(engine, "u2", 1, movie_ids=["newer"]).score.tolist()
-    ratings.add_rating(engine, NEW_USER, "newer", 5)  # the user rated nothing else
-    again = ratings.refresh(engine), recommend.recommend_movies(engine, "u2", 1, movie_ids=["newer"]).score.tolist()
-    assert alone == again
-
-
-def test_a_refresh_names_the_movies_that_it_has_no_vectors_for(engine: sa.Engine, vectors) -> None:
-    ratings.add_rating(engine, "u1", "newer", 4)
-    ratings.add_rating(engine, "u2", "spoilt", 4)
-    with engine.begin() as connection:
-        huge = sa.text(
-            "UPDATE embrec.user_embeddings SET embedding = (SELECT array_fill(3e38::real, ARRAY[5])::vector)"
-            " WHERE part = 'preference' AND user_index = (SELECT user_index FROM embrec.users WHERE user_id = 'u2')"
-        )
-        connection.execute(sa.text(str(huge).replace("::", r"\:\:")))
-        # Of the two thousand users who are compared one is spoilt for all, so give the others a share without it.
-        connection.execute(sa.text("UPDATE embrec.model_runs SET user_count = 4000000"))
-    told: list[str] = []
-    assert ratings.refresh(engine, told.append) == 1
-    assert len(told) == 1
-    assert told[0].startswith("movie spoilt gets no vectors in model run 1: ")
-    assert told[0].endswith("embrec train")
-    assert similar.similar_movies(engine, "newer", 3)["rank"].tolist() == [1, 2, 3]
-    with engine.connect() as connection:
-        counted = "SELECT count(*) FROM embrec.movie_statistics WHERE rating_count = 1"
-        assert connection.scalar(sa.text(counted)) == 2, "the statistics are refreshed"
-
-
-@pytest.mark.parametrize(
-    ("model", "options"),
-    [
-        ("two-part", {"draws": 0}),
-        ("two-part", {"draws": 2, "dimensions": 8}),
-        ("two-part", {"draws": 2}),
-        ("outer-product", {"epochs": 1}),
-    ],
-)
-def test_a_refresh_takes_parts_of_any_length(engine: sa.Engine, model: str, options: dict[str, int]) -> None:
-    load_frame(engine, rating_frame(40, 20, 500), MOVIES)
-    run = train(engine, model, options).model_run_id
-    ratings.add_rating(engine, "u1", "rated", 5)
-    load_frame(engine, pd.DataFrame({"user_id": ["stranger"], "movie_id": ["by a stranger"], "rating": [4.0]}))
-    assert ratings.refresh(engine) == 2
-    parts = {part: read(engine, run, "movie", part) for part in MOVIE_PARTS}
-    for part, found in parts.items():
-        assert len(found.vectors) == (22 if model == "two-part" or part == "rating" else 0), part
-    assert "rated" in set(recommend.recommend_movies(engine, "u2", 100).movie_id)
-
-
-def test_a_refresh_of_matrix_factorisation_is_its_own_sweep(engine: sa.Engine) -> None:
-    """A fold-in of a trained movie gives nearly the vector of the next ALS sweep."""
-    frame = rating_frame(60, 20, 800)
-    load_frame(engine, frame, MOVIES)
-    result = train(engine, "matrix-factorization", {"dimensions": 5, "epochs": 30})
-    with engine.begin() as connection:
-        for table in ("movie_embeddings", "movie_neighbours"):
-            connection.execute(sa.text(f"DELETE FROM embrec.{table} WHERE movie_index = 3"))
-    assert ratings.refresh(engine) == 1
-    vectors = read(engine, result.model_run_id, "movie")
-    assert np.allclose(vectors.vectors[3], result.model.movie_vectors[3], atol=0.02)
-    assert vectors.biases is not None
-    assert vectors.biases[3] == pytest.approx(result.model.movie_biases[3], abs=0.02)
 
 
 def test_a_refresh_needs_a_run_and_its_owner(engine: sa.Engine, url: str, role) -> None:

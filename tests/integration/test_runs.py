@@ -84,7 +84,6 @@ def test_the_default_model_has_two_parts_and_answers_by_both(engine: sa.Engine) 
     assert (run.movie_similarity, run.user_similarity) == ("similarity", "similarity")
     stored = {
         ("user", "rating"): result.model.user_vectors,
-        ("user", "preference"): result.model.preference.user_vectors,
         ("user", "similarity"): result.model.user_similarity,
         ("movie", "rating"): result.model.movie_vectors,
         ("movie", "preference"): result.model.preference.movie_vectors,
@@ -93,6 +92,7 @@ def test_the_default_model_has_two_parts_and_answers_by_both(engine: sa.Engine) 
     }
     for (side, part), vectors in stored.items():
         assert embeddings.read(engine, result.model_run_id, side, part).vectors.tobytes() == vectors.tobytes()
+    assert not len(embeddings.read(engine, result.model_run_id, "user", "preference").indexes), "no answer needs them"
     assert (run.user_spread, run.movie_spread) == pytest.approx(
         tuple(np.sqrt(np.mean(each**2)) for each in (result.model.user_spreads, result.model.movie_spreads))
     )

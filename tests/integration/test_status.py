@@ -133,7 +133,7 @@ def test_an_index_that_is_missing_or_invalid_comes_with_what_mends_it(
     two_part_run(engine)
     (only,) = read_status(engine).indexes
     assert (only["index_name"], only["vectors"], only["state"]) == (
-        "user_embeddings_run_1_preference_hnsw",
+        "user_embeddings_run_1_similarity_hnsw",
         30,
         "missing",
     )
@@ -142,7 +142,7 @@ def test_an_index_that_is_missing_or_invalid_comes_with_what_mends_it(
     assert len(missing) == 3
     assert {warning.command.partition(";")[0] for warning in missing} == {"SET maintenance_work_mem = '64MB'"}
     for vectors, memory in ((200_000, 464), (5_000_000, 2048)):  # as embeddings.index sets it
-        execute(engine, f"UPDATE pg_class SET reltuples = {vectors} WHERE relname = 'user_embeddings_run_1_preference'")
+        execute(engine, f"UPDATE pg_class SET reltuples = {vectors} WHERE relname = 'user_embeddings_run_1_similarity'")
         assert any(f"'{memory}MB'" in index["mended_by"] for index in read_status(engine).indexes)
     execute(engine, *(warning.command.removesuffix(";") for warning in missing))
     status = read_status(engine)

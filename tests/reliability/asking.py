@@ -56,7 +56,7 @@ def indexed(engine: sa.Engine, run: int, monkeypatch: pytest.MonkeyPatch) -> Non
     with monkeypatch.context() as few:
         few.setattr(embeddings, "INDEXED_FROM", 1)
         assert embeddings.index(engine, run, "movie", "similarity")
-        assert embeddings.index(engine, run, "user", "preference")
+        assert embeddings.index(engine, run, "user", "similarity")
 
 
 def analyze(engine: sa.Engine) -> None:

@@ -203,7 +203,7 @@ class Client:
         """Compare similar users with cosine similarities of the users in the training."""
         own, began = self.random.randrange(USERS), time.monotonic()
         answer = embrec.similar_users(self.engine, f"u{own}")
-        right = cosines(self.truth.of(answer, began)["user preference"], own)
+        right = cosines(self.truth.of(answer, began)["user similarity"], own)
         np.testing.assert_allclose(answer.similarity, np.sort(right)[-2:-12:-1], atol=TOLERANCE)
 
     def recommend_movies(self) -> None:

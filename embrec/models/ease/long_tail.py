@@ -15,7 +15,7 @@ from embrec.models.base import Preference, Ratings
 from embrec.models.ease.rows import Rows
 
 # Ridge penalty, in units of a user vector of mean length. It shrinks the vectors of movies with few ratings.
-_PENALTY_USERS = 10.0
+PENALTY_USERS = 10.0
 
 
 def most_rated(training: Ratings, most: int) -> tuple[NDArray[np.int64], Ratings]:
@@ -64,7 +64,7 @@ def _folded_in(fitted: Preference, weights: scipy.sparse.csr_array) -> NDArray[n
     """Return the vectors of movies, solved from the users who rated them; zero if none of those has a vector."""
     users = fitted.user_vectors
     gram = (users.T @ users).astype(np.float64)
-    gram += (_PENALTY_USERS * np.trace(gram) / len(users) / len(gram) or 1.0) * np.eye(len(gram))
+    gram += (PENALTY_USERS * np.trace(gram) / len(users) / len(gram) or 1.0) * np.eye(len(gram))
     return np.asarray(np.linalg.solve(gram, (weights.T @ users).T).T)
 
 
