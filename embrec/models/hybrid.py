@@ -122,7 +122,11 @@ def _rating_part(
 
 def _ranking_options(options: Options) -> ease.Options:
     return ease.Options(
-        options.dimensions, options.penalty, options.dropout, options.rating_power, options.dislike_weight
+        dimensions=options.dimensions,
+        penalty=options.penalty,
+        dropout=options.dropout,
+        rating_power=options.rating_power,
+        dislike_weight=options.dislike_weight,
     )
 
 
