@@ -11,6 +11,7 @@ import platform
 import shlex
 import subprocess
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 _HERE = Path(__file__).parent
@@ -53,11 +54,16 @@ def build(folder: Path = _HERE) -> Path:
     variants = {"baseline": (), **(_X86_VARIANTS if platform.machine() in ("x86_64", "AMD64") else {})}
     with tempfile.TemporaryDirectory() as name:
         scratch = Path(name)
-        tasks = [(f"{variant}.o", "kernels.c", f"-DVARIANT={variant}", *flags) for variant, flags in variants.items()]
-        objects = []
-        for target, source, *flags in [*tasks, ("variants.o", "variants.c")]:
-            objects.append(str(scratch / target))
-            _run(*compiler, *_FLAGS, *flags, "-c", str(_HERE / source), "-o", objects[-1])
+        sources = [("kernels.c", variant, *flags) for variant, flags in variants.items()]
+
+        def compiled(source: tuple[str, ...]) -> str:
+            file, variant, *flags = source
+            target = str(scratch / f"{variant}.o")
+            _run(*compiler, *_FLAGS, f"-DVARIANT={variant}", *flags, "-c", str(_HERE / file), "-o", target)
+            return target
+
+        with ThreadPoolExecutor() as pool:
+            objects = list(pool.map(compiled, [*sources, ("variants.c", "variants")]))
         _run(*compiler, "-shared", "-o", str(scratch / path.name), *objects)
         for old in folder.glob("_kernels_*.so"):
             old.unlink()

@@ -73,7 +73,14 @@ INLINE vec read_lanes(const float *from, int64_t apart, int64_t count, float res
     return read;
 }
 
-INLINE void write_lanes(const vec *from, int64_t width, int64_t count, float *to) {
+/* Transpose count rows of so many numbers; other lanes are left as they are. */
+INLINE void read_rows(const float *from, int64_t width, int64_t count, vec *to) {
+    float *lanes = (float *)to;
+    for (int64_t u = 0; u < count; u++)
+        for (int64_t i = 0; i < width; i++) lanes[i * LANES + u] = from[u * width + i];
+}
+
+INLINE void write_rows(const vec *from, int64_t width, int64_t count, float *to) {
     const float *lanes = (const float *)from;
     for (int64_t u = 0; u < count; u++)
         for (int64_t i = 0; i < width; i++) to[u * width + i] = lanes[i * LANES + u];
@@ -105,10 +112,8 @@ INLINE void draw_batch(struct batch *batch, const struct drawing *drawing, int64
     vec noise = read_lanes(drawing->noises + first, 1, count, 1.0f);
     vec weight = 1.0f / (noise * noise);
     vec *b = batch->factor + triangle(width), *mean = batch->solution;
-    for (int64_t i = 0; i < width; i++) {
-        mean[i] = read_lanes(drawing->prior_means + first * width + i, width, count, 0.0f);
-        batch->noise[i] = read_lanes(drawing->normal + first * width + i, width, count, 0.0f);
-    }
+    read_rows(drawing->prior_means + first * width, width, count, mean);
+    read_rows(drawing->normal + first * width, width, count, batch->noise);
     for (int64_t i = 0; i < width; i++) {
         const float *precision = drawing->precision + i * width;
         vec of_prior = precision[0] * mean[0];
@@ -122,8 +127,8 @@ INLINE void draw_batch(struct batch *batch, const struct drawing *drawing, int64
     substitute(batch, width, batch->solution);
     substitute(batch, width, batch->noise);
     for (int64_t i = 0; i < width; i++) batch->noise[i] += batch->solution[i];
-    write_lanes(batch->solution, width, count, drawing->expected + first * width);
-    write_lanes(batch->noise, width, count, drawing->vectors + first * width);
+    write_rows(batch->solution, width, count, drawing->expected + first * width);
+    write_rows(batch->noise, width, count, drawing->vectors + first * width);
     residual(batch, width, batch->noise, count, drawing->squares + first);
 }
 
@@ -142,7 +147,7 @@ INLINE void ridge_batch(struct batch *batch, const struct ridge *ridge, int64_t 
     factorize(batch, width);
     memcpy(batch->solution, b, width * sizeof *b);
     substitute(batch, width, batch->solution);
-    write_lanes(batch->solution, width, count, ridge->solutions + first * width);
+    write_rows(batch->solution, width, count, ridge->solutions + first * width);
 }
 
 /* Sum the ratings of count rows from number row on. */
@@ -164,10 +169,9 @@ struct sums {
 
 /* Read the sums of count rows. */
 INLINE void read_batch(struct batch *batch, const struct sums *sums, int64_t row, int64_t count, int64_t width) {
-    int64_t packed = triangle(width);
-    for (int64_t k = 0; k < packed; k++) batch->products[k] = read_lanes(sums->products + row * packed + k, packed, count, 0.0f);
-    for (int64_t i = 0; i < width; i++) batch->moments[i] = read_lanes(sums->moments + row * width + i, width, count, 0.0f);
-    *batch->squares = read_lanes(sums->squares + row, 1, count, 0.0f);
+    read_rows(sums->products + row * triangle(width), triangle(width), count, batch->products);
+    read_rows(sums->moments + row * width, width, count, batch->moments);
+    read_rows(sums->squares + row, 1, count, batch->squares);
 }
 
 #endif

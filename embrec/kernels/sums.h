@@ -35,7 +35,7 @@ INLINE int64_t tiles_size(int64_t width) {
     return tiles * TILE * LANES;
 }
 
-INLINE int64_t sum_size(int64_t width) { return tiles_size(width) + width + 16; }
+INLINE int64_t sum_size(int64_t width) { return tiles_size(width) + width + LANES; }
 
 INLINE void prefetch(const struct groups *groups, int64_t rating, const float *vectors, int64_t width) {
     int64_t last = groups->starts[groups->end] - 1;
@@ -43,10 +43,10 @@ INLINE void prefetch(const struct groups *groups, int64_t rating, const float *v
     for (int64_t column = 0; column < width; column += 16) __builtin_prefetch(ahead + column);
 }
 
-/* Add the outer products of a piece to a tile: entries of x times vectors of weighted x. */
-INLINE void add_tile(int64_t count, const float *const *x, int64_t row, const float *weighted, int64_t width, float *tile) {
+/* Add the outer products of a piece to a tile, or begin it with them: entries of x times vectors of weighted x. */
+INLINE void add_tile(int begin, int64_t count, const float *const *x, int64_t row, const float *weighted, int64_t width, float *tile) {
     vec sum[TILE];
-    for (int i = 0; i < TILE; i++) sum[i] = load(tile + i * LANES);
+    for (int i = 0; i < TILE; i++) sum[i] = begin ? all(0) : load(tile + i * LANES);
     for (int64_t a = 0; a < count; a++) {
         vec right = load(weighted + a * width);
         const float *left = x[a] + row;
@@ -60,11 +60,10 @@ INLINE void sum_leaf(const struct groups *groups, const void *context, int64_t b
     const struct explained *other = context;
     float weighted[PIECE * width] __attribute__((aligned(64)));
     const float *x[PIECE];
-    float y[PIECE], *moments = sum + tiles_size(width), *squares = moments + width;
-    memset(sum, 0, sum_size(width) * sizeof *sum);
-    for (int64_t first = begin; first < end; first += PIECE) {
+    float y[PIECE], square = 0, *moments = sum + tiles_size(width), *squares = moments + width;
+    int64_t first = begin;
+    do {
         int64_t count = least(end - first, PIECE);
-        float square = *squares;
         for (int64_t a = 0; a < count; a++) {
             prefetch(groups, first + a, other->features, width);
             int64_t number = groups->others[first + a];
@@ -75,32 +74,45 @@ INLINE void sum_leaf(const struct groups *groups, const void *context, int64_t b
             for (int64_t column = 0; column < width; column += LANES)
                 store(weighted + a * width + column, load(x[a] + column) * weight);
         }
-        *squares = square;
         float *tile = sum;
         for (int64_t column = 0; column < width; column += LANES) {
-            vec moment = load(moments + column);
+            vec moment = first == begin ? all(0) : load(moments + column);
             for (int64_t a = 0; a < count; a++) moment += load(weighted + a * width + column) * y[a];
             store(moments + column, moment);
             for (int64_t row = column / TILE * TILE; row < width; row += TILE, tile += TILE * LANES)
-                add_tile(count, x, row, weighted + column, width, tile);
+                add_tile(first == begin, count, x, row, weighted + column, width, tile);
         }
-    }
+        first += PIECE;
+    } while (first < end);
+    store(squares, all(0));
+    *squares = square;
 }
 
-/* Sum the vectors of the ratings from begin to end, in their order. */
-INLINE void gather_leaf(const struct groups *groups, const void *context, int64_t begin, int64_t end, float *sum, int64_t width) {
-    const float *source = context;
-    memset(sum, 0, width * sizeof *sum);
+/* Sum some columns of the vectors of the ratings from begin to end, in their order. The sums stay in registers. */
+INLINE void gather_columns(const struct groups *groups, const float *source, int64_t begin, int64_t end, float *sum, int64_t width, int64_t columns) {
+    vec total[32 / LANES];
+    for (int64_t i = 0; i < columns / LANES; i++) total[i] = all(0);
     for (int64_t rating = begin; rating < end; rating++) {
         prefetch(groups, rating, source, width);
         const float *from = source + groups->others[rating] * width;
-        for (int64_t column = 0; column < width; column += LANES)
-            store(sum + column, load(sum + column) + load(from + column));
+        for (int64_t i = 0; i < columns / LANES; i++) total[i] += load(from + i * LANES);
     }
+    for (int64_t i = 0; i < columns / LANES; i++) store(sum + i * LANES, total[i]);
+}
+
+/* Sum the vectors of the ratings from begin to end. */
+INLINE void gather_leaf(const struct groups *groups, const void *context, int64_t begin, int64_t end, float *sum, int64_t width) {
+    const float *source = context;
+    int64_t column = 0;
+    for (; column + 32 <= width; column += 32) gather_columns(groups, source + column, begin, end, sum + column, width, 32);
+    if (column < width) gather_columns(groups, source + column, begin, end, sum + column, width, 16);
 }
 
 /* The leaf that holds an other, searched from a leaf on that begins at it or before. */
 INLINE int64_t leaf_of(const struct groups *groups, int32_t other, int64_t leaf) {
+    /* Most often it is this one or the next. */
+    for (int i = 0; i < 2; i++, leaf++)
+        if (other < groups->cuts[leaf + 1]) return leaf;
     int64_t high = groups->leaves;
     while (high - leaf > 1) {
         int64_t middle = (leaf + high) / 2;
@@ -152,9 +164,17 @@ INLINE int64_t stack_size(const struct groups *groups, int64_t size) {
 
 /* Write a row's lower triangle, entry after entry, so many numbers apart. */
 INLINE void unpack(const float *sum, int64_t width, float *products, int64_t apart) {
-    for (int64_t column = 0; column < width; column += LANES)
-        for (int64_t row = column / TILE * TILE; row < width; row++, sum += LANES)
-            for (int64_t j = 0; j < LANES && column + j <= row; j++) products[(triangle(row) + column + j) * apart] = sum[j];
+    for (int64_t column = 0; column < width; column += LANES) {
+        int64_t row = column / TILE * TILE;
+/* Unrolled, the bounds of each row are constants. */
+#pragma GCC unroll 16
+        for (; row < column + LANES; row++, sum += LANES)
+#pragma GCC unroll 16
+            for (int64_t j = 0; j <= row - column; j++) products[(triangle(row) + column + j) * apart] = sum[j];
+        for (; row < width; row++, sum += LANES)
+#pragma GCC unroll 16
+            for (int64_t j = 0; j < LANES; j++) products[(triangle(row) + column + j) * apart] = sum[j];
+    }
 }
 
 #endif
