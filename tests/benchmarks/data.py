@@ -47,7 +47,8 @@ def make_up(size: Size, seed: int, taste: float = 0.0) -> Columns:
         size: Numbers of users, movies and ratings.
         seed: Seed of all random choices.
         taste: Spread of the logarithm by which a user's taste changes a movie's popularity. With 0, taste decides only
-            the ratings. About 1 gives vectors whose components decrease as those of real ratings do.
+            the ratings, and a few movies win for everybody. With 2, a user's ten best movies are as hard to tell from
+            the others by their vectors' lengths as those of real ratings.
 
     Returns:
         Users, movies and ratings, sorted by user, then movie; a little fewer than ``size`` says, because duplicate

@@ -33,7 +33,7 @@ def target(line: Line, result: dict[str, Any] | None) -> tuple[str, ...]:
     what = line.what
     if over is not None and line.over and beside != line.over:
         what += f" ({line.over}: {number(over)})"
-    if ours is None or over is None:
+    if ours is None or not over:  # the processor's clock is too coarse for a tiny size, and shows 0
         return what, number(before), number(ours), NOT_MEASURED, bound(line), ""
     value = ours / over
     met = (line.at_most is None or value <= line.at_most) and (line.at_least is None or value >= line.at_least)

@@ -18,7 +18,7 @@ from made_files import by_activity, write_files
 from servers import Database, Server, server
 
 LAUNCH = Path(__file__).with_name("launch.py")
-TASTE = 1.0
+TASTE = 2.0
 # Ratings that are held out of a training to measure its error by: a tenth, and at most this number.
 HELD_OUT = 200_000
 Figures = dict[str, float]
