@@ -10,11 +10,14 @@ A function returns 0 if there is no memory to work in, else 1.
 #define NAMED(name, variant) JOIN(name, variant)
 #define EXPORT(name) __attribute__((visibility("default"))) NAMED(name, VARIANT)
 
-/* Compile for vectors of 16, a constant, and of any length. */
+/* Compile for vectors of 16 and 32, constants, and of any length. */
 #define BY_WIDTH(width, call) \
     do { \
         if ((width) == 16) { \
             const int64_t WIDTH = 16; \
+            call; \
+        } else if ((width) == 32) { \
+            const int64_t WIDTH = 32; \
             call; \
         } else { \
             const int64_t WIDTH = (width); \

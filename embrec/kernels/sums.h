@@ -87,20 +87,31 @@ INLINE void sum_leaf(const struct groups *groups, const void *context, int64_t b
     }
 }
 
-/* Sum the vectors of the ratings from begin to end, in their order. */
-INLINE void gather_leaf(const struct groups *groups, const void *context, int64_t begin, int64_t end, float *sum, int64_t width) {
-    const float *source = context;
-    memset(sum, 0, width * sizeof *sum);
+/* Sum some columns of the vectors of the ratings from begin to end, in their order. The sums stay in registers. */
+INLINE void gather_columns(const struct groups *groups, const float *source, int64_t begin, int64_t end, float *sum, int64_t width, int64_t columns) {
+    vec total[32 / LANES];
+    for (int64_t i = 0; i < columns / LANES; i++) total[i] = all(0);
     for (int64_t rating = begin; rating < end; rating++) {
         prefetch(groups, rating, source, width);
         const float *from = source + groups->others[rating] * width;
-        for (int64_t column = 0; column < width; column += LANES)
-            store(sum + column, load(sum + column) + load(from + column));
+        for (int64_t i = 0; i < columns / LANES; i++) total[i] += load(from + i * LANES);
     }
+    for (int64_t i = 0; i < columns / LANES; i++) store(sum + i * LANES, total[i]);
+}
+
+/* Sum the vectors of the ratings from begin to end. */
+INLINE void gather_leaf(const struct groups *groups, const void *context, int64_t begin, int64_t end, float *sum, int64_t width) {
+    const float *source = context;
+    int64_t column = 0;
+    for (; column + 32 <= width; column += 32) gather_columns(groups, source + column, begin, end, sum + column, width, 32);
+    if (column < width) gather_columns(groups, source + column, begin, end, sum + column, width, 16);
 }
 
 /* The leaf that holds an other, searched from a leaf on that begins at it or before. */
 INLINE int64_t leaf_of(const struct groups *groups, int32_t other, int64_t leaf) {
+    /* Most often it is this one or the next. */
+    for (int i = 0; i < 2; i++, leaf++)
+        if (other < groups->cuts[leaf + 1]) return leaf;
     int64_t high = groups->leaves;
     while (high - leaf > 1) {
         int64_t middle = (leaf + high) / 2;
