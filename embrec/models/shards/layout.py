@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from embrec.models.base import Ratings
 from embrec.models.shards.tree import Leaves, equal, power_of_two, weighted
 
-# At most 1,024 shards, each with at least 8 ratings for each movie, or adding the movies' sums of all shards would take
+# At most 1,024 shards, each with at least 16 ratings for each movie, or adding the movies' sums of all shards would take
 # longer than summing. Small data has 4 shards, for as many cores.
 _MOST_LEAVES = 1024
-_RATINGS_OF_MOVIE = 8
+_RATINGS_OF_MOVIE = 16
 _FEW_SHARDS = 4
 # A shard has at least 64 users, and a block at least 256 movies: what is done once for each takes as long as these.
 _LEAST_USERS, _LEAST_MOVIES = 64, 256
