@@ -77,3 +77,13 @@ class Rated(NamedTuple):
         starts = self.starts[users.start : users.stop + 1]
         within = slice(int(starts[0]), int(starts[-1]))
         return Rated(starts - starts[0], self.movies[within], self.values[within])
+
+    def pairs(self, users: slice) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.float32]]:
+        """Return the users, movies and values of the ratings of consecutive users."""
+        starts = self.starts[users.start : users.stop + 1]
+        within = slice(int(starts[0]), int(starts[-1]))
+        return np.repeat(np.arange(users.start, users.stop), np.diff(starts)), self.movies[within], self.values[within]
+
+    def standardised(self, mean: float, unit: float) -> Rated:
+        """Return ratings less their mean, in a unit."""
+        return self._replace(values=((self.values.astype(np.float64) - mean) / unit).astype(np.float32))
