@@ -22,11 +22,11 @@ from threadpoolctl import threadpool_limits
 
 from embrec.engines.threads import Threads
 from embrec.errors import TrainingError
+from embrec.models import keras_import
 from embrec.models.als.share import BIAS_FEATURE, Data, Penalty, Worker
 from embrec.models.base import Epoch, FittedModel, FoldIn, RatingFactors, Ratings, Start
 from embrec.models.history import History, sample
 from embrec.models.protocol import Range, Search
-from embrec.models.recommender import recommender
 from embrec.models.shards.handing import hand_on
 from embrec.models.shards.layout import Layout, Rated
 from embrec.models.shards.tree import total
@@ -184,6 +184,9 @@ class MatrixFactorization:
             TrainingError: All ratings are equal, or the loss became infinite or not a number.
         """
         factors = factorize(training, held_out, options, seed, on_epoch, start)
+        keras_import.wait()
+        from embrec.models.recommender import recommender
+
         return recommender(factors, float(training.ratings.min()), float(training.ratings.max()))
 
 

@@ -160,7 +160,8 @@ class Worker:
         self._means = []
         for columns, biases in zip(self._columns, self._biases, strict=True):
             mean = np.zeros((len(biases), rank + 1), np.float32)
-            columns.fill(mean[:, :rank], scale)
+            found = columns.values()
+            mean[:, : found.shape[1]] = found * scale
             mean[:, -1] = biases / draws
             self._means.append(mean)
         users, movies = self._means
