@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 
 from embrec import metrics
 from embrec.models.base import Epoch, Ratings
-from embrec.models.grouping import sample
-from embrec.models.history import History
+from embrec.models.history import History, sample
 
 _VALIDATION_BATCH = 8192
 
@@ -90,5 +89,5 @@ class _Recording(keras.callbacks.Callback):  # type: ignore[misc]  # keras has n
             self.model.stop_training = True
 
     def _error(self, ratings: Ratings) -> float:
-        users, movies, values = sample(ratings)
-        return metrics.rmse(predict_ratings(self.model, users, movies), values)
+        some = sample(ratings)
+        return metrics.rmse(predict_ratings(self.model, some.users, some.movies), some.ratings)

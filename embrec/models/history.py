@@ -8,7 +8,10 @@ from typing import Any
 import numpy as np
 
 from embrec.errors import TrainingError
-from embrec.models.base import Epoch
+from embrec.models.base import Epoch, Ratings
+
+# Errors are reported on at most 262,144 ratings per epoch, or the report would slow the fit.
+_SAMPLE = 1 << 18
 
 
 class History:
@@ -64,3 +67,9 @@ class History:
         self.epochs.append(Epoch(number, self._of, loss, rmse, held_out_rmse))
         self._on_epoch(self.epochs[-1])
         return going_on
+
+
+def sample(ratings: Ratings, most: int = _SAMPLE) -> Ratings:
+    """Return at most ``most`` ratings, at even intervals, to report the error on."""
+    count = len(ratings.ratings)
+    return ratings.part(np.arange(0, count, -(-count // most)))

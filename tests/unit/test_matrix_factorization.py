@@ -1,25 +1,19 @@
-"""The block solver against float64 numpy, and the model around it."""
+"""ALS against float64 numpy, and the model around it."""
 
 from __future__ import annotations
 
-import itertools
-import os
-import subprocess
-import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
-import tensorflow as tf
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from embrec import metrics, splits
 from embrec.errors import TrainingError
 from embrec.models.als import model as als
-from embrec.models.als import solver
 from embrec.models.als.model import MatrixFactorization, Options
 from embrec.models.base import FittedModel, RatingFactors, Ratings, Start
 from embrec.models.recommender import recommender
+from embrec.models.shards import layout
 
 fit = MatrixFactorization().fit
 
@@ -49,57 +43,38 @@ def one_row(features: np.ndarray, biases: np.ndarray, ratings: np.ndarray, mean:
     return np.linalg.solve(x.T @ x + np.diag(weights), x.T @ (ratings - mean - biases).astype(np.float64))
 
 
-@settings(max_examples=25, deadline=None)
-@given(
-    counts=st.lists(st.integers(0, 40), min_size=1, max_size=30),
-    width=st.integers(2, 17),
-    constant=st.floats(0.5, 20),
-    per_rating=st.floats(0, 1),
-    seed=st.integers(0, 1000),
-)
-def test_the_solver_agrees_with_numpy_row_by_row(
-    counts: list[int], width: int, constant: float, per_rating: float, seed: int
-) -> None:
-    check_solver(counts, width, constant, per_rating, seed)
+@pytest.mark.parametrize(("dimensions", "per_rating"), [(3, 0.0), (15, 0.1), (20, 1.0)])
+def test_users_and_movies_are_solved_as_by_numpy_row_by_row(dimensions: int, per_rating: float) -> None:
+    """Two sweeps: users given random movies, then movies, then users; the last two agree with each other's ratings."""
+    ratings = made_up(70, 40, 900)
+    ratings = replace(ratings, user_count=72, movie_count=41)
+    options = Options(dimensions=dimensions, penalty=2.0, penalty_per_rating=per_rating, epochs=2)
+    unit = ratings.ratings.std() / 1.125
+    found = als.factorize(ratings, None, options, 0)
+    movies = found.movie_vectors / unit**0.5, found.movie_biases / unit
+    values = (ratings.ratings - ratings.ratings.mean()) / unit
+    for user in range(72):
+        mine = ratings.users == user
+        near = [each[ratings.movies[mine]] for each in movies]
+        expected = one_row(*near, values[mine], 0.0, 2.0 + per_rating * mine.sum())
+        solved = np.append(found.user_vectors[user] / unit**0.5, found.user_biases[user] / unit)
+        assert np.allclose(solved, expected, atol=5e-4, rtol=2e-3), user
+    assert not found.user_vectors[70:].any(), "a user without ratings is the average one"
 
 
-@pytest.mark.parametrize("longest", [solver.PIECE_SLOTS, solver.PIECE_SLOTS + 1, 3 * solver.PIECE_SLOTS, 40_000])
-def test_rows_of_many_ratings_are_summed_in_pieces(longest: int) -> None:
-    check_solver([3, longest, 0, 500, solver.PIECE_SLOTS - 1], 8, 2.0, 0.1, 0)
-
-
-def check_solver(counts: list[int], width: int, constant: float, per_rating: float, seed: int) -> None:
-    random = np.random.default_rng(seed)
-    source = random.normal(size=(50, width)).astype(np.float32)
-    others = random.integers(0, 50, sum(counts)).astype(np.int32)
-    ratings = random.normal(3, 1, sum(counts)).astype(np.float32)
-    before = random.normal(size=(len(counts), width)).astype(np.float32)
-    target = tf.Variable(before)
-    rows = solver.Rows.of(np.array(counts), others, ratings - 3)
-    penalties = tf.constant([constant, per_rating], tf.float32)
-    solver.solve(target, tf.constant(source), rows, penalties)
-    begin = 0
-    for row, count in enumerate(counts):
-        mine = slice(begin, begin + count)
-        begin += count
-        if count == 0:
-            assert np.array_equal(target[row], before[row]), "a row without ratings is left alone"
-            continue
-        near = source[others[mine]]
-        expected = one_row(near[:, :-1], near[:, -1], ratings[mine], 3.0, constant + per_rating * count)
-        assert np.allclose(target[row], expected, atol=2e-4, rtol=2e-3), (row, count)
-
-
-@given(st.lists(st.integers(1, 60_000), min_size=1, max_size=300))
-@settings(deadline=None)
-def test_chunks_take_every_row_once_and_stay_small(counts: list[int]) -> None:
-    ordered = np.sort(np.array(counts))
-    ends = solver._chunk_ends(ordered)
-    assert ends[0] == 0
-    assert ends[-1] == len(ordered)
-    for begin, end in itertools.pairwise(ends):
-        assert end > begin
-        assert end == begin + 1 or (end - begin) * ordered[end - 1] <= solver.CHUNK_SLOTS
+def test_movies_are_solved_given_the_users() -> None:
+    """The movies of the second sweep are the solution given the users of the first."""
+    ratings = made_up(70, 40, 900)
+    first, second = (als.factorize(ratings, None, Options(dimensions=3, epochs=each), 0) for each in (1, 2))
+    unit = ratings.ratings.std() / 1.125
+    values = (ratings.ratings - ratings.ratings.mean()) / unit
+    users = first.user_vectors / unit**0.5, first.user_biases / unit
+    for movie in range(40):
+        mine = ratings.movies == movie
+        near = [each[ratings.users[mine]] for each in users]
+        expected = one_row(*near, values[mine], 0.0, 8.0 + 0.05 * mine.sum())
+        solved = np.append(second.movie_vectors[movie] / unit**0.5, second.movie_biases[movie] / unit)
+        assert np.allclose(solved, expected, atol=5e-4, rtol=2e-3), movie
 
 
 def test_it_finds_what_made_the_ratings() -> None:
@@ -159,35 +134,17 @@ def test_among_many_ratings_the_most_active_users_come_first(monkeypatch: pytest
     assert errors[1] < 0.8 * errors[0]
 
 
-def digests_by_threads(code: str) -> set[str]:
-    """Run code with 1, 2 and 4 threads, in three processes at the same time; return their SHA-256s."""
-    processes = [
-        subprocess.Popen(
-            [sys.executable, "-c", code, threads, __file__.rsplit("/", 1)[0]],
-            env={**os.environ, "OPENBLAS_NUM_THREADS": threads},
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        for threads in ("1", "2", "4")
-    ]
-    printed = [process.communicate()[0].splitlines()[-1:] for process in processes]
-    assert [process.returncode for process in processes] == [0, 0, 0]
-    assert all(len(digest) == 64 for (digest,) in printed)
-    return {digest for (digest,) in printed}
-
-
-@pytest.mark.slow
-def test_vectors_are_the_same_bits_on_any_number_of_threads() -> None:
-    code = (
-        "import sys, hashlib, tensorflow as tf; threads = int(sys.argv[1]);"
-        "tf.config.threading.set_intra_op_parallelism_threads(threads);"
-        "tf.config.threading.set_inter_op_parallelism_threads(threads);"
-        "sys.path.insert(0, sys.argv[2]); from test_matrix_factorization import made_up;"
-        "from embrec.models.als.model import MatrixFactorization, Options;"
-        "f = MatrixFactorization().fit(made_up(3000, 40, 60_000), None, Options(epochs=3), seed=5);"
-        "print(hashlib.sha256(f.user_vectors.tobytes() + f.movie_vectors.tobytes()).hexdigest())"
-    )
-    assert len(digests_by_threads(code)) == 1
+def test_vectors_are_the_same_bits_on_any_number_of_workers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The shards are made small, so that there are many, and the first sweeps are of the most active users."""
+    for name in ("_LEAST_USERS", "_LEAST_MOVIES", "_RATINGS_OF_MOVIE"):
+        monkeypatch.setattr(layout, name, 4)
+    monkeypatch.setattr(als, "_MANY_RATINGS", 3000)
+    for ratings in (made_up(12, 7, 60), made_up(300, 40, 4000), made_up(60, 150, 900)):
+        digests = set()
+        for workers in (1, 2, 3, 5, 16):
+            found = als.factorize(ratings, ratings, Options(epochs=3), 5, workers=workers)
+            digests.add((found.user_vectors.tobytes(), found.movie_vectors.tobytes(), found.history[-1].rmse))
+        assert len(digests) == 1
 
 
 def test_ratings_that_are_not_finite_stop_the_fit() -> None:

@@ -2,7 +2,9 @@
 
 A rating is mean + user bias + movie bias + user vector . movie vector (Koren, Bell, Volinsky, Matrix factorization
 techniques for recommender systems, IEEE Computer 42(8), 2009). An epoch is a sweep: all movies' vectors and biases
-given the users', then all users' given the movies'. Each is an exact ridge solution (:mod:`embrec.models.als.solver`).
+given the users', then all users' given the movies'. Each is an exact ridge solution, shared by workers
+(:mod:`embrec.models.als.share`). Its penalty grows with the number of ratings (Zhou, Wilkinson, Schreiber, Pan,
+Large-scale parallel collaborative filtering for the Netflix Prize, AAIM 2008).
 The first sweep solves only the users, given random movies or an earlier fit's movies. A few sweeps are enough. With
 held-out ratings the fit stops early, when their error rises. With many ratings the first sweeps use the most active
 users only: they carry most information about the movies, for a fraction of the work. The solution is set into a Keras
@@ -14,18 +16,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-import keras
 import numpy as np
-import tensorflow as tf
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
+from embrec.engines.threads import Threads
 from embrec.errors import TrainingError
-from embrec.models.als.solver import BIAS_FEATURE, Rows, solve
+from embrec.models import keras_import
+from embrec.models.als.share import BIAS_FEATURE, Data, Penalty, Worker
 from embrec.models.base import Epoch, FittedModel, FoldIn, RatingFactors, Ratings, Start
-from embrec.models.grouping import sample, sorted_by_movie, sorted_by_user
-from embrec.models.history import History
+from embrec.models.history import History, sample
 from embrec.models.protocol import Range, Search
-from embrec.models.recommender import recommender
+from embrec.models.shards.handing import hand_on
+from embrec.models.shards.layout import Layout, Rated
+from embrec.models.shards.tree import total
 
 # From 5 million ratings on, the first 5 sweeps use only the most active users, who together have a fifth of the
 # ratings: a sweep over all ratings takes five times as long.
@@ -61,41 +65,59 @@ class Options:
 
 
 class AlternatingLeastSquares:
-    """The ALS solver. Its state is two TensorFlow variables with a row per user or movie, the bias in the last column.
-
-    It solves for standardized ratings, of mean 0 and standard deviation ``_DEVIATION``.
+    """The conductor of the ALS solver. It solves for standardized ratings, of mean 0 and standard deviation ``_DEVIATION``.
 
     Args:
         training: The ratings to learn from.
         held_out: The ratings to report the error on after each sweep, or None.
         options: Options of the fit.
+        seed: Seeds the random vectors.
+        engine: Workers of :class:`embrec.models.als.share.Worker`.
+        start: Movies to begin with, or None for random ones.
 
     Attributes:
         mean: The mean of the ratings.
         unit: The unit of the standardized ratings, in the ratings' own.
     """
 
-    def __init__(self, training: Ratings, held_out: Ratings | None, options: Options) -> None:
+    def __init__(
+        self,
+        training: Ratings,
+        held_out: Ratings | None,
+        options: Options,
+        seed: int,
+        engine: Threads,
+        start: Start | None,
+    ) -> None:
+        self._engine = engine
         self.mean = float(training.ratings.mean(dtype=np.float64))
         self.unit = float(training.ratings.std(dtype=np.float64)) / _DEVIATION or 1.0
-        training, held_out = self._standardized(training), held_out and self._standardized(held_out)
-        self._by_user = Rows.of(*sorted_by_user(training))
-        # A fit of one sweep solves no movies. Grouping ratings by movie would take longer than the sweep itself.
-        several = options.epochs_for(len(training.ratings)) > 1
-        self._by_movie = Rows.of(*sorted_by_movie(training)) if several else None
-        self._penalties = tf.constant([options.penalty, options.penalty_per_rating])
-        self.users, self.movies = (
-            tf.Variable(_small_vectors((count, options.dimensions + 1)), trainable=False)
-            for count in (training.user_count, training.movie_count)
+        given = [training] if held_out is None else [training, held_out]
+        rated, *reported = (
+            Rated.of(each).standardised(self.mean, self.unit) for each in (training, *map(sample, given))
         )
-        self._reported = [
-            tuple(tf.constant(array) for array in sample(ratings)) for ratings in (training, held_out) if ratings
-        ]
+        self._reported = [len(each.values) for each in reported]
+        layout = Layout.of(np.diff(rated.starts), training.movie_count)
+        movie_counts = np.bincount(training.movies, minlength=training.movie_count)
+        begun = None if start is None else self._standardized(start)
+        penalty = Penalty(options.penalty, options.penalty_per_rating)
+        loaded = []
+        for worker in range(engine.workers):
+            users, movies = (each.share(worker, engine.workers).rows for each in (layout.users, layout.movies))
+            data = Data(
+                rated=rated.part(users),
+                reported=[each.part(users) for each in reported],
+                movie_counts=movie_counts[movies],
+                start=None if begun is None else begun[movies],
+            )
+            loaded.append(engine.one(worker, "load", layout, data, options.dimensions, penalty, seed))
+        engine.get(loaded)
+        self._movies = engine.all("movies")
         self._swept = False
 
-    def _standardized(self, ratings: Ratings) -> Ratings:
-        values = (ratings.ratings.astype(np.float64) - self.mean) / self.unit
-        return replace(ratings, ratings=values.astype(np.float32))
+    def _standardized(self, start: Start) -> NDArray[np.float32]:
+        rows = np.column_stack([start.movie_vectors / self.unit**0.5, start.movie_biases / self.unit])
+        return rows.astype(np.float32)
 
     def sweep(self) -> list[float]:
         """Solve the movies, from the second sweep on, then the users.
@@ -103,24 +125,24 @@ class AlternatingLeastSquares:
         Returns:
             The mean squared error afterwards, on training and on held-out ratings, in the square of their unit.
         """
-        if self._swept and self._by_movie is not None:
-            solve(self.movies, self.users.read_value(), self._by_movie, self._penalties)
-        solve(self.users, self.movies.read_value(), self._by_user, self._penalties)
+        engine = self._engine
+        if self._swept:
+            sums = engine.all("movie_sums", returns=engine.workers)
+            self._movies = hand_on(engine, sums, "solve_movies")
+        engine.all("solve_users", *self._movies)
         self._swept = True
-        errors = [float(_mean_squared_error(self.users, self.movies, *each)) for each in self._reported]
-        return [each * self.unit**2 for each in errors]
+        errors = total(engine.get(engine.all("errors", *self._movies)))
+        return [error / count * self.unit**2 for error, count in zip(errors, self._reported, strict=True)]
 
-    def weights(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Return the users' and the movies' rows, float32 of shapes (user_count, width) and (movie_count, width)."""
-        return self.users.numpy(), self.movies.numpy()
+    def results(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Return the users' and the movies' rows, the bias last, float32, in the ratings' unit.
 
-
-def _mean_squared_error(
-    users: tf.Variable, movies: tf.Variable, rows: tf.Tensor, columns: tf.Tensor, ratings: tf.Tensor
-) -> tf.Tensor:
-    user, movie = tf.gather(users, rows), tf.gather(movies, columns)
-    product = tf.reduce_sum(user[:, :-1] * movie[:, :-1], axis=1)
-    return tf.reduce_mean(tf.square(user[:, -1] + movie[:, -1] + product - ratings))
+        A product has it if each of the two vectors has its root.
+        """
+        users, movies = zip(*self._engine.get(self._engine.all("results")), strict=True)
+        scale = np.full(users[0].shape[1], self.unit**0.5, np.float32)
+        scale[-1] = self.unit
+        return np.concatenate(users) * scale, np.concatenate(movies) * scale
 
 
 class MatrixFactorization:
@@ -154,8 +176,7 @@ class MatrixFactorization:
             training: Ratings to learn from.
             held_out: Ratings for early stopping and for choosing the best sweep; without them all sweeps are made.
             options: Options of the fit.
-            seed: Seeds Keras's and numpy's global generators; the same seed gives the same vectors, bit for bit, on
-                any number of threads.
+            seed: The same seed gives the same vectors, bit for bit, on any number of threads.
             on_epoch: Called after each sweep.
             start: Movies of an earlier fit (warm start); one or two sweeps are then enough.
 
@@ -163,6 +184,9 @@ class MatrixFactorization:
             TrainingError: All ratings are equal, or the loss became infinite or not a number.
         """
         factors = factorize(training, held_out, options, seed, on_epoch, start)
+        keras_import.wait()
+        from embrec.models.recommender import recommender
+
         return recommender(factors, float(training.ratings.min()), float(training.ratings.max()))
 
 
@@ -173,8 +197,21 @@ def factorize(
     seed: int,
     on_epoch: Callable[[Epoch], None] = lambda epoch: None,
     start: Start | None = None,
+    workers: int | None = None,
 ) -> RatingFactors:
-    """Solve for the factors; the arguments are those of :meth:`MatrixFactorization.fit`."""
+    """Solve for the factors.
+
+    BLAS is limited to one thread in the whole process until the fit ends, so fits of one process must not overlap.
+
+    Args:
+        training: As in :meth:`MatrixFactorization.fit`, like the next five.
+        held_out: Ratings for early stopping, or None.
+        options: Options of the fit.
+        seed: Seeds the random vectors.
+        on_epoch: Called after each sweep.
+        start: Movies of an earlier fit, or None.
+        workers: Number of threads; None for one for each core.
+    """
     if not np.isfinite(training.ratings).all():
         raise TrainingError("A rating is not finite. Look for ratings that are infinite, or not a number.")
     if np.ptp(training.ratings) == 0:
@@ -182,31 +219,24 @@ def factorize(
             f"All ratings are {training.ratings[0]:g}, and this model learns from how they differ. "
             "Load ratings that do, or train another model: embrec train"
         )
-    keras.utils.set_random_seed(seed)
-    solver = AlternatingLeastSquares(training, held_out, options)
-    if start is not None:
-        solver.movies.assign(_begun(solver.movies.numpy(), start, solver.unit))
-    elif len(training.ratings) >= _MANY_RATINGS:
-        warm = AlternatingLeastSquares(_most_active(training), None, replace(options, epochs=_WARM_SWEEPS))
-        for _ in range(_WARM_SWEEPS):
-            warm.sweep()
-        solver.movies.assign(warm.movies)
-        del warm
-    epochs = options.epochs_for(len(training.ratings))
-    keeping = None if held_out is None else solver.weights
-    history = History(epochs, on_epoch, "Train again with a higher --penalty.", keeping, patience=1)
-    for _ in range(epochs):
-        loss, *others = solver.sweep()
-        if not history.add(loss, loss**0.5, others[0] ** 0.5 if others else None):
-            break
-    users, movies = history.best_weights or solver.weights()
-    # Back to the ratings' unit: a product has it if each of the two vectors has its root.
-    unit, root = np.float32(solver.unit), np.float32(solver.unit**0.5)
+    with threadpool_limits(1, user_api="blas"):
+        if start is None and len(training.ratings) >= _MANY_RATINGS:
+            start = _warm_start(training, options, seed, workers)
+        with Threads(Worker, workers) as engine:
+            solver = AlternatingLeastSquares(training, held_out, options, seed, engine, start)
+            epochs = options.epochs_for(len(training.ratings))
+            keeping = None if held_out is None else solver.results
+            history = History(epochs, on_epoch, "Train again with a higher --penalty.", keeping, patience=1)
+            for _ in range(epochs):
+                loss, *others = solver.sweep()
+                if not history.add(loss, loss**0.5, others[0] ** 0.5 if others else None):
+                    break
+            users, movies = history.best_weights or solver.results()
     return RatingFactors(
-        user_vectors=users[:, :-1] * root,
-        movie_vectors=movies[:, :-1] * root,
-        user_biases=users[:, -1] * unit,
-        movie_biases=movies[:, -1] * unit,
+        user_vectors=users[:, :-1],
+        movie_vectors=movies[:, :-1],
+        user_biases=users[:, -1],
+        movie_biases=movies[:, -1],
         mean=solver.mean,
         history=history.epochs,
         kept_epoch=history.kept_epoch,
@@ -216,10 +246,14 @@ def factorize(
     )
 
 
-def _begun(random: NDArray[np.float32], start: Start, unit: float) -> NDArray[np.float32]:
-    """Return initial movie rows in standardized units: the earlier fit's, or random for movies that it did not know."""
-    earlier = np.column_stack([start.movie_vectors / unit**0.5, start.movie_biases / unit])
-    return np.where(np.isnan(earlier).any(axis=1, keepdims=True), random, earlier)
+def _warm_start(training: Ratings, options: Options, seed: int, workers: int | None) -> Start:
+    """Return movies solved from the ratings of the most active users alone."""
+    with Threads(Worker, workers) as engine:
+        solver = AlternatingLeastSquares(_most_active(training), None, options, seed, engine, None)
+        for _ in range(_WARM_SWEEPS):
+            solver.sweep()
+        _, movies = solver.results()
+    return Start(movies[:, :-1], movies[:, -1])
 
 
 def _most_active(ratings: Ratings) -> Ratings:
@@ -233,9 +267,3 @@ def _most_active(ratings: Ratings) -> Ratings:
     return Ratings(
         number[ratings.users[kept]], ratings.movies[kept], ratings.ratings[kept], len(chosen), ratings.movie_count
     )
-
-
-def _small_vectors(shape: tuple[int, int]) -> tf.Tensor:
-    """Return random initial vectors with biases of zero."""
-    vectors = keras.random.normal((shape[0], shape[1] - 1), stddev=0.1)
-    return tf.concat([vectors, tf.zeros([shape[0], 1])], axis=1)

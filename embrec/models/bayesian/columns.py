@@ -40,12 +40,10 @@ class Columns:
         for place in range(len(self._pieces)):
             self._pieces[place] = [self._joined(place) @ right]
 
-    def fill(self, target: Floats, scale: np.float32) -> None:
-        """Move the columns, times a scale, into the first of an array of as many rows."""
-        for place, rows in enumerate(self._share.spans):
-            columns = self._joined(place)
-            target[rows, : columns.shape[1]] = columns * scale
-        self._pieces = []
+    def values(self) -> Floats:
+        """Return all columns, float32 of shape (rows, columns)."""
+        pieces = [self._joined(place) for place in range(len(self._pieces))]
+        return np.concatenate(pieces) if pieces else np.empty((0, 0), np.float32)
 
     def _joined(self, place: int) -> Floats:
         pieces = self._pieces[place]

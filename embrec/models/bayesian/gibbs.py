@@ -19,7 +19,7 @@ of workers changes no bit.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -36,8 +36,7 @@ from embrec.models.bayesian.noise import draw_weight
 from embrec.models.bayesian.prior import Described, LinkedPrior
 from embrec.models.bayesian.share import Data, Worker
 from embrec.models.bayesian.side import Prior
-from embrec.models.grouping import sample
-from embrec.models.history import History
+from embrec.models.history import History, sample
 from embrec.models.shards.handing import hand_on
 from embrec.models.shards.layout import Layout, Rated
 from embrec.models.shards.tree import total
@@ -101,9 +100,9 @@ class GibbsSampler:
         self._explaining = engine.all("movies.explain", returns=3)
 
     def _load(self, training: Ratings, reported: list[Ratings]) -> None:
-        engine, rated = self._engine, Rated.of(training)
+        engine, rated = self._engine, Rated.of(training).standardised(self.mean, self.unit)
         layout = self._layout = Layout.of(np.diff(rated.starts), training.movie_count)
-        sampled = [_sampled(each) for each in reported]
+        sampled = [Rated.of(sample(each, _REPORTED)).standardised(self.mean, self.unit) for each in reported]
         self._reported = [len(each.values) for each in sampled]
         movie_counts = np.bincount(training.movies, minlength=training.movie_count)
         labels, genres = in_roots(training, np.diff(rated.starts), movie_counts)
@@ -116,8 +115,6 @@ class GibbsSampler:
                 movie_counts=movie_counts[layout.movies.share(worker, engine.workers).rows],
                 labels=labels[users],
                 genres=genres if worker == engine.workers - 1 else None,
-                mean=self.mean,
-                unit=self.unit,
             )
             loaded.append(engine.one(worker, "load", layout, data, _WIDTH, self._seed))
         engine.get(loaded)
@@ -187,11 +184,6 @@ class GibbsSampler:
             user_spreads=(user_spreads * root).astype(np.float32),
             movie_spreads=(movie_spreads * root).astype(np.float32),
         )
-
-
-def _sampled(ratings: Ratings) -> Rated:
-    users, movies, values = sample(ratings, _REPORTED)
-    return Rated.of(replace(ratings, users=users, movies=movies, ratings=values))
 
 
 def factorize(

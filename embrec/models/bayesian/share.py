@@ -31,13 +31,11 @@ class Data(NamedTuple):
     """A worker's share of the data.
 
     Attributes:
-        rated: The ratings of its users.
-        reported: Ratings of its users to report the error on.
+        rated: The ratings of its users, of mean 0 and standard deviation 1.
+        reported: Ratings of its users to report the error on, in the same unit.
         movie_counts: Ratings of each of its movies, int64 of shape (movies,).
         labels: Its users' side information in units of the roots of their features, of shape (users, labels).
         genres: All movies' likewise, of shape (movies, genres); None for all workers but one.
-        mean: The mean of all ratings.
-        unit: Their standard deviation.
     """
 
     rated: Rated
@@ -45,13 +43,6 @@ class Data(NamedTuple):
     movie_counts: NDArray[np.int64]
     labels: scipy.sparse.csr_array
     genres: scipy.sparse.csr_array | None
-    mean: float
-    unit: float
-
-    def standardised(self, ratings: Rated) -> Rated:
-        """Return ratings of mean 0 and standard deviation 1."""
-        values = (ratings.values.astype(np.float64) - self.mean) / self.unit
-        return ratings._replace(values=values.astype(np.float32))
 
 
 class Worker:
@@ -77,7 +68,8 @@ class Worker:
             seed: Seeds all draws.
         """
         users, movies = (side.share(self._number, self._workers) for side in (layout.users, layout.movies))
-        starts, rated, values = data.standardised(data.rated)
+        starts, rated, values = data.rated
+        values = values.copy()
         for leaf, rows in zip(users.leaves, users.spans, strict=True):
             mine = values[starts[rows.start] : starts[rows.stop]]
             mine += _LEAST_NOISE * kernels.normals((seed, Stage.BLUR, 0, leaf), len(mine))
@@ -86,7 +78,7 @@ class Worker:
         self.users = Users(ratings, data.labels, data.genres, parts, width, seed)
         with_labels = layout.movies.longer(data.labels.shape[1]).share(self._number, self._workers)
         self.movies = Movies(data.movie_counts, movies, with_labels, width, seed)
-        self._reported = [data.standardised(each) for each in data.reported]
+        self._reported = data.reported
         self._predicted = [np.zeros(len(each.values)) for each in data.reported]
         self._columns = Columns(users), Columns(movies)
         self._biases = np.zeros(len(self.users.counts)), np.zeros(len(data.movie_counts))
@@ -134,13 +126,13 @@ class Worker:
 
         def error(rated: Rated, sums: NDArray[np.float64], rows: slice) -> float:
             mine = slice(int(rated.starts[rows.start]), int(rated.starts[rows.stop]))
-            counts = np.diff(rated.starts[rows.start : rows.stop + 1])
-            user, movie = np.repeat(self.users.vectors[rows], counts, axis=0), movies[rated.movies[mine]]
+            users, numbers, values = rated.pairs(rows)
+            user, movie = self.users.vectors[users], movies[numbers]
             found = user[:, -1] + movie[:, -1] + np.einsum("nd,nd->n", user[:, :-1], movie[:, :-1])
             if draws:
                 sums[mine] += found
                 found = sums[mine] / draws
-            return float(np.sum((found - rated.values[mine]) ** 2, dtype=np.float64))
+            return float(np.sum((found - values) ** 2, dtype=np.float64))
 
         def terms(leaf: int, rows: slice) -> Terms:
             pairs = zip(self._reported, self._predicted, strict=True)
@@ -168,7 +160,8 @@ class Worker:
         self._means = []
         for columns, biases in zip(self._columns, self._biases, strict=True):
             mean = np.zeros((len(biases), rank + 1), np.float32)
-            columns.fill(mean[:, :rank], scale)
+            found = columns.values()
+            mean[:, : found.shape[1]] = found * scale
             mean[:, -1] = biases / draws
             self._means.append(mean)
         users, movies = self._means

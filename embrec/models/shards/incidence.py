@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cached_property
+
 import numpy as np
 import scipy.sparse
 from numpy.typing import NDArray
@@ -34,7 +36,11 @@ class Incidence:
     ) -> None:
         self.share, self.movie_count = share, movie_count
         self.by_user = Groups(starts, movies, values)
-        self.by_movie = [self._by_movie(leaves) for leaves in share.branches]
+
+    @cached_property
+    def by_movie(self) -> list[Groups]:
+        """The ratings by movie, of each branch: not needed to solve the users once."""
+        return [self._by_movie(leaves) for leaves in self.share.branches]
 
     def _by_movie(self, leaves: range) -> Groups:
         rows = self.share.span(leaves)

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from embrec.models.base import Ratings
 from embrec.models.shards.tree import Leaves, equal, power_of_two, weighted
 
-# At most 1,024 shards, each with at least 8 ratings for each movie, or adding the movies' sums of all shards would take
+# At most 1,024 shards, each with at least 16 ratings for each movie, or adding the movies' sums of all shards would take
 # longer than summing. Small data has 4 shards, for as many cores.
 _MOST_LEAVES = 1024
-_RATINGS_OF_MOVIE = 8
+_RATINGS_OF_MOVIE = 16
 _FEW_SHARDS = 4
 # A shard has at least 64 users, and a block at least 256 movies: what is done once for each takes as long as these.
 _LEAST_USERS, _LEAST_MOVIES = 64, 256
@@ -77,3 +77,13 @@ class Rated(NamedTuple):
         starts = self.starts[users.start : users.stop + 1]
         within = slice(int(starts[0]), int(starts[-1]))
         return Rated(starts - starts[0], self.movies[within], self.values[within])
+
+    def pairs(self, users: slice) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.float32]]:
+        """Return the users, movies and values of the ratings of consecutive users."""
+        starts = self.starts[users.start : users.stop + 1]
+        within = slice(int(starts[0]), int(starts[-1]))
+        return np.repeat(np.arange(users.start, users.stop), np.diff(starts)), self.movies[within], self.values[within]
+
+    def standardised(self, mean: float, unit: float) -> Rated:
+        """Return ratings less their mean, in a unit."""
+        return self._replace(values=((self.values.astype(np.float64) - mean) / unit).astype(np.float32))
