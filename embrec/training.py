@@ -121,6 +121,7 @@ def train(
     clock = _Clock(on_step)
     with db.begin(engine) as connection:
         replacing = records.published_run_id(connection)
+        settings = _continued(connection, chosen, settings, replacing)
     clock.begin("extract")
     apply_followed(engine)
     arrays = extract(engine)
@@ -216,6 +217,14 @@ class _Clock:
     def end(self) -> None:
         if self._step:
             self.seconds[self._step] = time.perf_counter() - self._since
+
+
+def _continued(connection: sa.Connection, model: Model, options: Any, published: int | None) -> Any:
+    """Return the options to train with after the published run, if that is of the same model."""
+    if published is None or not hasattr(model, "continued"):
+        return options
+    run = records.get_run(connection, published)
+    return model.continued(options, run.metrics) if run.architecture == model.name else options
 
 
 def _published_start(engine: sa.Engine, model: Model, options: Any, arrays: RatingArrays) -> tuple[int, Start]:

@@ -9,7 +9,7 @@ into one Keras model (:mod:`embrec.models.recommender`).
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -35,6 +35,7 @@ class Options:
         draws: Posterior draws of the rating model to average; 0 for ALS, which is quicker, None for as many as the
             number of ratings allows, up to 200.
         penalty: Regularization of the ranking model; None to choose it on held-out ratings.
+        first_penalty: The regularization to begin choosing at; None for that of the published run, or 40.
         dropout: Dropout of the ranking model, as in :class:`embrec.models.ease.model.Options`.
         rating_power: Exponent of a rating's weight in the ranking model, likewise.
         dislike_weight: Weight of the lowest rating against its movie in the ranking model, likewise.
@@ -43,6 +44,7 @@ class Options:
     dimensions: int = 64
     draws: int | None = None
     penalty: float | None = None
+    first_penalty: float | None = None
     dropout: float = 0.25
     rating_power: float = 1.5
     dislike_weight: float = 0.15
@@ -94,6 +96,16 @@ class TwoPart:
                 factors = with_fold_in(factors, training)
         return _as_keras_model(factors, training, preference)
 
+    def continued(self, options: Options, metrics: Mapping[str, float | None]) -> Options:
+        """Return the options of a fit after a run that was published with these metrics.
+
+        The penalty is searched from the run's, which on nearly the same ratings is near the best.
+        """
+        found = metrics.get("penalty")
+        if options.penalty is not None or options.first_penalty is not None or not found:
+            return options
+        return dataclasses.replace(options, first_penalty=found)
+
     def rate(self, training: Ratings, options: Options, seed: int) -> Callable[..., NDArray[np.float32]]:
         """Fit the rating model alone, and return a function that predicts ratings."""
         return _as_keras_model(_rating_part(training, None, options, seed), training).predict
@@ -124,6 +136,7 @@ def _ranking_options(options: Options) -> ease.Options:
     return ease.Options(
         dimensions=options.dimensions,
         penalty=options.penalty,
+        first_penalty=FIRST_PENALTY if options.first_penalty is None else options.first_penalty,
         dropout=options.dropout,
         rating_power=options.rating_power,
         dislike_weight=options.dislike_weight,

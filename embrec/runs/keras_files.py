@@ -226,7 +226,7 @@ def _model_of(connection: sa.Connection, run: ModelRun, rows: Rows) -> Any:
             movie_vectors=arrays["movie", "preference"][0],
             movie_profiles=arrays["movie", "profile"][0],
             similarity=arrays["movie", "similarity"][0],
-            penalty=run.options.get("penalty") or 0.0,
+            penalty=run.metrics.get("penalty") or 0.0,
             weighting=run.weighting,
         )
     model = recommender(factors, lowest, highest, preference).keras_model

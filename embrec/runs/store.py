@@ -202,7 +202,9 @@ def _outcome(rows: Rows, model: FittedModel, metrics: Mapping[str, float]) -> Tr
         lone_users=int(np.count_nonzero(~similarity.has_length(users))),
         lone_movies=int(np.count_nonzero(~similarity.has_length(movies))),
         parameters=model.parameters,
-        metrics=_finite({**metrics, "kept_epoch": model.kept_epoch}),
+        metrics=_finite(
+            {**metrics, "kept_epoch": model.kept_epoch, **({"penalty": ranking.penalty} if ranking else {})}
+        ),
         history=[
             _finite({key: value for key, value in dataclasses.asdict(epoch).items() if key != "of"})
             for epoch in model.history

@@ -130,6 +130,22 @@ def test_the_same_seed_gives_the_same_vectors_from_the_database_too(engine: sa.E
         assert vectors[0] == vectors[1], part
 
 
+def test_the_search_of_the_penalty_begins_at_the_published_runs(engine: sa.Engine) -> None:
+    load_frame(engine, rating_frame())
+    quick = {"draws": 0, "dimensions": 4}
+    first = train(engine, options={**quick, "penalty": 320.0})
+    assert records.get_run(engine, first.model_run_id).metrics["penalty"] == 320.0
+    second, third = (train(engine, options=given) for given in (quick, {**quick, "first_penalty": 80.0}))
+    options = [records.get_run(engine, each.model_run_id).options for each in (first, second, third)]
+    assert [each["first_penalty"] for each in options] == [None, 320.0, 80.0], "none of it is searched in the first"
+    assert second.model.preference is not None
+    assert third.model.preference is not None
+    assert second.model.preference.penalty == records.get_run(engine, second.model_run_id).metrics["penalty"]
+    train(engine, QUICK, {"epochs": 1})
+    last = records.get_run(engine, train(engine, options=quick).model_run_id)
+    assert last.options["first_penalty"] is None, "the published run is of another model"
+
+
 def test_a_warm_start_goes_on_from_the_published_run(engine: sa.Engine) -> None:
     load_frame(engine, rating_frame())
     earlier = train(engine, QUICK, {"epochs": 8})

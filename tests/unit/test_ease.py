@@ -9,7 +9,7 @@ import pytest
 import scipy.sparse
 
 from embrec import metrics, similarity
-from embrec.errors import TrainingError
+from embrec.errors import ConfigError, TrainingError
 from embrec.models import svd
 from embrec.models.base import Preference, Ratings
 from embrec.models.ease import components as ease_components
@@ -344,6 +344,11 @@ def test_the_penalty_is_the_smallest_as_good_as_the_best_from_wherever_the_searc
     assert {-1, 0, 1, 2} <= set(asked), "the peak, the smaller one as good, and one worse on both sides"
     assert len(asked) == len(set(asked))
     assert first != 40.0 or asked == [0, 1, 2, -1]
+
+
+def test_a_search_cannot_begin_at_nothing() -> None:
+    with pytest.raises(ConfigError, match="first_penalty is 0; give a number above 0"):
+        fit(two_camps(), Options(first_penalty=0), 0)
 
 
 @pytest.mark.parametrize(("curve", "chosen"), [({-5: 0.4, -4: 0.3}, 1.25), ({6: 0.3, 7: 0.4}, 5120.0)])

@@ -7,6 +7,7 @@ import scipy.sparse
 from numpy.typing import NDArray
 
 from embrec import similarity
+from embrec.errors import ConfigError
 from embrec.metrics import liked_from, ndcg
 from embrec.models.base import Ratings, RatingWeights
 from embrec.models.ease.components import components
@@ -41,7 +42,12 @@ def best_penalty(
         dimensions: Number of singular vectors.
         seed: Seeds the choice of held-out ratings.
         first: The penalty to begin at; the nearest one that may be chosen is taken.
+
+    Raises:
+        ConfigError: The first penalty is not positive.
     """
+    if not first > 0:
+        raise ConfigError(f"first_penalty is {first}; give a number above 0.")
     _, searched = most_rated(training, max(int(training.movie_count * _SEARCHED_SHARE), _FEW_MOVIES))
     random = np.random.default_rng(seed)
     # One split of few users is noisy, so fewer users get more splits.
