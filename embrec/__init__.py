@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from embrec.runs.publishing import rollback as rollback
     from embrec.runs.records import ModelRun as ModelRun
     from embrec.runs.records import list_runs as list_runs
+    from embrec.runs.store import index_users as index_users
     from embrec.serving.catalogue import known_genres as known_genres
     from embrec.serving.catalogue import map_movies as map_movies
     from embrec.serving.catalogue import movie_details as movie_details
@@ -109,6 +110,7 @@ PROVISIONAL = {
     "models.keras_model": ("keras_model",),
     "models.protocol": ("Model", "Range", "Search"),
     "runs.keras_files": ("add_run", "export_run", "import_run"),
+    "runs.store": ("index_users",),
 }
 # Former names and the present ones, for one minor release.
 RENAMED: dict[str, str] = {}

@@ -24,7 +24,7 @@ from embrec.models import keras_import, registry
 from embrec.models.base import Epoch, FittedModel, Ratings, Start
 from embrec.models.memory import enough_memory
 from embrec.models.protocol import Model
-from embrec.runs import embeddings, lists, publishing, records
+from embrec.runs import embeddings, lists, publishing, records, store
 from embrec.runs.answers import check_answers
 from embrec.runs.cleanup import KEPT_RUNS, delete_old
 from embrec.runs.records import NewRun
@@ -78,6 +78,7 @@ def train(
     on_step: Callable[[str], None] = lambda step: None,
     keep: int | None = KEPT_RUNS,
     progress: Callable[[int, int], None] = lambda done, of: None,
+    index_users: bool = False,
 ) -> TrainResult:
     """Train a model on the ratings in the database, and publish its vectors.
 
@@ -104,6 +105,7 @@ def train(
             experiment.
         progress: Called while vectors are stored and indexed, with what is done, and all there is to do: vectors of a
             part, blocks of an index.
+        index_users: Whether to make the index of :func:`embrec.runs.store.index_users` too.
 
     Raises:
         ArgumentError: The database is no Engine.
@@ -144,7 +146,7 @@ def train(
         db.retrying(lambda: store_model(engine, model_run_id, rows, fitted, errors, progress))
     db.retrying(lambda: check_answers(engine, model_run_id, rows, fitted))
     clock.begin("index")
-    _index(engine, model_run_id, fitted, progress)
+    _index(engine, model_run_id, fitted, index_users, progress)
     withheld = None
     if publish:
         clock.begin("publish")
@@ -181,10 +183,14 @@ def _recorded(
         raise
 
 
-def _index(engine: sa.Engine, model_run_id: int, fitted: FittedModel, progress: Callable[[int, int], None]) -> None:
+def _index(
+    engine: sa.Engine, model_run_id: int, fitted: FittedModel, users: bool, progress: Callable[[int, int], None]
+) -> None:
     """Make a run's approximate indexes before it is published, or its first answers would take long."""
     try:
         db.retrying(lambda: index_model(engine, model_run_id, fitted, progress))
+        if users:
+            db.retrying(lambda: store.index_users(engine, model_run_id, progress))
     except DatabaseError as error:
         raise type(error)(
             f"Model run {model_run_id} is trained, and not published, because its index could not be made: {error} "

@@ -23,4 +23,4 @@ def refresh(database_url: str | None) -> None:
         movies = ratings.refresh(bind, warnings.append)
     for warning in warnings:
         note(f"Warning: {warning}")
-    note(f"The ratings are counted. New vectors, of movies that came after the training: {movies:,}.")
+    note(f"The ratings are counted. Movies with vectors that came after the training: {movies:,}.")

@@ -13,6 +13,7 @@ from embrec import config
 from embrec.cli.common import database_option, engine, json_option, note, print_json
 from embrec.cli.completion import run_argument
 from embrec.cli.importing import importing_keras
+from embrec.cli.progress import progress_bar
 from embrec.cli.tables import figures, print_rows
 from embrec.errors import TrainingError
 from embrec.runs import experiments, publishing, records
@@ -20,7 +21,7 @@ from embrec.runs import experiments, publishing, records
 
 @click.group()
 def runs() -> None:
-    """Manage model runs: list, show, publish, roll back, delete, export, import.
+    """Manage model runs: list, show, publish, roll back, delete, export, import, index users.
 
     \b
     embrec runs list
@@ -149,6 +150,25 @@ def _keras_files() -> ModuleType:
     except ImportError as error:
         raise TrainingError(f"Keras files need TensorFlow and Keras. Run: {config.install_command('train')}") from error
     return keras_files
+
+
+@runs.command(name="index-users")
+@run_argument
+@database_option
+def index_users_command(run: int, database_url: str | None) -> None:
+    """Make the index by which similar users are found among many, in minutes for a million.
+
+    Without it all users are compared, which is exact, and slow from 50,000 users on.
+
+    \b
+    embrec runs index-users 1
+    """
+    from embrec.runs.store import index_users
+
+    with progress_bar("Indexing users", "blocks") as bar:
+        made = index_users(engine(database_url, direct=True), run, bar.update)
+    few = f"Model run {run} has fewer than 50,000 users: comparing all is quick, and no index was made."
+    note(f"The users of model run {run} are indexed." if made else few)
 
 
 @runs.command()

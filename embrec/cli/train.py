@@ -109,6 +109,7 @@ _FITTED = "Finishing the fit"
     is_flag=True,
     help="matrix-factorization: start from the published run's movie vectors; --epochs 2 is then enough.",
 )
+@click.option("--index-users", is_flag=True, help="Index 50,000 users or more, to find similar users in milliseconds.")
 @click.option("--publish/--no-publish", default=True, show_default=True, help="Publish the run when it is trained.")
 @keep_option
 @click.option("--force", is_flag=True, help="Publish even if metrics look bad or another run was published meanwhile.")
@@ -120,6 +121,7 @@ def train(
     seed: int,
     holdout: float,
     warm_start: bool,
+    index_users: bool,
     publish: bool,
     keep: int,
     force: bool,
@@ -139,7 +141,9 @@ def train(
     chosen = {name: value for name, value in options.items() if value is not None} | dict(map(_named_value, pairs))
     begin_import(model)
     bind = engine(database_url, direct=True)
-    result = train_with_progress(bind, model, chosen, seed, holdout, publish, warm_start, force, keep or None)
+    result = train_with_progress(
+        bind, model, chosen, seed, holdout, publish, warm_start, force, keep or None, index_users
+    )
     _print_result(result, as_json)
     if result.withheld:
         raise WithheldError(result.withheld)
@@ -197,6 +201,7 @@ def train_with_progress(
     warm_start: bool = False,
     force: bool = False,
     keep: int | None = KEPT_RUNS,
+    index_users: bool = False,
 ) -> TrainResult:
     """Train under a progress bar."""
     begin_import(model)
@@ -214,5 +219,17 @@ def train_with_progress(
             bar.step(*_STEPS[step])
 
         return training.train(
-            bind, model, options, seed, holdout, publish, on_epoch, warm_start, force, on_step, keep, bar.update
+            bind,
+            model,
+            options,
+            seed,
+            holdout,
+            publish,
+            on_epoch,
+            warm_start,
+            force,
+            on_step,
+            keep,
+            bar.update,
+            index_users,
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 import sqlalchemy as sa
@@ -13,6 +14,7 @@ from threadpoolctl import threadpool_limits
 
 from embrec import db, similarity
 from embrec.db.binary_copy import Progress
+from embrec.errors import NoPublishedRunError, RunError
 from embrec.models.base import FittedModel
 from embrec.models.ease.long_tail import PENALTY_USERS
 from embrec.runs import embeddings, neighbours, records
@@ -84,7 +86,7 @@ def store_model(
 def index_model(
     engine: sa.Engine, model_run_id: int, model: FittedModel, progress: Progress = lambda done, of: None
 ) -> None:
-    """Make a run's approximate indexes, where there are so many vectors that comparing all takes long.
+    """Make the approximate indexes of a run's movies, if there are so many that comparing all takes long.
 
     Args:
         engine: The database.
@@ -92,11 +94,39 @@ def index_model(
         model: Its model.
         progress: Called with the blocks of an index that are done, and all of that index.
     """
-    movies, users = _compared_parts(model)
-    embeddings.index(engine, model_run_id, "movie", movies, progress)
-    embeddings.index(engine, model_run_id, "user", users, progress)
+    embeddings.index(engine, model_run_id, "movie", _compared_parts(model)[0], progress)
     if model.preference:
         embeddings.index_ranking(engine, model_run_id, progress)
+
+
+def index_users(engine: sa.Engine, model_run_id: int | None = None, progress: Progress = lambda done, of: None) -> bool:
+    """Make the approximate index by which similar_users finds the nearest of many users.
+
+    No training makes it by itself: for a million users it takes as long as the training.
+
+    Args:
+        engine: The database.
+        model_run_id: A trained run; None for the published one.
+        progress: Called with the blocks of the index that are done, and all.
+
+    Returns:
+        False for fewer than 50,000 users: they are compared in milliseconds, and get no index.
+
+    Raises:
+        NoPublishedRunError: No run is published, and none is named.
+        UnknownRunError: There is no such run.
+        RunError: The run is not trained.
+        DatabaseError: This role may not, or the server cannot make the index.
+    """
+    db.require_engine(engine)
+    with db.begin(engine) as connection:
+        number = records.published_run_id(connection) if model_run_id is None else model_run_id
+        if number is None:
+            raise NoPublishedRunError()
+        run = records.get_run(connection, number)
+    if run.status != "trained":
+        raise RunError(f"Model run {number} is {run.status}, so it has no vectors. See: embrec runs list")
+    return embeddings.index(engine, number, "user", cast("Part", run.user_similarity), progress)
 
 
 def _user_parts(rows: Rows, model: FittedModel) -> dict[Part, Vectors]:

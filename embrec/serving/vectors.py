@@ -24,7 +24,8 @@ def vectors(
     Args:
         bind: An engine or a connection.
         side: ``user`` or ``movie``.
-        part: The part of the run; None for the vectors that similar users or movies are found by.
+        part: The part of the run; None for the vectors that similar users or movies are found by. Users have none of
+            the part ``preference``, which is computed from ratings, and ``profile``.
         model_run_id: The run; None for the published one.
 
     Returns:

@@ -31,12 +31,7 @@ BEGIN
     END LOOP;
     EXECUTE format('ALTER TABLE %s ATTACH PARTITION %s FOR VALUES IN (%s)', parent, run, model_run_id);
     IF side = 'user' THEN
-        -- Whoever is forgotten after this waits for it in forget_user.
-        PERFORM pg_advisory_xact_lock(hashtext('embrec.forget_user'));
-        DELETE FROM embrec.user_embeddings AS e
-        USING embrec.users AS u
-        WHERE e.model_run_id = close_run.model_run_id AND e.part = ANY (enum_range(NULL::embrec.part))
-            AND e.user_index = u.user_index AND u.forgotten_at IS NOT NULL;
+        PERFORM embrec.delete_forgotten(close_run.model_run_id);
     END IF;
 END;
 $$;

@@ -23,12 +23,7 @@ BEGIN
         name || '_hnsw', name, width, CASE side WHEN 'movie' THEN ' WITH (m = 24, ef_construction = 200)' END
     );
     IF side = 'user' THEN
-        -- Whoever is forgotten after this waits for it in forget_user.
-        PERFORM pg_advisory_xact_lock(hashtext('embrec.forget_user'));
-        DELETE FROM embrec.user_embeddings AS e
-        USING embrec.users AS u
-        WHERE e.model_run_id = index_run.model_run_id AND e.part = ANY (enum_range(NULL::embrec.part))
-            AND e.user_index = u.user_index AND u.forgotten_at IS NOT NULL;
+        PERFORM embrec.delete_forgotten(index_run.model_run_id);
     END IF;
 END;
 $$;

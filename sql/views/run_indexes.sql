@@ -1,4 +1,5 @@
--- The approximate indexes that trained runs have, or should have because they have 50,000 vectors or more. A statement
+-- The approximate indexes that trained runs have, or should have because they have 50,000 movies or more; that of users
+-- is made if somebody asks for it (embrec runs index-users). A statement
 -- fixes an index that is missing or invalid; until then answers are right, but slower. It sets the memory that the graph
 -- needs, about 2 kB per vector, or building would take many times as long. The number of vectors is an estimate, as of
 -- the last vacuum.
@@ -35,4 +36,4 @@ CROSS JOIN LATERAL (
 ) AS wanted
 JOIN pg_catalog.pg_class AS t ON t.oid = to_regclass('embrec.' || wanted.table_name)
 LEFT JOIN pg_catalog.pg_index AS i ON i.indexrelid = to_regclass('embrec.' || wanted.name)
-WHERE r.status = 'trained' AND (t.reltuples >= 50000 OR i.indexrelid IS NOT NULL);
+WHERE r.status = 'trained' AND (wanted.side = 'movie' AND t.reltuples >= 50000 OR i.indexrelid IS NOT NULL);

@@ -80,7 +80,7 @@ def questions(size: str, columns: Columns) -> Iterator[Question]:
     yield from plain_pgvector(movies, trained)
     yield Question("embrec", "similar users", near_users, {"user": active}, 3, exact=plain)
     yield Question("plain pgvector", "similar users", plain, {"user": active})
-    if count < INDEXED_FROM:  # otherwise embrec has made the same index, which takes many minutes
+    if count < INDEXED_FROM:  # building it for more takes many minutes
         yield Question("plain pgvector", "similar users, HNSW", plain, {"user": active}, before=index, exact=plain)
     pair = {"user": changed, "movie": movies}
     yield Question("embrec", "predict a rating, user's ratings changed", predict, pair, 0.5, before=add_to_each)
@@ -116,11 +116,19 @@ WHERE e.part = 'preference' AND e.model_run_id = (SELECT model_run_id FROM embre
 CREATE TABLE public.people (id bigint PRIMARY KEY, embedding vector(64), likeness vector(16));
 INSERT INTO people
 SELECT u.user_id::bigint, e.embedding, s.embedding
-FROM embrec.user_embeddings AS e
+FROM (
+    SELECT o.user_index, r.model_run_id, sum(embrec.scaled(p.embedding, embrec.rating_weight(
+        o.rating, r.lowest_rating, r.highest_rating, r.rating_power, r.dislike_weight
+    ))) AS embedding
+    FROM embrec.model_runs AS r
+    JOIN embrec.movie_embeddings AS p ON p.model_run_id = r.model_run_id AND p.part = 'profile'
+    JOIN embrec.ratings AS o USING (movie_index)
+    WHERE r.model_run_id = (SELECT model_run_id FROM embrec.answering_run)
+    GROUP BY o.user_index, r.model_run_id
+) AS e
 JOIN embrec.user_embeddings AS s USING (model_run_id, user_index)
 JOIN embrec.users AS u USING (user_index)
-WHERE e.part = 'preference' AND s.part = 'similarity'
-AND e.model_run_id = (SELECT model_run_id FROM embrec.answering_run);
+WHERE s.part = 'similarity';
 ANALYZE items, people"""
 
 

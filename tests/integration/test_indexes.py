@@ -10,7 +10,9 @@ from data import load_frame, rating_frame, stored_run, two_part_run
 
 from embrec.data import ratings
 from embrec.data.files.movies import Movie
+from embrec.errors import NoPublishedRunError, RunError
 from embrec.runs import embeddings, index_progress, publishing
+from embrec.runs.store import index_users
 from embrec.serving import recommend, similar
 from embrec.training import train
 
@@ -211,6 +213,33 @@ def test_a_movie_that_is_folded_in_is_found_by_the_index(engine: sa.Engine, rank
     frame = recommend.recommend_movies(engine, "u20", 2_100)
     exact = recommend.recommend_movies(engine, "u20", 1, movie_ids=["brand new"])
     assert frame[frame.movie_id == "brand new"].score.tolist() == exact.score.tolist()
+
+
+def test_users_are_indexed_if_somebody_asks_for_it(
+    engine: sa.Engine, url: str, embrec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    load_frame(engine, rating_frame(60, 20, 500))
+    with pytest.raises(NoPublishedRunError):
+        index_users(engine)
+    run = train(engine, "matrix-factorization", {"epochs": 1}).model_run_id
+    exact = similar.similar_users(engine, "u1", 50)
+    few = f"Model run {run} has fewer than 50,000 users: comparing all is quick, and no index was made.\n"
+    assert embrec("runs", "index-users", str(run), "--database-url", url) == (0, "", few)
+    monkeypatch.setattr(embeddings, "INDEXED_FROM", 60)
+    with engine.connect() as connection:
+        made = sa.text("SELECT indexrelname FROM pg_stat_user_indexes WHERE indexrelname LIKE 'user%hnsw' ORDER BY 1")
+        assert connection.scalars(made).all() == []
+        told = f"The users of model run {run} are indexed.\n"
+        assert embrec("runs", "index-users", str(run), "--database-url", url) == (0, "", told)
+        pd.testing.assert_frame_equal(similar.similar_users(engine, "u1", 50), exact)
+        arguments = ("--model", "matrix-factorization", "--epochs", "1", "--database-url", url)
+        assert embrec("train", *arguments)[0] == embrec("train", "--index-users", *arguments)[0] == 0
+        names = [f"user_embeddings_run_{number}_rating_hnsw" for number in (run, run + 2)]
+        assert connection.scalars(made).all() == names
+    with engine.begin() as connection:
+        connection.execute(sa.text(f"UPDATE embrec.model_runs SET status = 'failed' WHERE model_run_id = {run}"))
+    with pytest.raises(RunError, match=f"Model run {run} is failed"):
+        index_users(engine, run)
 
 
 def test_few_vectors_get_no_index(engine: sa.Engine) -> None:

@@ -13,6 +13,7 @@ import pytest
 import sqlalchemy as sa
 from data import FAKE_RUN, load_frame, rating_frame, stored_run, two_part_run
 
+import embrec
 from embrec.data import ratings
 from embrec.data.files.movies import Movie
 from embrec.db import resources, schema
@@ -128,21 +129,18 @@ def test_a_training_shows_how_far_it_is_until_it_is_lost(engine: sa.Engine, monk
 def test_an_index_that_is_missing_or_invalid_comes_with_what_mends_it(
     engine: sa.Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with_limit(engine, "run_indexes", embeddings.INDEXED_FROM, 25)
+    with_limit(engine, "run_indexes", embeddings.INDEXED_FROM, 15)
     load_frame(engine, rating_frame())
     two_part_run(engine)
-    (only,) = read_status(engine).indexes
-    assert (only["index_name"], only["vectors"], only["state"]) == (
-        "user_embeddings_run_1_similarity_hnsw",
-        30,
-        "missing",
-    )
-    with_limit(engine, "run_indexes", embeddings.INDEXED_FROM, 15)
+    names = [index["index_name"] for index in read_status(engine).indexes]
+    assert sorted(names) == ["movie_embeddings_run_1_preference_ranking", "movie_embeddings_run_1_similarity_hnsw"]
     missing = [warning for warning in read_status(engine).warnings if warning.code == "index_missing"]
-    assert len(missing) == 3
+    assert len(missing) == 2
     assert {warning.command.partition(";")[0] for warning in missing} == {"SET maintenance_work_mem = '64MB'"}
     for vectors, memory in ((200_000, 464), (5_000_000, 2048)):  # as embeddings.index sets it
-        execute(engine, f"UPDATE pg_class SET reltuples = {vectors} WHERE relname = 'user_embeddings_run_1_similarity'")
+        execute(
+            engine, f"UPDATE pg_class SET reltuples = {vectors} WHERE relname = 'movie_embeddings_run_1_similarity'"
+        )
         assert any(f"'{memory}MB'" in index["mended_by"] for index in read_status(engine).indexes)
     execute(engine, *(warning.command.removesuffix(";") for warning in missing))
     status = read_status(engine)
@@ -160,7 +158,14 @@ def test_an_index_that_is_missing_or_invalid_comes_with_what_mends_it(
     assert {index["state"] for index in read_status(engine).indexes} == {"valid"}
     monkeypatch.setattr(embeddings, "INDEXED_FROM", 15)
     assert embeddings.index(engine, 1, "movie", "similarity"), "it is the index of the training, by the same name"
-    assert len(read_status(engine).indexes) == 3
+    assert len(read_status(engine).indexes) == 2
+    assert embrec.index_users(engine)
+    (users,) = (index for index in read_status(engine).indexes if index["index_name"].startswith("user"))
+    assert (users["index_name"], users["vectors"], users["state"]) == (
+        "user_embeddings_run_1_similarity_hnsw",
+        30,
+        "valid",
+    )
 
 
 def test_what_is_left_over_and_what_is_old_is_named(engine: sa.Engine) -> None:

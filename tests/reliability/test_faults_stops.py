@@ -94,7 +94,7 @@ def test_a_training_that_is_stopped_while_it_indexes_publishes_nothing(engine: s
     expected = published_run(engine)
     arguments = ("train", "--model", QUICK, "--epochs", "1", "--database-url", url)
     for point in (
-        ("embrec.runs.embeddings.index", 2, "after"),
+        ("embrec.runs.embeddings.index", 1, "after"),
         ("embrec.training.refresh_statistics", 1, "after"),
         ("embrec.runs.publishing.append_publication", 1, "after"),
     ):
