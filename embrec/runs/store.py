@@ -95,8 +95,6 @@ def index_model(
     movies, users = _compared_parts(model)
     embeddings.index(engine, model_run_id, "movie", movies, progress)
     embeddings.index(engine, model_run_id, "user", users, progress)
-    if model.preference:
-        embeddings.index_ranking(engine, model_run_id, progress)
 
 
 def _user_parts(rows: Rows, model: FittedModel) -> dict[Part, Vectors]:

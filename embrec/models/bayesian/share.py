@@ -104,9 +104,7 @@ class Worker:
     def average(self, draw: Averaging) -> None:
         """Add the last draw to the averages."""
         users, movies = self.users, self.movies
-        for columns, biases, vectors in zip(
-            self._columns, self._biases, (users.vectors, movies.expected), strict=True
-        ):
+        for columns, biases, vectors in zip(self._columns, self._biases, (users.vectors, movies.expected), strict=True):
             columns.add(vectors[:, :-1])
             biases += vectors[:, -1]
         without = draw.of_users.copy()

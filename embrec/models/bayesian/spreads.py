@@ -69,7 +69,9 @@ class Spread:
         self._share = share
         self._noise, self._squares = np.zeros(count), np.zeros(count)
 
-    def add(self, noise: NDArray[np.float64], predicting: tuple[Floats, Moment], varying: tuple[Floats, Moment]) -> None:
+    def add(
+        self, noise: NDArray[np.float64], predicting: tuple[Floats, Moment], varying: tuple[Floats, Moment]
+    ) -> None:
         """Add a posterior draw.
 
         Args:

@@ -90,9 +90,7 @@ class Users(Side):
         return found
 
     def _transposed(self, rows: Floats) -> list[list[Branch]]:
-        return self._with_labels(
-            self._ratings.of_movies(rows), lambda leaf, mine: (self._labels[mine].T @ rows[mine],)
-        )
+        return self._with_labels(self._ratings.of_movies(rows), lambda leaf, mine: (self._labels[mine].T @ rows[mine],))
 
     def _with_labels(self, movies: list[Branch], of_labels: Any) -> list[list[Branch]]:
         if self._labels.shape[1]:
