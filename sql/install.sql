@@ -21,7 +21,6 @@
 \ir functions/guard_run_rows.sql
 \ir functions/run_digest.sql
 \ir functions/guard_runs.sql
-\ir functions/index_ranking.sql
 \ir functions/delete_forgotten.sql
 \ir functions/index_run.sql
 \ir views/run_indexes.sql
@@ -53,6 +52,12 @@
 \ir functions/add_rating.sql
 \ir functions/assign_variant.sql
 \ir functions/movies_within.sql
+\ir functions/genre_bits.sql
+\ir functions/bias_scale.sql
+\ir functions/order_movies.sql
+\ir functions/order_trained_run.sql
+\ir functions/order_changed_vectors.sql
+\ir functions/copy_movie_filters.sql
 \ir functions/best_movies.sql
 \ir functions/forget_user.sql
 \ir functions/close_run.sql

@@ -292,6 +292,22 @@ sa.Index(
     postgresql_where=movie_neighbours.c.neighbours.is_(None),
 )
 
+# The movies of each trained run that ranks by products, in the order in which best_movies looks at them: longest vector
+# first. It is made of movie_embeddings and movies, whose triggers keep it (order_movies, copy_movie_filters).
+movie_ranking = sa.Table(
+    "movie_ranking",
+    metadata,
+    sa.Column("model_run_id", sa.Integer, primary_key=True),
+    sa.Column("movie_index", sa.Integer, primary_key=True),
+    sa.Column("length", sa.Double, nullable=False),  # of the vector, with the bias as one more coordinate
+    sa.Column("bias", REAL),
+    sa.Column("genre_bits", sa.BigInteger, nullable=False),  # as embrec.genre_bits(genres) computes them
+    sa.Column("release_year", sa.SmallInteger),
+    sa.Column("embedding", VECTOR(), nullable=False),
+    sa.Column("profile", VECTOR()),
+)
+sa.Index("movie_ranking_length_idx", movie_ranking.c.model_run_id, movie_ranking.c.length)
+
 experiments = sa.Table(
     "experiments",
     metadata,

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from embrec import db
 from embrec.db import Bind, binary_copy
 from embrec.db.binary_copy import Progress
-from embrec.db.tables import movie_neighbours, run_matrices
+from embrec.db.tables import movie_neighbours, movie_ranking, run_matrices
 from embrec.errors import BusyError, DatabaseError, RunError
 from embrec.runs.index_progress import followed
 
@@ -122,16 +122,6 @@ def index(
     call = "embrec.index_run(:run, :side, CAST(:part AS embrec.part))"
     leaf = _partition(side, model_run_id, part)
     return _index(engine, leaf, call, progress, run=model_run_id, side=side, part=part)
-
-
-def index_ranking(engine: sa.Engine, model_run_id: int, progress: Progress = lambda done, of: None) -> bool:
-    """Give a run's ranking vectors an approximate index for ranking movies, like :func:`index`.
-
-    Returns:
-        Whether there are so many vectors.
-    """
-    leaf = _partition("movie", model_run_id, "preference")
-    return _index(engine, leaf, "embrec.index_ranking(:run)", progress, run=model_run_id)
 
 
 def _index(engine: sa.Engine, leaf: str, call: str, progress: Progress, **arguments: Any) -> bool:
@@ -261,7 +251,7 @@ def _drop(engine: sa.Engine, model_run_id: int) -> None:
                 way = "FINALIZE" if pending else "CONCURRENTLY"
                 connection.execute(sa.text(f"ALTER TABLE {parent} DETACH PARTITION {attached} {way}"))
             connection.execute(sa.text(f"DROP TABLE IF EXISTS {partition}"))
-        for table in (run_matrices, movie_neighbours):
+        for table in (run_matrices, movie_neighbours, movie_ranking):
             connection.execute(sa.delete(table).where(table.c.model_run_id == model_run_id))
 
 
@@ -282,7 +272,7 @@ def stored_runs(connection: sa.Connection) -> set[int]:
         "SELECT substring(relname FROM '[0-9]+$')::integer FROM pg_class"
         " WHERE relnamespace = 'embrec'::regnamespace AND relname ~ '^(user|movie)_embeddings_run_[0-9]+$'"
         " AND relkind IN ('r', 'p') UNION SELECT model_run_id FROM embrec.run_matrices"
-        " UNION SELECT model_run_id FROM embrec.movie_neighbours"
+        " UNION SELECT model_run_id FROM embrec.movie_neighbours UNION SELECT model_run_id FROM embrec.movie_ranking"
     )
     return set(connection.scalars(sa.text(query.replace("::", r"\:\:"))))
 

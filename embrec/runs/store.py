@@ -95,8 +95,6 @@ def index_model(
         progress: Called with the blocks of an index that are done, and all of that index.
     """
     embeddings.index(engine, model_run_id, "movie", _compared_parts(model)[0], progress)
-    if model.preference:
-        embeddings.index_ranking(engine, model_run_id, progress)
 
 
 def index_users(engine: sa.Engine, model_run_id: int | None = None, progress: Progress = lambda done, of: None) -> bool:

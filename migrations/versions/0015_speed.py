@@ -6,6 +6,7 @@ Revises: 0014
 
 import sqlalchemy as sa
 from alembic import op
+from pgvector.sqlalchemy import VECTOR
 from sqlalchemy.dialects.postgresql import REAL
 
 from embrec.db.resources import executable, statement, uninstall
@@ -19,10 +20,12 @@ depends_on = None
 def upgrade() -> None:
     _count_by_movie()
     _fingerprint_folded_in_movies()
+    _create_movie_ranking()
 
 
 def downgrade() -> None:
     op.execute(uninstall())
+    op.drop_table("movie_ranking", schema="embrec")
     op.drop_column("movie_embeddings", "fingerprint", schema="embrec")
     _count_by_materialized_views()
 
@@ -195,3 +198,78 @@ def _fingerprint_folded_in_movies() -> None:
     """Add what a movie was folded in from, so that a refresh does only what has changed; NULL is solved again."""
     op.execute(statement(CHANGED_FUNCTIONS))
     op.add_column("movie_embeddings", sa.Column("fingerprint", sa.BigInteger), schema="embrec")
+
+
+# Vectors of the runs that were trained before, longest first, as the function order_movies writes those of later runs.
+ORDER_MOVIES = """
+INSERT INTO embrec.movie_ranking (model_run_id, movie_index, length, bias, genre_bits, release_year, embedding, profile)
+SELECT
+    e.model_run_id,
+    e.movie_index,
+    sqrt(vector_norm(e.embedding) ^ 2 + CASE r.serving WHEN 'dot_product' THEN (
+        (coalesce(e.bias, 0) - coalesce(r.lowest_rating::double precision - r.mean, 0))
+        / coalesce(sqrt(nullif(r.highest_rating::double precision - r.lowest_rating, 0) / 2), 1)
+    ) ^ 2 ELSE 0 END) AS length,
+    e.bias,
+    (
+        SELECT coalesce(bit_or(1::bigint << (get_byte(sha256(convert_to(g.genre, 'UTF8')), 0) & 63)), 0)
+        FROM unnest(m.genres) AS g (genre)
+    ),
+    m.release_year,
+    e.embedding,
+    p.embedding
+FROM embrec.model_runs AS r
+JOIN embrec.movie_embeddings AS e
+    ON e.model_run_id = r.model_run_id
+    AND e.part = CASE r.serving WHEN 'two_part' THEN 'preference'::embrec.part WHEN 'dot_product' THEN 'rating' END
+JOIN embrec.movies AS m ON m.movie_index = e.movie_index
+LEFT JOIN embrec.movie_embeddings AS p
+    ON p.model_run_id = e.model_run_id AND p.part = 'profile' AND p.movie_index = e.movie_index
+WHERE r.status = 'trained'
+ORDER BY e.model_run_id, length DESC
+"""
+# The approximate index for ranking, which ranking by length needs no more.
+DROP_RANKING_INDEXES = """
+DO $$
+DECLARE
+    index regclass;
+BEGIN
+    FOR index IN
+        SELECT c.oid
+        FROM pg_class AS c
+        WHERE c.relnamespace = 'embrec'::regnamespace AND c.relkind = 'i'
+            AND c.relname ~ '^movie_embeddings_run_[0-9]+_preference_ranking$'
+    LOOP
+        EXECUTE format('DROP INDEX %s', index);
+    END LOOP;
+END
+$$
+"""
+
+
+def _create_movie_ranking() -> None:
+    """Create the table that ranking reads, with the runs of before; the approximate indexes for ranking go."""
+    op.create_table(
+        "movie_ranking",
+        sa.Column("model_run_id", sa.Integer, nullable=False),
+        sa.Column("movie_index", sa.Integer, nullable=False),
+        sa.Column("length", sa.Double, nullable=False),
+        sa.Column("bias", REAL),
+        sa.Column("genre_bits", sa.BigInteger, nullable=False),
+        sa.Column("release_year", sa.SmallInteger),
+        sa.Column("embedding", VECTOR(), nullable=False),
+        sa.Column("profile", VECTOR()),
+        sa.PrimaryKeyConstraint("model_run_id", "movie_index", name="movie_ranking_pkey"),
+        schema="embrec",
+        # Vectors of up to a thousand dimensions stay in their row, because fetching one takes as long as comparing it.
+        postgresql_with={"toast_tuple_target": 8160},
+    )
+    op.execute(statement(ORDER_MOVIES))
+    op.create_index("movie_ranking_length_idx", "movie_ranking", ["model_run_id", "length"], schema="embrec")
+    op.execute("ANALYZE embrec.movie_ranking")
+    op.execute("DROP FUNCTION IF EXISTS embrec.index_ranking(integer)")
+    op.execute(
+        "DROP FUNCTION IF EXISTS embrec.best_movies(integer, embrec.part, vector, integer[], boolean, text[], text[],"
+        " integer, integer, integer, text[], bigint)"
+    )
+    op.execute(statement(DROP_RANKING_INDEXES))

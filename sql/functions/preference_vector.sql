@@ -13,24 +13,18 @@ DECLARE
 BEGIN
     SELECT * INTO run FROM embrec.model_runs AS r WHERE r.model_run_id = preference_vector.model_run_id;
     RETURN (
-        WITH sums AS (
-            SELECT t.rating, sum(e.embedding) AS profiles
-            FROM unnest(preference_vector.movie_indexes, preference_vector.ratings) AS t (movie_index, rating)
-            JOIN embrec.stored_vectors('movie', run.model_run_id, 'profile', preference_vector.movie_indexes) AS e
-                ON e.index = t.movie_index
-            GROUP BY t.rating
-        ),
-        weighted AS (
+        SELECT sum(embrec.scaled(s.profiles, s.weight))
+        FROM (
             SELECT
-                s.profiles,
+                sum(e.profile) AS profiles,
                 embrec.rating_weight(
-                    s.rating, run.lowest_rating, run.highest_rating, run.rating_power, run.dislike_weight
+                    t.rating, run.lowest_rating, run.highest_rating, run.rating_power, run.dislike_weight
                 ) AS weight
-            FROM sums AS s
-        )
-        SELECT sum(w.profiles * array_fill(w.weight::real, ARRAY[vector_dims(w.profiles)])::vector)
-        FROM weighted AS w
-        HAVING bool_or(w.weight > 0)
+            FROM unnest(preference_vector.movie_indexes, preference_vector.ratings) AS t (movie_index, rating)
+            JOIN embrec.movie_ranking AS e ON e.model_run_id = run.model_run_id AND e.movie_index = t.movie_index
+            GROUP BY t.rating
+        ) AS s
+        HAVING bool_or(s.weight > 0 AND s.profiles IS NOT NULL)
     );
 END;
 $$;

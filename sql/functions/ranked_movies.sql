@@ -21,7 +21,7 @@ CREATE OR REPLACE FUNCTION embrec.ranked_movies(
     diversity double precision
 )
 RETURNS SETOF embrec.recommended_movie
-LANGUAGE plpgsql STABLE -- not parallel: best_movies may set parameters
+LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path FROM CURRENT
 SET plan_cache_mode = force_generic_plan
 AS $$
@@ -110,7 +110,7 @@ BEGIN
     ELSE
         SELECT array_agg(c.movie_index ORDER BY c.position), array_agg(base - c.lack ORDER BY c.position) INTO best, scores
         FROM embrec.best_movies(
-            run.model_run_id, ranked_part, user_vector, excluded, filtered, genres, without_genres, released_from,
+            run.model_run_id, ranked_part, user_vector, excluded, genres, without_genres, released_from,
             released_to, min_ratings, movie_ids, wanted
         ) WITH ORDINALITY AS c (movie_index, lack, position);
         -- The users of these movies rated no others, so answer as if there were no ratings.

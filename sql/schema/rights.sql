@@ -19,9 +19,9 @@ DECLARE
     -- And these, which know what a rating is; set_rating_scale replaces a scale only for the owner of the table.
     scaling text[] := '{rating_bounds,as_rating,trimmed,judged_scale,common_scale,ratings_beyond,set_rating_scale}';
     -- Triggers of embrec's own tables, which nobody else may put on a table with columns of other types, and a part of
-    -- the functions that count.
-    internal text[] := '{followed_at_commit,note_changes,rank_movies}';
-    training text[] := '{open_run,close_run,index_run,index_ranking,run_digest,refresh_statistics,apply_followed,settle_scale}';
+    -- the functions that count and of those that put movies in order.
+    internal text[] := '{followed_at_commit,note_changes,rank_movies,order_movies,order_trained_run,order_changed_vectors,copy_movie_filters}';
+    training text[] := '{open_run,close_run,index_run,run_digest,refresh_statistics,apply_followed,settle_scale}';
     publishing text[] := '{refresh,run_digest,refresh_statistics,apply_followed}';
     extension_schema name := (
         SELECT n.nspname FROM pg_extension AS e JOIN pg_namespace AS n ON n.oid = e.extnamespace WHERE e.extname = 'vector'

@@ -17,22 +17,14 @@ SELECT
     END AS state,
     CASE WHEN i.indexrelid IS NOT NULL AND NOT i.indisvalid THEN format('DROP INDEX embrec.%I; ', wanted.name) ELSE '' END
         || format('SET maintenance_work_mem = ''%sMB''; ', least(64 + t.reltuples::bigint / 500, 2048))
-        || CASE wanted.kind
-            WHEN 'ranking' THEN format('SELECT embrec.index_ranking(%s);', r.model_run_id)
-            ELSE format('SELECT embrec.index_run(%s, %L, %L);', r.model_run_id, wanted.side, wanted.part)
-        END AS mended_by
+        || format('SELECT embrec.index_run(%s, %L, %L);', r.model_run_id, wanted.side, wanted.part) AS mended_by
 FROM embrec.model_runs AS r
 CROSS JOIN LATERAL (
     SELECT
         w.*,
         format('%s_embeddings_run_%s_%s', w.side, r.model_run_id, w.part) AS table_name,
-        format('%s_embeddings_run_%s_%s_%s', w.side, r.model_run_id, w.part, w.kind) AS name
-    FROM (
-        VALUES
-            ('movie', r.movie_similarity, 'hnsw'),
-            ('user', r.user_similarity, 'hnsw'),
-            ('movie', 'preference'::embrec.part, 'ranking')
-    ) AS w (side, part, kind)
+        format('%s_embeddings_run_%s_%s_hnsw', w.side, r.model_run_id, w.part) AS name
+    FROM (VALUES ('movie', r.movie_similarity), ('user', r.user_similarity)) AS w (side, part)
 ) AS wanted
 JOIN pg_catalog.pg_class AS t ON t.oid = to_regclass('embrec.' || wanted.table_name)
 LEFT JOIN pg_catalog.pg_index AS i ON i.indexrelid = to_regclass('embrec.' || wanted.name)

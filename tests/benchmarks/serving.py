@@ -89,16 +89,13 @@ def questions(size: str, columns: Columns) -> Iterator[Question]:
 
 
 def questions_of_many_movies(columns: Columns) -> Iterator[Question]:
-    """Yield the questions that use an approximate index with very many movies; the same without it come last."""
+    """Yield the questions of ranking with very many movies; all candidates that are named are compared."""
     users = range(int(columns[0].max()) + 1)
-    every_movie = "movie_ids => (SELECT array_agg(movie_id) FROM embrec.movies)"  # all named candidates are compared
+    every_movie = "movie_ids => (SELECT array_agg(movie_id) FROM embrec.movies)"
     for what, filters in (("recommend, seen left out", ""), ("recommend, filters, seen left out", f", {FILTERS}")):
         statement = f"SELECT * FROM embrec.recommend_movies(CAST(:user AS text){filters})"
         exact = f"SELECT * FROM embrec.recommend_movies(CAST(:user AS text){filters}, {every_movie})"
         yield Question("embrec", what, statement, {"user": users}, exact=exact)
-    drop = "DROP INDEX IF EXISTS embrec.movie_embeddings_run_1_preference_ranking"
-    statement = "SELECT * FROM embrec.recommend_movies(CAST(:user AS text))"
-    yield Question("embrec", "recommend, seen left out, no index", statement, {"user": users}, before=drop)
 
 
 # The query of pgvector's README. Tables are in public, because a role called embrec would see our own schema first.
@@ -220,7 +217,7 @@ def measure(size: str, seconds: int, shared_buffers: str = "256MB") -> dict[str,
 
 
 def measure_many_movies(seconds: int) -> dict[str, Any]:
-    """Measure recommendations from so many movies that an approximate index ranks them."""
+    """Measure recommendations from very many movies."""
     with made_up.database("100k movies", "2GB") as (postgres, columns):
         rows = [answers(postgres, question, seconds) for question in questions_of_many_movies(columns)]
     return {"ratings": len(columns[0]), "seconds": seconds, "shared_buffers": "2GB", "rows": rows}

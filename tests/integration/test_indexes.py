@@ -8,20 +8,11 @@ import pytest
 import sqlalchemy as sa
 from data import load_frame, rating_frame, stored_run, two_part_run
 
-from embrec.data import ratings
-from embrec.data.files.movies import Movie
 from embrec.errors import NoPublishedRunError, RunError
 from embrec.runs import embeddings, index_progress, publishing
 from embrec.runs.store import index_users
-from embrec.serving import recommend, similar
+from embrec.serving import similar
 from embrec.training import train
-
-GENRES = ("Comedy", "Drama", "War")
-# Every hundredth movie.
-MOVIES = [
-    Movie(str(number), f"Movie {number}", ["Rare"] if number % 100 == 0 else [GENRES[number % 3]], 1950 + number % 70)
-    for number in range(100, 2_100)
-]
 
 
 def no_sorting(engine: sa.Engine) -> None:
@@ -110,111 +101,6 @@ def test_the_index_is_used_and_its_settings_stay_inside(engine: sa.Engine, index
         assert after == before + 1
 
 
-def scans(connection: sa.Connection, index: str) -> int:
-    connection.execute(sa.text("SELECT pg_stat_force_next_flush()"))
-    connection.commit()
-    query = sa.text("SELECT sum(idx_scan) FROM pg_stat_user_indexes WHERE indexrelname LIKE :index")
-    found = connection.scalar(query, {"index": index})
-    connection.commit()
-    return int(found)
-
-
-@pytest.fixture
-def ranked(engine: sa.Engine, monkeypatch: pytest.MonkeyPatch) -> dict[str, np.ndarray]:
-    """A published two-part run over 2,000 movies, with an index for ranking; returns its vectors."""
-    monkeypatch.setattr(embeddings, "INDEXED_FROM", 2_000)
-    load_frame(engine, rating_frame(40, 2_000, 3_000), MOVIES)
-    vectors = two_part_run(engine)
-    assert embeddings.index_ranking(engine, 1)
-    no_sorting(engine)
-    return vectors
-
-
-def best(engine: sa.Engine, user: str, n: int, **filters) -> pd.DataFrame:
-    """Return the exact answer, by naming every movie as a candidate."""
-    return recommend.recommend_movies(engine, user, n, movie_ids=[str(each.movie_id) for each in MOVIES], **filters)
-
-
-EACH_FILTER = pytest.mark.parametrize(
-    "filters",
-    [
-        {},
-        {"genres": ["Comedy"]},
-        {"without_genres": ["Comedy"], "released_from": 1960, "released_to": 2010, "min_ratings": 2},
-        {"include_rated": True},
-        {"genres": ["Rare"]},
-        {"genres": ["Rare"], "released_from": 2005},
-    ],
-)
-
-
-@EACH_FILTER
-def test_ranking_without_an_index_finds_what_comparing_all_does(engine: sa.Engine, filters) -> None:
-    load_frame(engine, rating_frame(40, 2_000, 3_000), MOVIES)
-    two_part_run(engine)
-    for number in range(0, 40, 3):  # the first user rated all
-        for n in (1, 10, 70, 700):
-            exact = best(engine, f"u{number}", n, **filters)
-            pd.testing.assert_frame_equal(recommend.recommend_movies(engine, f"u{number}", n, **filters), exact)
-
-
-@EACH_FILTER
-def test_ranking_by_the_index_finds_nearly_all_and_never_too_few(engine: sa.Engine, ranked, filters) -> None:
-    shares = []
-    for number in range(1, 40):  # the first user rated all
-        user = f"u{number}"
-        exact = best(engine, user, 10, **filters)
-        frame = recommend.recommend_movies(engine, user, 10, **filters)
-        assert len(frame) == len(exact)
-        assert frame.score.is_monotonic_decreasing
-        scores = exact.set_index("movie_id").score
-        both = frame[frame.movie_id.isin(scores.index)]
-        assert both.score.tolist() == scores[both.movie_id].tolist(), (
-            "the scores are exact, whichever way a movie is found"
-        )
-        shares.append(len(both) / len(frame))
-    assert np.mean(shares) >= 0.99
-
-
-def test_ranking_goes_by_the_index_but_not_where_it_gives_out(engine: sa.Engine, ranked) -> None:
-    with engine.connect() as connection:
-        connection.execute(sa.text("LOAD 'vector'"))
-        connection.execute(sa.text("SET hnsw.max_scan_tuples = 500"))
-        connection.execute(sa.text("SET hnsw.ef_search = 33"))
-        before = scans(connection, "%_ranking")
-        assert len(recommend.recommend_movies(connection, "u1", 10)) == 10
-        assert scans(connection, "%_ranking") == before + 1
-        everything = recommend.recommend_movies(connection, "u1", 5_000, include_rated=True)
-        assert sorted(everything.movie_id.astype(int)) == list(range(100, 2_100))
-        assert len(recommend.recommend_movies(connection, "u1", 19, genres=["Rare"], include_rated=True)) == 19
-        assert recommend.recommend_movies(connection, "u1", 0).empty
-        assert connection.scalar(sa.text("SHOW hnsw.ef_search")) == "33"
-        assert connection.scalar(sa.text("SHOW hnsw.iterative_scan")) == "off"
-
-
-def test_the_plan_of_a_ranking_has_the_index(engine: sa.Engine, ranked) -> None:
-    with engine.connect() as connection:
-        connection.execute(sa.text("LOAD 'auto_explain'"))
-        for setting in ("log_min_duration = 0", "log_nested_statements = on"):
-            connection.execute(sa.text(f"SET auto_explain.{setting}"))
-        connection.execute(sa.text("SET client_min_messages = log"))
-        notices: list[str] = []
-        connection.connection.driver_connection.add_notice_handler(
-            lambda notice: notices.append(str(notice.message_primary))
-        )
-        recommend.recommend_movies(connection, "u1", 10, genres=["Comedy"])
-    assert any("Index Scan using movie_embeddings_run_1_preference_ranking" in plan for plan in notices)
-
-
-def test_a_movie_that_is_folded_in_is_found_by_the_index(engine: sa.Engine, ranked) -> None:
-    for number in range(8):
-        ratings.add_rating(engine, f"u{number}", "brand new", 5)
-    assert ratings.refresh(engine) == 1
-    frame = recommend.recommend_movies(engine, "u20", 2_100)
-    exact = recommend.recommend_movies(engine, "u20", 1, movie_ids=["brand new"])
-    assert frame[frame.movie_id == "brand new"].score.tolist() == exact.score.tolist()
-
-
 def test_users_are_indexed_if_somebody_asks_for_it(
     engine: sa.Engine, url: str, embrec, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -246,7 +132,6 @@ def test_few_vectors_get_no_index(engine: sa.Engine) -> None:
     load_frame(engine, rating_frame())
     two_part_run(engine)
     assert not embeddings.index(engine, 1, "movie", "similarity")
-    assert not embeddings.index_ranking(engine, 1)
 
 
 def test_an_index_in_progress_is_followed(engine: sa.Engine, monkeypatch: pytest.MonkeyPatch) -> None:

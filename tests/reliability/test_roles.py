@@ -47,7 +47,7 @@ def train(connection: sa.Connection) -> None:
     neighbours.store(connection, run, vectors.indexes, neighbours.nearest(vectors.vectors))
     embeddings.store_matrix(connection, run, "layer", np.eye(3, dtype=np.float32), np.ones(3, np.float32))
     records.finish(connection, run, TrainedRun(5, "similarity_only", "stored"))
-    connection.execute(sa.text(f"SELECT embrec.index_run({run}, 'movie', 'rating'), embrec.index_ranking({run})"))
+    connection.execute(sa.text(f"SELECT embrec.index_run({run}, 'movie', 'rating')"))
 
 
 def ask_unpublished(connection: sa.Connection) -> None:

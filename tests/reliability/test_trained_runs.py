@@ -34,7 +34,6 @@ ATTACKS = (
     "SELECT embrec.open_run({run}, 'user', '{{similarity}}')",
     "SELECT embrec.close_run({run}, 'movie')",
     "SELECT embrec.index_run({run}, 'movie', 'similarity')",
-    "SELECT embrec.index_ranking({run})",
 )
 
 
