@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -108,7 +108,7 @@ def load(
             rows.rated_at[latest],
         )
         inserted, updated = merge_ratings(
-            connection, lambda table, freeze: _copy_ratings(connection, table, columns, freeze, on_store)
+            connection, lambda table, bare: _copy_ratings(connection, worker, table, columns, bare, on_store)
         )
         scales.keep(connection, source.name, given)
     apply_followed(bind)
@@ -162,13 +162,15 @@ def _by_key(
 
 def _copy_ratings(
     connection: sa.Connection,
+    worker: Executor,
     table: str,
     columns: Sequence[NDArray[Any]],
-    freeze: bool,
+    bare: bool,
     on_store: Callable[[str, int, int], None],
 ) -> int:
-    """Write ratings to a table; returns how many there are."""
+    """Write ratings to a table, and note them for the counts if it is bare; returns how many there are."""
     users, movies, ratings, rated_at = columns
+    numbers = worker.submit(_numbers, movies, ratings) if bare else None
     count, timed = len(ratings), rated_at != NO_TIME
     untimed = int(np.count_nonzero(~timed))
     if untimed < count:
@@ -176,7 +178,7 @@ def _copy_ratings(
             connection,
             f"{table} (user_index, movie_index, rating, rated_at)",
             [users[timed], movies[timed], ratings[timed], binary_copy.timestamps(rated_at[timed])],
-            freeze,
+            bare,
             lambda done, of: on_store("copy", done, count),
         )
     if untimed:
@@ -184,8 +186,18 @@ def _copy_ratings(
             connection,
             f"{table} (user_index, movie_index, rating)",
             [users[~timed], movies[~timed], ratings[~timed]],
-            freeze,
+            bare,
             lambda done, of: on_store("copy", count - of + done, count),
         )
+    if numbers is not None:
+        binary_copy.copy_arrays(connection, "embrec.uncounted_ratings (movie_index, rating, number)", numbers.result())
     on_store("merge", 0, 0)
     return count
+
+
+def _numbers(movies: NDArray[np.int32], ratings: NDArray[np.float32]) -> Sequence[NDArray[Any]]:
+    """Return how many ratings of each value a movie has: movies, values, numbers."""
+    grouped = (
+        pa.table({"movie": movies, "rating": ratings}).group_by(["movie", "rating"]).aggregate([([], "count_all")])
+    )
+    return [grouped[name].to_numpy() for name in ("movie", "rating", "count_all")]

@@ -126,7 +126,8 @@ def merge_ratings(connection: sa.Connection, write: Callable[[str, bool], int]) 
     Args:
         connection: The transaction to write in.
         write: Writes the ratings to a table with the columns of ``embrec.ratings`` and returns how many there are. It
-            is given the table's name, and whether COPY may freeze its rows.
+            is given the table's name, and whether that is bare: COPY may freeze its rows, and no trigger notes them for
+            the counts, so that it also writes to ``embrec.uncounted_ratings``.
 
     Returns:
         How many ratings were inserted, and how many updated.
@@ -134,8 +135,8 @@ def merge_ratings(connection: sa.Connection, write: Callable[[str, bool], int]) 
     if no_ratings(connection):
         lock_ratings(connection)
     if no_ratings(connection):  # still; somebody may have rated meanwhile
-        with _without_keys(connection) as truncated:
-            return write("embrec.ratings", truncated), 0
+        with _without_keys(connection) as bare:
+            return write("embrec.ratings", bare), 0
     columns = "user_index integer, movie_index integer, rating real, rated_at timestamptz"
     with _staged(connection, "ratings", columns) as table:
         write(table, False)
@@ -162,7 +163,7 @@ def _merge_staged(connection: sa.Connection, staged: str) -> tuple[int, int]:
 
 
 def count_loaded(bind: Bind) -> None:
-    """Count the ratings that a load changed, outside its locks: after a first load, counting reads all ratings.
+    """Count the ratings that a load changed, outside its locks: a change of the range makes counting read all ratings.
 
     Raises:
         DatabaseError: It failed. The ratings of an engine's load are stored.
@@ -185,8 +186,8 @@ def _without_keys(connection: sa.Connection) -> Iterator[bool]:
     Checking two foreign keys row by row costs ten times the rest of a load. Dropping them locks users, movies and
     ratings for everybody until the load ends, which is why only an empty table is filled so. Only its owner may, and
     only if nothing of the host's depends on the keys, such as a foreign key to ratings. Otherwise, or
-    if the host has partitioned the table, it is filled as it is. The rows are not noted for the counts either: without
-    any, all ratings are counted. Yields whether the table was truncated, so that its rows may be frozen.
+    if the host has partitioned the table, it is filled as it is. Yields whether the table is bare: truncated, so that
+    its rows may be frozen, and without the trigger that notes rows for the counts, which would keep a copy of each.
     """
     may = connection.scalar(
         sa.text(

@@ -121,8 +121,10 @@ def keep(connection: sa.Connection, name: str, given: Scale | None) -> None:
         set_rating_scale(connection, given.lowest, given.highest)
         return
     connection.execute(sa.text("SELECT embrec.settle_scale()"))
+    if get_rating_scale(connection) is not None:
+        return
     others = _judged(connection)
-    if get_rating_scale(connection) is None and others and (first := _first_beyond(connection, others)):
+    if others and (first := _first_beyond(connection, others)):
         raise DataError(
             f"{name}: {first}, and all others are from {others}. Nothing was stored; fix it, or give the scale that "
             f"ratings have, such as --scale {shown(others.lowest)}:{shown(others.highest)}"

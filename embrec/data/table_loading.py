@@ -225,7 +225,17 @@ def _merge(connection: sa.Connection) -> tuple[int, int]:
         " JOIN pg_temp.embrec_movie_map AS m ON m.id = s.movie_id WHERE s.fault IS NULL"
         " ORDER BY user_index, movie_index, rated_at DESC NULLS LAST, rating DESC"
     )
-    columns = "(user_index, movie_index, rating, rated_at)"
-    return merge_ratings(
-        connection, lambda table, _: connection.execute(sa.text(f"INSERT INTO {table} {columns} {newest}")).rowcount
-    )
+
+    def write(table: str, bare: bool) -> int:
+        columns = "(user_index, movie_index, rating, rated_at)"
+        written = connection.execute(sa.text(f"INSERT INTO {table} {columns} {newest}")).rowcount
+        if bare:
+            connection.execute(
+                sa.text(
+                    "INSERT INTO embrec.uncounted_ratings (movie_index, rating, number)"
+                    f" SELECT movie_index, rating, count(*) FROM {table} GROUP BY movie_index, rating"
+                )
+            )
+        return written
+
+    return merge_ratings(connection, write)

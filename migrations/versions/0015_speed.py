@@ -64,6 +64,14 @@ SELECT
 FROM embrec.movie_statistics_0014 AS s
 LEFT JOIN embrec.movie_likes_0014 AS l ON l.movie_index = s.movie_index
 """
+# Ratings that were never counted, as after a first load that ended while it counted.
+NEVER_COUNTED = """
+INSERT INTO embrec.uncounted_ratings (movie_index, rating, number)
+SELECT r.movie_index, r.rating, count(*)
+FROM embrec.ratings AS r
+WHERE NOT EXISTS (SELECT FROM embrec.movie_counts AS c WHERE c.rating_count > 0)
+GROUP BY r.movie_index, r.rating
+"""
 # Functions and views of the schema need the materialized views by identity, not by name. They are made again of their
 # own text, and so answer until the upgrade installs the new ones. An object of the host's must be dropped first.
 REDIRECT = r"""
@@ -134,7 +142,7 @@ def _count_by_movie() -> None:
         sa.PrimaryKeyConstraint("change_id", name="uncounted_ratings_pkey"),
         schema="embrec",
     )
-    for text in (COUNTS_OF_BEFORE, STATISTICS, LIKES, REDIRECT):
+    for text in (COUNTS_OF_BEFORE, NEVER_COUNTED, STATISTICS, LIKES, REDIRECT):
         op.execute(statement(text))
 
 

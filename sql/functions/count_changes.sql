@@ -1,6 +1,6 @@
 -- Add the ratings that came, changed or went since the last count to those counted for movie_statistics and movie_likes.
 -- The time it takes depends on their number and the number of movies, not on that of all ratings. All are counted anew
--- if they never were, if the scale of likes has changed, or if somebody changed ratings with the triggers off.
+-- if the range of ratings is not known or has changed, or if somebody changed ratings with the triggers off.
 CREATE OR REPLACE FUNCTION embrec.count_changes()
 RETURNS void
 LANGUAGE plpgsql
@@ -12,7 +12,15 @@ DECLARE
     after record;
 BEGIN
     PERFORM pg_advisory_xact_lock(hashtext('embrec.movie_counts'));
-    SELECT min(c.lowest) AS lowest, max(c.highest) AS highest INTO before FROM embrec.movie_counts AS c;
+    SELECT min(c.lowest) AS lowest, max(c.highest) AS highest, sum(c.rating_count) AS rating_count
+    INTO before
+    FROM embrec.movie_counts AS c;
+    IF coalesce(before.rating_count, 0) = 0 THEN
+        SELECT min(u.rating) AS lowest, max(u.rating) AS highest, 0 AS rating_count
+        INTO before
+        FROM embrec.uncounted_ratings AS u
+        WHERE u.number > 0;
+    END IF;
     WITH taken AS (
         DELETE FROM embrec.uncounted_ratings AS u
         RETURNING u.movie_index, u.rating::double precision AS rating, u.number
@@ -39,7 +47,9 @@ BEGIN
     SELECT min(c.lowest) AS lowest, max(c.highest) AS highest, min(least(c.rating_count, c.like_count)) AS fewest
     INTO after
     FROM embrec.movie_counts AS c;
-    IF before.lowest IS NULL OR (after.lowest, after.highest) <> (before.lowest, before.highest) OR after.fewest < 0 THEN
+    IF (after.lowest, after.highest) IS DISTINCT FROM (before.lowest, before.highest) OR after.fewest < 0
+        OR (before.lowest IS NULL AND before.rating_count > 0)
+    THEN
         PERFORM embrec.refresh_statistics();
     ELSE
         PERFORM embrec.rank_movies();

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import pandas as pd
 import pytest
 import sqlalchemy as sa
 from data import load_frame, named_movies, rating_frame
 
+from embrec import db
 from embrec.data import ratings
+from embrec.data.table_loading import load_from_table
+from embrec.data.table_source import TableSource
 from embrec.db import resources
+from embrec.errors import DatabaseError
 
 # The counts by a query that is obviously right. The likes are the ratings in the highest quarter of the scale.
 EXPECTED = """
@@ -176,3 +182,24 @@ def test_counts_that_are_right_stay_untouched(engine: sa.Engine) -> None:
     run(engine, "SELECT embrec.count_changes()")
     changed = read(engine, versions)[lambda now: now.made != before.made]
     assert len(changed) == 1
+
+
+@pytest.mark.parametrize("from_table", [False, True], ids=["file", "table"])
+def test_a_first_load_notes_what_it_stores_and_no_row_of_it(engine: sa.Engine, url: str, from_table: bool) -> None:
+    frame = rating_frame()
+    if from_table:
+        frame.to_sql("stars", engine, schema="public")
+    with engine.connect() as connection, connection.begin():
+        connection.execute(sa.text("SELECT pg_advisory_xact_lock(hashtext('embrec.movie_counts'))"))
+        impatient = db.create_engine(f"{url} options='-c lock_timeout=200ms'")
+        with contextlib.suppress(DatabaseError):  # the ratings are stored, and counting them failed
+            if from_table:
+                load_from_table(impatient, TableSource("public.stars"))
+            else:
+                load_frame(impatient, frame)
+        impatient.dispose()
+    noted = read(engine, "SELECT sum(number) AS ratings, max(number) AS most FROM embrec.uncounted_ratings")
+    assert noted.ratings[0] == len(frame)
+    assert noted.most[0] > 1, "a row is all equal ratings of a movie"
+    load_frame(engine, frame[:1].assign(rating=3.0, rated_at=1_900_000_000))
+    check(engine)
