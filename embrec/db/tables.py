@@ -303,7 +303,7 @@ movie_ranking = sa.Table(
     sa.Column("bias", REAL),
     sa.Column("genre_bits", sa.BigInteger, nullable=False),  # as embrec.genre_bits(genres) computes them
     sa.Column("release_year", sa.SmallInteger),
-    sa.Column("embedding", VECTOR(), nullable=False),
+    sa.Column("embedding", VECTOR()),  # NULL for a movie with a profile alone
     sa.Column("profile", VECTOR()),
 )
 sa.Index("movie_ranking_length_idx", movie_ranking.c.model_run_id, movie_ranking.c.length)

@@ -212,43 +212,57 @@ def _fingerprint_folded_in_movies() -> None:
 ORDER_MOVIES = """
 INSERT INTO embrec.movie_ranking (model_run_id, movie_index, length, bias, genre_bits, release_year, embedding, profile)
 SELECT
-    e.model_run_id,
-    e.movie_index,
-    sqrt(vector_norm(e.embedding) ^ 2 + CASE r.serving WHEN 'dot_product' THEN (
-        (coalesce(e.bias, 0) - coalesce(r.lowest_rating::double precision - r.mean, 0))
+    r.model_run_id,
+    m.movie_index,
+    coalesce(sqrt(vector_norm(v.embedding) ^ 2 + CASE r.serving WHEN 'dot_product' THEN (
+        (coalesce(v.bias, 0) - coalesce(r.lowest_rating::double precision - r.mean, 0))
         / coalesce(sqrt(nullif(r.highest_rating::double precision - r.lowest_rating, 0) / 2), 1)
-    ) ^ 2 ELSE 0 END) AS length,
-    e.bias,
+    ) ^ 2 ELSE 0 END), 0) AS length,
+    v.bias,
     (
         SELECT coalesce(bit_or(1::bigint << (get_byte(sha256(convert_to(g.genre, 'UTF8')), 0) & 63)), 0)
         FROM unnest(m.genres) AS g (genre)
     ),
     m.release_year,
-    e.embedding,
-    p.embedding
+    v.embedding,
+    v.profile
 FROM embrec.model_runs AS r
-JOIN embrec.movie_embeddings AS e
-    ON e.model_run_id = r.model_run_id
-    AND e.part = CASE r.serving WHEN 'two_part' THEN 'preference'::embrec.part WHEN 'dot_product' THEN 'rating' END
-JOIN embrec.movies AS m ON m.movie_index = e.movie_index
-LEFT JOIN embrec.movie_embeddings AS p
-    ON p.model_run_id = e.model_run_id AND p.part = 'profile' AND p.movie_index = e.movie_index
-WHERE r.status = 'trained'
-ORDER BY e.model_run_id, length DESC
+CROSS JOIN LATERAL (
+    SELECT movie_index, e.bias, e.embedding, p.embedding AS profile
+    FROM (
+        SELECT a.movie_index, a.bias, a.embedding
+        FROM embrec.movie_embeddings AS a
+        WHERE a.model_run_id = r.model_run_id
+            AND a.part = CASE r.serving WHEN 'two_part' THEN 'preference'::embrec.part ELSE 'rating' END
+    ) AS e
+    FULL JOIN (
+        SELECT a.movie_index, a.embedding
+        FROM embrec.movie_embeddings AS a
+        WHERE a.model_run_id = r.model_run_id AND a.part = 'profile' AND r.serving = 'two_part'
+    ) AS p USING (movie_index)
+) AS v
+JOIN embrec.movies AS m ON m.movie_index = v.movie_index
+WHERE r.status = 'trained' AND r.serving IN ('two_part', 'dot_product')
+ORDER BY r.model_run_id, length DESC
 """
-# The approximate index for ranking, which ranking by length needs no more.
+# The approximate indexes for ranking, the function that made them, and best_movies, whose parameters change: a vector
+# is among them, of any schema that has pgvector.
 DROP_RANKING_INDEXES = """
 DO $$
 DECLARE
-    index regclass;
+    gone text;
 BEGIN
-    FOR index IN
-        SELECT c.oid
+    FOR gone IN
+        SELECT format('INDEX %s', c.oid::regclass)
         FROM pg_class AS c
         WHERE c.relnamespace = 'embrec'::regnamespace AND c.relkind = 'i'
             AND c.relname ~ '^movie_embeddings_run_[0-9]+_preference_ranking$'
+        UNION ALL
+        SELECT format('FUNCTION %s', p.oid::regprocedure)
+        FROM pg_proc AS p
+        WHERE p.pronamespace = 'embrec'::regnamespace AND p.proname IN ('best_movies', 'index_ranking')
     LOOP
-        EXECUTE format('DROP INDEX %s', index);
+        EXECUTE 'DROP ' || gone;
     END LOOP;
 END
 $$
@@ -265,7 +279,7 @@ def _create_movie_ranking() -> None:
         sa.Column("bias", REAL),
         sa.Column("genre_bits", sa.BigInteger, nullable=False),
         sa.Column("release_year", sa.SmallInteger),
-        sa.Column("embedding", VECTOR(), nullable=False),
+        sa.Column("embedding", VECTOR()),
         sa.Column("profile", VECTOR()),
         sa.PrimaryKeyConstraint("model_run_id", "movie_index", name="movie_ranking_pkey"),
         schema="embrec",
@@ -275,9 +289,4 @@ def _create_movie_ranking() -> None:
     op.execute(statement(ORDER_MOVIES))
     op.create_index("movie_ranking_length_idx", "movie_ranking", ["model_run_id", "length"], schema="embrec")
     op.execute("ANALYZE embrec.movie_ranking")
-    op.execute("DROP FUNCTION IF EXISTS embrec.index_ranking(integer)")
-    op.execute(
-        "DROP FUNCTION IF EXISTS embrec.best_movies(integer, embrec.part, vector, integer[], boolean, text[], text[],"
-        " integer, integer, integer, text[], bigint)"
-    )
     op.execute(statement(DROP_RANKING_INDEXES))

@@ -59,7 +59,7 @@ BEGIN
             JOIN embrec.movies AS m ON m.movie_id = n.candidate
         ) AS named -- alone, because a movie's columns have the filters' names
         JOIN embrec.movie_ranking AS e ON e.model_run_id = best_movies.model_run_id AND e.movie_index = named.movie_index
-        WHERE e.movie_index NOT IN (SELECT unnest(excluded))
+        WHERE e.embedding IS NOT NULL AND e.movie_index NOT IN (SELECT unnest(excluded))
             AND (NOT filtered OR EXISTS (
                 SELECT
                 FROM embrec.movies_within(genres, without_genres, released_from, released_to, min_ratings) AS w

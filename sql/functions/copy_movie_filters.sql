@@ -8,14 +8,14 @@ AS $$
 BEGIN
     IF EXISTS (
         SELECT
-        FROM new_movies AS n
-        JOIN old_movies AS o ON o.movie_index = n.movie_index
+        FROM embrec_new AS n
+        JOIN embrec_old AS o ON o.movie_index = n.movie_index
         WHERE (n.genres, n.release_year) IS DISTINCT FROM (o.genres, o.release_year)
     ) THEN
         PERFORM pg_advisory_xact_lock_shared(hashtext('embrec.movie_ranking'));
         UPDATE embrec.movie_ranking AS k
         SET genre_bits = embrec.genre_bits(n.genres), release_year = n.release_year
-        FROM new_movies AS n
+        FROM embrec_new AS n
         CROSS JOIN embrec.model_runs AS r
         WHERE r.status = 'trained' AND k.model_run_id = r.model_run_id AND k.movie_index = n.movie_index
             AND (k.genre_bits, k.release_year) IS DISTINCT FROM (embrec.genre_bits(n.genres), n.release_year);
@@ -24,6 +24,12 @@ BEGIN
 END;
 $$;
 
-CREATE OR REPLACE TRIGGER copy_movie_filters AFTER UPDATE ON embrec.movies
-REFERENCING OLD TABLE AS old_movies NEW TABLE AS new_movies
-FOR EACH STATEMENT EXECUTE FUNCTION embrec.copy_movie_filters();
+DO $$
+BEGIN
+    IF NOT EXISTS (SELECT FROM pg_trigger AS t WHERE t.tgrelid = 'embrec.movies'::regclass AND t.tgname = 'copy_movie_filters') THEN
+        CREATE TRIGGER copy_movie_filters AFTER UPDATE ON embrec.movies
+            REFERENCING OLD TABLE AS embrec_old NEW TABLE AS embrec_new
+            FOR EACH STATEMENT EXECUTE FUNCTION embrec.copy_movie_filters();
+    END IF;
+END
+$$;

@@ -7,7 +7,7 @@ SET search_path FROM CURRENT
 AS $$
 BEGIN
     PERFORM embrec.order_movies(c.model_run_id, array_agg(DISTINCT c.movie_index))
-    FROM changed AS c
+    FROM embrec_changed AS c
     WHERE c.part <> 'similarity'
     GROUP BY c.model_run_id;
     RETURN NULL;
@@ -15,10 +15,10 @@ END;
 $$;
 
 CREATE OR REPLACE TRIGGER order_added_vectors AFTER INSERT ON embrec.movie_embeddings
-REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION embrec.order_changed_vectors();
+REFERENCING NEW TABLE AS embrec_changed FOR EACH STATEMENT EXECUTE FUNCTION embrec.order_changed_vectors();
 
 CREATE OR REPLACE TRIGGER order_updated_vectors AFTER UPDATE ON embrec.movie_embeddings
-REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION embrec.order_changed_vectors();
+REFERENCING NEW TABLE AS embrec_changed FOR EACH STATEMENT EXECUTE FUNCTION embrec.order_changed_vectors();
 
 CREATE OR REPLACE TRIGGER order_deleted_vectors AFTER DELETE ON embrec.movie_embeddings
-REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION embrec.order_changed_vectors();
+REFERENCING OLD TABLE AS embrec_changed FOR EACH STATEMENT EXECUTE FUNCTION embrec.order_changed_vectors();

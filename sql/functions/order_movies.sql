@@ -15,9 +15,9 @@ DECLARE
         FROM embrec.model_runs AS r
         WHERE r.model_run_id = order_movies.model_run_id AND r.status = 'trained'
     );
-    leaf text := 'embrec.movie_embeddings_run_' || model_run_id || '_';
+    run text := 'embrec.movie_embeddings_run_' || model_run_id;
 BEGIN
-    IF to_regclass(leaf || ranked) IS NULL THEN
+    IF ranked IS NULL THEN
         RETURN;
     END IF;
     PERFORM pg_advisory_xact_lock(hashtext('embrec.movie_ranking'));
@@ -28,25 +28,26 @@ BEGIN
         INSERT INTO embrec.movie_ranking (model_run_id, movie_index, length, bias, genre_bits, release_year, embedding, profile)
         SELECT
             $1,
-            e.movie_index,
-            sqrt(vector_norm(e.embedding) ^ 2 + coalesce((coalesce(e.bias, 0) - b.origin) / b.scale, 0) ^ 2) AS length,
+            m.movie_index,
+            coalesce(sqrt(vector_norm(e.embedding) ^ 2 + coalesce((coalesce(e.bias, 0) - b.origin) / b.scale, 0) ^ 2), 0) AS length,
             e.bias,
             embrec.genre_bits(m.genres),
             m.release_year,
             e.embedding,
             %s
-        FROM %s AS e
-        JOIN embrec.movies AS m ON m.movie_index = e.movie_index
+        FROM %s
+        JOIN embrec.movies AS m USING (movie_index)
         LEFT JOIN embrec.bias_scale($1) AS b ON $3
-        %s
-        %s
+        WHERE $2 IS NULL OR m.movie_index = ANY ($2)
         ORDER BY length DESC
         $insert$,
         CASE ranked WHEN 'preference' THEN 'p.embedding' ELSE 'NULL' END,
-        leaf || ranked,
-        CASE ranked WHEN 'preference' THEN format('LEFT JOIN %s AS p ON p.movie_index = e.movie_index', leaf || 'profile') END,
-        CASE WHEN movie_indexes IS NOT NULL THEN 'WHERE e.movie_index = ANY ($2)' END
+        -- A movie may have a profile alone, if its own score is the same for everybody.
+        format(
+            CASE ranked WHEN 'preference' THEN '%1$s_preference AS e FULL JOIN %1$s_profile AS p USING (movie_index)' ELSE '%1$s_rating AS e' END,
+            run
+        )
     )
-    USING model_run_id, movie_indexes, ranked = 'rating';
+    USING order_movies.model_run_id, movie_indexes, ranked = 'rating';
 END;
 $$;
