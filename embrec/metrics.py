@@ -39,13 +39,15 @@ def disliked_to(low: float, high: float) -> float:
 def top(scores: NDArray[Any], n: int) -> NDArray[np.int64]:
     """Return the columns of each row's n highest scores, highest first; ties go to the first column."""
     if n < scores.shape[1]:
-        edge = -np.partition(-scores, n - 1, axis=1)[:, n - 1 : n]
+        negative = -scores
+        negative.partition(n - 1, axis=1)
+        edge = -negative[:, n - 1 : n]
         chosen = scores >= edge
         tied = np.flatnonzero(chosen.sum(axis=1) > n)
         above, at_edge = scores[tied] > edge[tied], scores[tied] == edge[tied]
         missing = n - above.sum(axis=1, keepdims=True)
         chosen[tied] = above | (at_edge & (np.cumsum(at_edge, axis=1) <= missing))
-        candidates = np.nonzero(chosen)[1].reshape(-1, n)
+        candidates = (np.flatnonzero(chosen) % scores.shape[1]).reshape(-1, n)
     else:
         candidates = np.broadcast_to(np.arange(scores.shape[1]), scores.shape)
     order = np.argsort(-np.take_along_axis(scores, candidates, 1), axis=1, kind="stable")

@@ -16,7 +16,7 @@ _LISTED = 100  # 100 neighbours are enough for a page of 50: SQL keeps half of t
 def nearest(vectors: NDArray[np.float32]) -> NDArray[np.int32] | None:
     """Return the top-n neighbours of each row by cosine, unless there are enough rows for an approximate index.
 
-    Takes two seconds for ten thousand rows and a minute or two for fifty thousand, so no transaction should be open.
+    Takes a second for ten thousand rows and half a minute for fifty thousand, so no transaction should be open.
 
     Args:
         vectors: float32 of shape (n, dimensions), none of them zero.

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from embrec.metrics import disliked_to
 from embrec.models.base import Preference, Ratings, RatingWeights
@@ -70,11 +71,15 @@ def fit(
         rating_vectors: Movie vectors of the rating model, of shape (movie_count, any). They influence which movies are
             similar, because a user who likes a series rates all of it alike.
     """
-    return begin(training, options, seed)(rating_vectors)
+    with threadpool_limits(1, user_api="blas"):  # or the number of threads would change how it rounds
+        return begin(training, options, seed)(rating_vectors)
 
 
 def begin(training: Ratings, options: Options, seed: int) -> Finish:
-    """Do the part of :func:`fit` that needs no rating vectors; the returned function takes them and finishes."""
+    """Do the part of :func:`fit` that needs no rating vectors; the returned function takes them and finishes.
+
+    BLAS must have one thread, or the vectors would depend on the number of threads.
+    """
     weighting = _weighting(training, options)
     if min(training.user_count, training.movie_count) <= LARGEST:
         return _begin(training, weighting, options, seed)
