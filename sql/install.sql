@@ -112,6 +112,7 @@
 \ir functions/recommend_movies.sql
 \ir functions/record_exposure.sql
 \ir functions/record_outcome.sql
+\ir functions/replace_folded_in.sql
 \ir functions/refresh_run.sql
 \ir functions/refresh.sql
 \ir functions/remove_rating.sql

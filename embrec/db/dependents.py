@@ -25,7 +25,7 @@ def dependents(connection: sa.Connection, everything: bool) -> list[tuple[str, s
     text = resources.sql_text("schema/dependents").replace("::", r"\:\:")
     tables = [*(table.name for table in metadata.tables.values()), *_OTHER_TABLES]
     connection.execute(sa.text("SET LOCAL search_path = ''"))  # names come with their schemas
-    values = {"tables": tables, "files": list(resources.installed()), "everything": everything}
+    values = {"tables": tables, "files": list(resources.removable()), "everything": everything}
     return [(row.what, row.statement) for row in connection.execute(sa.text(text), values)]
 
 

@@ -46,15 +46,24 @@ def executable(name: str) -> sa.TextClause:
     return statement(sql_text(name))
 
 
+# Functions of before, which a database has until it is upgraded.
+_FORMER = ("folded_in_movie", "index_ranking", "mean_movie", "movies_like")
+
+
 @functools.cache
 def installed() -> tuple[str, ...]:
     """Return the names of the function and view files that every upgrade installs, in the order of install.sql."""
     return tuple(re.findall(r"^\\ir (\S+)\.sql$", sql_text("install"), re.MULTILINE))
 
 
+def removable() -> tuple[str, ...]:
+    """Return the names of :func:`installed`, and those of functions that earlier versions installed."""
+    return (*installed(), *(f"functions/{name}" for name in _FORMER))
+
+
 def uninstall() -> sa.TextClause:
-    """Return the statement that drops the functions and views of :func:`installed`."""
-    return statement(sql_text("schema/uninstall").replace("{files}", "{" + ",".join(installed()) + "}"))
+    """Return the statement that drops the functions and views of :func:`removable`."""
+    return statement(sql_text("schema/uninstall").replace("{files}", "{" + ",".join(removable()) + "}"))
 
 
 @functools.cache

@@ -19,6 +19,7 @@ depends_on = None
 
 def upgrade() -> None:
     _count_by_movie()
+    op.execute(statement(CHANGED_FUNCTIONS))
     _fingerprint_folded_in_movies()
     _create_movie_ranking()
 
@@ -183,7 +184,7 @@ def _count_by_materialized_views() -> None:
     op.execute("CREATE UNIQUE INDEX movie_likes_movie_index_idx ON embrec.movie_likes (movie_index)")
 
 
-# Functions of refresh_run that are gone or have other parameters. Their arguments are of any schema that has pgvector.
+# Functions that are gone or have other parameters. Their arguments are of any schema that has pgvector.
 CHANGED_FUNCTIONS = """
 DO $$
 DECLARE
@@ -192,8 +193,9 @@ BEGIN
     FOR changed IN
         SELECT p.oid::regprocedure::text
         FROM pg_proc AS p
-        WHERE p.pronamespace = 'embrec'::regnamespace
-            AND p.proname IN ('folded_in_movie', 'solved_movie_rating', 'movies_like', 'mean_movie')
+        WHERE p.pronamespace = 'embrec'::regnamespace AND p.proname IN (
+            'folded_in_movie', 'solved_movie_rating', 'movies_like', 'mean_movie', 'index_ranking', 'best_movies'
+        )
     LOOP
         EXECUTE format('DROP FUNCTION %s', changed);
     END LOOP;
@@ -204,7 +206,6 @@ $$
 
 def _fingerprint_folded_in_movies() -> None:
     """Add what a movie was folded in from, so that a refresh does only what has changed; NULL is solved again."""
-    op.execute(statement(CHANGED_FUNCTIONS))
     op.add_column("movie_embeddings", sa.Column("fingerprint", sa.BigInteger), schema="embrec")
 
 

@@ -10,11 +10,17 @@ DECLARE
     penalty vector := embrec.movie_penalty(run);
     newcomer record;
     solved vector;
+    movie_indexes integer[] := '{}';
+    fingerprints bigint[] := '{}';
+    ratings vector[] := '{}';
+    preferences vector[] := '{}';
+    profiles vector[] := '{}';
+    similarities vector[] := '{}';
 BEGIN
     PERFORM pg_advisory_xact_lock(hashtext('embrec.refresh'));
     FOR newcomer IN
         WITH changed AS MATERIALIZED (
-            SELECT n.*, e.movie_index IS NOT NULL AS known
+            SELECT n.*
             FROM embrec.newcomers(run) AS n
             LEFT JOIN embrec.movie_embeddings AS e
                 ON e.model_run_id = run AND e.part = 'rating' AND e.movie_index = n.movie_index
@@ -26,12 +32,6 @@ BEGIN
         JOIN changed AS c ON c.movie_index = i.movie_index
         JOIN embrec.movies AS m ON m.movie_index = c.movie_index
     LOOP
-        IF newcomer.known THEN
-            DELETE FROM embrec.movie_embeddings AS e
-            WHERE e.model_run_id = run AND e.part = ANY (enum_range(NULL::embrec.part)) AND e.movie_index = newcomer.movie_index;
-            DELETE FROM embrec.movie_neighbours AS l WHERE l.model_run_id = run AND l.movie_index = newcomer.movie_index;
-        END IF;
-        -- Only computing is tried: a subtransaction that writes would slow all snapshots down once there are many.
         BEGIN
             IF newcomer.user_indexes IS NOT NULL THEN
                 newcomer.rating := coalesce(
@@ -48,26 +48,27 @@ BEGIN
         EXCEPTION WHEN data_exception THEN
             RAISE WARNING 'movie % gets no vectors in model run %: %', newcomer.movie_id, run, SQLERRM
                 USING HINT = 'Train again, so that its ratings take part: embrec train';
-            CONTINUE;
+            SELECT NULL, NULL, NULL, NULL
+            INTO newcomer.rating, newcomer.preference, newcomer.profile, newcomer.similarity;
         END;
-        INSERT INTO embrec.movie_embeddings (model_run_id, part, movie_index, bias, embedding, folded_in, fingerprint)
-        SELECT run, v.part, newcomer.movie_index, v.bias, v.embedding, true, newcomer.fingerprint
-        FROM (
-            VALUES
-                (
-                    'rating'::embrec.part,
-                    (newcomer.rating::real[])[vector_dims(newcomer.rating)],
-                    subvector(newcomer.rating, 1, vector_dims(newcomer.rating) - 1)
-                ),
-                ('preference', NULL, newcomer.preference),
-                ('profile', NULL, newcomer.profile),
-                ('similarity', NULL, newcomer.similarity)
-        ) AS v (part, bias, embedding)
-        -- A rating vector is kept for its bias; in the other parts a vector without length is no vector.
-        WHERE v.part = 'rating' OR vector_norm(v.embedding) > 0;
-        -- It is in nobody's list, so similar_movies compares all newcomers.
-        INSERT INTO embrec.movie_neighbours (model_run_id, movie_index) VALUES (run, newcomer.movie_index);
+        movie_indexes := array_append(movie_indexes, newcomer.movie_index);
+        fingerprints := array_append(fingerprints, newcomer.fingerprint);
+        ratings := array_append(ratings, newcomer.rating);
+        preferences := array_append(preferences, newcomer.preference);
+        profiles := array_append(profiles, newcomer.profile);
+        similarities := array_append(similarities, newcomer.similarity);
+        -- Thousands are written at once, because triggers act on each statement; all would take much memory.
+        IF cardinality(movie_indexes) = 10000 THEN
+            PERFORM embrec.replace_folded_in(run, movie_indexes, fingerprints, ratings, preferences, profiles, similarities);
+            movie_indexes := '{}';
+            fingerprints := '{}';
+            ratings := '{}';
+            preferences := '{}';
+            profiles := '{}';
+            similarities := '{}';
+        END IF;
     END LOOP;
+    PERFORM embrec.replace_folded_in(run, movie_indexes, fingerprints, ratings, preferences, profiles, similarities);
     RETURN (SELECT count(*) FROM embrec.movie_embeddings AS e WHERE e.model_run_id = run AND e.part = 'rating' AND e.folded_in);
 END;
 $$;
