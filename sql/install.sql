@@ -74,6 +74,12 @@
 \ir functions/explain_for.sql
 \ir functions/serving_run.sql
 \ir functions/explain_recommendation.sql
+\ir functions/folded_text.sql
+\ir functions/named_text.sql
+\ir functions/length_bucket.sql
+\ir functions/index_titles.sql
+\ir functions/titles_changed.sql
+\ir functions/title_query.sql
 \ir functions/find_movies.sql
 \ir functions/solved_by_users.sql
 \ir functions/solved_movie_preference.sql

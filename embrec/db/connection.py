@@ -65,6 +65,7 @@ def create_engine(url: str | sa.URL | DatabaseSetting) -> sa.Engine:
         connect_args=arguments,
         hide_parameters=True,
         pool_pre_ping=True,
+        use_native_hstore=False,  # looking for that type takes three round trips of a new engine
     )
     sa.event.listen(engine, "connect", _readable_times)
     return engine

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 from pgvector.sqlalchemy import VECTOR
-from sqlalchemy.dialects.postgresql import ARRAY, ENUM, JSONB, REAL, REGCLASS
+from sqlalchemy.dialects.postgresql import ARRAY, ENUM, JSONB, REAL, REGCLASS, TSVECTOR
 
 SCHEMA = "embrec"
 metadata = sa.MetaData(
@@ -74,6 +74,19 @@ rating_scale = sa.Table(
     sa.Column("given", sa.Boolean, nullable=False, server_default=sa.false()),
     # Beyond a billion the arithmetic in single precision overflows.
     sa.CheckConstraint("lowest >= -1e9 AND lowest <= highest AND highest <= 1e9", name="bounds"),
+)
+
+# The titles of movies as find_movies and suggest_movies search them, with their keys. Triggers keep them in step.
+movie_titles = sa.Table(
+    "movie_titles",
+    metadata,
+    sa.Column("movie_index", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("length", sa.Integer, nullable=False),
+    sa.Column("folded", sa.Text, nullable=False),
+    sa.Column("named", sa.Text, nullable=False),
+    sa.Column("keys", TSVECTOR, nullable=False),
+    sa.Index("movie_titles_folded_idx", "folded", postgresql_using="hash"),
+    sa.Index("movie_titles_keys_idx", "keys", postgresql_using="gin"),
 )
 
 # The counts behind the views movie_statistics and movie_likes, a row for each movie.

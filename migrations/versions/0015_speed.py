@@ -7,7 +7,7 @@ Revises: 0014
 import sqlalchemy as sa
 from alembic import op
 from pgvector.sqlalchemy import VECTOR
-from sqlalchemy.dialects.postgresql import REAL
+from sqlalchemy.dialects.postgresql import REAL, TSVECTOR
 
 from embrec.db.resources import executable, statement, uninstall
 
@@ -22,6 +22,7 @@ def upgrade() -> None:
     op.execute(statement(CHANGED_FUNCTIONS))
     _fingerprint_folded_in_movies()
     _create_movie_ranking()
+    _create_movie_titles()
 
 
 def downgrade() -> None:
@@ -29,6 +30,7 @@ def downgrade() -> None:
     op.drop_table("movie_ranking", schema="embrec")
     op.drop_column("movie_embeddings", "fingerprint", schema="embrec")
     _count_by_materialized_views()
+    op.drop_table("movie_titles", schema="embrec")
 
 
 # The views that take the place of materialized views of the same names, as this revision leaves them.
@@ -291,3 +293,19 @@ def _create_movie_ranking() -> None:
     op.create_index("movie_ranking_length_idx", "movie_ranking", ["model_run_id", "length"], schema="embrec")
     op.execute("ANALYZE embrec.movie_ranking")
     op.execute(statement(DROP_RANKING_INDEXES))
+
+
+def _create_movie_titles() -> None:
+    """Create the table that titles are searched in; the upgrade fills it once its functions are installed."""
+    op.create_table(
+        "movie_titles",
+        sa.Column("movie_index", sa.Integer, autoincrement=False),
+        sa.Column("length", sa.Integer, nullable=False),
+        sa.Column("folded", sa.Text, nullable=False),
+        sa.Column("named", sa.Text, nullable=False),
+        sa.Column("keys", TSVECTOR, nullable=False),
+        sa.PrimaryKeyConstraint("movie_index", name="movie_titles_pkey"),
+        schema="embrec",
+    )
+    op.create_index("movie_titles_folded_idx", "movie_titles", ["folded"], schema="embrec", postgresql_using="hash")
+    op.create_index("movie_titles_keys_idx", "movie_titles", ["keys"], schema="embrec", postgresql_using="gin")

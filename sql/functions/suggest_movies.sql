@@ -1,59 +1,75 @@
 -- Suggest movies whose title is spelt much like a mistyped query, ignoring case, accents, the year and an article. Only
--- titles with a word that begins or ends like one of the query's are compared. Similarity is the share of pairs of
--- neighbouring letters (bigrams) that the two have in common.
+-- titles with a word that begins or ends like one of the query's are compared: those with two such words first, and unless
+-- there are n of them of which one has a similarity of 0.6, those with one. Similarity is the share of pairs of neighbouring
+-- letters (bigrams) that the two have in common.
 CREATE OR REPLACE FUNCTION embrec.suggest_movies(query text, n integer DEFAULT 3)
 RETURNS SETOF embrec.found_movie
-LANGUAGE sql STABLE PARALLEL SAFE
-BEGIN ATOMIC
-    WITH wanted AS (
-        SELECT regexp_replace(
-            lower(normalize(left(trim(suggest_movies.query), 200), NFKD)),
-            '[\u0300-\u036f]|^(the|an?) |(, (the|an?))?( *\(\d{4}\))?$', '', 'g'
-        ) AS query
-    ),
-    words AS (
-        SELECT word, least(length(word) / 2, 3) AS letters, max(length(word)) OVER () AS longest
-        FROM wanted AS w
-        CROSS JOIN regexp_split_to_table(w.query, '[^[:alnum:]\u0080-\U0010ffff]+') AS word
-    ),
-    parts AS (
-        SELECT
-            (
-                SELECT string_agg(format('\m%s|%s\M', left(o.word, o.letters), right(o.word, o.letters)), '|')
-                FROM words AS o
-                WHERE o.letters > 0 AND (length(o.word) > 3 OR o.longest <= 3)
-            ) AS pattern,
-            array_agg(DISTINCT substr(' ' || w.query || ' ', i, 2)) AS pairs
-        FROM wanted AS w
-        CROSS JOIN generate_series(1, length(w.query) + 1) AS i
-    ),
-    titles AS (
-        SELECT
-            m.*,
-            ' ' || regexp_replace(
-                lower(normalize(m.title, NFKD)), '[\u0300-\u036f]|^(the|an?) |(, (the|an?))?( *\(\d{4}\))?$', '', 'g'
-            ) || ' ' AS folded_title
-        FROM embrec.movies AS m
-    ),
-    compared AS (
-        SELECT
-            t.*,
-            shared.pairs::double precision / (cardinality(p.pairs) + length(t.folded_title) - 1 - shared.pairs) AS likeness
-        FROM parts AS p
-        JOIN titles AS t ON t.folded_title ~ p.pattern
-        CROSS JOIN LATERAL (
-            SELECT count(*) AS pairs FROM unnest(p.pairs) AS pair WHERE strpos(t.folded_title, pair) > 0
-        ) AS shared
-    )
+LANGUAGE plpgsql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+SET plan_cache_mode = force_generic_plan
+AS $$
+DECLARE
+    wanted text := embrec.named_text(left(trim(query), 200));
+    pairs text[] := ARRAY(SELECT DISTINCT substr(' ' || wanted || ' ', i, 2) FROM generate_series(1, length(wanted) + 1) AS i);
+    pattern text;
+    by_word text[]; -- the keys of each word, as a part of a tsquery
+    searched text;
+    found integer[] := '{}';
+    best double precision;
+BEGIN
     SELECT
-        (row_number() OVER (ORDER BY c.likeness DESC, l.popularity_rank, c.movie_id COLLATE "C"))::integer AS rank,
-        c.movie_id,
-        c.title,
-        c.genres,
-        c.release_year
-    FROM compared AS c
-    LEFT JOIN embrec.movie_likes AS l ON l.movie_index = c.movie_index
-    WHERE c.likeness >= 0.3
-    ORDER BY rank
-    LIMIT suggest_movies.n;
+        string_agg(format('\m%s|%s\M', w.beginning, w.ending), '|'),
+        array_agg(format(
+            '(''<%s''%s|''>%s''%s)',
+            w.beginning, CASE WHEN w.letters < 3 THEN ':*' END, reverse(w.ending), CASE WHEN w.letters < 3 THEN ':*' END
+        ))
+    INTO pattern, by_word
+    FROM (
+        SELECT left(o.word, o.letters) AS beginning, right(o.word, o.letters) AS ending, o.*
+        FROM (
+            SELECT word, least(length(word) / 2, 3) AS letters, max(length(word)) OVER () AS longest
+            FROM regexp_split_to_table(wanted, '[^[:alnum:]\u0080-\U0010ffff]+') AS word
+        ) AS o
+    ) AS w
+    WHERE w.letters > 0 AND (length(w.word) > 3 OR w.longest <= 3);
+    FOREACH searched IN ARRAY ARRAY[
+        (
+            SELECT string_agg(a.keys || '&' || b.keys, '|')
+            FROM unnest(by_word) WITH ORDINALITY AS a (keys, place)
+            JOIN unnest(by_word) WITH ORDINALITY AS b (keys, place) ON a.place < b.place
+        ),
+        array_to_string(by_word, '|')
+    ] LOOP
+        CONTINUE WHEN searched IS NULL;
+        SELECT coalesce(array_agg(b.movie_index ORDER BY b.place), '{}'), max(b.likeness)
+        INTO found, best
+        FROM (
+            SELECT
+                c.movie_index,
+                c.likeness,
+                row_number() OVER (ORDER BY c.likeness DESC, l.popularity_rank, m.movie_id COLLATE "C") AS place
+            FROM (
+                SELECT
+                    t.movie_index,
+                    shared.number::double precision / (cardinality(pairs) + length(t.named) + 1 - shared.number) AS likeness
+                FROM embrec.movie_titles AS t
+                CROSS JOIN LATERAL (
+                    SELECT count(*) AS number FROM unnest(pairs) AS pair WHERE strpos(' ' || t.named || ' ', pair) > 0
+                ) AS shared
+                WHERE t.keys @@ (searched || '|~')::tsquery AND ' ' || t.named || ' ' ~ pattern
+            ) AS c
+            JOIN embrec.movies AS m ON m.movie_index = c.movie_index
+            LEFT JOIN embrec.movie_likes AS l ON l.movie_index = c.movie_index
+            WHERE c.likeness >= 0.3
+            ORDER BY place
+            LIMIT n
+        ) AS b;
+        EXIT WHEN cardinality(found) >= n AND best >= 0.6;
+    END LOOP;
+    RETURN QUERY
+    SELECT f.place::integer, m.movie_id, m.title, m.genres, m.release_year
+    FROM unnest(found) WITH ORDINALITY AS f (movie_index, place)
+    JOIN embrec.movies AS m ON m.movie_index = f.movie_index
+    ORDER BY f.place;
 END;
+$$;

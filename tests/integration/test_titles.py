@@ -1,0 +1,146 @@
+"""Titles are found by their keys in movie_titles as by reading all of them, and triggers keep the keys in step."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+import sqlalchemy as sa
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from embrec.serving.search import find_movies, suggest_movies
+
+# Titles of one letter and of thousands, of several scripts, with what separates words or has a meaning in a search.
+TITLES = [
+    "Star Wars (1977)",
+    "Star Trek: First Contact (1996)",
+    "Matrix, The (1999)",
+    "The",
+    "A",
+    "",
+    "!!! (2000)",
+    "Café \N{EN DASH} del Mar",
+    "東京物語",
+    "Жить (1952)",
+    "Spider\N{EN DASH}Man 2",
+    "under_score man",
+    "It's a \\back\\slash",
+    "L'Ami — ''quoted''",
+    "Šílený  ~ tilde^hat |&!()<:*>",
+    "İstanbul ½ ﬁlm",
+    "word " * 300 + "zebra",
+    "Star " * 12,
+    *(f"Film {number} of the {'long ' * (number % 7)}night" for number in range(60)),
+]
+FOLDED = r"regexp_replace(lower(normalize({}, NFKD)), '[\u0300-\u036f]', '', 'g')"
+# All titles with each of the words, read one by one.
+READ = rf"""
+WITH wanted AS (SELECT {FOLDED.format("left(trim(:query), 200)")} AS query),
+titles AS (SELECT m.*, {FOLDED.format("m.title")} AS folded FROM embrec.movies AS m WHERE m.title IS NOT NULL)
+SELECT t.movie_id
+FROM titles AS t
+CROSS JOIN wanted AS w
+WHERE EXISTS (SELECT FROM regexp_split_to_table(w.query, '[^[:alnum:]\u0080-\U0010ffff]+') AS word WHERE word <> '')
+    AND NOT EXISTS (
+        SELECT
+        FROM regexp_split_to_table(w.query, '[^[:alnum:]\u0080-\U0010ffff]+') AS word
+        WHERE strpos(t.folded, word) = 0
+    )
+ORDER BY t.folded = w.query DESC, starts_with(t.folded, w.query) DESC, length(t.title), t.movie_id COLLATE "C"
+"""
+
+
+@pytest.fixture(scope="module")
+def titled(shared_engine: sa.Engine) -> sa.Engine:
+    """A database of movies with these titles, and one without a title."""
+    with shared_engine.begin() as connection:
+        rows = [{"index": index, "id": f"m{index}", "title": title} for index, title in enumerate([*TITLES, None])]
+        insert = "INSERT INTO embrec.movies (movie_index, movie_id, title) VALUES (:index, :id, :title)"
+        connection.execute(sa.text(insert), rows)
+    return shared_engine
+
+
+def read(engine: sa.Engine, statement: str, **values: object) -> list[str]:
+    with engine.connect() as connection:
+        return list(connection.scalars(sa.text(statement.replace("[:alnum:]", r"[\:alnum\:]")), values))
+
+
+def check(engine: sa.Engine, query: str) -> None:
+    expected = read(engine, READ, query=query)
+    assert find_movies(engine, query, 1000)["movie_id"].tolist() == expected
+    assert find_movies(engine, query, 3)["movie_id"].tolist() == expected[:3]
+
+
+def test_every_part_of_a_title_finds_what_reading_all_titles_does(titled: sa.Engine) -> None:
+    choose = random.Random(0)  # noqa: S311
+    for title in TITLES[:20]:
+        check(titled, title)
+        for _ in range(8):
+            begin = choose.randrange(len(title) + 1)
+            check(titled, title[begin : begin + choose.randint(1, 8)])
+        check(titled, " ".join(reversed(title.split()[-3:])).upper())
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.text(st.sampled_from("abefiklmnorstw 0129'_-\N{EN DASH}^~|&!()<>:*\\éж東"), max_size=6))
+def test_any_text_finds_what_reading_all_titles_does(titled: sa.Engine, query: str) -> None:
+    check(titled, query)
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("Sttar Wras", "Star Wars (1977)"),
+        ("strr trek frist contact", "Star Trek: First Contact (1996)"),
+        ("matrx", "Matrix, The (1999)"),
+        ("cafe de mar", "Café \N{EN DASH} del Mar"),
+        ("spidr man", "Spider\N{EN DASH}Man 2"),
+        ("undr_score", "under_score man"),
+        ("жид", None),
+        ("it's \\beck\\slash", "It's a \\back\\slash"),
+    ],
+)
+def test_a_slip_suggests_the_title(titled: sa.Engine, query: str, expected: str | None) -> None:
+    found = suggest_movies(titled, query, 1)["title"].tolist()
+    assert found == ([] if expected is None else [expected])
+
+
+def test_titles_alike_in_one_word_come_where_too_few_are_in_two(titled: sa.Engine) -> None:
+    found = suggest_movies(titled, "Star Trrek", 2)["title"].tolist()
+    assert found == ["Star Trek: First Contact (1996)", "Star Wars (1977)"]
+
+
+def keys(engine: sa.Engine) -> list[tuple[int, str]]:
+    with engine.connect() as connection:
+        query = "SELECT movie_index, folded FROM embrec.movie_titles ORDER BY 1"
+        return [tuple(row) for row in connection.execute(sa.text(query))]
+
+
+def test_triggers_keep_titles_in_step(engine: sa.Engine) -> None:
+    def run(statement: str) -> None:
+        with engine.begin() as connection:
+            connection.execute(sa.text(statement))
+
+    insert = "INSERT INTO embrec.movies (movie_index, movie_id, title) VALUES"
+    run(f"{insert} (0, 'a', 'Élan'), (1, 'b', NULL), (2, 'c', 'X')")
+    assert keys(engine) == [(0, "elan"), (2, "x")]
+    run("UPDATE embrec.movies SET title = CASE movie_index WHEN 0 THEN 'Verve' WHEN 1 THEN 'Bee' END")
+    assert keys(engine) == [(0, "verve"), (1, "bee")]
+    assert find_movies(engine, "verve")["movie_id"].tolist() == ["a"]
+    assert find_movies(engine, "elan").empty
+    versions = "SELECT xmin::text FROM embrec.movie_titles ORDER BY movie_index"
+    before = read(engine, versions.replace("::", r"\:\:"))
+    run("UPDATE embrec.movies SET release_year = 2000, title = title")
+    assert read(engine, versions.replace("::", r"\:\:")) == before
+    run("DELETE FROM embrec.movies WHERE movie_index = 0")
+    assert keys(engine) == [(1, "bee")]
+
+
+def test_the_index_is_used(titled: sa.Engine) -> None:
+    """Without sequential scans an index on another expression could not be used at all."""
+    with titled.begin() as connection:
+        connection.execute(sa.text("SET LOCAL enable_seqscan = off"))
+        query = "EXPLAIN SELECT FROM embrec.movie_titles WHERE keys @@ embrec.title_query('A', '{star}')"
+        plan = "\n".join(connection.scalars(sa.text(query)))
+    assert "movie_titles_keys_idx" in plan
