@@ -37,7 +37,7 @@ from stages import Bench
 GROWTH = "growth"
 # Twice this must fit into memory beside the largest training, because each build has a server.
 SHARED_BUFFERS = "1GB"
-SECONDS = 4.0  # that each question is asked for
+SECONDS = 4  # that each question is asked for
 Result = dict[str, Any]
 
 
@@ -108,7 +108,7 @@ def machine() -> Result:
 
 
 def rows(
-    names: Sequence[str], size: str | None = None, times: int | None = None, seconds: float = SECONDS
+    names: Sequence[str], size: str | None = None, times: int | None = None, seconds: int = SECONDS
 ) -> Iterator[Result]:
     """Measure rows on the first two cores, in servers that they share; a row that fails is reported and left out."""
     cores = os.sched_getaffinity(0)
@@ -155,7 +155,7 @@ def arguments() -> argparse.Namespace:
     row.add_argument("names", nargs="+", choices=[*ROWS, GROWTH], metavar="NAME", help=", ".join([*ROWS, GROWTH]))
     row.add_argument("--size", help="USERSxMOVIESxRATINGS, or a name of data.py (default: the row's own)")
     row.add_argument("--times", type=int, help="measurements of each contender (default: the row's own)")
-    row.add_argument("--seconds", type=float, default=SECONDS, help="time to ask each question for (default: 4)")
+    row.add_argument("--seconds", type=int, default=SECONDS, help="time to ask each question for (default: 4)")
     row.add_argument("--into", type=Path, default=page.DOCS, help="directory of benchmarks.json and the page")
     return parser.parse_args()
 
