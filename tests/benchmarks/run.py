@@ -34,6 +34,8 @@ import serving as answers
 from rows import ROWS
 from stages import Bench
 
+from embrec import kernels
+
 GROWTH = "growth"
 # Twice this must fit into memory beside the largest training, because each build has a server.
 SHARED_BUFFERS = "1GB"
@@ -124,8 +126,8 @@ def rows(
                     continue
                 taken = round(time.perf_counter() - begin)
                 print(f"The row {name} took {taken} s.", file=sys.stderr, flush=True)
-                today = datetime.now(UTC).date().isoformat()
-                yield {"rows": {name: {"date": today, "commit": builds.commit(), "taken": taken, **found}}}
+                made = {"date": datetime.now(UTC).date().isoformat(), "commit": builds.commit()}
+                yield {"rows": {name: {**made, "kernels": kernels.in_use(), "taken": taken, **found}}}
     finally:
         os.sched_setaffinity(0, cores)
 

@@ -70,7 +70,7 @@ def test_every_row_measures_both_builds_and_fills_its_lines(tmp_path: Path) -> N
 @pytest.mark.server
 @pytest.mark.usefixtures("history")
 def test_a_row_that_is_measured_again_replaces_itself_alone(tmp_path: Path) -> None:
-    earlier = {"date": "2020-01-01", "commit": "0000000", "size": "1m", "times": 5, "figures": {}}
+    earlier = {"date": "2020-01-01", "commit": "0000000", "kernels": "C", "size": "1m", "times": 5, "figures": {}}
     (tmp_path / "benchmarks.json").write_text(json.dumps({"rows": {"load": earlier, "train-1m": earlier}}))
     done = measure(tmp_path, ["load"])
     assert done.returncode == 0, done.stderr[-5000:]
