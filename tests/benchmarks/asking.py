@@ -22,7 +22,7 @@ def ask(
     statement: str,
     ids: Mapping[str, range],
     clients: int = 1,
-    seconds: float = 5,
+    seconds: int = 5,
     protocol: str = "prepared",
 ) -> dict[str, float]:
     """Ask from several connections; returns latencies in ms, answers a second, and the server's CPU ms for one.
@@ -43,7 +43,9 @@ def ask(
         command = [str(find_binaries() / "pgbench"), "-n", "-M", protocol, "-c", str(clients), "-j", "1"]
         command += ["-T", str(seconds), "--exit-on-abort", "-l", "-f", "script", postgres.url]
         before = postgres.cpu_seconds()
-        subprocess.run(command, cwd=directory, env=config.server_environment(), check=True, capture_output=True)
+        done = subprocess.run(command, cwd=directory, env=config.server_environment(), capture_output=True, text=True)
+        if done.returncode:
+            raise RuntimeError(f"pgbench failed: {done.stderr[-2000:]}")
         time.sleep(0.2)  # until its last processes end
         cpu = postgres.cpu_seconds() - before
         log = np.concatenate([np.loadtxt(path, ndmin=2) for path in Path(directory).glob("pgbench_log*")])

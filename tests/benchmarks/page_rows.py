@@ -67,15 +67,19 @@ def number(value: float | None) -> str:
 def details(results: dict[str, Any]) -> list[str]:
     """Write each contender's medians of each row, with the row's size, date and commit."""
     lines = [
-        "| row | size | contender | times | " + " | ".join(DETAILS) + " | date | commit |",
-        "|---" * (len(DETAILS) + 6) + "|",
+        "| row | size | contender | times | " + " | ".join(DETAILS) + " | more | date | commit | kernels |",
+        "|---" * (len(DETAILS) + 8) + "|",
     ]
     for name in (name for name in ROWS if name in results):
         result = results[name]
         for contender, figures in result["figures"].items():
             values = [number(middle(result["figures"], contender, figure)) for figure in DETAILS]
-            times = max(map(len, figures.values()))
-            cells = [name, result["size"], contender, str(times), *values, result["date"], result["commit"]]
+            more = ", ".join(
+                f"{name} {number(median(found))}" for name, found in figures.items() if name not in DETAILS
+            )
+            times = str(max(map(len, figures.values())))
+            cells = [name, result["size"], contender, times, *values, more]
+            cells += [result[key] for key in ("date", "commit", "kernels")]
             lines.append("| " + " | ".join(cells) + " |")
     return lines
 

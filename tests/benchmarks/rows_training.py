@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
+import subprocess
+from pathlib import Path
 from typing import Any
 
 import fits
@@ -79,11 +82,7 @@ def quality(stage: Stage, site: Site) -> Figures:
 
 
 def sweep(bench: Bench, size: str, times: int) -> Found:
-    """Measure a sweep of the default model's sampler and an iteration of myFM, as the difference of two fits.
-
-    The serial share is that of Amdahl's law on two quiet cores: a sweep's wall seconds w and CPU seconds c give
-    2 w = c + s for the seconds s in which only one core works.
-    """
+    """Measure a sweep of the default model's sampler and an iteration of myFM, as the difference of two fits."""
     stage = bench.loaded(size_of(size))
 
     def difference(few: Figures, many: Figures) -> Figures:
@@ -93,10 +92,7 @@ def sweep(bench: Bench, size: str, times: int) -> Found:
         few, many = (site.train("--draws", str(draws), "--no-publish") for draws in (FEW, MANY))
         for costs in (few, many):
             costs |= {"wall s": costs["fit s"], "CPU s": costs["client CPU s"]}
-        found = difference(few, many)
-        if len(os.sched_getaffinity(0)) == 2:
-            found["serial share"] = 2 * found["wall s"] / found["CPU s"] - 1
-        return found
+        return difference(few, many)
 
     def of_my_fm(_: int) -> Figures:
         with fits.saved(stage.training, stage.held) as parts:
@@ -109,3 +105,20 @@ def sweep(bench: Bench, size: str, times: int) -> Found:
     if importlib.util.find_spec("myfm"):
         measures["myFM"] = of_my_fm
     return in_turn(times, measures)
+
+
+def serial(bench: Bench, size: str, times: int) -> Found:
+    """Measure the conductor's share of a sweep of our build, which has one."""
+    chosen = size_of(size)
+    script = f"import json, sweep; print(json.dumps(sweep.measure(sweep.{chosen!r}, 2)))"
+
+    def of_ours(_: int) -> Figures:
+        build = bench.builds["ours"]
+        environment = {**os.environ, "PYTHONPATH": build.path}
+        command = [build.python, "-c", script]
+        here = Path(__file__).parent
+        done = subprocess.run(command, cwd=here, env=environment, capture_output=True, text=True, check=True)
+        found = json.loads(done.stdout)
+        return {"CPU s": found["whole"], "serial share": found["conductor"] / found["whole"]}
+
+    return in_turn(times, {"ours": of_ours})

@@ -34,10 +34,12 @@ import serving as answers
 from rows import ROWS
 from stages import Bench
 
+from embrec import kernels
+
 GROWTH = "growth"
 # Twice this must fit into memory beside the largest training, because each build has a server.
 SHARED_BUFFERS = "1GB"
-SECONDS = 4.0  # that each question is asked for
+SECONDS = 4  # that each question is asked for
 Result = dict[str, Any]
 
 
@@ -108,7 +110,7 @@ def machine() -> Result:
 
 
 def rows(
-    names: Sequence[str], size: str | None = None, times: int | None = None, seconds: float = SECONDS
+    names: Sequence[str], size: str | None = None, times: int | None = None, seconds: int = SECONDS
 ) -> Iterator[Result]:
     """Measure rows on the first two cores, in servers that they share; a row that fails is reported and left out."""
     cores = os.sched_getaffinity(0)
@@ -124,8 +126,8 @@ def rows(
                     continue
                 taken = round(time.perf_counter() - begin)
                 print(f"The row {name} took {taken} s.", file=sys.stderr, flush=True)
-                today = datetime.now(UTC).date().isoformat()
-                yield {"rows": {name: {"date": today, "commit": builds.commit(), "taken": taken, **found}}}
+                made = {"date": datetime.now(UTC).date().isoformat(), "commit": builds.commit()}
+                yield {"rows": {name: {**made, "kernels": kernels.in_use(), "taken": taken, **found}}}
     finally:
         os.sched_setaffinity(0, cores)
 
@@ -155,7 +157,7 @@ def arguments() -> argparse.Namespace:
     row.add_argument("names", nargs="+", choices=[*ROWS, GROWTH], metavar="NAME", help=", ".join([*ROWS, GROWTH]))
     row.add_argument("--size", help="USERSxMOVIESxRATINGS, or a name of data.py (default: the row's own)")
     row.add_argument("--times", type=int, help="measurements of each contender (default: the row's own)")
-    row.add_argument("--seconds", type=float, default=SECONDS, help="time to ask each question for (default: 4)")
+    row.add_argument("--seconds", type=int, default=SECONDS, help="time to ask each question for (default: 4)")
     row.add_argument("--into", type=Path, default=page.DOCS, help="directory of benchmarks.json and the page")
     return parser.parse_args()
 

@@ -20,7 +20,7 @@ from embrec.db.embedded import LocalServer
 from embrec.db.server_binaries import find_binaries
 
 # Seconds between two looks at the server's memory. A peak that is shorter may be missed.
-LOOK_EVERY = 0.05
+LOOK_EVERY = 0.2
 
 
 class Database:

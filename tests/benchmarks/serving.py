@@ -143,13 +143,13 @@ def plain_pgvector(movies: range, users: range) -> Iterator[Question]:
         yield Question("plain pgvector", what, statement, ids, before=index, exact=statement)
 
 
-def answers(postgres: Server, question: Question, seconds: float) -> dict[str, Any]:
+def answers(postgres: Server, question: Question, seconds: int) -> dict[str, Any]:
     """Measure a row of results: one question, from different numbers of clients."""
     with postgres.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         preparing = 0.0
         if question.before:
             preparing = timed(lambda: connection.exec_driver_sql(question.before))
-        found = recall(connection, question, min(100, int(20 * seconds))) if question.exact else None
+        found = recall(connection, question, min(100, 20 * seconds)) if question.exact else None
     row = {"who": question.who, "what": question.what, "target": question.target, "recall": found}
     asked = question.statement, question.ids
     row["clients"] = {clients: ask(postgres, *asked, clients, seconds) for clients in CLIENTS}

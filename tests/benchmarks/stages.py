@@ -100,7 +100,7 @@ class Bench:
         seconds: Time to ask each question for.
     """
 
-    def __init__(self, builds: Sequence[Build], shared_buffers: str, seconds: float) -> None:
+    def __init__(self, builds: Sequence[Build], shared_buffers: str, seconds: int) -> None:
         self.seconds = seconds
         self.builds = {build.name: build for build in builds}
         self._settings = {"shared_buffers": shared_buffers}

@@ -41,13 +41,9 @@ class Timed(Threads):
             self.calls[method] += 1
 
 
-def main() -> None:
-    """Time sweeps after the burn-in."""
-    size = Size(*map(int, sys.argv[1:4]))
-    workers = int(sys.argv[4]) if len(sys.argv) > 4 else 2
+def measure(size: Size, workers: int) -> dict[str, Any]:
+    """Time sweeps after the burn-in; returns seconds of a sweep, and calls and seconds of each stage at the workers."""
     training = Ratings(*make_up(size, 1), size.users, size.movies)
-    print(f"{len(training.ratings)} ratings, {size.users} users, {size.movies} movies, {workers} workers", end=", ")
-    print(kernels.in_use())
     with Timed(Worker, workers) as engine, threadpool_limits(1, user_api="blas"):
         sampler = GibbsSampler(training, None, Options(), 0, engine)
         for _ in range(_BURN_IN):
@@ -58,9 +54,21 @@ def main() -> None:
         for _ in range(_SWEEPS):
             sampler.sweep()
         whole, conductor = (time.process_time() - begun) / _SWEEPS, (time.thread_time() - own) / _SWEEPS
-        for method, seconds in sorted(engine.seconds.items(), key=lambda each: -each[1]):
-            print(f"{method:32} {engine.calls[method] / _SWEEPS:6.1f} calls {seconds / _SWEEPS * 1000:9.2f} ms")
-        workers_time = sum(engine.seconds.values()) / _SWEEPS
+        stages = {name: (engine.calls[name] / _SWEEPS, each / _SWEEPS) for name, each in engine.seconds.items()}
+    return {"ratings": len(training.ratings), "whole": whole, "conductor": conductor, "stages": stages}
+
+
+def main() -> None:
+    """Print the table."""
+    size = Size(*map(int, sys.argv[1:4]))
+    workers = int(sys.argv[4]) if len(sys.argv) > 4 else 2
+    found = measure(size, workers)
+    print(f"{found['ratings']} ratings, {size.users} users, {size.movies} movies, {workers} workers", end=", ")
+    print(kernels.in_use())
+    for method, (calls, seconds) in sorted(found["stages"].items(), key=lambda each: -each[1][1]):
+        print(f"{method:32} {calls:6.1f} calls {seconds * 1000:9.2f} ms")
+    whole, conductor = found["whole"], found["conductor"]
+    workers_time = sum(seconds for _, seconds in found["stages"].values())
     print(f"a sweep: {whole * 1000:.1f} ms; workers {workers_time * 1000:.1f}, conductor {conductor * 1000:.1f}")
     print(f"the conductor's share: {conductor / whole:.3f}; threads: {threading.active_count()}")
 
