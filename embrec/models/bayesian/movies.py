@@ -29,9 +29,7 @@ class Movies(Side):
         seed: Seeds all draws.
     """
 
-    def __init__(
-        self, counts: NDArray[np.int64], share: Share, link_share: Share, width: int, seed: int
-    ) -> None:
+    def __init__(self, counts: NDArray[np.int64], share: Share, link_share: Share, width: int, seed: int) -> None:
         super().__init__(counts, share, width, seed, _STAGES)
         self._link_share = link_share
         self._gradients: Gradients
@@ -54,7 +52,6 @@ class Movies(Side):
             target[rows, width:] += np.float32(penalty**0.5) * self.normals(Stage.USERS_LINK, sweep, leaf, rows)
         self._factor = None
         return self._begin(target, 1 / (self._feature_squares + np.float32(penalty)), self._link_share)
-
 
     def users_link(self, lower: Floats) -> list[Any]:
         """Draw the users' coefficients.
@@ -83,7 +80,6 @@ class Movies(Side):
             target[rows, width:] = own - self.roots[rows, np.newaxis] * noise[rows] / np.float32(penalty**0.5)
         self._factor = self.roots[:, np.newaxis]
         return self._begin(target, np.ones(len(target), np.float32), self.share)
-
 
     def movies_weights(self, lower: Floats) -> Floats:
         """Return the movies' weights in the coefficients, times the roots."""
@@ -123,7 +119,7 @@ class Movies(Side):
         return self._direction()
 
     def moment(self) -> list[Branch]:
-        """Return target' inverse target of the first half of the columns, exact to the square of the solution's error."""
+        """Return target' inverse target of the first half of the columns; its error is the square of the solution's."""
         state, width = self._gradients, self.vectors.shape[1]
 
         def terms(leaf: int, rows: slice) -> Terms:

@@ -5,7 +5,7 @@ A worker has a memory of its own, and depends on numpy, scipy and the kernels al
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import scipy.sparse
@@ -96,9 +96,7 @@ class Worker:
     def average(self, draw: Averaging) -> None:
         """Add the last draw to the averages."""
         users, movies = self.users, self.movies
-        for columns, biases, vectors in zip(
-            self._columns, self._biases, (users.vectors, movies.expected), strict=True
-        ):
+        for columns, biases, vectors in zip(self._columns, self._biases, (users.vectors, movies.expected), strict=True):
             columns.add(vectors[:, :-1])
             biases += vectors[:, -1]
         without = draw.of_users.copy()
