@@ -40,11 +40,13 @@ class Threads:
         self._threads = [ThreadPoolExecutor(1, "worker") for _ in self._shares]
 
     def __enter__(self) -> Threads:
+        """Return the engine, whose threads end with the block."""
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        """Wait for calls that run, drop those that wait, and end the threads."""
         for thread in self._threads:
             thread.shutdown(cancel_futures=True)
 

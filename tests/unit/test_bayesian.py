@@ -247,9 +247,7 @@ def test_what_is_known_of_movies_helps_where_ratings_are_few() -> None:
     errors = []
     for known in (None, np.eye(4, dtype=np.float32)[genre]):
         training = Ratings(users[kept], movies[kept], ratings[kept], 100, 200, known)
-        fitted = as_model(
-            gibbs.factorize(training, None, gibbs.Options(dimensions=12, draws=60), seed=0)
-        )
+        fitted = as_model(gibbs.factorize(training, None, gibbs.Options(dimensions=12, draws=60), seed=0))
         errors.append(metrics.rmse(fitted.predict(users[held], movies[held]), ratings[held]))
     assert errors[1] < 0.9 * errors[0]
 
@@ -267,11 +265,7 @@ def test_what_is_known_of_users_helps_where_ratings_are_few() -> None:
     errors = []
     for known in (None, user_features(having)):
         everything = Ratings(users, movies, ratings, 200, 100, user_features=known)
-        fitted = as_model(
-            gibbs.factorize(
-                everything.part(kept), None, gibbs.Options(dimensions=12, draws=60), seed=0
-            )
-        )
+        fitted = as_model(gibbs.factorize(everything.part(kept), None, gibbs.Options(dimensions=12, draws=60), seed=0))
         errors.append(metrics.rmse(fitted.predict(users[held], movies[held]), ratings[held]))
     assert errors[1] < 0.9 * errors[0]
 

@@ -20,7 +20,7 @@ ROOT = PACKAGE.parent
 LEVELS = [
     {"alembic_plugin", "errors"},
     {"config", "kernels", "last_acts", "metrics", "pages", "splits", "validation"},
-    {"similarity"},
+    {"engines", "similarity"},
     {"db", "models"},
     {"data"},
     {"runs"},
@@ -92,6 +92,13 @@ def test_revisions_import_nothing_of_embrec_but_resources() -> None:
 @pytest.mark.parametrize("module", ["embrec", "embrec.cli", "embrec.serving.recommend"])
 def test_importing_loads_neither_tensorflow_nor_alembic(module: str) -> None:
     code = f"import sys, {module}; print(sorted({{'tensorflow', 'keras', 'alembic'}} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("module", ["embrec.models.bayesian.share", "embrec.models.als.share"])
+def test_a_worker_needs_neither_keras_nor_the_database(module: str) -> None:
+    code = f"import sys, {module}; print(sorted({{'tensorflow', 'keras', 'sqlalchemy', 'psycopg'}} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
 

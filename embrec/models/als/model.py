@@ -14,7 +14,7 @@ model (:mod:`embrec.models.recommender`).
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -65,7 +65,7 @@ class Options:
 
 
 class AlternatingLeastSquares:
-    """The conductor of the ALS solver. It solves for standardized ratings, of mean 0 and standard deviation ``_DEVIATION``.
+    """The conductor of the ALS solver, for standardized ratings, of mean 0 and standard deviation ``_DEVIATION``.
 
     Args:
         training: The ratings to learn from.

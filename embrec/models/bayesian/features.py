@@ -50,7 +50,11 @@ def features(training: Ratings) -> tuple[scipy.sparse.csr_array, scipy.sparse.cs
 def in_roots(
     training: Ratings, user_counts: NDArray[np.int64], movie_counts: NDArray[np.int64]
 ) -> tuple[scipy.sparse.csr_array, scipy.sparse.csr_array | None]:
-    """Return the scaled labels and genres in units of the roots that divide users' and movies' ratings; None for none."""
+    """Return the scaled labels and genres, in units of the roots by which users' and movies' ratings are divided.
+
+    Returns:
+        Labels of shape (user_count, labels), and genres of shape (movie_count, genres), or None if there are none.
+    """
     labels, genres = (
         scipy.sparse.csr_array(scipy.sparse.diags_array(np.sqrt(np.maximum(counts, 1), dtype=np.float32)) @ known)
         for counts, known in ((user_counts, known_of_users(training)), (movie_counts, known_of_movies(training)))

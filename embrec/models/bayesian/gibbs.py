@@ -150,7 +150,7 @@ class GibbsSampler:
         return float(expected)
 
     def _draw_movies(self, random: np.random.Generator) -> float:
-        """Draw the movies given the users, and the noise; return the sum of the expected squares of the movies' scales."""
+        """Draw the movies given the users, and the noise; return the sum of the expected squares of their scales."""
         engine = self._engine
         found = hand_on(engine, self._movie_sums, "movies.draw", self._sweep, self._prior(self._movies))
         drawn = engine.all("movies.draw_scales", self._sweep, self._weight(found, random))

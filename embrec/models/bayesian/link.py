@@ -23,20 +23,20 @@ from embrec.models.shards.tree import total
 # Conjugate gradients stop at a relative residual of 5 %, which is small beside the noise of a draw, or after 30 steps.
 _LEFT_OVER, _MOST_STEPS = 0.05, 30
 _TINY = 1e-30
-# A side's features are decomposed once if their basis has at most 9 million numbers (36 MB). Beyond, conjugate gradients
-# solve for the regression coefficients.
+# A side's features are decomposed once if their basis has at most 9 million numbers (36 MB). Beyond, conjugate
+# gradients solve for the regression coefficients.
 _BASIS_NUMBERS = 9_000_000
 
 
 class _SolvedLink:
-    """What both regressions have in common.
+    """The common part of both regressions.
 
     Args:
         engine: The workers.
         count: Number of features.
     """
 
-    coefficients = None
+    coefficients: NDArray[np.float32] | None = None
     # References to the coefficients that the users need to be drawn, of each worker.
     slices: Sequence[Any] = ()
     # The users' method that multiplies directions by the system's matrix, but for the penalty.

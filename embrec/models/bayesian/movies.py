@@ -119,7 +119,7 @@ class Movies(Side):
         return self._direction()
 
     def moment(self) -> list[Branch]:
-        """Return target' inverse target of the first half of the columns, exact to the square of the solution's error."""
+        """Return target' inverse target of the first half of the columns; its error is the square of the solution's."""
         state, width = self._gradients, self.vectors.shape[1]
 
         def terms(leaf: int, rows: slice) -> Terms:

@@ -2,8 +2,8 @@
 
 A row's vector is N(mean + features . link, precision^-1). The mean and the precision have a Normal-Wishart prior
 (Salakhutdinov, Mnih, Bayesian probabilistic matrix factorization using Markov chain Monte Carlo, ICML 2008). The
-regression coefficients, named ``link`` here, have a normal prior with that precision times a penalty, which is drawn too
-(Simm et al., Macau: scalable Bayesian factorization with high-dimensional side information using MCMC, 2015).
+regression coefficients, named ``link`` here, have a normal prior with that precision times a penalty, which is drawn
+too (Simm et al., Macau: scalable Bayesian factorization with high-dimensional side information using MCMC, 2015).
 
 The precision is drawn with the coefficients integrated out. Given coefficients it could hardly move if there are more
 features than rows: most coefficients are then drawn from the prior alone, with the last precision.
@@ -32,12 +32,12 @@ class Described(NamedTuple):
     Attributes:
         sums: Their sum, float64 of shape (width,).
         products: The sum of their outer products, float64 of shape (width, width).
-        projected: The transposed basis times the vectors, float32 of shape (columns, width), if there is a basis.
+        projected: The transposed basis times the vectors, float32 of shape (columns, width).
     """
 
     sums: NDArray[np.float64]
     products: Matrix
-    projected: NDArray[np.float32] | None = None
+    projected: NDArray[np.float32]
 
 
 class Drawn(NamedTuple):
@@ -132,22 +132,21 @@ class DecomposedLink:
         self._sums = basis.vectors.sum(axis=0, dtype=np.float64)
         self.count = len(basis.squares)
         self.coefficients: NDArray[np.float32] | None = np.zeros((self.count, width), np.float32)
-        self._projected = np.zeros((self.count, width))
+        self._projected: Matrix = np.zeros((self.count, width))
         self.slices: Sequence[Any] = ()
 
     def unexplained(
         self, sweep: int, described: Described, residual: Matrix, mean: NDArray[np.float32], penalty: float
     ) -> Matrix:
         """Return what the basis leaves."""
-        assert described.projected is not None
-        self._projected = described.projected - np.outer(self._sums, mean)
+        self._projected = described.projected.astype(np.float64) - np.outer(self._sums, mean)
         explained = self._squares / (self._squares + penalty) * self._projected
         return np.asarray(residual - self._projected.T @ explained)
 
     def draw(self, sweep: int, lower: NDArray[np.float32], penalty: float, random: np.random.Generator) -> Drawn:
         """Draw the coefficients."""
         precisions = self._squares + penalty
-        noise = random.standard_normal(self._projected.shape, np.float32) @ lower
+        noise = random.standard_normal((self.count, len(lower)), np.float32) @ lower
         values = np.sqrt(self._squares) * self._projected / precisions + noise / np.sqrt(precisions)
         coefficients = np.sqrt(self._squares) * values
         self.coefficients = coefficients.astype(np.float32)

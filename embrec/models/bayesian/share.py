@@ -5,7 +5,7 @@ A worker has a memory of its own, and depends on numpy, scipy and the kernels al
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import scipy.sparse

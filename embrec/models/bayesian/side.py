@@ -55,7 +55,7 @@ class Side:
         vectors: The last draw, float32 of shape (rows, width).
         expected: Its expectation given the other side's draw, float32 of the same shape.
         scales: The scales of the rows' noise.
-        roots: Square root of one over the number of ratings, by which features are multiplied, float32 of shape (rows,).
+        roots: Root of one over the number of ratings, by which features are multiplied, float32 of shape (rows,).
     """
 
     def __init__(self, counts: NDArray[np.int64], share: Share, width: int, seed: int, stages: Stages) -> None:
@@ -67,7 +67,7 @@ class Side:
             self.vectors[rows] = _START * self.normals(stages.start, 0, leaf, rows)
         self.expected = self.vectors
         self._squares = np.zeros(len(counts), np.float32)
-        self._basis: Floats | None = None
+        self._basis = np.empty((len(counts), 0), np.float32)
 
     def leaves(self) -> zip[tuple[int, slice]]:
         """Return the number and the rows of each leaf."""
@@ -78,12 +78,12 @@ class Side:
         return kernels.normals((self._seed, stage, sweep, leaf), (rows.stop - rows.start, self.vectors.shape[1]))
 
     def describe(self) -> list[Branch]:
-        """Return the sums of the vectors, of their outer products, and the basis' product with them, if there is one."""
+        """Return the sums of the vectors and of their outer products, and the transposed basis times the vectors."""
 
         def terms(leaf: int, rows: slice) -> Terms:
             mine = self.vectors[rows]
-            sums = mine.sum(axis=0, dtype=np.float64), (mine.T @ mine).astype(np.float64)
-            return sums if self._basis is None else (*sums, self._basis[rows].T @ mine)
+            products = (mine.T @ mine).astype(np.float64)
+            return mine.sum(axis=0, dtype=np.float64), products, self._basis[rows].T @ mine
 
         return self.share.sums(terms)
 
@@ -93,7 +93,6 @@ class Side:
 
     def of_basis(self, coefficients: Floats, rows: slice) -> Floats:
         """Return what the features add to some rows, given the coefficients of their basis."""
-        assert self._basis is not None
         return self._basis[rows] @ coefficients
 
     def take(self, leaf: int, rows: slice, drawn: kernels.Drawn, noise: float) -> NDArray[np.float64]:

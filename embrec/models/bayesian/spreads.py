@@ -1,7 +1,7 @@
 """The predictive variance of each user's and each movie's ratings, averaged over posterior draws.
 
 The predictive variance of a rating is the variance of the noise plus the variance of the posterior draws, which is
-large if there are few ratings. Each row gets its average predictive variance over the other side, weighted by its number
+large if there are few ratings. Each row gets its average predictive variance over the other side, weighted by numbers
 of ratings. A user's times a movie's, divided by the overall mean, approximates the variance of the pair.
 
 A mean of squared predictions is a quadratic form of a row's own vector, whose matrix is a moment of the other side.
@@ -40,7 +40,7 @@ def moment(share: Share, wide: Floats, counts: NDArray[np.int64]) -> list[Branch
 
 
 class Averaging(NamedTuple):
-    """What a posterior draw adds to the averages.
+    """The terms that a posterior draw adds to the averages.
 
     Attributes:
         noise_of_users: Variance of the noise of the users' scales, averaged over ratings, if a movie's scale is 1.

@@ -53,7 +53,7 @@ class Users(Side):
     # The regression of users on movies and labels.
 
     def feature_sums(self) -> list[list[Branch]]:
-        """Return, for each movie and label, the sum of the users' features in column 0, and of their squares in column 1."""
+        """Return the sums of the users' features in column 0, by movie and label, and of their squares in column 1."""
         rows = np.zeros_like(self.vectors)
         rows[:, 0], rows[:, 1] = self.roots, self.roots**2
         squares = self._labels.power(2)
@@ -67,7 +67,7 @@ class Users(Side):
         return self._with_labels(self._ratings.of_movies(rows), of_labels)
 
     def users_project(self, sweep: int, mean: Floats) -> list[list[Branch]]:
-        """Return the transposed features times the vectors less their mean, and beside it times standard normal noise."""
+        """Return the transposed features times the vectors less their mean, and beside it times normal noise."""
         width = len(mean)
         both = np.empty((len(self.vectors), 2 * width), np.float32)
         for leaf, rows in self.leaves():
@@ -109,13 +109,11 @@ class Users(Side):
             self._scratch[rows] = self.normals(Stage.MOVIES_LINK, sweep, leaf, rows)
         branches = self._ratings.of_movies(self._scratch)
         if self._genres is not None:
-            branches.append(beyond(self._genres @ self._genre_noise(sweep)))
+            branches.append(beyond(self._genres @ self._genre_noise(sweep, self._genres.shape[1])))
         return cut(branches, self._parts)
 
-    def _genre_noise(self, sweep: int) -> Floats:
-        assert self._genres is not None
-        shape = (self._genres.shape[1], self.vectors.shape[1])
-        return kernels.normals((self._seed, Stage.GENRES_LINK, sweep, 0), shape)
+    def _genre_noise(self, sweep: int, count: int) -> Floats:
+        return kernels.normals((self._seed, Stage.GENRES_LINK, sweep, 0), (count, self.vectors.shape[1]))
 
     def movies_apply(self, *directions: Floats) -> list[list[Branch]]:
         """Return the movies' incidence times its transpose times directions."""
@@ -143,7 +141,7 @@ class Users(Side):
         squares = self.share.sums(lambda leaf, rows: ((link[rows].T @ link[rows]).astype(np.float64),))
         branches = self._ratings.of_movies(link)
         if self._genres is not None:
-            of_genres = self._genre_noise(sweep) @ lower + self._genres.T @ weight
+            of_genres = self._genre_noise(sweep, self._genres.shape[1]) @ lower + self._genres.T @ weight
             squares.append(beyond((of_genres.T @ of_genres).astype(np.float64)))
             branches.append(beyond(self._genres @ of_genres))
         return [squares, *cut(branches, self._parts)]

@@ -1,1 +1,1 @@
-"""Ratings in shards of users and blocks of movies, which workers share; sums over them are the same bits for any share."""
+"""Ratings in shards of users and blocks of movies, and sums that are the same bits for any number of workers."""

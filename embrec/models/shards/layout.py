@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from embrec.models.base import Ratings
 from embrec.models.shards.tree import Leaves, equal, power_of_two, weighted
 
-# At most 1,024 shards, each with at least 16 ratings for each movie, or adding the movies' sums of all shards would take
-# longer than summing. Small data has 4 shards, for as many cores.
+# At most 1,024 shards, each with at least 16 ratings for each movie, or adding the movies' sums of all shards would
+# take longer than summing. Small data has 4 shards, for as many cores.
 _MOST_LEAVES = 1024
 _RATINGS_OF_MOVIE = 16
 _FEW_SHARDS = 4
