@@ -20,8 +20,8 @@ from embrec.models.shards.handing import hand_on
 from embrec.models.shards.layout import Layout
 from embrec.models.shards.tree import total
 
-# Conjugate gradients stop at a relative residual of 5 %, which is small beside the noise of a draw, or after 30 steps.
-_LEFT_OVER, _MOST_STEPS = 0.05, 30
+# Conjugate gradients stop at a relative residual of 10 %, which is small beside the noise of a draw, or after 30 steps.
+_LEFT_OVER, _MOST_STEPS = 0.1, 30
 _TINY = 1e-30
 # A side's features are decomposed once if their basis has at most 9 million numbers (36 MB). Beyond, conjugate
 # gradients solve for the regression coefficients.

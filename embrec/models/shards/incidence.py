@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 
 from embrec import kernels
 from embrec.kernels import Groups
-from embrec.models.shards.tree import Branch, Share
+from embrec.models.shards.tree import Branch, Share, Terms
 
 Floats = NDArray[np.float32]
 
 
 class Incidence:
-    """The ratings of a worker's users, grouped by user, and grouped by movie for each branch of its shards.
+    """The ratings of a worker's users, grouped by user, and grouped by movie for each shard.
 
     Args:
         starts: Position of each user's first rating, and the number of ratings, int64 of shape (users + 1,).
@@ -39,23 +39,19 @@ class Incidence:
 
     @cached_property
     def by_movie(self) -> list[Groups]:
-        """The ratings by movie, of each branch: not needed to solve the users once."""
-        return [self._by_movie(leaves) for leaves in self.share.branches]
+        """The ratings by movie, of each shard: not needed to solve the users once.
 
-    def _by_movie(self, leaves: range) -> Groups:
-        rows = self.share.span(leaves)
+        The vectors of a shard's users stay in the processor's caches, as those of all users would not.
+        """
+        return [self._by_movie(rows) for rows in self.share.spans]
+
+    def _by_movie(self, rows: slice) -> Groups:
         within = self.by_user.starts[rows.start : rows.stop + 1]
         ratings = slice(int(within[0]), int(within[-1]))
-        shape = (rows.stop - rows.start, self.movie_count)
         mine = (self.by_user.rated()[ratings], self.by_user.others[ratings], within - within[0])
-        found = scipy.sparse.csr_array(mine, shape=shape).tocsc()
-        cuts = [self.share.span(range(leaf, leaf + 1)).start - rows.start for leaf in leaves]
-        return Groups(
-            found.indptr.astype(np.int64),
-            found.indices.astype(np.int32, copy=False),
-            found.data,
-            np.array([*cuts, shape[0]], np.int32),
-        )
+        found = scipy.sparse.csr_array(mine, shape=(rows.stop - rows.start, self.movie_count)).tocsc()
+        others = found.indices.astype(np.int32, copy=False)
+        return Groups(found.indptr.astype(np.int64), others, found.data)
 
     def of_users(self, movies: Floats, rows: slice) -> Floats:
         """Return the sum of each user's movies' rows, float32 of shape (rows, width)."""
@@ -64,19 +60,21 @@ class Incidence:
     def of_movies(self, users: Floats) -> list[Branch]:
         """Return the sums of each movie's users' rows, float32 of shape (movie_count, width), for each branch."""
         every = slice(0, self.movie_count)
-        return [
-            (leaves.start, leaves.stop, (kernels.gather(groups, users[self.share.span(leaves)], every),))
-            for leaves, groups in zip(self.share.branches, self.by_movie, strict=True)
-        ]
+
+        def terms(leaf: int, rows: slice) -> Terms:
+            return (kernels.gather(self.by_movie[leaf - self.share.leaves.start], users[rows], every),)
+
+        return self.share.sums(terms)
 
     def movie_sums(self, features: Floats, offsets: Floats, weights: Floats) -> list[Branch]:
         """Return the sums of the movies' normal equations for each branch; the arrays are those of its users."""
-        every, found = slice(0, self.movie_count), []
-        for leaves, groups in zip(self.share.branches, self.by_movie, strict=True):
-            rows = self.share.span(leaves)
-            terms = kernels.sums(groups, features[rows], offsets[rows], weights[rows], every)
-            found.append((leaves.start, leaves.stop, tuple(terms)))
-        return found
+        every = slice(0, self.movie_count)
+
+        def terms(leaf: int, rows: slice) -> Terms:
+            groups = self.by_movie[leaf - self.share.leaves.start]
+            return tuple(kernels.sums(groups, features[rows], offsets[rows], weights[rows], every))
+
+        return self.share.sums(terms)
 
 
 def cut(branches: list[Branch], parts: list[slice]) -> list[list[Branch]]:
