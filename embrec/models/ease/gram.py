@@ -24,8 +24,8 @@ from embrec.errors import TrainingError
 LARGEST = 12_000
 # Single precision adds up well within a batch of 262,144 rows; a sum over more of them is taken batch by batch.
 _ROWS_PER_BATCH = 1 << 18
-# Blocks of a matrix have at most 8 million numbers: 32 MB.
-_NUMBERS = 1 << 23
+# Blocks of a matrix have at most 2 million numbers: 8 MB.
+_NUMBERS = 1 << 21
 # A block of rows of which at least 2 % are not zero is multiplied faster as a dense one.
 _DENSE = 0.02
 
