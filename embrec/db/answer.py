@@ -8,6 +8,7 @@ from __future__ import annotations
 import datetime as dt
 import functools
 import inspect
+import typing
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ParamSpec
@@ -74,8 +75,12 @@ def as_frame(ask: Callable[P, Answer]) -> Callable[P, pd.DataFrame]:
     def framed(*args: P.args, **kwargs: P.kwargs) -> pd.DataFrame:
         return ask(*args, **kwargs).frame()
 
-    framed.__signature__ = inspect.signature(ask).replace(return_annotation="pd.DataFrame")  # type: ignore[attr-defined]
-    framed.__annotations__ = {**ask.__annotations__, "return": "pd.DataFrame"}
+    # Types and not their names, which have no meaning in this module.
+    framed.__annotations__ = {**typing.get_type_hints(ask), "return": "pandas.DataFrame"}
+    asked = inspect.signature(ask)
+    parameters = [each.replace(annotation=framed.__annotations__[name]) for name, each in asked.parameters.items()]
+    signature = asked.replace(parameters=parameters, return_annotation="pandas.DataFrame")
+    framed.__signature__ = signature  # type: ignore[attr-defined]
     return framed
 
 

@@ -108,7 +108,7 @@ def index_users(engine: sa.Engine, model_run_id: int | None = None, progress: Pr
         progress: Called with the blocks of the index that are done, and all.
 
     Returns:
-        False for fewer than 50,000 users: they are compared in milliseconds, and get no index.
+        Whether there are 50,000 users or more; fewer are compared in milliseconds, and get no index.
 
     Raises:
         NoPublishedRunError: No run is published, and none is named.
