@@ -28,4 +28,5 @@ def test_a_function_has_both_forms_and_says_that_it_returns_a_frame() -> None:
 
     assert plain(ask)(1) is FOUND
     pd.testing.assert_frame_equal(ask(1), FOUND.frame())
-    assert inspect.signature(find_movies).return_annotation == "pd.DataFrame"
+    signature = inspect.signature(find_movies)
+    assert (signature.parameters["n"].annotation, signature.return_annotation) == (int, "pandas.DataFrame")
