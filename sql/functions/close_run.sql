@@ -17,10 +17,11 @@ BEGIN
         leaf := format('%s_%s', run, part);
         CONTINUE WHEN to_regclass(leaf) IS NULL;
         EXECUTE format('SELECT vector_dims(embedding) FROM %s LIMIT 1', leaf) INTO width;
-        -- The first check lets ATTACH skip its scan. A part without any vector has no width.
+        -- The key is full, because a training's rows stay. The first check lets ATTACH skip its scan. A part without any
+        -- vector has no width.
         EXECUTE format(
-            'ALTER TABLE %s ADD PRIMARY KEY (model_run_id, part, %I), ADD CHECK (model_run_id = %s AND part = %L)'
-            '%s',
+            'ALTER TABLE %s ADD PRIMARY KEY (model_run_id, part, %I) WITH (fillfactor = 100),'
+            ' ADD CHECK (model_run_id = %s AND part = %L)%s',
             leaf, side || '_index', model_run_id, part, ', ADD CHECK (vector_dims(embedding) = ' || width || ')'
         );
         EXECUTE format('ALTER TABLE %s ATTACH PARTITION %s FOR VALUES IN (%L)', run, leaf, part);

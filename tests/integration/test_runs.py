@@ -335,6 +335,20 @@ def test_rolling_back_passes_over_deleted_runs(engine: sa.Engine) -> None:
     assert publishing.rollback(engine) == first
 
 
+def test_the_keys_of_a_runs_vectors_leave_no_room_for_more(engine: sa.Engine) -> None:
+    stored_run(engine, VECTORS)
+    with engine.connect() as connection:
+        keys = connection.execute(
+            sa.text(
+                "SELECT c.relname, c.reloptions FROM pg_index AS i JOIN pg_class AS c ON c.oid = i.indexrelid"
+                " JOIN pg_class AS t ON t.oid = i.indrelid"
+                " WHERE t.relkind = 'r' AND t.relname ~ '^(user|movie)_embeddings_run_' AND i.indisprimary"
+            )
+        ).fetchall()
+    assert {name.split("_")[0] for name, _ in keys} == {"user", "movie"}
+    assert all(options == ["fillfactor=100"] for _, options in keys), keys
+
+
 def test_deleting_a_run_takes_its_vectors_and_keeps_its_record(engine: sa.Engine) -> None:
     first, second = stored_run(engine, VECTORS), stored_run(engine, VECTORS)
     publishing.publish(engine, second)
