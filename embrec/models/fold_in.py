@@ -8,10 +8,11 @@ user vectors.
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import NamedTuple
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 
 import numpy as np
+import scipy.linalg
 from numpy.typing import NDArray
 
 from embrec.models.base import FoldIn, RatingFactors, Ratings
@@ -22,16 +23,10 @@ _USERS, _MOVIES = 300, 1_000
 _PENALTIES = 2.0 ** np.arange(-4, 4.5, 0.5)
 # Fraction of the mean variance that is added to the diagonal of the covariance, so that its Cholesky factor exists.
 _LEAST_VARIANCE = 1e-3
+# Users are changed 16,384 at a time: all at once in double precision, a million would need gigabytes.
+_AT_ONCE = 1 << 14
 
-
-class _Factors(NamedTuple):
-    """Vectors and biases of users and movies, float64, and the mean that they are relative to."""
-
-    users: NDArray[np.float64]
-    movies: NDArray[np.float64]
-    user_biases: NDArray[np.float64]
-    movie_biases: NDArray[np.float64]
-    mean: float
+Matrix = NDArray[np.float64]
 
 
 def with_fold_in(solution: RatingFactors, training: Ratings) -> RatingFactors:
@@ -41,55 +36,115 @@ def with_fold_in(solution: RatingFactors, training: Ratings) -> RatingFactors:
         solution: The factors.
         training: The ratings that they were fitted to.
     """
-    given = (solution.user_vectors, solution.movie_vectors, solution.user_biases, solution.movie_biases)
-    wide = [np.asarray(each, np.float64) for each in given]
-    factors = _standard(_Factors(wide[0], wide[1], wide[2], wide[3], solution.mean))
-    feature = float(factors.user_biases.std()) or 1.0
-    users, movies, user_biases, movie_biases = (each.astype(np.float32) for each in factors[:4])
+    standard = _standard(solution)
+    users, biases = np.empty_like(solution.user_vectors), np.empty_like(solution.user_biases)
+    for block in _blocks(len(users)):
+        found = standard.users(solution, block)
+        users[block], biases[block] = found[:, :-1], found[:, -1]
+    movies = standard.movies(solution)
     return replace(
         solution,
         user_vectors=users,
-        movie_vectors=movies,
-        user_biases=user_biases,
-        movie_biases=movie_biases,
-        mean=factors.mean,
-        fold_in=FoldIn(feature, _best_penalty(factors, training, feature), 0.0),
+        movie_vectors=movies[:, :-1].astype(np.float32),
+        user_biases=biases,
+        movie_biases=movies[:, -1].astype(np.float32),
+        mean=standard.mean(solution),
+        fold_in=FoldIn(standard.feature, _best_penalty(solution, standard, training), 0.0),
     )
 
 
-def _standard(given: _Factors) -> _Factors:
-    """Whiten the users, to mean zero and unit covariance, without a change of the predictions."""
-    # Move the users' mean into the movies' biases.
-    average = given.users.mean(axis=0)
-    users, movie_biases = given.users - average, given.movie_biases + given.movies @ average
-    mean, user_biases = given.mean + given.user_biases.mean(), given.user_biases - given.user_biases.mean()
-    covariance = users.T @ users / len(users)
-    least = _LEAST_VARIANCE * np.trace(covariance) / len(covariance) or 1.0
-    lower = np.linalg.cholesky(covariance + least * np.eye(len(covariance)))
-    users, movies = np.linalg.solve(lower, users.T).T, given.movies @ lower
-    # Move the part of the user bias that is linear in the vector into the movies: then the two are uncorrelated.
-    shared = np.linalg.lstsq(users, user_biases, rcond=None)[0]
-    return _Factors(users, movies + shared, user_biases - users @ shared, movie_biases, float(mean))
+@dataclass(frozen=True)
+class _Standard:
+    """Coordinates in which users have mean zero, unit covariance, and biases that are uncorrelated with their vectors.
+
+    A row here is a vector with its bias in the last column. Each change of the users is undone by one of the movies.
+
+    Attributes:
+        average: The users' average row, float64 of shape (dimensions + 1,).
+        lower: Cholesky factor of the covariance of the users' vectors, float64 of shape (dimensions, dimensions).
+        shared: The coefficients of the biases' regression on the new vectors, float64 of shape (dimensions,).
+        feature: Standard deviation of the new biases; 1 if they are all equal.
+    """
+
+    average: Matrix
+    lower: Matrix
+    shared: Matrix
+    feature: float
+
+    def users(self, solution: RatingFactors, chosen: slice | NDArray[np.int64]) -> Matrix:
+        """Return the new rows of some users."""
+        rows = _rows(solution, chosen) - self.average
+        rows[:, :-1] = scipy.linalg.solve_triangular(self.lower, rows[:, :-1].T, lower=True).T
+        # The part of the bias that is linear in the vector moves into the movies.
+        rows[:, -1] -= rows[:, :-1] @ self.shared
+        return rows
+
+    def movies(self, solution: RatingFactors) -> Matrix:
+        """Return the movies' new rows; the users' mean moves into their biases."""
+        vectors = solution.movie_vectors.astype(np.float64)
+        return np.column_stack(
+            [vectors @ self.lower + self.shared, solution.movie_biases + vectors @ self.average[:-1]]
+        )
+
+    def mean(self, solution: RatingFactors) -> float:
+        """Return the new mean."""
+        return float(solution.mean + self.average[-1])
 
 
-def _best_penalty(factors: _Factors, training: Ratings, feature: float) -> float:
+def _standard(solution: RatingFactors) -> _Standard:
+    """Find the coordinates from the users' first two moments."""
+    count, columns = solution.user_vectors.shape
+    average, moments = np.zeros(columns + 1), np.zeros((columns + 1, columns + 1))
+    for block in _blocks(count):
+        average += _rows(solution, block).sum(axis=0) / count
+    for block in _blocks(count):
+        rows = _rows(solution, block) - average
+        moments += rows.T @ rows / count
+    covariance = moments[:-1, :-1]
+    least = _LEAST_VARIANCE * np.trace(covariance) / columns or 1.0
+    lower = np.linalg.cholesky(covariance + least * np.eye(columns))
+    white = scipy.linalg.solve_triangular(lower, moments[:-1], lower=True)
+    products = scipy.linalg.solve_triangular(lower, white[:, :-1].T, lower=True)
+    shared = np.linalg.lstsq(products, white[:, -1], rcond=None)[0]
+    variance = moments[-1, -1] - shared @ white[:, -1]
+    return _Standard(average, lower, shared, float(np.sqrt(max(variance, 0.0))) or 1.0)
+
+
+def _rows(solution: RatingFactors, chosen: slice | NDArray[np.int64]) -> Matrix:
+    return np.column_stack([solution.user_vectors[chosen], solution.user_biases[chosen]]).astype(np.float64)
+
+
+def _blocks(count: int) -> Iterator[slice]:
+    for begin in range(0, count, _AT_ONCE):
+        yield slice(begin, begin + _AT_ONCE)
+
+
+def _best_penalty(solution: RatingFactors, standard: _Standard, training: Ratings) -> float:
     """Return the penalty whose ridge solutions predict most like the users' vectors, for some users and movies."""
     random = np.random.default_rng(0)
-    counts = np.bincount(training.users, minlength=training.user_count)
-    users = np.sort(random.permutation(np.flatnonzero(counts))[:_USERS])
+    rated = np.flatnonzero(np.bincount(training.users, minlength=training.user_count))
+    users = np.sort(random.permutation(rated)[:_USERS])
     compared = random.permutation(training.movie_count)[:_MOVIES]
-    order = np.argsort(training.users, kind="stable")
-    starts = np.concatenate([[0], np.cumsum(counts)])
-    features = np.column_stack([factors.movies, np.full(training.movie_count, feature)])
-    own = np.column_stack([factors.users, factors.user_biases / feature])
+    factors = standard.movies(solution)
+    features = np.column_stack([factors[:, :-1], np.full(training.movie_count, standard.feature)])
+    own = standard.users(solution, users)
+    own[:, -1] /= standard.feature
     penalties = _PENALTIES * (float(training.ratings.var(dtype=np.float64)) or 1.0)
     errors = np.zeros(len(penalties))
-    for user in users:
-        mine = order[starts[user] : starts[user + 1]]
+    for vector, mine in zip(own, _positions(training.users, users), strict=True):
         movies = training.movies[mine]
-        unexplained = training.ratings[mine] - factors.mean - factors.movie_biases[movies]
+        unexplained = training.ratings[mine] - standard.mean(solution) - factors[movies, -1]
         values, basis = np.linalg.eigh(features[movies].T @ features[movies])
         moment = basis.T @ (features[movies].T @ unexplained)
         solutions = (moment / (values + penalties[:, np.newaxis])) @ basis.T
-        errors += np.sum(((solutions - own[user]) @ features[compared].T) ** 2, axis=1)
+        errors += np.sum(((solutions - vector) @ features[compared].T) ** 2, axis=1)
     return float(penalties[errors.argmin()])
+
+
+def _positions(column: NDArray[np.int32], users: NDArray[np.int64]) -> list[NDArray[np.int64]]:
+    """Return the positions of each user's ratings; the users ascend, and each has ratings."""
+    chosen = np.zeros(column.max() + 1, bool)
+    chosen[users] = True
+    found = np.flatnonzero(chosen[column])
+    found = found[np.argsort(column[found], kind="stable")]
+    return np.split(found, np.searchsorted(column[found], users[1:]))
