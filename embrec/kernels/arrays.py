@@ -14,24 +14,18 @@ from embrec.errors import ArgumentError
 LANES = 16
 # At most 1,024 numbers: a row's sums then have half a million.
 _LONGEST = 1 << 10
-# At most 65,536 leaves, so that their numbers fit 16 bits.
-_MOST_LEAVES = 1 << 16
 
 
 @dataclass(frozen=True)
 class Groups:
     """The ratings of some rows, grouped by row. Its arrays must not be changed afterwards.
 
-    Without ``cuts`` a row's sum is made in the order of its ratings. With them it is made by a fixed binary tree: each
-    leaf is summed in the order of its ratings, and the leaves are added in pairs, pairs of pairs, and so on. A leaf
-    without ratings is skipped. So whole branches that were summed elsewhere add up to the same bits.
+    A row's sum is made in the order of its ratings.
 
     Args:
         starts: Position of each row's first rating, and the number of ratings, int64 of shape (rows + 1,).
         others: The other side of each rating, int32 of shape (ratings,).
         values: The ratings, float32 of shape (ratings,); None if only :func:`embrec.kernels.gather` is called.
-        cuts: The leaves' boundaries among the others, int32 of shape (leaves + 1,): leaf l holds the others from
-            cuts[l] on and below cuts[l + 1]. The others of a row must then ascend.
 
     Raises:
         ArgumentError: An array has a wrong type or shape, or its contents contradict the others'.
@@ -40,7 +34,6 @@ class Groups:
     starts: NDArray[np.int64]
     others: NDArray[np.int32]
     values: NDArray[np.float32] | None = None
-    cuts: NDArray[np.int32] | None = None
     # Number of rows that features need at least: the highest of the others, plus 1.
     needed: int = field(init=False)
 
@@ -58,20 +51,6 @@ class Groups:
         object.__setattr__(self, "needed", int(self.others.max()) + 1 if count else 0)
         if count and self.others.min() < 0:
             raise ArgumentError("others has a negative index. Number the other side from 0.")
-        if self.cuts is not None:
-            self._check_cuts(self.cuts)
-
-    def _check_cuts(self, cuts: NDArray[np.int32]) -> None:
-        check("cuts", cuts, np.int32, (None,))
-        if not 2 <= len(cuts) <= _MOST_LEAVES + 1 or (cuts[1:] < cuts[:-1]).any():
-            raise ArgumentError(f"cuts must be 2 to {_MOST_LEAVES + 1} ascending numbers. Make fewer, larger leaves.")
-        if cuts[-1] < self.needed or (len(self.others) and self.others.min() < cuts[0]):
-            raise ArgumentError(f"cuts must go from 0 to the number of the other side, at least {self.needed}.")
-        descending = self.others[1:] < self.others[:-1]
-        inner = self.starts[(self.starts > 0) & (self.starts < len(self.others))]
-        descending[inner - 1] = False  # a row's first rating may have any other
-        if descending.any():
-            raise ArgumentError("The others of a row must ascend where there are cuts. Sort the ratings of each row.")
 
     def __len__(self) -> int:
         """Return the number of rows."""

@@ -23,8 +23,8 @@ _VARIANTS = {"avx512": "AVX-512", "avx2": "AVX2", "baseline": "baseline"}
 
 class _Groups(Structure):
     _fields_ = (
-        *((name, c_void_p) for name in ("starts", "others", "values", "cuts")),
-        *((name, c_int64) for name in ("leaves", "begin", "end")),
+        *((name, c_void_p) for name in ("starts", "others", "values")),
+        *((name, c_int64) for name in ("begin", "end")),
     )
 
 
@@ -45,9 +45,8 @@ class _Ridge(Structure):
 
 
 def _groups(groups: Groups, rows: slice) -> _Groups:
-    leaves = 1 if groups.cuts is None else len(groups.cuts) - 1
-    arrays = (groups.starts, groups.others, groups.values, groups.cuts)
-    return _Groups(*map(_address, arrays), leaves, rows.start, rows.stop)
+    arrays = (groups.starts, groups.others, groups.values)
+    return _Groups(*map(_address, arrays), rows.start, rows.stop)
 
 
 def _explained(features: Floats, offsets: Floats, weights: Floats) -> _Explained:

@@ -6,7 +6,7 @@ rows are then the product of a sparse incidence matrix with a dense matrix of pr
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -96,19 +96,17 @@ def sums(groups: Groups, features: Floats, offsets: Floats, weights: Floats, row
 
 
 def _sums(groups: Groups, features: Floats, offsets: Floats, weights: Floats, rows: slice) -> list[Floats]:
-    def of_leaf(starts: NDArray[np.int32], positions: Any) -> list[Floats]:
-        others = groups.others[positions]
-        used, columns = _numbered(others, len(features))
-        y = groups.rated()[positions] - offsets[others]
-        own, of_own = features[used], weights[used]
-        weighted = own * of_own[:, np.newaxis]
-        return [
-            _incidence(starts, columns, len(used)) @ _products(own, weighted),
-            _incidence(starts, columns, len(used), y) @ weighted,
-            _incidence(starts, columns, len(used), y * y) @ of_own,
-        ]
-
-    return _by_tree(groups, rows, of_leaf)
+    starts, ratings = _ratings(groups, rows)
+    others = groups.others[ratings]
+    used, columns = _numbered(others, len(features))
+    y = groups.rated()[ratings] - offsets[others]
+    own, of_own = features[used], weights[used]
+    weighted = own * of_own[:, np.newaxis]
+    return [
+        _incidence(starts, columns, len(used)) @ _products(own, weighted),
+        _incidence(starts, columns, len(used), y) @ weighted,
+        _incidence(starts, columns, len(used), y * y) @ of_own,
+    ]
 
 
 def _numbered(others: NDArray[np.int32], count: int) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
@@ -132,12 +130,16 @@ def _products(features: Floats, weighted: Floats) -> Floats:
 
 def gather(groups: Groups, source: Floats, rows: slice, out: Floats) -> None:
     """Fill ``out`` with the sums of the others' rows of ``source``."""
-
-    def of_leaf(starts: NDArray[np.int32], positions: Any) -> list[Floats]:
-        return [_incidence(starts, groups.others[positions], len(source)) @ source]
-
     for block in _blocks(groups, rows):
-        (out[block.start - rows.start : block.stop - rows.start],) = _by_tree(groups, block, of_leaf)
+        starts, ratings = _ratings(groups, block)
+        found = _incidence(starts, groups.others[ratings], len(source)) @ source
+        out[block.start - rows.start : block.stop - rows.start] = found
+
+
+def _ratings(groups: Groups, rows: slice) -> tuple[NDArray[np.int32], slice]:
+    """Return where each row's ratings start, from the first of some rows on, and their positions among all."""
+    starts = groups.starts[rows.start : rows.stop + 1]
+    return (starts - starts[0]).astype(np.int32), slice(int(starts[0]), int(starts[-1]))
 
 
 def _incidence(starts: NDArray[np.int32], columns: NDArray[np.int32], count: int, values: Floats | None = None) -> Any:
@@ -148,45 +150,13 @@ def _incidence(starts: NDArray[np.int32], columns: NDArray[np.int32], count: int
 
 
 def _blocks(groups: Groups, rows: slice) -> Iterator[slice]:
-    """Cut rows into blocks of ``_BLOCK_RATINGS`` ratings in a leaf; a row counts as 8 more: its sums take memory."""
-    leaves = 1 if groups.cuts is None else len(groups.cuts) - 1
-    sizes = groups.starts[rows.start : rows.stop + 1] // leaves + 8 * np.arange(rows.stop - rows.start + 1)
+    """Cut rows into blocks of ``_BLOCK_RATINGS`` ratings; a row counts as 8 more: its sums take memory."""
+    sizes = groups.starts[rows.start : rows.stop + 1] + 8 * np.arange(rows.stop - rows.start + 1)
     begin = 0
     while begin < len(sizes) - 1:
         end = max(int(np.searchsorted(sizes, sizes[begin] + _BLOCK_RATINGS, side="right")) - 1, begin + 1)
         yield slice(rows.start + begin, rows.start + end)
         begin = end
-
-
-def _by_tree(groups: Groups, rows: slice, of_leaf: Callable[[NDArray[np.int32], Any], list[Floats]]) -> list[Floats]:
-    """Add what ``of_leaf`` returns for each leaf's ratings, given each row's starts and the ratings' positions."""
-    starts = groups.starts[rows.start : rows.stop + 1]
-    begin, end = starts[0], starts[-1]
-    local = (starts - begin).astype(np.int32)
-    if groups.cuts is None:
-        return of_leaf(local, slice(begin, end))
-    leaves = len(groups.cuts) - 1
-    leaf = (np.searchsorted(groups.cuts, groups.others[begin:end], side="right") - 1).astype(np.uint16)
-    row = np.repeat(np.arange(len(local) - 1, dtype=np.int32), np.diff(local))
-    order = np.argsort(leaf, kind="stable")
-    ends = np.concatenate([[0], np.cumsum(np.bincount(leaf, minlength=leaves))])
-
-    def branch(low: int, high: int) -> list[Floats] | None:
-        if low >= leaves or ends[low] == ends[min(high, leaves)]:
-            return None
-        if high - low == 1:
-            chosen = order[ends[low] : ends[high]]
-            counts = np.bincount(row[chosen], minlength=len(local) - 1)
-            return of_leaf(np.concatenate([[0], np.cumsum(counts)]).astype(np.int32), begin + chosen)
-        middle = (low + high) // 2
-        left, right = branch(low, middle), branch(middle, high)
-        if left is None or right is None:
-            return left or right
-        for total, each in zip(left, right, strict=True):
-            total += each
-        return left
-
-    return branch(0, 1 << (leaves - 1).bit_length()) or of_leaf(local, slice(begin, end))
 
 
 def draw(sums: Sums, prior_means: Floats, precision: Floats, noises: Floats, normal: Floats, out: Drawn) -> None:

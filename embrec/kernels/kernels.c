@@ -30,37 +30,32 @@ int EXPORT(normals)(const uint64_t *key, int64_t count, float *out) {
     return 1;
 }
 
-INLINE void write_sums(const struct groups *groups, const struct explained *other, const struct sums *out, float *stack, int64_t width) {
+INLINE void write_sums(const struct groups *groups, const struct explained *other, const struct sums *out, float *sum, int64_t width) {
     int64_t tiles = tiles_size(width);
     for (int64_t row = groups->begin; row < groups->end; row++) {
         int64_t to = row - groups->begin;
-        sum_row(groups, other, row, stack, sum_size(width), width, sum_leaf);
-        unpack(stack, width, out->products + to * triangle(width), 1);
-        memcpy(out->moments + to * width, stack + tiles, width * sizeof *stack);
-        out->squares[to] = stack[tiles + width];
+        sum_row(groups, other, row, sum, width);
+        unpack(sum, width, out->products + to * triangle(width), 1);
+        memcpy(out->moments + to * width, sum + tiles, width * sizeof *sum);
+        out->squares[to] = sum[tiles + width];
     }
 }
 
 int EXPORT(sums)(const struct groups *groups, const struct explained *other, const struct sums *out) {
-    float *stack = numbers(stack_size(groups, sum_size(other->width)));
-    if (!stack) return 0;
-    BY_WIDTH(other->width, write_sums(groups, other, out, stack, WIDTH));
-    free(stack);
+    float *sum = numbers(sum_size(other->width));
+    if (!sum) return 0;
+    BY_WIDTH(other->width, write_sums(groups, other, out, sum, WIDTH));
+    free(sum);
     return 1;
 }
 
-INLINE void gather_rows(const struct groups *groups, const float *source, float *out, float *stack, int64_t width) {
-    for (int64_t row = groups->begin; row < groups->end; row++) {
-        sum_row(groups, source, row, stack, width, width, gather_leaf);
-        memcpy(out + (row - groups->begin) * width, stack, width * sizeof *stack);
-    }
+INLINE void gather_rows(const struct groups *groups, const float *source, float *out, int64_t width) {
+    for (int64_t row = groups->begin; row < groups->end; row++)
+        gather_row(groups, source, row, out + (row - groups->begin) * width, width);
 }
 
 int EXPORT(gather)(const struct groups *groups, const float *source, int64_t width, float *out) {
-    float *stack = numbers(stack_size(groups, width));
-    if (!stack) return 0;
-    BY_WIDTH(width, gather_rows(groups, source, out, stack, WIDTH));
-    free(stack);
+    BY_WIDTH(width, gather_rows(groups, source, out, WIDTH));
     return 1;
 }
 
@@ -74,7 +69,7 @@ INLINE void draw_all(struct batch *batch, int64_t rows, const struct sums *sums,
 
 int EXPORT(draw)(int64_t rows, int64_t width, const struct sums *sums, const struct drawing *drawing) {
     struct batch batch;
-    if (!make_batch(&batch, width, 0)) return 0;
+    if (!make_batch(&batch, width)) return 0;
     BY_WIDTH(width, draw_all(&batch, rows, sums, drawing, WIDTH));
     free_batch(&batch);
     return 1;
@@ -90,7 +85,7 @@ INLINE void draw_groups(struct batch *batch, const struct groups *groups, const 
 
 int EXPORT(draw_rows)(const struct groups *groups, const struct explained *other, const struct drawing *drawing) {
     struct batch batch;
-    if (!make_batch(&batch, other->width, stack_size(groups, sum_size(other->width)))) return 0;
+    if (!make_batch(&batch, other->width)) return 0;
     BY_WIDTH(other->width, draw_groups(&batch, groups, other, drawing, WIDTH));
     free_batch(&batch);
     return 1;
@@ -106,7 +101,7 @@ INLINE void ridge_all(struct batch *batch, int64_t rows, const struct sums *sums
 
 int EXPORT(ridge)(int64_t rows, int64_t width, const struct sums *sums, const struct ridge *ridge) {
     struct batch batch;
-    if (!make_batch(&batch, width, 0)) return 0;
+    if (!make_batch(&batch, width)) return 0;
     BY_WIDTH(width, ridge_all(&batch, rows, sums, ridge, WIDTH));
     free_batch(&batch);
     return 1;
@@ -122,7 +117,7 @@ INLINE void ridge_groups(struct batch *batch, const struct groups *groups, const
 
 int EXPORT(ridge_rows)(const struct groups *groups, const struct explained *other, const struct ridge *ridge) {
     struct batch batch;
-    if (!make_batch(&batch, other->width, stack_size(groups, sum_size(other->width)))) return 0;
+    if (!make_batch(&batch, other->width)) return 0;
     BY_WIDTH(other->width, ridge_groups(&batch, groups, other, ridge, WIDTH));
     free_batch(&batch);
     return 1;

@@ -10,12 +10,12 @@ struct batch {
     vec *factor;   /* A, then L with A = L L'; below it as one more row b, then L^-1 b */
     vec *inverses; /* of the factor's diagonal */
     vec *solution, *noise;
-    float *stack;
+    float *sum; /* of one row */
 };
 
-static int make_batch(struct batch *batch, int64_t width, int64_t stack) {
+static int make_batch(struct batch *batch, int64_t width) {
     int64_t packed = triangle(width), total = 2 * packed + 5 * width + 1;
-    float *room = numbers(total * LANES + stack);
+    float *room = numbers(total * LANES + sum_size(width));
     if (!room) return 0;
     memset(room, 0, total * LANES * sizeof *room);
     vec *next = (vec *)room;
@@ -26,7 +26,7 @@ static int make_batch(struct batch *batch, int64_t width, int64_t stack) {
     batch->solution = next, next += width;
     batch->noise = next, next += width;
     batch->squares = next, next += 1;
-    batch->stack = (float *)next;
+    batch->sum = (float *)next;
     return 1;
 }
 
@@ -153,12 +153,12 @@ INLINE void ridge_batch(struct batch *batch, const struct ridge *ridge, int64_t 
 /* Sum the ratings of count rows from number row on. */
 INLINE void sum_batch(struct batch *batch, const struct groups *groups, const struct explained *other, int64_t row, int64_t count, int64_t width) {
     float *products = (float *)batch->products, *moments = (float *)batch->moments, *squares = (float *)batch->squares;
-    int64_t size = sum_size(width), tiles = tiles_size(width);
+    int64_t tiles = tiles_size(width);
     for (int64_t u = 0; u < count; u++) {
-        sum_row(groups, other, row + u, batch->stack, size, width, sum_leaf);
-        unpack(batch->stack, width, products + u, LANES);
-        for (int64_t i = 0; i < width; i++) moments[i * LANES + u] = batch->stack[tiles + i];
-        squares[u] = batch->stack[tiles + width];
+        sum_row(groups, other, row + u, batch->sum, width);
+        unpack(batch->sum, width, products + u, LANES);
+        for (int64_t i = 0; i < width; i++) moments[i * LANES + u] = batch->sum[tiles + i];
+        squares[u] = batch->sum[tiles + width];
     }
 }
 

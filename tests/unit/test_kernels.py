@@ -30,24 +30,20 @@ each_implementation = pytest.mark.usefixtures("_each")
 
 @dataclass(frozen=True)
 class Case:
-    """The arguments of all kernels: rows with the given numbers of ratings, and so many leaves."""
+    """The arguments of all kernels: rows with the given numbers of ratings."""
 
     counts: tuple[int, ...]
     width: int = 16
-    leaves: int | None = None
     others: int = 40
 
     def __str__(self) -> str:
-        return f"{len(self.counts)} rows of {sum(self.counts)}, {self.width} wide, {self.leaves} leaves"
+        return f"{len(self.counts)} rows of {sum(self.counts)}, {self.width} wide"
 
     def arguments(self) -> dict[str, Any]:
         random = np.random.default_rng(len(self.counts) + self.width)
         rows, width = len(self.counts), self.width
         others = [np.sort(random.choice(self.others, count, replace=count > self.others)) for count in self.counts]
         root = random.standard_normal((width, width)) / 4
-        cuts = None if self.leaves is None else np.sort(random.integers(0, self.others + 1, self.leaves + 1))
-        if cuts is not None:
-            cuts[0], cuts[-1] = 0, self.others
 
         def some(*shape: int) -> NDArray[np.float32]:
             return random.standard_normal(shape).astype(np.float32)
@@ -57,7 +53,6 @@ class Case:
                 np.concatenate([[0], np.cumsum(self.counts)]).astype(np.int64),
                 np.concatenate([[], *others]).astype(np.int32),
                 some(sum(self.counts)),
-                None if cuts is None else cuts.astype(np.int32),
             ),
             "features": some(self.others, width),
             "offsets": some(self.others),
@@ -79,13 +74,10 @@ CASES = [
     Case((0, 3, 0)),
     Case(tuple(range(37))),
     Case((33, 64, 65, 31, 32, 200)),
-    Case(tuple(range(37)), leaves=1),
-    Case(tuple(range(37)), leaves=5),
-    Case((0, 200, 3, 1, 0), leaves=40),
-    Case((200, 7), leaves=300),
-    Case(tuple(range(20)), width=32, leaves=4),
+    Case((0, 60, 3, 1, 0)),
+    Case(tuple(range(20)), width=32),
     Case(tuple(range(5)), width=48),
-    Case((3, 70, 0), width=64, leaves=3),
+    Case((3, 70, 0), width=64),
 ]
 each_case = pytest.mark.parametrize("case", CASES, ids=str)
 
@@ -168,7 +160,7 @@ def test_ridge_regressions_are_those_of_double_precision(case: Case) -> None:
 def test_gathering_is_a_product_with_the_incidence_matrix(case: Case) -> None:
     arguments = case.arguments()
     groups = arguments["groups"]
-    bare = Groups(groups.starts, groups.others, cuts=groups.cuts)
+    bare = Groups(groups.starts, groups.others)
     gathered = kernels.gather(bare, arguments["features"], arguments["rows"])
     for row, x, _, _ in each_row(arguments):
         np.testing.assert_allclose(gathered[row], x.sum(axis=0), atol=1e-4)
@@ -201,53 +193,8 @@ def test_the_bits_of_a_row_do_not_depend_on_the_slice_or_on_fusing(case: Case) -
 
 
 @each_implementation
-def test_branches_that_are_summed_apart_add_up_to_the_same_bits() -> None:
-    case = Case((0, 200, 30, 1, 9, 40), leaves=11)
-    arguments = case.arguments()
-    groups, rows = arguments["groups"], arguments["rows"]
-    row = np.repeat(np.arange(len(groups)), np.diff(groups.starts))
-
-    def branch(low: int, high: int) -> list[NDArray[np.float32]]:
-        """Sum the ratings of the leaves from low to below high."""
-        cuts = groups.cuts[[min(leaf, case.leaves) for leaf in range(low, high + 1)]]
-        inside = (groups.others >= cuts[0]) & (groups.others < cuts[-1])
-        counts = np.bincount(row[inside], minlength=len(groups))
-        starts = np.concatenate([[0], np.cumsum(counts)])
-        part = Groups(starts, groups.others[inside], groups.values[inside], cuts)
-        sums = kernels.sums(part, *chosen(arguments, "features", "offsets", "weights"), rows)
-        return [*sums, kernels.gather(part, arguments["features"], rows)]
-
-    whole = branch(0, 16)
-    halves = [[left + right for left, right in zip(branch(0, 8), branch(8, 16), strict=True)]]
-    quarters = [[a + b for a, b in zip(branch(i, i + 4), branch(i + 4, i + 8), strict=True)] for i in (0, 8)]
-    halves.append([a + b for a, b in zip(*quarters, strict=True)])
-    for parts in halves:
-        for part, full in zip(parts, whole, strict=True):
-            np.testing.assert_array_equal(part, full)
-
-
-@each_implementation
-def test_the_order_of_a_sum_is_that_of_the_tree() -> None:
-    # One large number, and small ones that are lost beside it but not beside each other.
-    large = np.float32(2**24)
-    source = np.zeros((4, 16), np.float32)
-    source[:, 0] = [large, 1, 1, 1]
-    starts, others = np.array([0, 4]), np.arange(4, dtype=np.int32)
-
-    def total(*cuts: int) -> float:
-        groups = Groups(starts, others, cuts=np.array(cuts, np.int32) if cuts else None)
-        return float(kernels.gather(groups, source, slice(0, 1))[0, 0])
-
-    assert total() == large  # ((large + 1) + 1) + 1
-    assert total(0, 1, 2, 3, 4) == large + 2  # (large + 1) + (1 + 1)
-    assert total(0, 2, 4) == large + 2
-    assert total(0, 1, 4) == large + 4  # large + 3, rounded to even
-    assert total(0, 0, 1, 2, 4) == large + 4  # (nothing + large) + (1 + (1 + 1)), and not (large + 1) + 2
-
-
-@each_implementation
 def test_a_call_leaves_its_arguments_as_they_are() -> None:
-    arguments = Case((3, 20, 0), leaves=3).arguments()
+    arguments = Case((3, 20, 0)).arguments()
     before = {name: array.copy() for name, array in arguments.items() if isinstance(array, np.ndarray)}
     sums = kernels.sums(*chosen(arguments, *SUMS, "rows"))
     copies = [each.copy() for each in sums]
@@ -273,7 +220,7 @@ def test_numbers_that_are_not_finite_give_nan_in_their_row_alone() -> None:
 
 @each_implementation
 def test_threads_share_rows_out() -> None:
-    arguments = Case(tuple(range(200)), leaves=8).arguments()
+    arguments = Case(tuple(range(200))).arguments()
     whole = kernels.draw_rows(*chosen(arguments, *SUMS, *DRAW, "rows"))
 
     def draw(begin: int) -> kernels.Drawn:
@@ -390,7 +337,7 @@ def test_a_radius_and_an_angle_are_those_of_double_precision() -> None:
 
 
 def wrong(**changed: Any) -> dict[str, Any]:
-    return {**Case((3, 2), leaves=2).arguments(), **changed}
+    return {**Case((3, 2)).arguments(), **changed}
 
 
 @each_implementation
@@ -455,19 +402,14 @@ def test_other_wrong_calls_are_refused() -> None:
         ({"starts": [0, 5, 4]}, "starts must ascend"),
         ({"starts": []}, "starts must ascend"),
         ({"others": [0, 1, -2, 0]}, "negative index"),
-        ({"others": [1, 0, 2, 0]}, "must ascend where there are cuts"),
-        ({"cuts": [0, 2]}, "cuts must go from 0 to the number of the other side, at least 3"),
-        ({"cuts": [1, 3]}, "cuts must go from 0"),
-        ({"cuts": [0, 2, 1, 3]}, "ascending numbers"),
-        ({"cuts": [0]}, "ascending numbers"),
     ],
     ids=str,
 )
 def test_wrong_groups_are_refused(changed: dict[str, list[int]], message: str) -> None:
-    given = {"starts": [0, 3, 4], "others": [0, 1, 2, 0], "cuts": [0, 1, 3], **changed}
+    given = {"starts": [0, 3, 4], "others": [0, 1, 2, 0], **changed}
     starts = np.array(given["starts"], np.int64)
     with pytest.raises(ArgumentError, match=message):
-        Groups(starts, np.array(given["others"], np.int32), cuts=np.array(given["cuts"], np.int32))
+        Groups(starts, np.array(given["others"], np.int32))
 
 
 def test_the_name_says_what_is_in_use(monkeypatch: pytest.MonkeyPatch) -> None:
