@@ -137,7 +137,7 @@ def test_the_compressed_mean_is_the_mean(every: int) -> None:
             side.add(vectors)
         if number % every == 0:
             compress(sides, 40)
-    users, movies = compress(sides, 40)
+    users, movies = compressed(sides, 40)
     expected = np.mean([u @ m.T for u, m in draws], axis=0)
     assert np.allclose(users @ movies.T / 60, expected, atol=1e-4)
     assert np.allclose(np.linalg.norm(users, axis=0), np.linalg.norm(movies, axis=0), rtol=1e-3)
@@ -148,19 +148,24 @@ def test_columns_of_rounding_noise_are_dropped_and_missing_ones_are_zero() -> No
     for _ in range(2):
         sides[0].add(np.ones((3, 2), np.float32))
         sides[1].add(np.ones((4, 2), np.float32))
-    users, movies = compress(sides, 10)
+    users, movies = compressed(sides, 10)
     assert (users.shape, movies.shape) == ((3, 10), (4, 10))
     assert not users[:, 1:].any()
     assert np.allclose(users @ movies.T, 4)
 
 
-def compress(sides: list[Columns], rank: int) -> list[np.ndarray]:
-    """Compress columns, and return them with zeros for missing ones."""
+def compress(sides: list[Columns], rank: int) -> None:
     rights = average.compressing(*(total([side.gram()])[0] for side in sides), rank)
-    found = []
     for side, right in zip(sides, rights, strict=True):
         side.turn(right)
-        found.append(np.pad(side.values(), ((0, 0), (0, rank - right.shape[1]))))
+
+
+def compressed(sides: list[Columns], rank: int) -> list[np.ndarray]:
+    """Compress columns, and return them with zeros for missing ones."""
+    compress(sides, rank)
+    found = [np.zeros((side.share.rows.stop, rank), np.float32) for side in sides]
+    for side, into in zip(sides, found, strict=True):
+        side.move(np.float32(1), into)
     return found
 
 

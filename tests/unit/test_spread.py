@@ -14,7 +14,7 @@ from embrec.models.als import model as als
 from embrec.models.base import FittedModel, Ratings
 from embrec.models.bayesian import gibbs
 from embrec.models.bayesian.noise import Scales, draw_weight
-from embrec.models.bayesian.spreads import Spread, moment, wide_movies, wide_users
+from embrec.models.bayesian.spreads import Spread, moment, wide_movies, wide_users, wide_users_without_biases
 from embrec.models.shards.tree import equal, total
 
 OPTIONS = gibbs.Options(dimensions=16, draws=40)
@@ -138,7 +138,7 @@ def test_the_variance_of_draws_is_added_to_the_noises() -> None:
 
     def moments(*sides: np.ndarray) -> list[np.ndarray]:
         made = zip(shares, wide, sides, counts, strict=True)
-        return [total([moment(share, widen(side), count)])[0] / 24 for share, widen, side, count in made]
+        return [total([moment(share, widen, side, count)])[0] / 24 for share, widen, side, count in made]
 
     draws = [
         (random.normal(size=(6, 3)).astype(np.float32), random.normal(size=(4, 3)).astype(np.float32))
@@ -149,12 +149,14 @@ def test_the_variance_of_draws_is_added_to_the_noises() -> None:
         of_users, of_movies = moments(users, movies)
         of_users_alone, of_variance = moments(users, varying)
         of_users_alone[-2] = of_users_alone[:, -2] = 0
-        spreads[0].add(np.full(6, 0.49), (wide_users(users), of_movies), (wide_users(users, False), of_variance))
-        spreads[1].add(np.full(4, 0.49), (wide_movies(movies), of_users), (wide_movies(varying), of_users_alone))
+        spreads[0].add(
+            np.full(6, 0.49), (wide_users, users, of_movies), (wide_users_without_biases, users, of_variance)
+        )
+        spreads[1].add(np.full(4, 0.49), (wide_movies, movies, of_users), (wide_movies, varying, of_users_alone))
     none = [np.zeros((6, 3), np.float32), np.zeros((4, 3), np.float32)]  # the posterior mean is zero
     of_mean = moments(*none)
     variances = [
-        spread.variances(2000, (widen(side), other))
+        spread.variances(2000, (widen, side, other))
         for spread, widen, side, other in zip(spreads, wide, none, of_mean[::-1], strict=True)
     ]
     predicted = np.array([u[:, :2] @ m[:, :2].T + u[:, 2:] + m[:, 2] for u, m in draws])

@@ -18,32 +18,34 @@ class Columns:
     """
 
     def __init__(self, share: Share) -> None:
-        self._share = share
+        self.share = share
         self._pieces: list[list[Floats]] = [[] for _ in share.spans]
 
     def add(self, vectors: Floats) -> None:
         """Add a draw's columns, float32 of shape (rows, width)."""
-        for pieces, rows in zip(self._pieces, self._share.spans, strict=True):
+        for pieces, rows in zip(self._pieces, self.share.spans, strict=True):
             pieces.append(vectors[rows].copy())
 
     def gram(self) -> list[Branch]:
         """Return the columns' inner products, float64."""
 
         def terms(leaf: int, rows: slice) -> Terms:
-            columns = self._joined(leaf - self._share.leaves.start).astype(np.float64)
+            columns = self._joined(leaf - self.share.leaves.start).astype(np.float64)
             return (columns.T @ columns,)
 
-        return self._share.sums(terms)
+        return self.share.sums(terms)
 
     def turn(self, right: Floats) -> None:
         """Multiply the columns by a matrix, float32 of shape (columns, new columns)."""
         for place in range(len(self._pieces)):
             self._pieces[place] = [self._joined(place) @ right]
 
-    def values(self) -> Floats:
-        """Return all columns, float32 of shape (rows, columns)."""
-        pieces = [self._joined(place) for place in range(len(self._pieces))]
-        return np.concatenate(pieces) if pieces else np.empty((0, 0), np.float32)
+    def move(self, scale: np.float32, into: Floats) -> None:
+        """Move the columns, times a scale, into the first ones of an array, float32 of shape (rows, any)."""
+        for place, rows in enumerate(self.share.spans):
+            found = self._joined(place)
+            np.multiply(found, scale, out=into[rows, : found.shape[1]])
+            self._pieces[place] = []
 
     def _joined(self, place: int) -> Floats:
         pieces = self._pieces[place]

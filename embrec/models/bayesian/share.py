@@ -16,7 +16,15 @@ from embrec.models.bayesian.columns import Columns
 from embrec.models.bayesian.keys import Stage
 from embrec.models.bayesian.movies import Movies
 from embrec.models.bayesian.side import Floats
-from embrec.models.bayesian.spreads import Averaging, Moment, Spread, moment, wide_movies, wide_users
+from embrec.models.bayesian.spreads import (
+    Averaging,
+    Moment,
+    Spread,
+    moment,
+    wide_movies,
+    wide_users,
+    wide_users_without_biases,
+)
 from embrec.models.bayesian.users import Users
 from embrec.models.shards.incidence import Incidence
 from embrec.models.shards.layout import Layout, Rated
@@ -88,9 +96,9 @@ class Worker:
         """Return the moments of the last draw: of users, of movies, and of movies less their expectation."""
         users, movies = self.users, self.movies
         return [
-            moment(users.share, wide_users(users.vectors), users.counts),
-            moment(movies.share, wide_movies(movies.expected), movies.counts),
-            moment(movies.share, wide_movies(movies.vectors - movies.expected), movies.counts),
+            moment(users.share, wide_users, users.vectors, users.counts),
+            moment(movies.share, wide_movies, movies.expected, movies.counts),
+            moment(movies.share, wide_movies, movies.vectors - movies.expected, movies.counts),
         ]
 
     def average(self, draw: Averaging) -> None:
@@ -104,13 +112,13 @@ class Worker:
         of_users, of_movies = self._spreads
         of_users.add(
             draw.noise_of_movies * users.scales.expected_squares,
-            (wide_users(users.vectors), draw.of_movies),
-            (wide_users(users.vectors, with_biases=False), draw.of_variance),
+            (wide_users, users.vectors, draw.of_movies),
+            (wide_users_without_biases, users.vectors, draw.of_variance),
         )
         of_movies.add(
             draw.noise_of_users * movies.scales.expected_squares,
-            (wide_movies(movies.expected), draw.of_users),
-            (wide_movies(movies.vectors - movies.expected), without),
+            (wide_movies, movies.expected, draw.of_users),
+            (wide_movies, movies.vectors - movies.expected, without),
         )
 
     def errors(self, draws: int, *expected: Floats) -> list[Branch]:
@@ -158,25 +166,25 @@ class Worker:
         self._means = []
         for columns, biases in zip(self._columns, self._biases, strict=True):
             mean = np.zeros((len(biases), rank + 1), np.float32)
-            found = columns.values()
-            mean[:, : found.shape[1]] = found * scale
+            columns.move(scale, mean)
             mean[:, -1] = biases / draws
             self._means.append(mean)
         users, movies = self._means
         return [
-            moment(self.users.share, wide_users(users), self.users.counts),
-            moment(self.movies.share, wide_movies(movies), self.movies.counts),
+            moment(self.users.share, wide_users, users, self.users.counts),
+            moment(self.movies.share, wide_movies, movies, self.movies.counts),
         ]
 
     def variances(self, draws: int, of_users: Moment, of_movies: Moment) -> list[Branch]:
         """Keep each row's variance, and return the sum of the users', each times its number of ratings."""
         users, movies = self._means
         self._variances = [
-            self._spreads[0].variances(draws, (wide_users(users), of_movies)),
-            self._spreads[1].variances(draws, (wide_movies(movies), of_users)),
+            self._spreads[0].variances(draws, (wide_users, users, of_movies)),
+            self._spreads[1].variances(draws, (wide_movies, movies, of_users)),
         ]
         return self.users.share.sums(lambda leaf, rows: (self.users.counts[rows] @ self._variances[0][rows],))
 
     def results(self, overall: float) -> list[Floats]:
-        """Return the rows of users and of movies, and the roots of their variances over the overall deviation."""
-        return [*self._means, *(np.sqrt(each / overall) for each in self._variances)]
+        """Hand over the rows of users and of movies, and the roots of their variances over the overall deviation."""
+        means, self._means = self._means, []
+        return [*means, *(np.sqrt(each / overall) for each in self._variances)]

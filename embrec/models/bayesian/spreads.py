@@ -9,22 +9,29 @@ A mean of squared predictions is a quadratic form of a row's own vector, whose m
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from embrec.models.shards.tree import Branch, Share
+from embrec.models.shards.tree import Branch, Share, Terms
 
 Floats = NDArray[np.float32]
 Moment = NDArray[np.float64]
+# One of the functions that widen rows. A shard's rows are widened at a time: all users' would need gigabytes.
+Widen = Callable[[Floats], Floats]
 
 
-def wide_users(vectors: Floats, with_biases: bool = True) -> Floats:
+def wide_users(vectors: Floats) -> Floats:
     """Return users' rows whose products with :func:`wide_movies` are predictions; the bias is the last column."""
-    wide = np.insert(vectors, vectors.shape[1], 1.0, axis=1)
-    if not with_biases:
-        wide[:, -2] = 0.0
+    return np.insert(vectors, vectors.shape[1], 1.0, axis=1)
+
+
+def wide_users_without_biases(vectors: Floats) -> Floats:
+    """Return the same with biases of zero."""
+    wide = wide_users(vectors)
+    wide[:, -2] = 0.0
     return wide
 
 
@@ -33,10 +40,15 @@ def wide_movies(vectors: Floats) -> Floats:
     return np.insert(vectors, -1, 1.0, axis=1)
 
 
-def moment(share: Share, wide: Floats, counts: NDArray[np.int64]) -> list[Branch]:
-    """Return the sums of the rows' outer products, each times the row's number of ratings."""
-    weighted = wide * counts.astype(np.float32)[:, np.newaxis]
-    return share.sums(lambda leaf, rows: ((weighted[rows].T @ wide[rows]).astype(np.float64),))
+def moment(share: Share, widen: Widen, vectors: Floats, counts: NDArray[np.int64]) -> list[Branch]:
+    """Return the sums of the widened rows' outer products, each times the row's number of ratings."""
+
+    def terms(leaf: int, rows: slice) -> Terms:
+        wide = widen(vectors[rows])
+        weighted = wide * counts[rows].astype(np.float32)[:, np.newaxis]
+        return ((weighted.T @ wide).astype(np.float64),)
+
+    return share.sums(terms)
 
 
 class Averaging(NamedTuple):
@@ -70,27 +82,31 @@ class Spread:
         self._noise, self._squares = np.zeros(count), np.zeros(count)
 
     def add(
-        self, noise: NDArray[np.float64], predicting: tuple[Floats, Moment], varying: tuple[Floats, Moment]
+        self,
+        noise: NDArray[np.float64],
+        predicting: tuple[Widen, Floats, Moment],
+        varying: tuple[Widen, Floats, Moment],
     ) -> None:
         """Add a posterior draw.
 
         Args:
             noise: Variance of the noise of each row's ratings, float64 of shape (rows,).
-            predicting: The rows, and the other side's moment, of the draw's predictions.
+            predicting: What widens the rows, the rows, and the other side's moment, of the draw's predictions.
             varying: The same of the predictions' variance within the draw, which is that of the movies.
         """
         self._noise += noise + self._mean_squares(*varying)
         self._squares += self._mean_squares(*predicting)
 
-    def variances(self, draws: int, predicting: tuple[Floats, Moment]) -> NDArray[np.float64]:
-        """Return each row's variance, given the rows and the other side's moment of the posterior mean."""
+    def variances(self, draws: int, predicting: tuple[Widen, Floats, Moment]) -> NDArray[np.float64]:
+        """Return each row's variance; ``predicting`` is as in :meth:`add`, of the posterior mean."""
         # Bessel's correction, because few draws vary less around their own mean than around the true one; plus the
         # variance of that mean.
         few = (draws + 1) / max(draws - 1, 1)
         return self._noise / draws + few * np.maximum(self._squares / draws - self._mean_squares(*predicting), 0)
 
-    def _mean_squares(self, wide: Floats, moment: Moment) -> NDArray[np.float64]:
-        narrow, found = moment.astype(np.float32), np.empty(len(wide))
+    def _mean_squares(self, widen: Widen, vectors: Floats, moment: Moment) -> NDArray[np.float64]:
+        narrow, found = moment.astype(np.float32), np.empty(len(vectors))
         for rows in self._share.spans:
-            found[rows] = np.einsum("nd,nd->n", wide[rows] @ narrow, wide[rows])
+            wide = widen(vectors[rows])
+            found[rows] = np.einsum("nd,nd->n", wide @ narrow, wide)
         return found
