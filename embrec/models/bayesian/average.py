@@ -64,6 +64,8 @@ class PosteriorMean:
     def __init__(self, engine: Threads, rank: int, rating_count: int) -> None:
         self._engine, self._rank, self._rating_count = engine, rank, rating_count
         self._columns, self.draws = 0, 0
+        # The workers' Gram matrices of columns that are to be compressed.
+        self._grams: list[Any] = []
 
     def add(self, noise: float, scales: tuple[float, float], width: int) -> None:
         """Add the workers' last draw.
@@ -81,13 +83,23 @@ class PosteriorMean:
         self.draws += 1
         self._columns += width
         if self._columns + width > _MOST * self._rank:
-            self._compress(int(_KEPT * self._rank))
+            self._grams = engine.all("grams")
 
-    def _compress(self, rank: int) -> None:
+    def compress(self) -> None:
+        """Compress the columns if there are many.
+
+        The calling thread finds the singular vectors. Call it before the next draw is added, while the workers have
+        something else to do, or they would wait.
+        """
+        if self._grams:
+            self._turn(int(_KEPT * self._rank))
+
+    def _turn(self, rank: int) -> None:
         engine = self._engine
-        users, movies = (total(each)[0] for each in zip(*engine.get(engine.all("grams")), strict=True))
+        users, movies = (total(each)[0] for each in zip(*engine.get(self._grams), strict=True))
         rights = compressing(users, movies, rank)
         engine.get(engine.all("compress", *rights))
+        self._grams = []
         self._columns = rights[0].shape[1]
 
     def result(self) -> list[NDArray[Any]]:
@@ -96,7 +108,9 @@ class PosteriorMean:
         A user's deviation times a movie's is the standard deviation of the rating around its prediction.
         """
         engine, draws = self._engine, self.draws
-        self._compress(self._rank)
+        self.compress()
+        self._grams = engine.all("grams")
+        self._turn(self._rank)
         count = self._rating_count
         found = engine.get(engine.all("finish", draws, self._rank))
         moments = [total(each)[0] / count for each in zip(*found, strict=True)]

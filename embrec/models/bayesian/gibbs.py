@@ -143,6 +143,7 @@ class GibbsSampler:
         arrays = [each for kind in zip(*self._explaining, strict=True) for each in kind]
         prior = self._prior(self._users)
         found = engine.all("users.draw", self._sweep, prior, *arrays, *link.slices)
+        self._average.compress()  # while the workers draw
         weight = self._weight(found, random)
         made = engine.all("users.draw_scales_and_sum", self._sweep, weight, returns=1 + engine.workers)
         self._movie_sums = [parts[1:] for parts in made]
