@@ -77,9 +77,11 @@
 \ir functions/folded_text.sql
 \ir functions/named_text.sql
 \ir functions/length_bucket.sql
+\ir functions/pair_bits.sql
 \ir functions/index_titles.sql
 \ir functions/titles_changed.sql
 \ir functions/title_query.sql
+\ir functions/in_buckets.sql
 \ir functions/find_movies.sql
 \ir functions/solved_by_users.sql
 \ir functions/solved_movie_preference.sql

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 from pgvector.sqlalchemy import VECTOR
-from sqlalchemy.dialects.postgresql import ARRAY, ENUM, JSONB, REAL, REGCLASS, TSVECTOR
+from sqlalchemy.dialects.postgresql import ARRAY, BIT, ENUM, JSONB, REAL, REGCLASS, TSVECTOR
 
 SCHEMA = "embrec"
 metadata = sa.MetaData(
@@ -84,6 +84,7 @@ movie_titles = sa.Table(
     sa.Column("length", sa.Integer, nullable=False),
     sa.Column("folded", sa.Text, nullable=False),
     sa.Column("named", sa.Text, nullable=False),
+    sa.Column("pair_bits", BIT(128), nullable=False),
     sa.Column("keys", TSVECTOR, nullable=False),
     sa.Index("movie_titles_folded_idx", "folded", postgresql_using="hash"),
     sa.Index("movie_titles_keys_idx", "keys", postgresql_using="gin"),

@@ -7,7 +7,7 @@ Revises: 0014
 import sqlalchemy as sa
 from alembic import op
 from pgvector.sqlalchemy import VECTOR
-from sqlalchemy.dialects.postgresql import REAL, TSVECTOR
+from sqlalchemy.dialects.postgresql import BIT, REAL, TSVECTOR
 
 from embrec.db.resources import executable, statement, uninstall
 
@@ -303,6 +303,7 @@ def _create_movie_titles() -> None:
         sa.Column("length", sa.Integer, nullable=False),
         sa.Column("folded", sa.Text, nullable=False),
         sa.Column("named", sa.Text, nullable=False),
+        sa.Column("pair_bits", BIT(128), nullable=False),
         sa.Column("keys", TSVECTOR, nullable=False),
         sa.PrimaryKeyConstraint("movie_index", name="movie_titles_pkey"),
         schema="embrec",

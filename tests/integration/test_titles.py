@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 import random
+from collections.abc import Callable
 
 import pytest
 import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sqlalchemy.dialects.postgresql import ARRAY
 
 from embrec.serving.search import find_movies, suggest_movies
 
@@ -33,6 +36,7 @@ TITLES = [
     "Star " * 12,
     *(f"Film {number} of the {'long ' * (number % 7)}night" for number in range(60)),
 ]
+TEXTS = ARRAY(sa.Text)
 FOLDED = r"regexp_replace(lower(normalize({}, NFKD)), '[\u0300-\u036f]', '', 'g')"
 # All titles with each of the words, read one by one.
 READ = rf"""
@@ -109,6 +113,56 @@ def test_a_slip_suggests_the_title(titled: sa.Engine, query: str, expected: str 
 def test_titles_alike_in_one_word_come_where_too_few_are_in_two(titled: sa.Engine) -> None:
     found = suggest_movies(titled, "Star Trrek", 2)["title"].tolist()
     assert found == ["Star Trek: First Contact (1996)", "Star Wars (1977)"]
+
+
+def test_one_much_alike_in_two_words_comes_alone(titled: sa.Engine) -> None:
+    """Star Trek resembles one word of the query, as Star Wars does, which is much alike."""
+    assert suggest_movies(titled, "Star Wras", 3)["title"].tolist() == ["Star Wars (1977)"]
+
+
+def test_a_first_load_of_many_titles_builds_the_index_anew(
+    engine: sa.Engine, login: Callable[[str], sa.Engine]
+) -> None:
+    definition = "SELECT pg_get_indexdef('embrec.movie_titles_keys_idx'\\:\\:regclass)"
+    oid = "SELECT 'embrec.movie_titles_keys_idx'\\:\\:regclass\\:\\:oid"
+    before, first = read(engine, definition), read(engine, oid)
+    with login("loader").begin() as connection:
+        insert = "INSERT INTO embrec.movies (movie_index, movie_id, title) SELECT i, 'm' || i, 'Film ' || i"
+        connection.execute(sa.text(f"{insert} FROM generate_series(0, 9999) AS i"))
+        connection.execute(sa.text(f"{insert} FROM generate_series(10000, 20000) AS i"))
+    assert read(engine, definition) == before
+    assert read(engine, oid) != first
+    with engine.begin() as connection:
+        connection.execute(sa.text("SET LOCAL enable_seqscan = off"))
+        found = find_movies(connection, "Film 7777", 1)["movie_id"].tolist()
+        assert found == ["m7777"]
+        assert find_movies(connection, "Film 17777", 1)["movie_id"].tolist() == ["m17777"]
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.text(st.sampled_from("abestrwk \N{LATIN SMALL LETTER E WITH ACUTE}東"), min_size=1, max_size=12),
+    st.text(st.sampled_from("abestrwk \N{LATIN SMALL LETTER E WITH ACUTE}東"), min_size=1, max_size=12),
+)
+def test_the_bits_of_pairs_bound_those_in_common(shared_engine: sa.Engine, first: str, second: str) -> None:
+    ours, theirs = ({a + b for a, b in itertools.pairwise(f" {text} ")} for text in (first, second))
+    bits = "embrec.pair_bits(:{})"
+    bound = f"bit_count({bits.format('a')} & {bits.format('b')}) + cardinality(:a) - bit_count({bits.format('a')})"
+    with shared_engine.connect() as connection:
+        statement = sa.text(f"SELECT {bound}").bindparams(
+            sa.bindparam("a", type_=TEXTS), sa.bindparam("b", type_=TEXTS)
+        )
+        found = connection.scalar(statement, {"a": sorted(ours), "b": sorted(theirs)})
+    assert found >= len(ours & theirs)
+
+
+def test_a_movie_is_named_by_its_id_or_else_its_title_in_any_case(engine: sa.Engine) -> None:
+    with engine.begin() as connection:
+        insert = "INSERT INTO embrec.movies (movie_index, movie_id, title) VALUES"
+        connection.execute(sa.text(f"{insert} (0, 'a', 'Élan'), (1, 'b', 'Elan'), (2, 'elan', 'B'), (3, 'c', NULL)"))
+    named = "SELECT embrec.movie_named(:name)"
+    expected = {"ÉLAN": "a", "ELAN": "b", "elan": "elan", "b": "b", "B": "elan", "none": None}
+    assert {name: read(engine, named, name=name)[0] for name in expected} == expected
 
 
 def keys(engine: sa.Engine) -> list[tuple[int, str]]:
