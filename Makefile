@@ -9,13 +9,17 @@ BIN := $(VENV)/bin
 demo: $(VENV)/.demo
 	$(BIN)/embrec demo
 
-# The whole test suite, by two processes, each on a PostgreSQL of its own.
+# By two processes, each on a PostgreSQL of its own. In their own order the files of unit tests are the last, and those are
+# short. By default the files with few tests would be, some of which take a minute, and one process would end long before.
+PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+
+# The whole test suite.
 test: $(VENV)/.test
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(PYTEST)
 
 # The quick tests, in about a minute: without a server, a browser or a download, and none that takes over five seconds.
 quick: $(VENV)/.test
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not (slow or server or browser or docker or ray or movielens)"
+	$(PYTEST) -m "not (slow or server or browser or docker or ray or movielens)"
 
 # Sixteen clients at once while runs come and go, every answer checked; ten minutes.
 soak: $(VENV)/.test

@@ -10,11 +10,13 @@ import gc
 import itertools
 import os
 import signal
+import sys
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import absl.logging
 import pytest
 import sqlalchemy as sa
 from psycopg.conninfo import make_conninfo
@@ -53,6 +55,8 @@ def pytest_configure() -> None:
     for number, handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
         if signal.getsignal(number) == signal.SIG_IGN:
             signal.signal(number, handler)
+    # Keras imports absl, whose handler has pytest's own file for a stream, and closes it when uvicorn sets up its log.
+    absl.logging.get_absl_handler().python_handler.stream = sys.__stderr__
 
 
 @pytest.fixture(autouse=True)

@@ -21,7 +21,7 @@ from embrec.training import train
 MODELS = {
     "two-part": {"draws": 20, "dimensions": 16},
     "matrix-factorization": {"dimensions": 7},
-    "outer-product": {"epochs": 3},
+    "outer-product": {"epochs": 3, "hidden_units": 20},
 }
 HORROR = {f"horror {number}": 1 for number in range(8)}
 

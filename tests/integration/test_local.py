@@ -11,7 +11,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -120,15 +119,15 @@ def test_an_old_pid_that_another_process_has_now_is_no_obstacle(home: Path) -> N
     server = LocalServer(home)
     server.start()
     process = postmaster(server)
+    children = process.children(recursive=True)
     process.kill()
-    process.wait()
+    assert psutil.wait_procs([process, *children], timeout=60)[1] == []
     file = server.data / "postmaster.pid"
     lines = file.read_text().splitlines()
     # A live process that is no server of ours, under the number that the killed one had.
     account = server_account.service_account(server.data)
     bystander = subprocess.Popen(["sleep", "60"], **server_account.run_as(account))
     try:
-        time.sleep(0.5)  # until the killed server's own children end
         file.write_text("\n".join([str(bystander.pid), *lines[1:]]) + "\n")
         assert answers(server.start())
         assert bystander.poll() is None

@@ -44,7 +44,7 @@ class TestMatrixFactorization(ModelTests):
 
 class TestOuterProduct(ModelTests):
     model = "outer-product"
-    options: ClassVar = {"epochs": 2}
+    options: ClassVar = {"epochs": 2, "hidden_units": 20}
 
 
 class TestBiased(ModelTests):

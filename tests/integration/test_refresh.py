@@ -296,7 +296,7 @@ def test_a_refresh_names_the_movies_that_it_has_no_vectors_for(engine: sa.Engine
         ("two-part", {"draws": 0}),
         ("two-part", {"draws": 2, "dimensions": 8}),
         ("two-part", {"draws": 2}),
-        ("outer-product", {"epochs": 1}),
+        ("outer-product", {"epochs": 1, "hidden_units": 20}),
     ],
 )
 def test_a_refresh_takes_parts_of_any_length(engine: sa.Engine, model: str, options: dict[str, int]) -> None:

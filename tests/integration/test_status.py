@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,6 +11,7 @@ import numpy as np
 import pytest
 import sqlalchemy as sa
 from data import FAKE_RUN, load_frame, rating_frame, stored_run, two_part_run
+from faulting import wait_for
 
 import embrec
 from embrec.data import ratings
@@ -113,9 +113,7 @@ def test_a_training_shows_how_far_it_is_until_it_is_lost(engine: sa.Engine, monk
     run = records.start(engine, FAKE_RUN)
     with records.heartbeats(engine, run) as tell:
         tell(0.25)
-        deadline = time.monotonic() + 10
-        while not read_status(engine).runs[0]["progress"] and time.monotonic() < deadline:
-            time.sleep(0.05)
+        wait_for(lambda: bool(read_status(engine).runs[0]["progress"]))
     status = read_status(engine)
     assert (status.runs[0]["state"], status.runs[0]["progress"], status.state["trainings"]) == ("training", 0.25, 1)
     execute(engine, "UPDATE embrec.model_runs SET heartbeat_at = now() - interval '3 minutes'")

@@ -24,7 +24,7 @@ MODELS = [
     ("two-part", {"draws": 2}),
     ("two-part", {"draws": 0}),
     ("matrix-factorization", {}),
-    ("outer-product", {"epochs": 1}),
+    ("outer-product", {"epochs": 1, "hidden_units": 20}),
 ]
 COLUMNS = ["user_id", "movie_id", "rating"]
 

@@ -78,7 +78,7 @@ def _pgbouncer(server_url: str, directory: Path) -> Iterator[tuple[str, int]]:
         command[1:1] = ["-u", owner]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while time.monotonic() < deadline and process.poll() is None:
             with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
                 break

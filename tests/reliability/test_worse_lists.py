@@ -75,7 +75,11 @@ def test_one_absurd_rating_does_not_spoil_everybodys_lists(engine: sa.Engine, of
 
 @pytest.mark.parametrize(
     ("model", "options"),
-    [("two-part", OPTIONS), ("matrix-factorization", {"dimensions": 5}), ("outer-product", {"epochs": 1})],
+    [
+        ("two-part", OPTIONS),
+        ("matrix-factorization", {"dimensions": 5}),
+        ("outer-product", {"epochs": 1, "hidden_units": 20}),
+    ],
 )
 def test_a_fitted_model_and_its_stored_run_have_the_same_lists(
     engine: sa.Engine, model: str, options: dict[str, float]
