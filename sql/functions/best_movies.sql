@@ -85,37 +85,53 @@ BEGIN
         ELSE
             lowest := CASE WHEN bound > 0 THEN greatest(bound, above / 4) ELSE bound END;
         END IF;
-        SELECT array_agg(t.movie_index), array_agg(t.lack), CASE WHEN count(*) >= wanted THEN max(t.lack) ELSE 'Infinity' END
-        INTO found, lacks, enough
-        FROM (
-            SELECT u.movie_index, u.lack
+        -- In order of lack, so that what is left is asked of the best first. Two statements, because the tables of filters
+        -- take longer to open than such a block to compare.
+        IF filtered THEN
+            SELECT array_agg(t.movie_index), array_agg(t.lack), CASE WHEN count(*) >= wanted THEN max(t.lack) ELSE 'Infinity' END
+            INTO found, lacks, enough
             FROM (
-                SELECT f.movie_index, f.lack, true AS passed FROM unnest(found, lacks) AS f (movie_index, lack)
-                UNION ALL
-                SELECT c.movie_index, c.lack, NOT filtered
+                SELECT u.movie_index, u.lack
                 FROM (
-                    SELECT e.movie_index, (e.embedding <#> user_vector) - coalesce(e.bias, 0) AS lack
-                    FROM embrec.movie_ranking AS e
-                    WHERE e.model_run_id = best_movies.model_run_id AND e.length < above AND e.length >= lowest
-                        AND (asked_bits IS NULL OR e.genre_bits & asked_bits <> 0)
-                        AND (released_from IS NULL OR e.release_year >= released_from)
-                        AND (released_to IS NULL OR e.release_year <= released_to)
+                    SELECT f.movie_index, f.lack, true AS passed FROM unnest(found, lacks) AS f (movie_index, lack)
+                    UNION ALL
+                    SELECT c.movie_index, c.lack, false
+                    FROM embrec.ranking_block(
+                        best_movies.model_run_id, user_vector, above, lowest, asked_bits, released_from, released_to
+                    ) AS c
+                    WHERE c.lack <= enough
+                    ORDER BY lack
                     OFFSET 0
-                ) AS c
-                WHERE c.lack <= enough
-                ORDER BY lack
-                OFFSET 0
-            ) AS u -- in order, so that the rest is asked of the best first
-            WHERE u.movie_index NOT IN (SELECT unnest(excluded))
-                AND (u.passed OR EXISTS (
-                    SELECT
-                    FROM embrec.movies_within(genres, without_genres, released_from, released_to, min_ratings) AS w
-                    WHERE w.movie_index = u.movie_index
+                ) AS u
+                WHERE u.movie_index NOT IN (SELECT unnest(excluded))
+                    AND (u.passed OR EXISTS (
+                        SELECT
+                        FROM embrec.movies_within(genres, without_genres, released_from, released_to, min_ratings) AS w
+                        WHERE w.movie_index = u.movie_index
+                        OFFSET 0
+                    ))
+                ORDER BY u.lack
+                FETCH FIRST wanted ROWS WITH TIES
+            ) AS t;
+        ELSE
+            SELECT array_agg(t.movie_index), array_agg(t.lack), CASE WHEN count(*) >= wanted THEN max(t.lack) ELSE 'Infinity' END
+            INTO found, lacks, enough
+            FROM (
+                SELECT u.movie_index, u.lack
+                FROM (
+                    SELECT f.movie_index, f.lack FROM unnest(found, lacks) AS f (movie_index, lack)
+                    UNION ALL
+                    SELECT c.movie_index, c.lack
+                    FROM embrec.ranking_block(best_movies.model_run_id, user_vector, above, lowest) AS c
+                    WHERE c.lack <= enough
+                    ORDER BY lack
                     OFFSET 0
-                ))
-            ORDER BY u.lack
-            FETCH FIRST wanted ROWS WITH TIES
-        ) AS t;
+                ) AS u
+                WHERE u.movie_index NOT IN (SELECT unnest(excluded))
+                ORDER BY u.lack
+                FETCH FIRST wanted ROWS WITH TIES
+            ) AS t;
+        END IF;
         above := lowest;
     END LOOP;
     RETURN QUERY

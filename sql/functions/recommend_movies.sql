@@ -14,21 +14,26 @@ CREATE OR REPLACE FUNCTION embrec.recommend_movies(
     diversity double precision DEFAULT 0
 )
 RETURNS SETOF embrec.recommended_movie
-LANGUAGE sql STABLE
-BEGIN ATOMIC
+LANGUAGE plpgsql STABLE
+SET search_path FROM CURRENT
+SET plan_cache_mode = force_generic_plan
+AS $$
+#variable_conflict use_column
+DECLARE
+    own record;
+BEGIN
+    SELECT min(r.user_index) AS user_index, array_agg(r.movie_index) AS movies, array_agg(r.rating) AS ratings
+    INTO own
+    FROM embrec.ratings AS r
+    WHERE r.user_index = (SELECT u.user_index FROM embrec.users AS u WHERE u.user_id = recommend_movies.user_id);
+    RETURN QUERY
     SELECT ranked.*
-    FROM (
-        SELECT min(r.user_index) AS user_index, array_agg(r.movie_index) AS movies, array_agg(r.rating) AS ratings
-        FROM embrec.ratings AS r
-        WHERE r.user_index = (SELECT u.user_index FROM embrec.users AS u WHERE u.user_id = recommend_movies.user_id)
-    ) AS own
-    CROSS JOIN embrec.ranked_movies(
-        embrec.serving_run(recommend_movies.user_id), own.user_index, own.movies, own.ratings,
-        recommend_movies.n, recommend_movies.genres, recommend_movies.without_genres, recommend_movies.released_from,
-        recommend_movies.released_to, recommend_movies.min_ratings, recommend_movies.movie_ids,
-        recommend_movies.include_rated, recommend_movies.diversity
+    FROM embrec.ranked_movies(
+        embrec.serving_run(recommend_movies.user_id), own.user_index, own.movies, own.ratings, n, genres, without_genres,
+        released_from, released_to, min_ratings, movie_ids, include_rated, diversity
     ) AS ranked;
 END;
+$$;
 
 CREATE OR REPLACE FUNCTION embrec.recommend_movies(
     user_id anynonarray,

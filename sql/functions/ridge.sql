@@ -1,5 +1,6 @@
 -- Return the ridge solution of (F'F + diag(penalty)) x = moment by conjugate gradients; F's rows are the features. It
--- stops at the limit of single precision, mostly after about twenty steps. It solves for a moment of length 1 and scales the
+-- stops where the residual is 1e-5 of the moment. On MovieLens 100K that takes 11 steps, and the ratings are within 0.00012
+-- of the exact solution's; the limit of single precision takes 13. It solves for a moment of length 1 and scales the
 -- solution, because a product that is too small for single precision is an error in pgvector.
 CREATE OR REPLACE FUNCTION embrec.ridge(features vector[], moment vector, penalty vector)
 RETURNS vector
@@ -24,7 +25,7 @@ BEGIN
     residual := l2_normalize(moment);
     direction := residual;
     FOR number IN 1 .. 100 LOOP
-        EXIT WHEN square <= 1e-13;
+        EXIT WHEN square <= 1e-10;
         changed := penalty * direction + coalesce((
             SELECT sum(t.feature * array_fill((-(t.feature <#> direction))::real, width)::vector)
             FROM unnest(features) AS t (feature)
