@@ -169,6 +169,18 @@ def compressed(sides: list[Columns], rank: int) -> list[np.ndarray]:
     return found
 
 
+def test_draws_are_compressed_on_the_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gibbs, "_BURN_IN", 1)
+    with Threads(share.Worker, 2) as engine:
+        sampler = gibbs.GibbsSampler(made_up(40, 30, 500), None, gibbs.Options(dimensions=8), 0, engine)
+        for _ in range(9):
+            sampler.sweep()
+        sides = [side for worker in engine._shares for side in worker._columns]
+        held = [sum(piece.shape[1] for piece in pieces) for side in sides for pieces in side._pieces]
+    assert held
+    assert max(held) <= 2 * 8 + 15, "twice the dimensions, and the last draw"
+
+
 @pytest.mark.parametrize("most", [10**9, 0], ids=["decomposed", "conjugate gradients"])
 @pytest.mark.parametrize(
     ("users", "movies", "count", "more"),
