@@ -7,6 +7,7 @@ CREATE OR REPLACE FUNCTION embrec.find_movies(query text, n integer DEFAULT 10)
 RETURNS SETOF embrec.found_movie
 LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
+SET standard_conforming_strings = on -- a session may have backslashes mean something else
 SET plan_cache_mode = force_generic_plan
 AS $$
 DECLARE

@@ -6,6 +6,7 @@ CREATE OR REPLACE FUNCTION embrec.follow_partitions(source regclass)
 RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
+SET standard_conforming_strings = on -- a session may have backslashes mean something else
 AS $$
 DECLARE
     present regclass[] := ARRAY(

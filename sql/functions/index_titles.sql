@@ -8,6 +8,7 @@ CREATE OR REPLACE FUNCTION embrec.index_titles(movie_indexes integer[])
 RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
+SET standard_conforming_strings = on -- a session may have backslashes mean something else
 AS $$
 DECLARE
     definition text;

@@ -1,5 +1,5 @@
 -- Suggest movies whose title is spelt much like a mistyped query, ignoring case, accents, the year and an article. Only
--- titles with a word that begins or ends like one of the query's are compared. Similarity is the share of pairs of
+-- titles with a word that begins or ends like one of the query's, of ten at most, are compared. Similarity is the share of pairs of
 -- neighbouring letters (bigrams) that the two have in common.
 -- Titles with two such words are compared first, and unless one of them has a similarity of 0.6, those with one. A
 -- similarity of 0.3 bounds the title's length, which the keys have, and the number of common pairs, which pair_bits bounds.
@@ -8,6 +8,7 @@ RETURNS SETOF embrec.found_movie
 LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 SET plan_cache_mode = force_generic_plan
+SET standard_conforming_strings = on -- a session may have backslashes mean something else
 AS $$
 DECLARE
     wanted text := embrec.named_text(left(trim(query), 200));
@@ -31,8 +32,11 @@ BEGIN
     FROM (
         SELECT left(o.word, o.letters) AS beginning, right(o.word, o.letters) AS ending, o.*
         FROM (
-            SELECT word, least(length(word) / 2, 3) AS letters, max(length(word)) OVER () AS longest
+            -- The ten longest words: pairs of all words would be too many keys.
+            SELECT DISTINCT word, least(length(word) / 2, 3) AS letters, length(word), max(length(word)) OVER () AS longest
             FROM regexp_split_to_table(wanted, '[^[:alnum:]\u0080-\U0010ffff]+') AS word
+            ORDER BY length(word) DESC, word
+            LIMIT 10
         ) AS o
     ) AS w
     WHERE w.letters > 0 AND (length(w.word) > 3 OR w.longest <= 3);

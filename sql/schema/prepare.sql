@@ -44,5 +44,7 @@ BEGIN
     -- Others who ask for a table queue behind a waiting migration, so it waits at most 2 seconds; embrec db upgrade
     -- retries. And a statement that runs over 15 minutes is cancelled, or its locks would block readers too long.
     PERFORM set_config('lock_timeout', '2s', false), set_config('statement_timeout', '15min', false);
+    -- Or a backslash in a function's strings would mean something else.
+    PERFORM set_config('standard_conforming_strings', 'on', false);
 END
 $$;

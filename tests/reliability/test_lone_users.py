@@ -89,8 +89,8 @@ def test_any_ratings_train_and_answer_everybody(
         recommend_all(engine, tmp_path / "all.parquet", 5)
         batch = pd.read_parquet(tmp_path / "all.parquet")
         other = [user for user, by in basis.items() if (user in set(batch.user_id)) != (by == "ratings")]
-        # A vector that is near the limit may be on either side of it: SQL solves for it in single precision.
-        assert len(other) <= (0 if model == "two-part" else len(basis) // 20), other
+        # A vector that is near the limit may be on either side of it: SQL solves for it to 1e-5 of the moment.
+        assert len(other) <= (0 if model == "two-part" else len(basis) // 10), other
     ratings.add_rating(engine, frame.user_id.iloc[0], "came later", 4)
     ratings.add_rating(engine, "somebody new", "came later", 3)
     told: list[str] = []
