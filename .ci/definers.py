@@ -1,8 +1,11 @@
 """Prints the definitions of the functions that run with their owner's rights, as a database has them.
 
 Those whose bodies are bound when they are made are left out, and so is pgvector's schema from the paths: nobody but its
-owner may create things there, which embrec doctor checks.
+owner may create things there, which embrec doctor checks. A parameter's default is bound when its function is made, too, so
+the type of a NULL is left out.
 """
+
+import re
 
 import sqlalchemy as sa
 
@@ -22,7 +25,8 @@ def main() -> None:
     with engine.connect() as connection:
         place = db.extension_schema(connection)
         for definition in connection.scalars(sa.text(QUERY)):
-            print(definition.replace(f"'pg_catalog', '{place}', 'pg_temp'", "'pg_catalog', 'pg_temp'").rstrip() + ";")
+            text = definition.replace(f"'pg_catalog', '{place}', 'pg_temp'", "'pg_catalog', 'pg_temp'")
+            print(re.sub(r"DEFAULT NULL::\w+(\[\])?", "DEFAULT NULL", text).rstrip() + ";")
     engine.dispose()
 
 
