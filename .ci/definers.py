@@ -1,8 +1,8 @@
 """Prints the definitions of the functions that run with their owner's rights, as a database has them.
 
 Those whose bodies are bound when they are made are left out, and so is pgvector's schema from the paths: nobody but its
-owner may create things there, which embrec doctor checks. A parameter's default is bound when its function is made, too, so
-the type of a NULL is left out.
+owner may create things there, which embrec doctor checks. A parameter's default is bound when its function is made,
+too, so the type of a NULL is left out.
 """
 
 import re
