@@ -36,7 +36,8 @@ class Build:
     @property
     def embrec(self) -> tuple[str, ...]:
         """The command line, without the script that pip writes: that one belongs to one environment."""
-        return (self.python, "-c", "from embrec.cli import main; main()")
+        # -P: the current directory, which may have another embrec, is not searched.
+        return (self.python, "-P", "-c", "from embrec.cli import main; main()")
 
 
 OURS = Build("ours", sys.executable, str(ROOT))
