@@ -122,10 +122,8 @@ class Worker:
         every = np.concatenate(movies)
 
         def error(rated: Rated, rows: slice) -> float:
-            users, numbers, values = rated.pairs(rows)
-            user, movie = self._users[users], every[numbers]
-            found = user[:, -1] + movie[:, -1] + np.einsum("nd,nd->n", user[:, :-1], movie[:, :-1])
-            return float(np.sum((found - values) ** 2, dtype=np.float64))
+            found, mine = rated.predicted(self._users, every, rows)
+            return float(np.sum((found - rated.values[mine]) ** 2, dtype=np.float64))
 
         def terms(leaf: int, rows: slice) -> Terms:
             return tuple(error(rated, rows) for rated in self._reported)

@@ -91,15 +91,16 @@ class GibbsSampler:
         self.mean = float(training.ratings.mean(dtype=np.float64))
         self.unit = float(training.ratings.std(dtype=np.float64)) or 1.0
         self._count = len(training.ratings)
-        self._load(training, [training] if held_out is None else [training, held_out])
-        of_users, of_movies = regressions(engine, training, self._layout, _WIDTH)
+        known = self._load(training, [training] if held_out is None else [training, held_out])
+        of_users, of_movies = regressions(engine, training, known, self._layout, _WIDTH)
         self._users = LinkedPrior(_WIDTH, training.user_count, of_users)
         self._movies = LinkedPrior(_WIDTH, training.movie_count, of_movies)
         self._average = PosteriorMean(engine, options.dimensions, self._count)
         self._noise, self._sweep = 1.0, 0
         self._explaining = engine.all("movies.explain", returns=3)
 
-    def _load(self, training: Ratings, reported: list[Ratings]) -> None:
+    def _load(self, training: Ratings, reported: list[Ratings]) -> tuple[int, int]:
+        """Give the workers their shares of the data; return the number of labels and of genres."""
         engine, rated = self._engine, Rated.of(training).standardised(self.mean, self.unit)
         layout = self._layout = Layout.of(np.diff(rated.starts), training.movie_count)
         sampled = [Rated.of(sample(each, _REPORTED)).standardised(self.mean, self.unit) for each in reported]
@@ -118,6 +119,7 @@ class GibbsSampler:
             )
             loaded.append(engine.one(worker, "load", layout, data, _WIDTH, self._seed))
         engine.get(loaded)
+        return labels.shape[1], 0 if genres is None else genres.shape[1]
 
     def sweep(self) -> list[float]:
         """Draw all vectors once, and add the draw to the average after the burn-in.

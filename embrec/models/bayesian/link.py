@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from embrec.engines.threads import Threads
 from embrec.models.base import Ratings
-from embrec.models.bayesian.features import decompose, features, known_of_movies, known_of_users
+from embrec.models.bayesian.features import decompose, features
 from embrec.models.bayesian.prior import DecomposedLink, Described, Drawn, Link, Matrix
 from embrec.models.shards.handing import hand_on
 from embrec.models.shards.layout import Layout
@@ -115,9 +115,19 @@ class MoviesLink(_SolvedLink):
         return Drawn(products, added)
 
 
-def regressions(engine: Threads, training: Ratings, layout: Layout, width: int) -> tuple[Link, Link]:
-    """Return the regressions of users and of movies, and give the workers what they need for them."""
-    labels, genres = known_of_users(training).shape[1], known_of_movies(training).shape[1]
+def regressions(
+    engine: Threads, training: Ratings, known: tuple[int, int], layout: Layout, width: int
+) -> tuple[Link, Link]:
+    """Return the regressions of users and of movies, and give the workers what they need for them.
+
+    Args:
+        engine: The workers.
+        training: The ratings to learn from.
+        known: The number of labels and of genres.
+        layout: The cuts of users and movies.
+        width: Length of a vector, the bias in the last column.
+    """
+    labels, genres = known
     users, movies = training.user_count, training.movie_count
     shapes = (users, movies + labels), (movies, users + genres)
     small = [rows * min(rows, columns) <= _BASIS_NUMBERS for rows, columns in shapes]

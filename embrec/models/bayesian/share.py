@@ -5,7 +5,7 @@ A worker has a memory of its own, and depends on numpy, scipy and the kernels al
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import scipy.sparse
@@ -131,14 +131,12 @@ class Worker:
         movies = np.concatenate(expected)
 
         def error(rated: Rated, sums: NDArray[np.float64], rows: slice) -> float:
-            mine = slice(int(rated.starts[rows.start]), int(rated.starts[rows.stop]))
-            users, numbers, values = rated.pairs(rows)
-            user, movie = self.users.vectors[users], movies[numbers]
-            found = user[:, -1] + movie[:, -1] + np.einsum("nd,nd->n", user[:, :-1], movie[:, :-1])
+            found: NDArray[Any]
+            found, mine = rated.predicted(self.users.vectors, movies, rows)
             if draws:
                 sums[mine] += found
                 found = sums[mine] / draws
-            return float(np.sum((found - values) ** 2, dtype=np.float64))
+            return float(np.sum((found - rated.values[mine]) ** 2, dtype=np.float64))
 
         def terms(leaf: int, rows: slice) -> Terms:
             pairs = zip(self._reported, self._predicted, strict=True)

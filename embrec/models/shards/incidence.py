@@ -78,8 +78,5 @@ class Incidence:
 
 
 def cut(branches: list[Branch], parts: list[slice]) -> list[list[Branch]]:
-    """Cut the arrays of branches, whose rows are movies, into those of each owner of movies.
-
-    A call that returns several values must return that many, so one owner alone gets the branches themselves.
-    """
+    """Cut the arrays of branches, whose rows are movies, into those of each owner of movies."""
     return [[(low, high, tuple(term[part] for term in terms)) for low, high, terms in branches] for part in parts]

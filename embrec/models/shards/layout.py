@@ -78,11 +78,24 @@ class Rated(NamedTuple):
         within = slice(int(starts[0]), int(starts[-1]))
         return Rated(starts - starts[0], self.movies[within], self.values[within])
 
-    def pairs(self, users: slice) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.float32]]:
-        """Return the users, movies and values of the ratings of consecutive users."""
-        starts = self.starts[users.start : users.stop + 1]
+    def predicted(
+        self, users: NDArray[np.float32], movies: NDArray[np.float32], rows: slice
+    ) -> tuple[NDArray[np.float32], slice]:
+        """Predict the ratings of consecutive users.
+
+        Args:
+            users: Vectors of all users, the bias in the last column, float32 of shape (users, width).
+            movies: Vectors of all movies likewise.
+            rows: The users whose ratings are predicted.
+
+        Returns:
+            The predictions, float32 of shape (n,), and the positions of these ratings.
+        """
+        starts = self.starts[rows.start : rows.stop + 1]
         within = slice(int(starts[0]), int(starts[-1]))
-        return np.repeat(np.arange(users.start, users.stop), np.diff(starts)), self.movies[within], self.values[within]
+        user = users[np.repeat(np.arange(rows.start, rows.stop), np.diff(starts))]
+        movie = movies[self.movies[within]]
+        return user[:, -1] + movie[:, -1] + np.einsum("nd,nd->n", user[:, :-1], movie[:, :-1]), within
 
     def standardised(self, mean: float, unit: float) -> Rated:
         """Return ratings less their mean, in a unit."""
