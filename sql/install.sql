@@ -29,6 +29,7 @@
 \ir views/followed_tables.sql
 \ir functions/trimmed.sql
 \ir functions/apply_followed.sql
+\ir functions/liked_from.sql
 \ir functions/rank_movies.sql
 \ir functions/refresh_statistics.sql
 \ir functions/count_changes.sql

@@ -33,8 +33,7 @@ BEGIN
         min(t.rating) FILTER (WHERE t.number > 0),
         max(t.rating) FILTER (WHERE t.number > 0),
         coalesce(sum(t.number) FILTER (
-            WHERE t.rating >= before.lowest::double precision
-                + (0.75 - 1e-6) * (before.highest::double precision - before.lowest::double precision)
+            WHERE t.rating >= embrec.liked_from(before.lowest, before.highest)
         ), 0)
     FROM taken AS t
     GROUP BY t.movie_index

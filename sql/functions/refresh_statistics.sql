@@ -19,7 +19,7 @@ BEGIN
         GROUP BY r.movie_index, r.rating
     ),
     likes AS (
-        SELECT min(g.rating) + (0.75 - 1e-6) * (max(g.rating) - min(g.rating)) AS from_rating FROM grouped AS g
+        SELECT embrec.liked_from(min(g.rating), max(g.rating)) AS from_rating FROM grouped AS g
     ),
     counted AS MATERIALIZED (
         SELECT
