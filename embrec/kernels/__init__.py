@@ -10,14 +10,15 @@ Arrays that belong to the rows of a slice, as ``noises`` and ``normal``, have th
 from __future__ import annotations
 
 import hashlib
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from embrec.errors import ArgumentError
-from embrec.kernels import compiled, fallback
-from embrec.kernels.arrays import LANES, Drawn, Groups, Sums, check, check_vectors
+from embrec.kernels import choice
+from embrec.kernels.arrays import LANES, Drawn, Groups, Sums, check, check_others, check_vectors
+from embrec.kernels.choice import in_use
+from embrec.kernels.dense import cg_direction, cg_update, dots, logarithms, multiply, multiply_transposed, predict
 
 __all__ = [
     "LANES",
@@ -31,21 +32,17 @@ __all__ = [
     "draw_rows",
     "gather",
     "in_use",
+    "logarithms",
+    "multiply",
+    "multiply_transposed",
     "normals",
+    "predict",
     "ridge",
     "ridge_rows",
     "sums",
 ]
 
 Floats = NDArray[np.float32]
-
-# Two implementations of the same functions, which tests hold against each other.
-_kernels: Any = next(iter(compiled.variants()), fallback)
-
-
-def in_use() -> str:
-    """Return the implementation in use: "compiled (AVX-512)", "compiled (AVX2)", "compiled (baseline)" or "NumPy"."""
-    return str(_kernels.name)
 
 
 def normals(key: tuple[int, ...], shape: int | tuple[int, ...]) -> Floats:
@@ -66,7 +63,7 @@ def normals(key: tuple[int, ...], shape: int | tuple[int, ...]) -> Floats:
     except OverflowError as error:
         raise ArgumentError(f"The key {key} has a part outside 0 to 2^64 - 1. Pass parts in that range.") from error
     out = np.empty(shape, np.float32)
-    _kernels.normals(hashlib.blake2b(packed, digest_size=16).digest(), out.reshape(-1))
+    choice.kernels.normals(hashlib.blake2b(packed, digest_size=16).digest(), out.reshape(-1))
     return out
 
 
@@ -85,7 +82,7 @@ def sums(groups: Groups, features: Floats, offsets: Floats, weights: Floats, row
     """
     count, width = _checked(groups, features, offsets, weights, rows)
     out = Sums.empty(count, width)
-    _kernels.sums(groups, features, offsets, weights, rows, out)
+    choice.kernels.sums(groups, features, offsets, weights, rows, out)
     return out
 
 
@@ -108,7 +105,7 @@ def draw(sums: Sums, prior_means: Floats, precision: Floats, noises: Floats, nor
     rows, width = sums.checked()
     _check_prior(rows, width, prior_means, precision, noises, normal)
     out = Drawn.empty(rows, width)
-    _kernels.draw(sums, prior_means, precision, noises, normal, out)
+    choice.kernels.draw(sums, prior_means, precision, noises, normal, out)
     return out
 
 
@@ -142,7 +139,7 @@ def draw_rows(
     count, width = _checked(groups, features, offsets, weights, rows)
     _check_prior(count, width, prior_means, precision, noises, normal)
     out = Drawn.empty(count, width)
-    _kernels.draw_rows(groups, features, offsets, weights, prior_means, precision, noises, normal, rows, out)
+    choice.kernels.draw_rows(groups, features, offsets, weights, prior_means, precision, noises, normal, rows, out)
     return out
 
 
@@ -164,7 +161,7 @@ def ridge(sums: Sums, penalties: Floats, scale: Floats) -> Floats:
     check("penalties", penalties, np.float32, (rows,))
     check("scale", scale, np.float32, (width,))
     out = np.empty((rows, width), np.float32)
-    _kernels.ridge(sums, penalties, scale, out)
+    choice.kernels.ridge(sums, penalties, scale, out)
     return out
 
 
@@ -198,7 +195,7 @@ def ridge_rows(
     check("penalties", penalties, np.float32, (count,))
     check("scale", scale, np.float32, (width,))
     out = np.empty((count, width), np.float32)
-    _kernels.ridge_rows(groups, features, offsets, weights, penalties, scale, rows, out)
+    choice.kernels.ridge_rows(groups, features, offsets, weights, penalties, scale, rows, out)
     return out
 
 
@@ -218,80 +215,10 @@ def gather(groups: Groups, source: Floats, rows: slice) -> Floats:
     """
     count = groups.count(rows)
     width = check_vectors("source", source, None)
-    _check_others(groups, "source", source)
+    check_others(groups, "source", source)
     out = np.empty((count, width), np.float32)
-    _kernels.gather(groups, source, rows, out)
+    choice.kernels.gather(groups, source, rows, out)
     return out
-
-
-def dots(left: Floats, right: Floats) -> NDArray[np.float64]:
-    """Return the dot product of each column of two arrays, added in the order of rows.
-
-    Args:
-        left: float32 of shape (rows, width).
-        right: The same.
-
-    Returns:
-        float64 of shape (width,).
-
-    Raises:
-        ArgumentError: An array has a wrong type or shape.
-    """
-    width = check_vectors("left", left, None)
-    check("right", right, np.float32, left.shape)
-    out = np.empty(width)
-    _kernels.dots(left, right, out)
-    return out
-
-
-def cg_update(
-    step: Floats, direction: Floats, changed: Floats, scale: Floats, solution: Floats, residual: Floats
-) -> NDArray[np.float64]:
-    """Go a step of conjugate gradients, for every column at once.
-
-    ``solution`` gets step * direction added, and ``residual`` loses step * changed. Both are changed in place.
-
-    Args:
-        step: float32 of shape (width,).
-        direction: float32 of shape (rows, width).
-        changed: The matrix times the direction, float32 of shape (rows, width).
-        scale: The preconditioner, float32 of shape (rows,).
-        solution: float32 of shape (rows, width).
-        residual: float32 of shape (rows, width).
-
-    Returns:
-        The sums of scale * residual^2 of each column, float64 of shape (width,), added in the order of rows.
-
-    Raises:
-        ArgumentError: An array has a wrong type or shape.
-    """
-    width = check_vectors("direction", direction, None)
-    for name, array in (("changed", changed), ("solution", solution), ("residual", residual)):
-        check(name, array, np.float32, direction.shape)
-    check("step", step, np.float32, (width,))
-    check("scale", scale, np.float32, direction.shape[:1])
-    out = np.empty(width)
-    _kernels.cg_update(step, direction, changed, scale, solution, residual, out)
-    return out
-
-
-def cg_direction(ratio: Floats, residual: Floats, scale: Floats, direction: Floats) -> None:
-    """Turn the direction of conjugate gradients, in place: direction * ratio + residual * scale.
-
-    Args:
-        ratio: float32 of shape (width,).
-        residual: float32 of shape (rows, width).
-        scale: The preconditioner, float32 of shape (rows,).
-        direction: float32 of shape (rows, width).
-
-    Raises:
-        ArgumentError: An array has a wrong type or shape.
-    """
-    width = check_vectors("direction", direction, None)
-    check("residual", residual, np.float32, direction.shape)
-    check("ratio", ratio, np.float32, (width,))
-    check("scale", scale, np.float32, direction.shape[:1])
-    _kernels.cg_direction(ratio, residual, scale, direction)
 
 
 def _checked(groups: Groups, features: Floats, offsets: Floats, weights: Floats, rows: slice) -> tuple[int, int]:
@@ -301,13 +228,8 @@ def _checked(groups: Groups, features: Floats, offsets: Floats, weights: Floats,
     width = check_vectors("features", features, None)
     check("offsets", offsets, np.float32, features.shape[:1])
     check("weights", weights, np.float32, features.shape[:1])
-    _check_others(groups, "features", features)
+    check_others(groups, "features", features)
     return count, width
-
-
-def _check_others(groups: Groups, name: str, array: Floats) -> None:
-    if len(array) < groups.needed:
-        raise ArgumentError(f"{name} has {len(array)} rows, and the ratings need {groups.needed}. Pass all of them.")
 
 
 def _check_prior(rows: int, width: int, prior_means: Floats, precision: Floats, noises: Floats, normal: Floats) -> None:

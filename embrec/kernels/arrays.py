@@ -165,3 +165,13 @@ def check_vectors(name: str, array: NDArray[Any], rows: int | None) -> int:
             f"{name} has {width} columns. Pad it with zeros to a multiple of {LANES}, at most {_LONGEST}."
         )
     return width
+
+
+def check_others(groups: Groups, name: str, array: NDArray[np.float32]) -> None:
+    """Check that an array has a row for each other of the ratings.
+
+    Raises:
+        ArgumentError: It has too few.
+    """
+    if len(array) < groups.needed:
+        raise ArgumentError(f"{name} has {len(array)} rows, and the ratings need {groups.needed}. Pass all of them.")

@@ -157,6 +157,22 @@ class Compiled:
         """Turn the direction."""
         self._call("cg_direction", *direction.shape, ratio, residual, scale, direction)
 
+    def multiply(self, matrix: Floats, right: Floats, out: Floats) -> None:
+        """Fill ``out`` with the product of two matrices."""
+        self._call("multiply", *matrix.shape, matrix, right, right.shape[1], out)
+
+    def multiply_transposed(self, matrix: Floats, right: Floats, out: Floats) -> None:
+        """Fill ``out`` with the product of a transposed matrix."""
+        self._call("multiply_transposed", *matrix.shape, matrix, right, right.shape[1], out)
+
+    def logarithms(self, weights: Floats, counts: Floats, squares: Floats, out: NDArray[np.float64]) -> None:
+        """Fill ``out`` with each weight's sum over rows."""
+        self._call("logarithms", len(counts), weights, counts, squares, out)
+
+    def predict(self, groups: Groups, vectors: Floats, others: Floats, rows: slice, out: Floats) -> None:
+        """Fill ``out`` with predictions."""
+        self._call("predict", _groups(groups, rows), vectors, others, others.shape[1], out)
+
 
 def variants() -> list[Compiled]:
     """Return the kernels of each variant that the processor can run, the fastest first; none if none was compiled."""

@@ -51,15 +51,19 @@ def _radius(words: NDArray[np.uint32]) -> Floats:
     uniform = (words >> 1).astype(np.int32).astype(np.float32)
     uniform *= np.float32(2.0**-31)
     uniform += np.float32(2.0**-32)
-    # u = 2^exponent (1 + x), with 1 + x in [2 / 3, 4 / 3)
-    bits = uniform.view(np.int32)
+    return np.asarray(np.sqrt(np.float32(-2) * _logarithm(uniform)))
+
+
+def _logarithm(numbers: Floats) -> Floats:
+    # number = 2^exponent (1 + x), with 1 + x in [2 / 3, 4 / 3)
+    bits = numbers.view(np.int32)
     exponent = (bits - np.int32(0x3F2AAAAB)) >> 23
     x = (bits - (exponent << 23)).view(np.float32) - np.float32(1)
     square = x * x
     log = _polynomial(x, _LOG) * (square * x)
     log += x - np.float32(0.5) * square
     log += exponent.astype(np.float32) * _LOG_2
-    return np.asarray(np.sqrt(np.float32(-2) * log))
+    return np.asarray(log)
 
 
 def _circle(words: NDArray[np.uint32]) -> tuple[Floats, Floats]:
@@ -299,3 +303,27 @@ def cg_direction(ratio: Floats, residual: Floats, scale: Floats, direction: Floa
     """Turn the direction."""
     direction *= ratio
     direction += residual * scale[:, np.newaxis]
+
+
+def multiply(matrix: Floats, right: Floats, out: Floats) -> None:
+    """Fill ``out`` with the product of two matrices."""
+    np.matmul(matrix, right, out=out)
+
+
+def multiply_transposed(matrix: Floats, right: Floats, out: Floats) -> None:
+    """Fill ``out`` with the product of a transposed matrix."""
+    np.matmul(matrix.T, right, out=out)
+
+
+def logarithms(weights: Floats, counts: Floats, squares: Floats, out: NDArray[np.float64]) -> None:
+    """Fill ``out`` with each weight's sum over rows."""
+    for place, weight in enumerate(weights):
+        halves = (np.float32(0.5) * (weight + counts)).astype(np.float64)
+        out[place] = halves @ np.log(weight + squares).astype(np.float64)
+
+
+def predict(groups: Groups, vectors: Floats, others: Floats, rows: slice, out: Floats) -> None:
+    """Fill ``out`` with predictions."""
+    starts, ratings = _ratings(groups, rows)
+    own, other = np.repeat(vectors, np.diff(starts), axis=0), others[groups.others[ratings]]
+    out[:] = own[:, -1] + (other[:, -1] + np.einsum("nd,nd->n", own[:, :-1], other[:, :-1]))

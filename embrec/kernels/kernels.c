@@ -3,7 +3,7 @@ has done it. This file is compiled once for each kind of processor, and VARIANT 
 
 A function returns 0 if there is no memory to work in, else 1.
 */
-#include "normals.h"
+#include "dense.h"
 #include "solve.h"
 
 #define JOIN(name, variant) embrec_##name##_##variant
@@ -123,26 +123,9 @@ int EXPORT(ridge_rows)(const struct groups *groups, const struct explained *othe
     return 1;
 }
 
-INLINE void add_dots(int64_t rows, const float *left, const float *right, double *totals, int64_t width) {
-    for (int64_t i = 0; i < width; i++) totals[i] = 0;
-    for (int64_t row = 0; row < rows; row++)
-        for (int64_t i = 0; i < width; i++) totals[i] += (double)(left[row * width + i] * right[row * width + i]);
-}
-
 int EXPORT(dots)(int64_t rows, int64_t width, const float *left, const float *right, double *totals) {
     BY_WIDTH(width, add_dots(rows, left, right, totals, WIDTH));
     return 1;
-}
-
-INLINE void update(int64_t rows, const float *step, const float *direction, const float *changed, const float *scale, float *solution, float *residual, double *totals, int64_t width) {
-    for (int64_t i = 0; i < width; i++) totals[i] = 0;
-    for (int64_t row = 0; row < rows; row++)
-        for (int64_t i = 0, k = row * width; i < width; i++, k++) {
-            solution[k] += step[i] * direction[k];
-            float left = residual[k] - step[i] * changed[k];
-            residual[k] = left;
-            totals[i] += (double)(left * left * scale[row]);
-        }
 }
 
 int EXPORT(cg_update)(int64_t rows, int64_t width, const float *step, const float *direction, const float *changed, const float *scale, float *solution, float *residual, double *totals) {
@@ -154,5 +137,32 @@ int EXPORT(cg_direction)(int64_t rows, int64_t width, const float *ratio, const 
     for (int64_t row = 0; row < rows; row++)
         for (int64_t i = 0, k = row * width; i < width; i++, k++)
             direction[k] = direction[k] * ratio[i] + residual[k] * scale[row];
+    return 1;
+}
+
+int EXPORT(multiply)(int64_t rows, int64_t columns, const float *matrix, const float *right, int64_t width, float *out) {
+    BY_WIDTH(width, multiply_all(rows, columns, matrix, right, out, WIDTH));
+    return 1;
+}
+
+int EXPORT(multiply_transposed)(int64_t rows, int64_t columns, const float *matrix, const float *right, int64_t width, float *out) {
+    BY_WIDTH(width, transposed_all(rows, columns, matrix, right, out, WIDTH));
+    return 1;
+}
+
+int EXPORT(logarithms)(int64_t rows, const float *weights, const float *counts, const float *squares, double *totals) {
+    add_logarithms(rows, weights, counts, squares, totals);
+    return 1;
+}
+
+INLINE void predict_rows(const struct groups *groups, const float *vectors, const float *others, float *out, int64_t width) {
+    for (int64_t row = groups->begin; row < groups->end; row++) {
+        int64_t first = groups->starts[row] - groups->starts[groups->begin];
+        predict_row(groups, row, vectors + (row - groups->begin) * width, others, out + first, width);
+    }
+}
+
+int EXPORT(predict)(const struct groups *groups, const float *vectors, const float *others, int64_t width, float *out) {
+    BY_WIDTH(width, predict_rows(groups, vectors, others, out, WIDTH));
     return 1;
 }

@@ -24,15 +24,14 @@ INLINE void philox(uint64_t counter, const uint64_t key[2], uint32_t *words) {
     for (int i = 0; i < 4; i++) words[2 * i] = (uint32_t)numbers[i], words[2 * i + 1] = (uint32_t)(numbers[i] >> 32);
 }
 
-/* sqrt(-2 log(u)) with u uniform in (0, 1]; fallback.py has the same steps and coefficients. */
-INLINE float radius(uint32_t word) {
-    float uniform = (float)(int32_t)(word >> 1) * 0x1p-31f + 0x1p-32f;
+/* The natural logarithm of a number above 0; fallback.py has the same steps and coefficients. */
+INLINE float logarithm(float number) {
     int32_t bits, exponent;
-    memcpy(&bits, &uniform, 4);
+    memcpy(&bits, &number, 4);
     exponent = (bits - 0x3F2AAAAB) >> 23;
     bits -= (int32_t)((uint32_t)exponent << 23);
-    memcpy(&uniform, &bits, 4);
-    float x = uniform - 1.0f, square = x * x;
+    memcpy(&number, &bits, 4);
+    float x = number - 1.0f, square = x * x;
     float p = x * -0.13191736f + 0.1396242f;
     p = p * x + -0.12115108f;
     p = p * x + 0.14010926f;
@@ -42,8 +41,12 @@ INLINE float radius(uint32_t word) {
     p = p * x + 0.33333224f;
     float log = p * (square * x);
     log += x - 0.5f * square;
-    log += (float)exponent * 0.6931472f;
-    return __builtin_sqrtf(-2.0f * log);
+    return log + (float)exponent * 0.6931472f;
+}
+
+/* sqrt(-2 log(u)) with u uniform in (0, 1]. */
+INLINE float radius(uint32_t word) {
+    return __builtin_sqrtf(-2.0f * logarithm((float)(int32_t)(word >> 1) * 0x1p-31f + 0x1p-32f));
 }
 
 INLINE float signed_by(float value, uint32_t sign) {

@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embrec import kernels
-from embrec.models.shards.incidence import Incidence, cut
+from embrec.kernels import Groups
+from embrec.models.shards.incidence import Incidence, cut, squared_error
 from embrec.models.shards.layout import Layout, Rated
 from embrec.models.shards.tree import Branch, Terms, total
 
@@ -75,7 +76,7 @@ class Worker:
         users, movies = (side.share(self._number, self._workers) for side in (layout.users, layout.movies))
         self._ratings, self._blocks = Incidence(*data.rated, layout.movie_count, users), movies
         self._parts = [layout.movies.share(number, self._workers).rows for number in range(self._workers)]
-        self._dimensions, self._reported = dimensions, data.reported
+        self._dimensions, self._reported = dimensions, [Groups(*each) for each in data.reported]
         width = -(-(dimensions + 1) // kernels.LANES) * kernels.LANES
         self._scale = np.ones(width, np.float32)
         self._scale[-1] = BIAS_FEATURE**-2
@@ -121,9 +122,8 @@ class Worker:
         """Return the sums of squared errors on the reported ratings, given all workers' movies."""
         every = np.concatenate(movies)
 
-        def error(rated: Rated, rows: slice) -> float:
-            found, mine = rated.predicted(self._users, every, rows)
-            return float(np.sum((found - rated.values[mine]) ** 2, dtype=np.float64))
+        def error(rated: Groups, rows: slice) -> float:
+            return squared_error(kernels.predict(rated, self._users[rows], every, rows), rated, rows)
 
         def terms(leaf: int, rows: slice) -> Terms:
             return tuple(error(rated, rows) for rated in self._reported)

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import gammaln, softmax
+from scipy.special import gammaln
+
+from embrec import kernels
 
 # Grid of prior weights of a scale, in ratings, from 4 to 362. With a weight below 4 one row, fitted well by chance,
 # could get so small a scale that it dominates all others.
@@ -52,12 +54,9 @@ class Scales:
             float64, one for each weight.
         """
         self._squares[rows] = squares
-        counts, narrow = self._counts[rows], squares.astype(np.float32)
         constants = self._constants @ np.bincount(self._number[rows], minlength=self._constants.shape[1])
-        # A logarithm in single precision takes a tenth of the time.
-        logarithms = (np.log(np.float32(weight) + narrow) for weight in _WEIGHTS)
-        left = [(weight + counts) / 2 @ each for weight, each in zip(_WEIGHTS, logarithms, strict=True)]
-        return np.asarray(constants - left)
+        narrow = (each.astype(np.float32) for each in (_WEIGHTS, self._counts[rows], squares))
+        return np.asarray(constants - kernels.logarithms(*narrow))
 
     def draw(self, rows: slice, weight: float, random: np.random.Generator) -> None:
         """Draw the scales of some rows given the weight of their prior."""
@@ -69,4 +68,5 @@ class Scales:
 
 def draw_weight(log_likelihoods: NDArray[np.float64], random: np.random.Generator) -> float:
     """Draw the weight of the scales' prior, given the log likelihoods of the grid, summed over all rows."""
-    return float(random.choice(_WEIGHTS, p=softmax(log_likelihoods)))
+    likelihoods = np.cumsum(np.exp(log_likelihoods - log_likelihoods.max()))
+    return float(_WEIGHTS[np.searchsorted(likelihoods, random.random() * likelihoods[-1], side="right")])

@@ -12,6 +12,7 @@ import scipy.sparse
 from numpy.typing import NDArray
 
 from embrec import kernels
+from embrec.kernels import Groups
 from embrec.models.bayesian.columns import Columns
 from embrec.models.bayesian.keys import Stage
 from embrec.models.bayesian.movies import Movies
@@ -26,7 +27,7 @@ from embrec.models.bayesian.spreads import (
     wide_users_without_biases,
 )
 from embrec.models.bayesian.users import Users
-from embrec.models.shards.incidence import Incidence
+from embrec.models.shards.incidence import Incidence, ratings_of, squared_error
 from embrec.models.shards.layout import Layout, Rated
 from embrec.models.shards.tree import Branch, Terms
 
@@ -86,7 +87,7 @@ class Worker:
         self.users = Users(ratings, data.labels, data.genres, parts, width, seed)
         with_labels = layout.movies.longer(data.labels.shape[1]).share(self._number, self._workers)
         self.movies = Movies(data.movie_counts, movies, with_labels, width, seed)
-        self._reported = data.reported
+        self._reported = [Groups(*each) for each in data.reported]
         self._predicted = [np.zeros(len(each.values)) for each in data.reported]
         self._columns = Columns(users), Columns(movies)
         self._biases = np.zeros(len(self.users.counts)), np.zeros(len(data.movie_counts))
@@ -130,13 +131,13 @@ class Worker:
         """
         movies = np.concatenate(expected)
 
-        def error(rated: Rated, sums: NDArray[np.float64], rows: slice) -> float:
-            found: NDArray[Any]
-            found, mine = rated.predicted(self.users.vectors, movies, rows)
+        def error(rated: Groups, sums: NDArray[np.float64], rows: slice) -> float:
+            found: NDArray[Any] = kernels.predict(rated, self.users.vectors[rows], movies, rows)
             if draws:
+                mine = ratings_of(rated, rows)
                 sums[mine] += found
                 found = sums[mine] / draws
-            return float(np.sum((found - rated.values[mine]) ** 2, dtype=np.float64))
+            return squared_error(found, rated, rows)
 
         def terms(leaf: int, rows: slice) -> Terms:
             pairs = zip(self._reported, self._predicted, strict=True)

@@ -83,7 +83,7 @@ class Side:
         def terms(leaf: int, rows: slice) -> Terms:
             mine = self.vectors[rows]
             products = (mine.T @ mine).astype(np.float64)
-            return mine.sum(axis=0, dtype=np.float64), products, self._basis[rows].T @ mine
+            return mine.sum(axis=0, dtype=np.float64), products, kernels.multiply_transposed(self._basis[rows], mine)
 
         return self.share.sums(terms)
 
@@ -93,7 +93,7 @@ class Side:
 
     def of_basis(self, coefficients: Floats, rows: slice) -> Floats:
         """Return what the features add to some rows, given the coefficients of their basis."""
-        return self._basis[rows] @ coefficients
+        return kernels.multiply(self._basis[rows], coefficients)
 
     def take(self, leaf: int, rows: slice, drawn: kernels.Drawn, noise: float) -> NDArray[np.float64]:
         """Store the draw of a leaf, and return the log likelihoods of the weights of the scales' prior."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import scipy.sparse
@@ -75,6 +76,16 @@ class Incidence:
             return tuple(kernels.sums(groups, features[rows], offsets[rows], weights[rows], every))
 
         return self.share.sums(terms)
+
+
+def ratings_of(groups: Groups, rows: slice) -> slice:
+    """Return the positions of the ratings of some rows."""
+    return slice(int(groups.starts[rows.start]), int(groups.starts[rows.stop]))
+
+
+def squared_error(predicted: NDArray[Any], groups: Groups, rows: slice) -> float:
+    """Return the sum of squared errors of the predictions of some rows' ratings."""
+    return float(np.sum((predicted - groups.rated()[ratings_of(groups, rows)]) ** 2, dtype=np.float64))
 
 
 def cut(branches: list[Branch], parts: list[slice]) -> list[list[Branch]]:

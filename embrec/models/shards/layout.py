@@ -16,8 +16,8 @@ from embrec.models.shards.tree import Leaves, equal, power_of_two, weighted
 _MOST_LEAVES = 1024
 _RATINGS_OF_MOVIE = 16
 _FEW_SHARDS = 4
-# A shard has at least 64 users, and a block at least 256 movies: what is done once for each takes as long as these.
-_LEAST_USERS, _LEAST_MOVIES = 64, 256
+# A shard has at least 64 users, and a block at least 1,024 movies: what is done once for each takes as long as these.
+_LEAST_USERS, _LEAST_MOVIES = 64, 1024
 # A user weighs as much as 8 ratings when shards are cut, because a draw takes time however few the ratings are.
 _RATINGS_OF_USER = 8
 
@@ -77,25 +77,6 @@ class Rated(NamedTuple):
         starts = self.starts[users.start : users.stop + 1]
         within = slice(int(starts[0]), int(starts[-1]))
         return Rated(starts - starts[0], self.movies[within], self.values[within])
-
-    def predicted(
-        self, users: NDArray[np.float32], movies: NDArray[np.float32], rows: slice
-    ) -> tuple[NDArray[np.float32], slice]:
-        """Predict the ratings of consecutive users.
-
-        Args:
-            users: Vectors of all users, the bias in the last column, float32 of shape (users, width).
-            movies: Vectors of all movies likewise.
-            rows: The users whose ratings are predicted.
-
-        Returns:
-            The predictions, float32 of shape (n,), and the positions of these ratings.
-        """
-        starts = self.starts[rows.start : rows.stop + 1]
-        within = slice(int(starts[0]), int(starts[-1]))
-        user = users[np.repeat(np.arange(rows.start, rows.stop), np.diff(starts))]
-        movie = movies[self.movies[within]]
-        return user[:, -1] + movie[:, -1] + np.einsum("nd,nd->n", user[:, :-1], movie[:, :-1]), within
 
     def standardised(self, mean: float, unit: float) -> Rated:
         """Return ratings less their mean, in a unit."""

@@ -43,13 +43,13 @@ class Share:
         return slice(first.start, last.stop)
 
     def sums(self, terms: Callable[[int, slice], Terms]) -> list[Branch]:
-        """Return the sums of each branch, given a function of a leaf's number and rows."""
+        """Return the sums of each branch, given a function of a leaf's number and rows, whose arrays may be changed."""
 
         def of(leaves: range) -> Terms:
             if len(leaves) == 1:
                 return terms(leaves.start, self.span(leaves))
             middle = (leaves.start + leaves.stop) // 2
-            return _added(of(range(leaves.start, middle)), of(range(middle, leaves.stop)))
+            return tuple(map(_add, of(range(leaves.start, middle)), of(range(middle, leaves.stop))))
 
         return [(leaves.start, leaves.stop, of(leaves)) for leaves in self.branches]
 
@@ -126,6 +126,11 @@ def _branches(first: int, last: int, low: int, high: int) -> Iterable[range]:
         middle = (low + high) // 2
         yield from _branches(first, last, low, middle)
         yield from _branches(first, last, middle, high)
+
+
+def _add(left: Any, right: Any) -> Any:
+    left += right  # in place if it is an array, for a new one would have to be mapped into memory
+    return left
 
 
 def _added(left: Terms, right: Terms) -> Terms:
