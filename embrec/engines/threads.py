@@ -11,6 +11,14 @@ from typing import Any
 
 # At most 16 workers: more compete for memory bandwidth, and each needs scratch memory of its own.
 _MOST_WORKERS = 16
+# With fewer ratings each, workers take longer to be told what to do than to do it, and wait for the interpreter's lock.
+_RATINGS_OF_WORKER = 200_000
+
+
+def useful(rating_count: int) -> int:
+    """Return the number of threads that make a fit of so many ratings quickest: one for each core, or fewer."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(min(cores, _MOST_WORKERS, rating_count // _RATINGS_OF_WORKER), 1)
 
 
 class _Item:
@@ -31,11 +39,11 @@ class Threads:
 
     Args:
         make: Makes a worker, given its number and the number of workers.
-        workers: Number of workers; None for one for each core, up to 16.
+        workers: Number of workers.
     """
 
-    def __init__(self, make: Callable[[int, int], Any], workers: int | None = None) -> None:
-        self.workers = workers or min(os.cpu_count() or 1, _MOST_WORKERS)
+    def __init__(self, make: Callable[[int, int], Any], workers: int) -> None:
+        self.workers = workers
         self._shares = [make(number, self.workers) for number in range(self.workers)]
         self._threads = [ThreadPoolExecutor(1, "worker") for _ in self._shares]
 

@@ -11,9 +11,9 @@ import sqlalchemy as sa
 from conftest import with_database
 from data import load_frame, rating_frame
 
-from embrec import config, kernels
+from embrec import config
 from embrec.errors import RunError
-from embrec.kernels import compiled, fallback
+from embrec.kernels import choice, compiled, fallback
 from embrec.runs import publishing
 
 OUTER_PRODUCT = ("--model", "outer-product", "--epochs", "1", "--hidden-units", "3")
@@ -96,9 +96,9 @@ def test_vectors_that_were_changed_are_seen_and_not_published(embrec, engine: sa
 def test_what_a_training_computes_with_is_named(embrec, monkeypatch: pytest.MonkeyPatch) -> None:
     nowhere = ("doctor", "--database-url", "postgresql://127.0.0.1:1/x")
     for each in compiled.variants():
-        monkeypatch.setattr(kernels, "_kernels", each)
+        monkeypatch.setattr(choice, "kernels", each)
         assert re.search(rf"^ok    training: .*, kernels {re.escape(each.name)}$", embrec(*nowhere)[1], re.MULTILINE)
-    monkeypatch.setattr(kernels, "_kernels", fallback)
+    monkeypatch.setattr(choice, "kernels", fallback)
     found = re.search(
         r"^warn  training: .* install a C compiler \(gcc or clang\), then run: (.*)$", embrec(*nowhere)[1], re.MULTILINE
     )

@@ -14,7 +14,7 @@ from scipy.special import ndtr
 
 from embrec import kernels
 from embrec.errors import ArgumentError
-from embrec.kernels import Groups, Sums, compiled, fallback
+from embrec.kernels import Groups, Sums, choice, compiled, fallback
 
 VARIANTS = compiled.variants()
 IMPLEMENTATIONS = [*VARIANTS, fallback]
@@ -22,7 +22,7 @@ IMPLEMENTATIONS = [*VARIANTS, fallback]
 
 @pytest.fixture(params=IMPLEMENTATIONS, ids=lambda each: each.name)
 def _each(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kernels, "_kernels", request.param)
+    monkeypatch.setattr(choice, "kernels", request.param)
 
 
 each_implementation = pytest.mark.usefixtures("_each")
@@ -103,6 +103,20 @@ def everything(arguments: dict[str, Any]) -> list[NDArray[Any]]:
     ]
 
 
+def dense(case: Case) -> list[NDArray[Any]]:
+    """Return the results of the kernels that work on whole arrays, and of conjugate gradients."""
+    arguments = case.arguments()
+    matrix = np.random.default_rng(1).standard_normal((len(case.counts), 21), np.float32)
+    counts, right = np.array(case.counts, np.float32), arguments["features"][:21].copy()
+    return [
+        kernels.predict(*chosen(arguments, "groups", "prior_means", "features", "rows")),
+        kernels.multiply(matrix, right),
+        kernels.multiply_transposed(matrix, arguments["normal"]),
+        kernels.logarithms(arguments["weights"][:15].copy(), counts, counts**2),
+        *conjugate_gradients(case)[1],
+    ]
+
+
 def each_row(arguments: dict[str, Any]) -> Iterator[tuple[int, NDArray[np.float64], NDArray[np.float64], Any]]:
     """Yield each row with its features, targets and weights, in double precision."""
     groups = arguments["groups"]
@@ -171,8 +185,8 @@ def test_gathering_is_a_product_with_the_incidence_matrix(case: Case) -> None:
 def test_the_bits_do_not_depend_on_the_processor(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
     found = []
     for variant in VARIANTS:
-        monkeypatch.setattr(kernels, "_kernels", variant)
-        found.append([each.tobytes() for each in (*everything(case.arguments()), *conjugate_gradients(case)[1])])
+        monkeypatch.setattr(choice, "kernels", variant)
+        found.append([each.tobytes() for each in (*everything(case.arguments()), *dense(case))])
     assert all(each == found[0] for each in found)
 
 
@@ -262,6 +276,49 @@ def test_conjugate_gradients_solve(case: Case) -> None:
 
 
 @each_implementation
+@each_case
+def test_predictions_are_biases_and_products(case: Case) -> None:
+    arguments = case.arguments()
+    found = kernels.predict(*chosen(arguments, "groups", "prior_means", "features", "rows"))
+    vectors = arguments["prior_means"].astype(float)
+    expected = [
+        vectors[row, -1] + x[:, -1] + x[:, :-1] @ vectors[row, :-1] for row, x, _, _ in each_row(arguments) if len(x)
+    ]
+    np.testing.assert_allclose(found, np.concatenate([[], *expected]), atol=1e-4)
+    some = len(case.counts) // 2
+    starts = arguments["groups"].starts
+    part = kernels.predict(
+        arguments["groups"], arguments["prior_means"][some:].copy(), arguments["features"], slice(some, len(starts) - 1)
+    )
+    np.testing.assert_array_equal(part, found[starts[some] :])
+
+
+@each_implementation
+@pytest.mark.parametrize("shape", [(0, 5), (7, 0), (1, 1), (8, 16), (37, 90), (203, 33)], ids=str)
+@pytest.mark.parametrize("width", [16, 32, 48])
+def test_products_are_those_of_double_precision(shape: tuple[int, int], width: int) -> None:
+    random = np.random.default_rng(0)
+    matrix, right, rows = (
+        random.standard_normal(each, np.float32) for each in (shape, (shape[1], width), (shape[0], width))
+    )
+    wide = matrix.astype(float)
+    np.testing.assert_allclose(kernels.multiply(matrix, right), wide @ right, atol=1e-4)
+    np.testing.assert_allclose(kernels.multiply_transposed(matrix, rows), wide.T @ rows, atol=1e-4)
+
+
+@each_implementation
+def test_logarithms_are_those_of_double_precision() -> None:
+    random = np.random.default_rng(0)
+    weights = (2.0 ** np.arange(2, 9.5, 0.5)).astype(np.float32)
+    counts = random.integers(0, 3000, 5000).astype(np.float32)
+    squares = (random.gamma(1, 1, 5000) * counts).astype(np.float32)
+    squares[:10] = np.float32(1e30)
+    terms = (weights + counts[:, np.newaxis].astype(float)) / 2 * np.log(weights + squares[:, np.newaxis].astype(float))
+    np.testing.assert_allclose(kernels.logarithms(weights, counts, squares), terms.sum(axis=0), rtol=1e-7)
+    assert kernels.logarithms(weights[:2], counts[:0], squares[:0]).tolist() == [0, 0]
+
+
+@each_implementation
 def test_dots_are_of_columns() -> None:
     random = np.random.default_rng(0)
     left, right = random.standard_normal((2, 5000, 32), np.float32)
@@ -273,7 +330,7 @@ def test_normals_have_the_same_bits_everywhere(monkeypatch: pytest.MonkeyPatch) 
     for count in (0, 1, 15, 16, 17, 31, 32, 33, 255, 256, 257, 40_000):
         found = []
         for each in IMPLEMENTATIONS:
-            monkeypatch.setattr(kernels, "_kernels", each)
+            monkeypatch.setattr(choice, "kernels", each)
             found.append(kernels.normals((7, count), count).tobytes())
         assert len(found[0]) == 4 * count
         assert all(each == found[0] for each in found)
@@ -390,6 +447,18 @@ def test_other_wrong_calls_are_refused() -> None:
         kernels.cg_update(some[0], some, some, some[:, 0].copy(), some, some.astype(float))
     with pytest.raises(ArgumentError, match="scale is float32 of shape"):
         kernels.cg_direction(some[0], some, some[0], some)
+    with pytest.raises(ArgumentError, match="right is float32 of shape"):
+        kernels.multiply(some, some)
+    with pytest.raises(ArgumentError, match="right is float32 of shape"):
+        kernels.multiply_transposed(some, some[:3])
+    with pytest.raises(ArgumentError, match="weights has 17 numbers"):
+        kernels.logarithms(np.ones(17, np.float32), some[0], some[0])
+    with pytest.raises(ArgumentError, match="squares is float32 of shape"):
+        kernels.logarithms(some[0], some[0], some[0, :3].copy())
+    with pytest.raises(ArgumentError, match="vectors is float32 of shape"):
+        kernels.predict(groups, some, arguments["features"], slice(0, 2))
+    with pytest.raises(ArgumentError, match="others has 3 rows, and the ratings need"):
+        kernels.predict(groups, some[:2].copy(), some[:3].copy(), slice(0, 2))
     with pytest.raises(ArgumentError, match="outside 0 to"):
         kernels.normals((1, -1), 3)
 
@@ -414,5 +483,5 @@ def test_wrong_groups_are_refused(changed: dict[str, list[int]], message: str) -
 
 def test_the_name_says_what_is_in_use(monkeypatch: pytest.MonkeyPatch) -> None:
     assert kernels.in_use() == IMPLEMENTATIONS[0].name
-    monkeypatch.setattr(kernels, "_kernels", fallback)
+    monkeypatch.setattr(choice, "kernels", fallback)
     assert kernels.in_use() == "NumPy"

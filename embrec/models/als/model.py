@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from embrec.engines.threads import Threads
+from embrec.engines.threads import Threads, useful
 from embrec.errors import TrainingError
 from embrec.models import keras_import
 from embrec.models.als.share import BIAS_FEATURE, Data, Penalty, Worker
@@ -210,7 +210,7 @@ def factorize(
         seed: Seeds the random vectors.
         on_epoch: Called after each sweep.
         start: Movies of an earlier fit, or None.
-        workers: Number of threads; None for one for each core.
+        workers: Number of threads; None for as many as make the fit quickest.
     """
     if not np.isfinite(training.ratings).all():
         raise TrainingError("A rating is not finite. Look for ratings that are infinite, or not a number.")
@@ -219,6 +219,7 @@ def factorize(
             f"All ratings are {training.ratings[0]:g}, and this model learns from how they differ. "
             "Load ratings that do, or train another model: embrec train"
         )
+    workers = workers or useful(len(training.ratings))
     with threadpool_limits(1, user_api="blas"):
         if start is None and len(training.ratings) >= _MANY_RATINGS:
             start = _warm_start(training, options, seed, workers)
@@ -246,7 +247,7 @@ def factorize(
     )
 
 
-def _warm_start(training: Ratings, options: Options, seed: int, workers: int | None) -> Start:
+def _warm_start(training: Ratings, options: Options, seed: int, workers: int) -> Start:
     """Return movies solved from the ratings of the most active users alone."""
     with Threads(Worker, workers) as engine:
         solver = AlternatingLeastSquares(_most_active(training), None, options, seed, engine, None)

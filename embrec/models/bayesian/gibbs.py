@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from embrec.engines.threads import Threads
+from embrec.engines.threads import Threads, useful
 from embrec.errors import TrainingError
 from embrec.models.base import Epoch, RatingFactors, Ratings
 from embrec.models.bayesian.average import PosteriorMean
@@ -207,7 +207,7 @@ def factorize(
         options: Options of the fit.
         seed: The same seed gives the same vectors, bit for bit, on any number of workers.
         on_epoch: Called after each sweep.
-        workers: Number of threads; None for one for each core.
+        workers: Number of threads; None for as many as make the fit quickest.
 
     Raises:
         TrainingError: The ratings are not finite.
@@ -216,6 +216,7 @@ def factorize(
         raise TrainingError("A rating is not finite. Look for ratings that are infinite, or not a number.")
     epochs = options.epochs_for(len(training.ratings))
     history = History(epochs, on_epoch, "Look for ratings that are not finite, or far out of scale.")
+    workers = workers or useful(len(training.ratings))
     with Threads(Worker, workers) as engine, threadpool_limits(1, user_api="blas"):
         sampler = GibbsSampler(training, held_out, options, seed, engine)
         for _ in range(epochs):
