@@ -25,7 +25,9 @@ Widen = Callable[[Floats], Floats]
 
 def wide_users(vectors: Floats) -> Floats:
     """Return users' rows whose products with :func:`wide_movies` are predictions; the bias is the last column."""
-    return np.insert(vectors, vectors.shape[1], 1.0, axis=1)
+    wide = np.ones((len(vectors), vectors.shape[1] + 1), np.float32)
+    wide[:, :-1] = vectors
+    return wide
 
 
 def wide_users_without_biases(vectors: Floats) -> Floats:
@@ -37,7 +39,9 @@ def wide_users_without_biases(vectors: Floats) -> Floats:
 
 def wide_movies(vectors: Floats) -> Floats:
     """Return movies' rows whose products with :func:`wide_users` are predictions; the bias is the last column."""
-    return np.insert(vectors, -1, 1.0, axis=1)
+    wide = np.ones((len(vectors), vectors.shape[1] + 1), np.float32)
+    wide[:, :-2], wide[:, -1] = vectors[:, :-1], vectors[:, -1]
+    return wide
 
 
 def moment(share: Share, widen: Widen, vectors: Floats, counts: NDArray[np.int64]) -> list[Branch]:
