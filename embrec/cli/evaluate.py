@@ -82,7 +82,7 @@ def evaluate(
     same splits follows. Nothing is stored.
     """
     names = registry.names() if every_model else models or (registry.DEFAULT,)
-    with before_keras("Evaluating"):
+    with before_keras("Evaluating", names):
         from embrec.evaluation import contenders
 
         chosen = [contenders.named(name) for name in (*names, *contenders.BASELINES)]

@@ -7,27 +7,36 @@ import gc
 import logging
 import os
 import sys
-from collections.abc import Iterator
+import threading
+from collections.abc import Iterable, Iterator
+from importlib.abc import MetaPathFinder
 
 from embrec import config
 from embrec.errors import TrainingError
 
+# Keras imports these where they are installed, a third of its import. It draws, reads images and data frames, and wraps
+# its models for scikit-learn with them, and none of embrec's models does.
+_UNUSED = {"IPython", "PIL", "matplotlib", "pandas", "sklearn"}
+
 
 @contextlib.contextmanager
-def before_keras(purpose: str, packages: str = "TensorFlow and Keras", extra: str = "train") -> Iterator[None]:
+def before_keras(
+    purpose: str, models: Iterable[str], packages: str = "TensorFlow and Keras", extra: str = "train"
+) -> Iterator[None]:
     """Import in this context all else that a command needs; then TensorFlow and Keras begin to be imported in a thread.
 
     Two threads had better not import the same modules, so the rest comes first. Without TensorFlow nothing is begun.
 
     Args:
         purpose: Purpose of the command, for a message.
+        models: Names of the models that it uses.
         packages: Packages that it needs, for a message.
         extra: Name of the extra that has them.
 
     Raises:
         TrainingError: They are not installed.
     """
-    from embrec.models import keras_import
+    from embrec.models import keras_import, registry
 
     try:
         with contextlib.nullcontext() if keras_import.begun() else importing_keras():
@@ -35,7 +44,8 @@ def before_keras(purpose: str, packages: str = "TensorFlow and Keras", extra: st
     except ImportError as error:
         raise TrainingError(f"{purpose} needs {packages}. Run: {config.install_command(extra)}") from error
     if not keras_import.begun():
-        keras_import.begin(importing_keras())
+        ours = all(model in registry.BUILT_IN for model in models)
+        keras_import.begin(_importing_what_is_used() if ours else importing_keras())
 
 
 @contextlib.contextmanager
@@ -60,6 +70,29 @@ def importing_keras() -> Iterator[None]:
         os.close(saved)
         if collecting:
             gc.enable()
+
+
+@contextlib.contextmanager
+def _importing_what_is_used() -> Iterator[None]:
+    """Import TensorFlow and Keras in another thread without the packages that embrec's models do not use."""
+    unused = _Unused()
+    with importing_keras():
+        sys.meta_path.insert(0, unused)
+        try:
+            yield
+        finally:
+            sys.meta_path.remove(unused)
+
+
+class _Unused(MetaPathFinder):
+    """Finds that unused packages are not installed, for another thread than the one that makes it."""
+
+    def __init__(self) -> None:
+        self._others = threading.get_ident()
+
+    def find_spec(self, name: str, path: object = None, target: object = None) -> None:
+        if threading.get_ident() != self._others and name.partition(".")[0] in _UNUSED:
+            raise ModuleNotFoundError(f"Keras does without {name} here", name=name)
 
 
 def _move_stderr() -> None:

@@ -185,7 +185,7 @@ def _print_result(result: TrainResult, as_json: bool) -> None:
 
 def begin_import(model: str) -> None:
     """Import all that training with a model needs, TensorFlow and Keras in a thread."""
-    with before_keras("Training"):
+    with before_keras("Training", [model]):
         from embrec import training  # noqa: F401
 
         registry.get(model)

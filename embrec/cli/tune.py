@@ -37,7 +37,7 @@ def tune(model: str, trials: int, seed: int, database_url: str | None, as_json: 
     embrec tune --trials 20
     embrec tune --model matrix-factorization --seed 1
     """
-    with before_keras("Tuning", "TensorFlow, Keras and Optuna", "tune"):
+    with before_keras("Tuning", [model], "TensorFlow, Keras and Optuna", "tune"):
         from embrec.evaluation import tuning
 
         chosen = registry.get(model)

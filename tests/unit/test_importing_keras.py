@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -34,3 +36,22 @@ def test_an_import_that_fails_leaves_nothing_out() -> None:
         raise ImportError
     assert gc.isenabled()
     assert gc.get_freeze_count() == before
+
+
+@pytest.mark.parametrize(("model", "kept_out"), [("two-part", True), ("embrec.models.hybrid:TwoPart", False)])
+def test_packages_that_no_model_here_uses_are_not_imported_with_keras(model: str, kept_out: bool) -> None:
+    script = (
+        "import sys, importlib.util as found\n"
+        "from embrec.cli.importing import before_keras\n"
+        "from embrec.models import keras_import\n"
+        f"with before_keras('A test', [{model!r}]): pass\n"
+        "keras_import.wait()\n"
+        "unused = [name for name in ('pandas', 'sklearn', 'matplotlib') if found.find_spec(name)]\n"
+        "print(len(unused), sum(name in sys.modules for name in unused))\n"
+        "import pandas, keras\n"
+        "print(len(pandas.DataFrame()), keras.ops.sum(keras.ops.ones(3)).numpy())\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    (installed, imported), works = map(int, done.stdout.splitlines()[0].split()), done.stdout.splitlines()[1]
+    assert imported == (0 if kept_out else installed)
+    assert works == "0 3.0"
