@@ -6,19 +6,17 @@ import contextlib
 import multiprocessing
 import os
 import pkgutil
-import shutil
 import signal
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import sqlalchemy as sa
 from data import load_frame, rating_frame, stored_run
+from homes import temporary_home
 
 from embrec import db
 from embrec.db import server_account
@@ -49,20 +47,19 @@ Point = tuple[str, int, str]
 @contextlib.contextmanager
 def own_server(settings: Mapping[str, str] | None = None) -> Iterator[LocalServer]:
     """A running embedded server that a test may stop, kill and fill."""
-    home = Path(tempfile.mkdtemp(prefix="embrec-faults-"))
-    home.chmod(0o711)
-    # The address must be the same after a restart.
-    sockets = home / "sockets"
-    sockets.mkdir()
-    if account := server_account.service_account(home / "none"):
-        os.chown(sockets, account.pw_uid, account.pw_gid)
-    server = LocalServer(home, {"shared_buffers": "64MB", "unix_socket_directories": str(sockets), **(settings or {})})
-    server.start()
-    try:
-        yield server
-    finally:
-        server.stop()
-        shutil.rmtree(home)
+    with temporary_home("embrec-faults-") as home:
+        # The address must be the same after a restart.
+        sockets = home / "sockets"
+        sockets.mkdir()
+        if account := server_account.service_account(home / "none"):
+            os.chown(sockets, account.pw_uid, account.pw_gid)
+        fixed = {"shared_buffers": "64MB", "unix_socket_directories": str(sockets)}
+        server = LocalServer(home, {**fixed, **(settings or {})})
+        server.start()
+        try:
+            yield server
+        finally:
+            server.stop()
 
 
 @contextlib.contextmanager

@@ -6,7 +6,6 @@ import logging
 import os
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +14,7 @@ import pytest
 import sqlalchemy as sa
 from conftest import with_database
 from data import rating_frame
+from homes import temporary_home
 
 from embrec import config, db
 from embrec.data import loading, ratings
@@ -33,9 +33,8 @@ LABEL = "canary-label-4711"
 @pytest.fixture
 def server() -> Iterator[LocalServer]:
     """A server of the test's own, with a log that the test can read."""
-    with tempfile.TemporaryDirectory(prefix="embrec-secret-") as home:
-        Path(home).chmod(0o711)
-        own = LocalServer(Path(home))
+    with temporary_home("embrec-secret-") as home:
+        own = LocalServer(home)
         try:
             yield own
         finally:
