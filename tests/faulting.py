@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -132,6 +133,27 @@ def command_line(*arguments: str) -> None:
 
     signal.signal(signal.SIGINT, signal.default_int_handler)
     main(list(arguments))
+
+
+def said(directory: Path, *arguments: str, **environment: str) -> str:
+    """Return what a command prints on both streams, with the traceback if it fails.
+
+    Args:
+        directory: Directory for a file with the output.
+        arguments: The command's arguments.
+        environment: Variables to set for it.
+    """
+    file = directory / "said.txt"
+    ended(started(_saying, file, arguments, environment))
+    return file.read_text(encoding="utf-8")
+
+
+def _saying(file: Path, arguments: tuple[str, ...], environment: dict[str, str]) -> None:
+    os.environ.update(environment)
+    with open(file, "wb") as output:
+        for stream in (1, 2):
+            os.dup2(output.fileno(), stream)
+    command_line(*arguments)
 
 
 def _until_the_point(
