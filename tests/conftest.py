@@ -11,7 +11,6 @@ import itertools
 import os
 import signal
 import sys
-import tempfile
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -19,6 +18,7 @@ from pathlib import Path
 import absl.logging
 import pytest
 import sqlalchemy as sa
+from homes import temporary_home
 from psycopg.conninfo import make_conninfo
 
 from embrec import config, db
@@ -26,8 +26,8 @@ from embrec.cli import main
 from embrec.db import schema
 from embrec.db.embedded import LocalServer
 
-# Durability is off, because a server for tests need not survive a power cut.
-FAST_SETTINGS = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}
+# Durability is off, because a server for tests need not survive a power cut. Its log of changes stays small.
+FAST_SETTINGS = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off", "max_wal_size": "256MB"}
 IMAGE = os.environ.get("EMBREC_TEST_IMAGE", "pgvector/pgvector:pg18")
 TEMPLATE = f"embrec_test_template_{os.getpid()}"  # two processes may share a server
 # The number of posterior draws in docs/sql.md's examples.
@@ -114,10 +114,7 @@ def _container_url(stack: contextlib.ExitStack) -> str | None:
 
 
 def _embedded_url(stack: contextlib.ExitStack) -> str:
-    # Not pytest's tmp_path: as root the server runs as another user, which could not enter it.
-    home = stack.enter_context(tempfile.TemporaryDirectory(prefix="embrec-test-"))
-    Path(home).chmod(0o711)
-    server = LocalServer(Path(home), FAST_SETTINGS)
+    server = LocalServer(stack.enter_context(temporary_home("embrec-test-")), FAST_SETTINGS)
     stack.callback(server.stop)
     return server.start()
 
@@ -140,7 +137,7 @@ def admin(server_url: str) -> Iterator[sa.Engine]:
 def _temporary_database(admin: sa.Engine, server_url: str, template: str) -> Iterator[str]:
     name = f"embrec_test_{os.getpid()}_{next(_numbers)}"
     with admin.connect() as connection:
-        connection.execute(sa.text(f"CREATE DATABASE {name} TEMPLATE {template}"))
+        connection.execute(sa.text(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy"))
     try:
         yield with_database(server_url, name)
     finally:

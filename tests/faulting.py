@@ -6,10 +6,8 @@ import contextlib
 import multiprocessing
 import os
 import pkgutil
-import shutil
 import signal
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -19,6 +17,7 @@ from typing import Any
 import numpy as np
 import sqlalchemy as sa
 from data import load_frame, rating_frame, stored_run
+from homes import temporary_home
 
 from embrec import db
 from embrec.db import server_account
@@ -49,20 +48,19 @@ Point = tuple[str, int, str]
 @contextlib.contextmanager
 def own_server(settings: Mapping[str, str] | None = None) -> Iterator[LocalServer]:
     """A running embedded server that a test may stop, kill and fill."""
-    home = Path(tempfile.mkdtemp(prefix="embrec-faults-"))
-    home.chmod(0o711)
-    # The address must be the same after a restart.
-    sockets = home / "sockets"
-    sockets.mkdir()
-    if account := server_account.service_account(home / "none"):
-        os.chown(sockets, account.pw_uid, account.pw_gid)
-    server = LocalServer(home, {"shared_buffers": "64MB", "unix_socket_directories": str(sockets), **(settings or {})})
-    server.start()
-    try:
-        yield server
-    finally:
-        server.stop()
-        shutil.rmtree(home)
+    with temporary_home("embrec-faults-") as home:
+        # The address must be the same after a restart.
+        sockets = home / "sockets"
+        sockets.mkdir()
+        if account := server_account.service_account(home / "none"):
+            os.chown(sockets, account.pw_uid, account.pw_gid)
+        fixed = {"shared_buffers": "64MB", "unix_socket_directories": str(sockets)}
+        server = LocalServer(home, {**fixed, **(settings or {})})
+        server.start()
+        try:
+            yield server
+        finally:
+            server.stop()
 
 
 @contextlib.contextmanager
@@ -135,6 +133,27 @@ def command_line(*arguments: str) -> None:
 
     signal.signal(signal.SIGINT, signal.default_int_handler)
     main(list(arguments))
+
+
+def said(directory: Path, *arguments: str, **environment: str) -> str:
+    """Return what a command prints on both streams, with the traceback if it fails.
+
+    Args:
+        directory: Directory for a file with the output.
+        arguments: The command's arguments.
+        environment: Variables to set for it.
+    """
+    file = directory / "said.txt"
+    ended(started(_saying, file, arguments, environment))
+    return file.read_text(encoding="utf-8")
+
+
+def _saying(file: Path, arguments: tuple[str, ...], environment: dict[str, str]) -> None:
+    os.environ.update(environment)
+    with open(file, "wb") as output:
+        for stream in (1, 2):
+            os.dup2(output.fileno(), stream)
+    command_line(*arguments)
 
 
 def _until_the_point(

@@ -5,10 +5,8 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -16,6 +14,7 @@ import numpy as np
 import pytest
 import sqlalchemy as sa
 from data import load_frame, rating_frame, stored_run, two_part_run
+from homes import temporary_home
 
 from embrec import kernels
 from embrec.cli import main
@@ -289,13 +288,11 @@ def test_the_demo_keeps_away_from_somebodys_own_ratings(embrec: Run, engine: sa.
 @pytest.fixture
 def shell() -> Iterator[dict[str, str]]:
     """The environment of a user with an empty home and no database configured."""
-    home = Path(tempfile.mkdtemp(prefix="embrec-shell-"))
-    home.chmod(0o711)
     scripts = Path(sys.executable).parent
-    environment = {**os.environ, "EMBREC_HOME": str(home), "PATH": f"{scripts}{os.pathsep}{os.environ['PATH']}"}
-    yield environment
-    subprocess.run(["embrec", "db", "stop"], env=environment, capture_output=True)
-    shutil.rmtree(home)
+    with temporary_home("embrec-shell-") as home:
+        environment = {**os.environ, "EMBREC_HOME": str(home), "PATH": f"{scripts}{os.pathsep}{os.environ['PATH']}"}
+        yield environment
+        subprocess.run(["embrec", "db", "stop"], env=environment, capture_output=True)
 
 
 @pytest.mark.server

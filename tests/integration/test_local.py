@@ -10,7 +10,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,6 +17,7 @@ import psutil
 import psycopg
 import pytest
 import sqlalchemy as sa
+from homes import temporary_home
 
 from embrec import config, db
 from embrec.db import embedded, schema, server_account
@@ -33,12 +33,10 @@ as_ordinary_user = pytest.mark.skipif(os.geteuid() == 0, reason="means something
 @pytest.fixture
 def home() -> Iterator[Path]:
     """A home that does not exist yet, under a path with spaces and quotes; stopped and removed afterwards."""
-    parent = Path(tempfile.mkdtemp(prefix="embrec test's "))
-    parent.chmod(0o711)
-    yield parent / "a home"
-    with contextlib.suppress(LocalServerError):
-        LocalServer(parent / "a home").stop()
-    shutil.rmtree(parent)
+    with temporary_home("embrec test's ") as parent:
+        yield parent / "a home"
+        with contextlib.suppress(LocalServerError):
+            LocalServer(parent / "a home").stop()
 
 
 def answers(url: str) -> bool:

