@@ -337,6 +337,7 @@ def _store_users_in_half() -> None:
 
 def _store_users_in_full() -> None:
     """Drop that column; its vectors stay, in single precision. Indexes on it go, which status then names as missing."""
-    op.execute(statement("UPDATE embrec.user_embeddings SET embedding = half::vector WHERE half IS NOT NULL"))
+    widen = "UPDATE embrec.user_embeddings SET embedding = half::vector, half = NULL WHERE half IS NOT NULL"
+    op.execute(statement(widen))
     op.drop_column("user_embeddings", "half", schema="embrec")
     op.alter_column("user_embeddings", "embedding", nullable=False, schema="embrec")
