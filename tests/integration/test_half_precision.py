@@ -15,7 +15,7 @@ from embrec.data import ratings
 from embrec.db import schema
 from embrec.errors import RunError
 from embrec.runs import embeddings, experiments, half_precision, publishing, records
-from embrec.serving import predict, recommend
+from embrec.serving import predict, recommend, similar
 from embrec.training import train
 
 MODELS = {
@@ -60,6 +60,12 @@ def test_a_training_stores_its_users_rounded_and_answers_by_them(engine: sa.Engi
     assert (moved <= most + 1e-5).all()
     assert moved.any()
     publishing.publish(engine, half)
+    compared = embeddings.read(engine, half, "user", "similarity" if name == "two-part" else "rating")
+    query = "SELECT array_agg(user_index ORDER BY user_index), array_agg(embedding ORDER BY user_index)"
+    with engine.connect() as connection:
+        shown = db.binary_copy.query_arrays(connection, f"{query} FROM embrec.published_user_embeddings")
+        for expected, found in zip(compared, *shown, strict=False):
+            assert np.array_equal(found, expected)
 
 
 def test_movies_are_ranked_by_ratings_predicted_from_rounded_vectors(engine: sa.Engine) -> None:
@@ -121,11 +127,15 @@ def test_a_keras_model_that_goes_on_from_such_a_run_is_stored_like_it(engine: sa
     assert records.get_run(engine, second).options["half"]
 
 
-def test_a_downgrade_keeps_the_vectors_and_an_upgrade_answers_by_them(empty_engine: sa.Engine) -> None:
+def test_a_downgrade_keeps_the_vectors_and_an_upgrade_answers_by_them(
+    empty_engine: sa.Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(embeddings, "INDEXED_FROM", 2)
     schema.upgrade(empty_engine)
     load_frame(empty_engine, rating_frame())
     vectors = two_part_run(empty_engine, half=True)
     before = predictions(empty_engine, 1)
+    assert package.index_users(empty_engine, 1)
     schema.downgrade(empty_engine, "0014")
     query = "SELECT array_agg(embedding ORDER BY user_index) FROM embrec.user_embeddings WHERE part = 'rating'"
     with empty_engine.begin() as connection:
@@ -138,6 +148,8 @@ def test_a_downgrade_keeps_the_vectors_and_an_upgrade_answers_by_them(empty_engi
     schema.upgrade(empty_engine)
     assert np.array_equal(predictions(empty_engine, 1), before)
     assert not in_half(empty_engine, 1)
+    assert package.index_users(empty_engine, 1), "the index of before went with its column"
+    assert len(similar.similar_users(empty_engine, "u1", 29)) == 29
 
 
 def test_a_row_has_one_vector(engine: sa.Engine) -> None:
