@@ -22,6 +22,7 @@
 \ir functions/run_digest.sql
 \ir functions/guard_runs.sql
 \ir functions/delete_forgotten.sql
+\ir functions/vector_of.sql
 \ir functions/index_run.sql
 \ir views/run_indexes.sql
 \ir views/run_status.sql

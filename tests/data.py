@@ -14,7 +14,7 @@ from embrec.data.extraction import extract
 from embrec.data.files import sources
 from embrec.data.files.movies import Movie
 from embrec.models.base import RatingWeights
-from embrec.runs import neighbours, publishing, records
+from embrec.runs import half_precision, neighbours, publishing, records
 from embrec.runs.embeddings import Vectors, store, store_matrix
 from embrec.runs.records import NewRun, TrainedRun
 from embrec.runs.store import FOLD_IN, fold_in_matrix
@@ -83,21 +83,23 @@ def load_frame(
     return loading.load(engine, sources.from_frame(frame, movies or [], users=users))
 
 
-def stored_run(engine: sa.Engine, movie_vectors: np.ndarray, user_vectors: np.ndarray | None = None) -> int:
+def stored_run(
+    engine: sa.Engine, movie_vectors: np.ndarray, user_vectors: np.ndarray | None = None, half: bool = False
+) -> int:
     """Store a run with given vectors for movie and user indexes 0, 1, 2, ..., as if it had been trained."""
     sides = {"movie": movie_vectors, "user": movie_vectors[:1] if user_vectors is None else user_vectors}
     run = records.start(engine, FAKE_RUN)
     with engine.begin() as connection:
         for side, values in sides.items():
             vectors = Vectors(np.arange(len(values), dtype=np.int32), values.astype(np.float32))
-            store(connection, run, side, {"rating": vectors})
+            store(connection, run, side, {"rating": vectors}, half=half and side == "user")
             if side == "movie":
                 neighbours.store(connection, run, vectors.indexes, neighbours.nearest(vectors.vectors))
         records.finish(connection, run, TrainedRun(movie_vectors.shape[1], "dense_head", "stored"))
     return run
 
 
-def two_part_run(engine: sa.Engine, seed: int = 1) -> dict[str, np.ndarray]:
+def two_part_run(engine: sa.Engine, seed: int = 1, half: bool = False) -> dict[str, np.ndarray]:
     """Publish a two-part run of random vectors for all rated movies and users; returns them by side and part."""
     random = np.random.default_rng(seed)
     arrays = extract(engine)
@@ -106,6 +108,8 @@ def two_part_run(engine: sa.Engine, seed: int = 1) -> dict[str, np.ndarray]:
         f"{side} {part}": random.normal(size=(len(indexes[side]), 5)).astype(np.float32)
         for side, part in (*(("movie", part) for part in MOVIE_PARTS), ("user", "rating"), ("user", "similarity"))
     }
+    if half:
+        found |= {f"user {part}": half_precision.rounded(found[f"user {part}"]) for part in ("rating", "similarity")}
     biases = {side: random.normal(size=len(indexes[side])).astype(np.float32) * 0.3 for side in indexes}
     spreads = {side: random.uniform(0.5, 2, len(indexes[side])).astype(np.float32) for side in indexes}
     run = records.start(engine, replace(FAKE_RUN, architecture="two-part"))
@@ -115,7 +119,7 @@ def two_part_run(engine: sa.Engine, seed: int = 1) -> dict[str, np.ndarray]:
             parts = {"rating": Vectors(numbers, found[f"{side} rating"], biases[side], spreads[side], prints)}
             for part in MOVIE_PARTS[1:] if side == "movie" else ("similarity",):
                 parts[part] = Vectors(numbers, found[f"{side} {part}"])
-            store(connection, run, side, parts)
+            store(connection, run, side, parts, half=half and side == "user")
             if side == "movie":
                 neighbours.store(connection, run, numbers, neighbours.nearest(parts["similarity"].vectors))
         ranking = sparse.csr_array((WEIGHTS.of(arrays.ratings), (arrays.users, arrays.movies))) @ found["movie profile"]
@@ -127,3 +131,14 @@ def two_part_run(engine: sa.Engine, seed: int = 1) -> dict[str, np.ndarray]:
     for name, values in (("bias", biases), ("spread", spreads)):
         found |= {f"{side} {name}": values[side] for side in indexes}
     return found
+
+
+def in_half(engine: sa.Engine, run: int) -> bool:
+    """Return whether a run's users are stored in half precision; all of them are, or none."""
+    query = (
+        "SELECT bool_and(embedding IS NULL), bool_and(half IS NULL) FROM embrec.user_embeddings WHERE model_run_id = "
+    )
+    with engine.connect() as connection:
+        half, single = connection.execute(sa.text(f"{query}{int(run)}")).one()
+    assert half != single
+    return bool(half)

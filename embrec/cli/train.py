@@ -110,6 +110,7 @@ _FITTED = "Finishing the fit"
     help="matrix-factorization: start from the published run's movie vectors; --epochs 2 is then enough.",
 )
 @click.option("--index-users", is_flag=True, help="Index 50,000 users or more, to find similar users in milliseconds.")
+@click.option("--half", is_flag=True, help="Store users' vectors in half precision: a third less storage.")
 @click.option("--publish/--no-publish", default=True, show_default=True, help="Publish the run when it is trained.")
 @keep_option
 @click.option("--force", is_flag=True, help="Publish even if metrics look bad or another run was published meanwhile.")
@@ -122,6 +123,7 @@ def train(
     holdout: float,
     warm_start: bool,
     index_users: bool,
+    half: bool,
     publish: bool,
     keep: int,
     force: bool,
@@ -142,7 +144,7 @@ def train(
     begin_import(model)
     bind = engine(database_url, direct=True)
     result = train_with_progress(
-        bind, model, chosen, seed, holdout, publish, warm_start, force, keep or None, index_users
+        bind, model, chosen, seed, holdout, publish, warm_start, force, keep or None, index_users, half
     )
     _print_result(result, as_json)
     if result.withheld:
@@ -202,6 +204,7 @@ def train_with_progress(
     force: bool = False,
     keep: int | None = KEPT_RUNS,
     index_users: bool = False,
+    half: bool = False,
 ) -> TrainResult:
     """Train under a progress bar."""
     begin_import(model)
@@ -232,4 +235,5 @@ def train_with_progress(
             keep,
             bar.update,
             index_users,
+            half,
         )

@@ -49,8 +49,8 @@ def copy_arrays(
         target: Table and columns, such as ``embrec.ratings (user_index, rating)``.
         arrays: One array of n values per column, of a dtype as wide as the column's type (int32 for integer,
             float32 for real, bytes of one length for text, int64 for bigint and, from :func:`timestamps`,
-            timestamptz). A float32 array of shape (n, d) goes into a vector column, bit for bit, and an int32 one into
-            a column of integer[].
+            timestamptz). An array of shape (n, d) goes bit for bit into a vector column if it is of float32, into a
+            halfvec column if of float16, and into a column of integer[] if of int32.
         freeze: Spare the first reader and the first vacuum from rewriting every page; allowed for a table that this
             transaction has made or truncated.
         progress: Called with the rows that are sent, and all rows.
@@ -72,7 +72,7 @@ def copy_arrays(
                 buffer[f"length{position}"] = value.nbytes // len(value)
                 if array.ndim == 1:
                     value[:] = array[block]
-                elif array.dtype == np.float32:
+                elif array.dtype.kind == "f":
                     value["dimensions"] = array.shape[1]
                     value["elements"] = array[block]
                 else:
@@ -88,8 +88,9 @@ def _field(array: NDArray[Any]) -> Any:
     """Return the dtype of a column's value in binary COPY."""
     if array.ndim == 1:
         return array.dtype.newbyteorder(">")
-    if array.dtype == np.float32:
-        return [("dimensions", ">i2"), ("nothing", ">i2"), ("elements", ">f4", (array.shape[1],))]
+    if array.dtype.kind == "f":
+        elements = ("elements", array.dtype.newbyteorder(">"), (array.shape[1],))
+        return [("dimensions", ">i2"), ("nothing", ">i2"), elements]
     # Dimensions, whether there are NULLs, the type, how many, the first's number; then each element with its length.
     return [("header", ">i4", (5,)), ("elements", [("length", ">i4"), ("value", ">i4")], (array.shape[1],))]
 

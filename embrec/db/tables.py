@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlalchemy as sa
-from pgvector.sqlalchemy import VECTOR
+from pgvector.sqlalchemy import HALFVEC, VECTOR
 from sqlalchemy.dialects.postgresql import ARRAY, BIT, ENUM, JSONB, REAL, REGCLASS, TSVECTOR
 
 SCHEMA = "embrec"
@@ -273,10 +273,12 @@ user_embeddings = sa.Table(
     sa.Column("part", part, primary_key=True),
     sa.Column("user_index", sa.Integer, primary_key=True),
     sa.Column("bias", REAL),
-    sa.Column("embedding", VECTOR(), nullable=False),
+    # The vector, NULL in a run that stores its users in half precision.
+    sa.Column("embedding", VECTOR()),
     # Fingerprint of the ratings behind the vector, as embrec.ratings_fingerprint(user_index) computes it.
     sa.Column("fingerprint", sa.BigInteger),
     sa.Column("spread", REAL),
+    sa.Column("half", HALFVEC()),  # the vector in a run that stores its users in half precision
     postgresql_partition_by="LIST (model_run_id)",
 )
 

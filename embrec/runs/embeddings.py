@@ -61,6 +61,7 @@ def store(
     side: Side,
     parts: Mapping[Part, Vectors],
     progress: Progress = lambda done, of: None,
+    half: bool = False,
 ) -> None:
     """Write one side's vectors into partitions of their own, bit for bit.
 
@@ -72,6 +73,7 @@ def store(
         side: ``user`` or ``movie``.
         parts: The vectors of each part.
         progress: Called with the vectors of a part that are written, and all of that part.
+        half: Whether to write vectors of users in half precision, to which they are rounded.
 
     Raises:
         RunError: A vector holds NaN or infinity. Nothing is written.
@@ -82,21 +84,22 @@ def store(
     opening = sa.text("SELECT embrec.open_run(:run, :side, CAST(:parts AS embrec.part[]))")
     connection.execute(opening, {"run": model_run_id, "side": side, "parts": list(parts)})
     for part, vectors in parts.items():
-        _fill(connection, _partition(side, model_run_id, part), side, vectors, progress)
+        _fill(connection, _partition(side, model_run_id, part), side, vectors, half, progress)
     connection.execute(sa.text("SELECT embrec.close_run(:run, :side)"), {"run": model_run_id, "side": side})
 
 
-def _fill(connection: sa.Connection, leaf: str, side: Side, found: Vectors, progress: Progress) -> None:
+def _fill(connection: sa.Connection, leaf: str, side: Side, found: Vectors, half: bool, progress: Progress) -> None:
     order = np.argsort(found.indexes)
     columns: dict[str, NDArray[Any] | None] = {
         f"{side}_index": found.indexes,
         "bias": found.biases,
         "spread": found.spreads,
         "fingerprint": found.fingerprints,
-        "embedding": found.vectors,
     }
     given = {name: values[order] for name, values in columns.items() if values is not None}
-    given["embedding"][np.abs(given["embedding"]) < _NOISE] = 0.0
+    vectors = found.vectors[order]
+    vectors[np.abs(vectors) < _NOISE] = 0.0
+    given["half" if half else "embedding"] = vectors.astype(np.float16) if half else vectors
     binary_copy.copy_arrays(connection, f"{leaf} ({', '.join(given)})", list(given.values()), True, progress)
 
 
@@ -182,7 +185,8 @@ def read(bind: Bind, model_run_id: int, side: Side, part: Part = "rating") -> Ve
     with db.begin(bind) as connection:
         if connection.scalar(sa.select(sa.func.to_regclass(leaf))) is None:
             return Vectors(np.array([], np.int32), np.empty((0, 0), np.float32))
-        columns = ", ".join(f"array_agg({column})" for column in (f"{side}_index", "embedding", *_OPTIONAL))
+        vector = connection.scalar(sa.select(sa.func.embrec.vector_of(side)))
+        columns = ", ".join(f"array_agg({column})" for column in (f"{side}_index", vector, *_OPTIONAL))
         pieces = binary_copy.read_by_blocks(connection, leaf, columns)
     if not pieces:
         return Vectors(np.array([], np.int32), np.empty((0, 0), np.float32))

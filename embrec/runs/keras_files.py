@@ -152,7 +152,7 @@ def _store(engine: sa.Engine, new: NewRun, rows: Rows, model: FittedModel, metri
     known = {name: each for name, each in metrics.items() if each is not None}
     try:
         with last_act(lambda reason: records.fail(engine, model_run_id, reason)):
-            store_model(engine, model_run_id, rows, model, known)
+            store_model(engine, model_run_id, rows, model, known, half=bool(new.options.get("half")))
     except BaseException as error:
         records.fail(engine, model_run_id, str(error) or type(error).__name__)
         raise

@@ -17,7 +17,7 @@ from embrec.db.binary_copy import Progress
 from embrec.errors import NoPublishedRunError, RunError
 from embrec.models.base import FittedModel
 from embrec.models.ease.long_tail import PENALTY_USERS
-from embrec.runs import embeddings, neighbours, records
+from embrec.runs import embeddings, half_precision, neighbours, records
 from embrec.runs.embeddings import Part, Vectors
 from embrec.runs.records import TrainedRun
 
@@ -53,6 +53,7 @@ def store_model(
     model: FittedModel,
     metrics: Mapping[str, float],
     progress: Progress = lambda done, of: None,
+    half: bool = False,
 ) -> None:
     """Store a run's vectors, and record it as trained, in one transaction; a second try changes nothing.
 
@@ -63,17 +64,19 @@ def store_model(
         model: The model.
         metrics: Metrics by name.
         progress: Called with the vectors of a part that are written, and all of that part.
+        half: Whether to store the users' vectors in half precision.
 
     Raises:
-        RunError: The run was deleted, or its vectors are not finite. Nothing is stored.
+        RunError: The run was deleted, or its vectors are not finite or out of the range of half precision. Nothing is
+            stored.
     """
-    users, movies = _user_parts(rows, model), _movie_parts(rows, model)
+    users, movies = _user_parts(rows, model, half), _movie_parts(rows, model)
     compared = _with_length(movies[_compared_parts(model)[0]])
     nearest = neighbours.nearest(compared.vectors)
     with db.begin(engine) as connection:
         if not records.reopen(connection, model_run_id):
             return
-        embeddings.store(connection, model_run_id, "user", users, progress)
+        embeddings.store(connection, model_run_id, "user", users, progress, half)
         embeddings.store(connection, model_run_id, "movie", movies, progress)
         neighbours.store(connection, model_run_id, compared.indexes, nearest)
         for name, weights, biases in _dense_head(model):
@@ -127,11 +130,15 @@ def index_users(engine: sa.Engine, model_run_id: int | None = None, progress: Pr
     return embeddings.index(engine, number, "user", cast("Part", run.user_similarity), progress)
 
 
-def _user_parts(rows: Rows, model: FittedModel) -> dict[Part, Vectors]:
-    rating = model.user_vectors, model.user_biases, model.user_spreads, rows.fingerprints
+def _user_parts(rows: Rows, model: FittedModel, half: bool) -> dict[Part, Vectors]:
+    vectors, compared = model.user_vectors, model.user_similarity
+    if half:
+        vectors = half_precision.rounded(vectors)
+        compared = None if compared is None else half_precision.rounded(compared)
+    rating = vectors, model.user_biases, model.user_spreads, rows.fingerprints
     parts: dict[Part, Vectors] = {"rating": _with_zeros(Vectors(rows.users, *rating))}
-    if model.user_similarity is not None:
-        parts["similarity"] = _with_length(Vectors(rows.users, model.user_similarity))
+    if compared is not None:
+        parts["similarity"] = _with_length(Vectors(rows.users, compared))
     return parts
 
 

@@ -6,7 +6,7 @@ Revises: 0014
 
 import sqlalchemy as sa
 from alembic import op
-from pgvector.sqlalchemy import VECTOR
+from pgvector.sqlalchemy import HALFVEC, VECTOR
 from sqlalchemy.dialects.postgresql import BIT, REAL, TSVECTOR
 
 from embrec.db.resources import executable, statement, uninstall
@@ -23,6 +23,7 @@ def upgrade() -> None:
     _fingerprint_folded_in_movies()
     _create_movie_ranking()
     _create_movie_titles()
+    _store_users_in_half()
 
 
 def downgrade() -> None:
@@ -31,6 +32,7 @@ def downgrade() -> None:
     op.drop_column("movie_embeddings", "fingerprint", schema="embrec")
     _count_by_materialized_views()
     op.drop_table("movie_titles", schema="embrec")
+    _store_users_in_full()
 
 
 # The views that take the place of materialized views of the same names, as this revision leaves them.
@@ -310,3 +312,32 @@ def _create_movie_titles() -> None:
     )
     op.create_index("movie_titles_folded_idx", "movie_titles", ["folded"], schema="embrec", postgresql_using="hash")
     op.create_index("movie_titles_keys_idx", "movie_titles", ["keys"], schema="embrec", postgresql_using="gin")
+
+
+# The planner's statistics would keep vectors of users who are forgotten, as those of the other columns (0014).
+NO_STATISTICS = """
+DO $$
+DECLARE
+    relation regclass;
+BEGIN
+    FOR relation IN SELECT t.relid FROM pg_partition_tree('embrec.user_embeddings') AS t LOOP
+        EXECUTE format('ALTER TABLE %s ALTER half SET STATISTICS 0', relation);
+    END LOOP;
+END
+$$
+"""
+
+
+def _store_users_in_half() -> None:
+    """Add the column of users' vectors in half precision: a run has either those or the others, in all of its rows."""
+    op.alter_column("user_embeddings", "embedding", nullable=True, schema="embrec")
+    op.add_column("user_embeddings", sa.Column("half", HALFVEC()), schema="embrec")
+    op.execute(statement(NO_STATISTICS))
+
+
+def _store_users_in_full() -> None:
+    """Drop that column; its vectors stay, in single precision. Indexes on it go, which status then names as missing."""
+    widen = "UPDATE embrec.user_embeddings SET embedding = half::vector, half = NULL WHERE half IS NOT NULL"
+    op.execute(statement(widen))
+    op.drop_column("user_embeddings", "half", schema="embrec")
+    op.alter_column("user_embeddings", "embedding", nullable=False, schema="embrec")

@@ -10,17 +10,18 @@ SET search_path FROM CURRENT
 AS $$
 DECLARE
     name text := format('%s_embeddings_run_%s_%s', side, model_run_id, part);
+    compared text := embrec.vector_of(side);
     width integer;
 BEGIN
     PERFORM embrec.require_own_run(index_run.model_run_id, '{training,trained}');
     IF side = 'user' THEN
         PERFORM pg_advisory_xact_lock(hashtext('embrec.index_run'), model_run_id);
     END IF;
-    EXECUTE format('SELECT vector_dims(embedding) FROM embrec.%I LIMIT 1', name) INTO width;
+    EXECUTE format('SELECT vector_dims(%s) FROM embrec.%I LIMIT 1', compared, name) INTO width;
     EXECUTE format(
-        'CREATE INDEX IF NOT EXISTS %I ON embrec.%I USING hnsw ((l2_normalize(embedding)::halfvec(%s)) halfvec_cosine_ops)'
+        'CREATE INDEX IF NOT EXISTS %I ON embrec.%I USING hnsw ((l2_normalize(%s)::halfvec(%s)) halfvec_cosine_ops)'
         '%s',
-        name || '_hnsw', name, width, CASE side WHEN 'movie' THEN ' WITH (m = 24, ef_construction = 200)' END
+        name || '_hnsw', name, compared, width, CASE side WHEN 'movie' THEN ' WITH (m = 24, ef_construction = 200)' END
     );
     IF side = 'user' THEN
         PERFORM embrec.delete_forgotten(index_run.model_run_id);

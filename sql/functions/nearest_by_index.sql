@@ -9,6 +9,7 @@ AS $$
 DECLARE
     run record;
     leaf text;
+    compared text := embrec.vector_of(side);
     key text;
     own vector;
     before text[];
@@ -18,7 +19,7 @@ BEGIN
     SELECT p.model_run_id, CASE side WHEN 'user' THEN p.user_similarity ELSE p.movie_similarity END AS part INTO run
     FROM embrec.answering_run AS p;
     leaf := format('embrec.%s_embeddings_run_%s_%s', side, run.model_run_id, run.part);
-    EXECUTE format('SELECT embedding FROM %s WHERE model_run_id = $1 AND part = $2 AND %I = $3', leaf, side || '_index')
+    EXECUTE format('SELECT %s FROM %s WHERE model_run_id = $1 AND part = $2 AND %I = $3', compared, leaf, side || '_index')
     INTO own USING run.model_run_id, run.part, own_index;
     IF own IS NULL OR n <= 0 THEN
         RETURN;
@@ -34,8 +35,8 @@ BEGIN
         set_config('hnsw.iterative_scan', 'strict_order', true);
     EXECUTE format(
         'SELECT array_agg(near.found ORDER BY near.distance, near.found), array_agg(near.distance ORDER BY near.distance, near.found)'
-        ' FROM (SELECT %1$I AS found, embedding <=> $1 AS distance FROM %2$s ORDER BY %3$s LIMIT $2) AS near WHERE near.found <> $3',
-        side || '_index', leaf, coalesce(key, 'embedding <=> $1') -- NULL where the index came after the statement began
+        ' FROM (SELECT %1$I AS found, %2$s <=> $1 AS distance FROM %3$s ORDER BY %4$s LIMIT $2) AS near WHERE near.found <> $3',
+        side || '_index', compared, leaf, coalesce(key, compared || ' <=> $1') -- NULL where the index came after the statement began
     ) INTO found, distances USING own, 2 * n::bigint + 1, own_index;
     PERFORM set_config('hnsw.ef_search', before[1], true), set_config('hnsw.iterative_scan', before[2], true);
     IF coalesce(cardinality(found), 0) >= n THEN

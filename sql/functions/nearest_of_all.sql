@@ -9,8 +9,8 @@ SET search_path FROM CURRENT
 AS $$
 BEGIN
     RETURN QUERY EXECUTE format(
-        'SELECT e.%1$I, e.embedding <=> $1 FROM embrec.%2$I AS e WHERE e.%1$I <> $2 ORDER BY 2 FETCH FIRST $3 ROWS WITH TIES',
-        side || '_index', format('%s_embeddings_run_%s_%s', side, model_run_id, part)
+        'SELECT e.%1$I, %2$s <=> $1 FROM embrec.%3$I AS e WHERE e.%1$I <> $2 ORDER BY 2 FETCH FIRST $3 ROWS WITH TIES',
+        side || '_index', embrec.vector_of(side), format('%s_embeddings_run_%s_%s', side, model_run_id, part)
     )
     USING own, excluded, n;
 END;

@@ -32,7 +32,7 @@ BEGIN
         FOREACH leaf IN ARRAY ARRAY(SELECT format('%s_%s', run, p) FROM unnest(parts) AS p) || run LOOP
             EXECUTE format(
                 'ALTER TABLE %s ALTER bias SET STATISTICS 0, ALTER embedding SET STATISTICS 0,'
-                ' ALTER fingerprint SET STATISTICS 0, ALTER spread SET STATISTICS 0',
+                ' ALTER half SET STATISTICS 0, ALTER fingerprint SET STATISTICS 0, ALTER spread SET STATISTICS 0',
                 leaf
             );
         END LOOP;

@@ -28,7 +28,7 @@ BEGIN
                 m.movie_index,
                 m.movie_id,
                 s.user_index IS NOT NULL AS is_stored,
-                $4 + s.bias + movie.bias - (s.embedding <#> movie.embedding) AS value,
+                $4 + s.bias + movie.bias - (coalesce(s.embedding, s.half::vector) <#> movie.embedding) AS value,
                 coalesce(s.spread, $6)::double precision * coalesce(movie.spread, $7) AS uncertainty
             FROM unnest($1, $2) AS asked (user_id, movie_id)
             JOIN embrec.users AS u ON u.user_id = asked.user_id
@@ -58,7 +58,7 @@ BEGIN
             SELECT pairs.user_id, pairs.movie_id, dense.rating, pairs.uncertainty
             FROM (SELECT p.user_index, array_agg(p.movie_index) AS movies FROM pairs AS p GROUP BY p.user_index) AS grouped
             JOIN embrec.user_embeddings_run_%1$s_rating AS s ON s.user_index = grouped.user_index
-            CROSS JOIN embrec.dense_ratings($3, s.embedding, grouped.movies) AS dense
+            CROSS JOIN embrec.dense_ratings($3, coalesce(s.embedding, s.half::vector), grouped.movies) AS dense
             JOIN pairs ON pairs.user_index = grouped.user_index AND pairs.movie_index = dense.movie_index
             WHERE $8
         )

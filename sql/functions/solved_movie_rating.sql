@@ -41,14 +41,14 @@ BEGIN
         FROM (
             SELECT
                 CASE
-                    WHEN e.embedding IS NULL THEN (
+                    WHEN e.user_index IS NULL THEN (
                         SELECT embrec.rating_vector(run.model_run_id, array_agg(o.movie_index), array_agg(o.rating))
                         FROM embrec.ratings AS o
                         JOIN embrec.movie_embeddings AS k
                             ON k.model_run_id = run.model_run_id AND k.part = 'rating' AND k.movie_index = o.movie_index
                         WHERE o.user_index = t.user_index AND NOT k.folded_in
                     )
-                    ELSE e.embedding || ARRAY[e.bias / run.bias_feature]::vector
+                    ELSE coalesce(e.embedding, e.half::vector) || ARRAY[e.bias / run.bias_feature]::vector
                 END AS vector,
                 t.rating
             FROM unnest(user_indexes, ratings) AS t (user_index, rating)

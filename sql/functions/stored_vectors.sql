@@ -13,9 +13,9 @@ BEGIN
         RETURN;
     END IF;
     RETURN QUERY EXECUTE format(
-        'SELECT e.%1$I, e.embedding, e.bias, e.spread, %2$s FROM %3$s AS e'
-        ' WHERE e.model_run_id = %4$s AND e.part = %5$L %6$s',
-        side || '_index', CASE side WHEN 'user' THEN 'e.fingerprint' ELSE 'NULL::bigint' END, leaf, model_run_id, part,
+        'SELECT e.%1$I, %2$s, e.bias, e.spread, %3$s FROM %4$s AS e'
+        ' WHERE e.model_run_id = %5$s AND e.part = %6$L %7$s',
+        side || '_index', embrec.vector_of(side), CASE side WHEN 'user' THEN 'e.fingerprint' ELSE 'NULL::bigint' END, leaf, model_run_id, part,
         CASE WHEN indexes IS NOT NULL THEN format('AND e.%I = ANY ($1)', side || '_index') END
     )
     USING indexes;

@@ -4,7 +4,7 @@ CREATE OR REPLACE VIEW embrec.published_user_embeddings AS
 SELECT
     e.user_index,
     u.user_id,
-    e.embedding,
+    coalesce(e.embedding, e.half::vector) AS embedding,
     e.model_run_id
 FROM embrec.user_embeddings AS e
 JOIN embrec.users AS u ON u.user_index = e.user_index

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from data import load_frame, rating_frame, stored_run, two_part_run
 
 from embrec.errors import NoPublishedRunError, RunError
-from embrec.runs import embeddings, index_progress, publishing
+from embrec.runs import embeddings, half_precision, index_progress, publishing
 from embrec.runs.store import index_users
 from embrec.serving import similar
 from embrec.training import train
@@ -25,14 +25,18 @@ def no_sorting(engine: sa.Engine) -> None:
 
 
 @pytest.fixture
-def indexed(engine: sa.Engine, monkeypatch: pytest.MonkeyPatch) -> dict[str, np.ndarray]:
+def indexed(
+    engine: sa.Engine, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> dict[str, np.ndarray]:
     """A published run over 2,000 movies and users, with approximate indexes; returns its vectors."""
     monkeypatch.setattr(embeddings, "INDEXED_FROM", 2_000)
     random = np.random.default_rng(5)
     frame = pd.DataFrame({"user_id": range(2_000), "movie_id": range(2_000), "rating": 3.0})
     load_frame(engine, frame)
     vectors = {side: random.normal(size=(2_000, 8)).astype(np.float32) for side in ("movie", "user")}
-    run = stored_run(engine, vectors["movie"], vectors["user"])
+    if half := getattr(request, "param", False):
+        vectors["user"] = half_precision.rounded(vectors["user"])
+    run = stored_run(engine, vectors["movie"], vectors["user"], half)
     publishing.publish(engine, run)
     for side in ("movie", "user"):
         assert embeddings.index(engine, run, side, "rating")
@@ -40,7 +44,15 @@ def indexed(engine: sa.Engine, monkeypatch: pytest.MonkeyPatch) -> dict[str, np.
     return vectors
 
 
-@pytest.mark.parametrize(("side", "function"), [("movie", similar.similar_movies), ("user", similar.similar_users)])
+@pytest.mark.parametrize(
+    ("indexed", "side", "function"),
+    [
+        (False, "movie", similar.similar_movies),
+        (False, "user", similar.similar_users),
+        (True, "user", similar.similar_users),
+    ],
+    indirect=["indexed"],
+)
 def test_with_an_index_answers_are_nearly_all_numpys_and_never_short(
     engine: sa.Engine, indexed, side: str, function
 ) -> None:
@@ -74,6 +86,7 @@ def test_who_began_before_there_was_an_index_is_answered_all_the_same(engine: sa
         pd.testing.assert_frame_equal(similar.similar_users(earlier, 7, 10), exact[:10])
 
 
+@pytest.mark.parametrize("indexed", [False, True], indirect=True, ids=["single", "half"])
 def test_the_index_is_used_and_its_settings_stay_inside(engine: sa.Engine, indexed) -> None:
     with engine.connect() as connection:
         connection.execute(sa.text("LOAD 'vector'"))
@@ -89,10 +102,10 @@ def test_the_index_is_used_and_its_settings_stay_inside(engine: sa.Engine, index
         connection.commit()
         query = (
             "EXPLAIN SELECT user_index FROM embrec.user_embeddings_run_1_rating"
-            " ORDER BY l2_normalize(embedding)\\:\\:halfvec(8) <=> ("
+            " ORDER BY l2_normalize(coalesce(embedding, half\\:\\:vector))\\:\\:halfvec(8) <=> ("
         )
         plan = connection.scalars(
-            sa.text(query + "SELECT embedding\\:\\:halfvec(8) FROM embrec.user_embeddings LIMIT 1) LIMIT 11")
+            sa.text(query + "SELECT embedding\\:\\:halfvec(8) FROM embrec.published_user_embeddings LIMIT 1) LIMIT 11")
         )
         assert "user_embeddings_run_1_rating_hnsw" in "\n".join(plan)
         after = connection.scalar(

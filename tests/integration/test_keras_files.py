@@ -10,7 +10,7 @@ import keras
 import numpy as np
 import pytest
 import sqlalchemy as sa
-from data import load_frame, rating_frame, stored_run
+from data import in_half, load_frame, rating_frame, stored_run
 
 import embrec
 from embrec.data.extraction import extract
@@ -64,13 +64,14 @@ def test_an_exported_run_is_its_keras_model_and_predicts_as_sql_does(
     assert np.allclose(found, predicted, atol=1e-4)
 
 
-@pytest.mark.parametrize("name", MODELS)
-def test_what_was_exported_is_imported_as_it_was(engine: sa.Engine, tmp_path: Path, name: str) -> None:
+@pytest.mark.parametrize(("name", "half"), [*((name, False) for name in MODELS), ("two-part", True)])
+def test_what_was_exported_is_imported_as_it_was(engine: sa.Engine, tmp_path: Path, name: str, half: bool) -> None:
     load_frame(engine, rating_frame())
-    first = train(engine, name, MODELS[name]).model_run_id
+    first = train(engine, name, MODELS[name], half=half).model_run_id
     embrec.export_run(engine, first, tmp_path / "model.keras")
     second = embrec.import_run(engine, tmp_path / "model.keras")
     assert bits(engine, first) == bits(engine, second)
+    assert in_half(engine, first) == in_half(engine, second) == half
     ours, theirs = records.get_run(engine, first), records.get_run(engine, second)
     for column in ("architecture", "serving", "user_vectors", "mean", "bias_feature", "ridge_constant", "rating_power"):
         assert getattr(ours, column) == getattr(theirs, column), column

@@ -17,7 +17,7 @@ from embrec import db
 from embrec.data import ratings
 from embrec.data.files.movies import Movie
 from embrec.errors import DatabaseError, NoPublishedRunError, SchemaError, UnknownMovieError, UnknownUserError
-from embrec.runs import publishing
+from embrec.runs import half_precision, publishing
 from embrec.serving import search, similar
 
 TITLES = {
@@ -32,13 +32,16 @@ TITLES = {
 
 
 @pytest.fixture
-def published(engine: sa.Engine) -> dict[str, np.ndarray]:
+def published(engine: sa.Engine, request: pytest.FixtureRequest) -> dict[str, np.ndarray]:
     """A published run over 20 movies and 30 users; returns its vectors by side, in index order."""
+    half = getattr(request, "param", False)
     movies = [Movie(movie_id, title, ["Drama"], 1999) for movie_id, title in TITLES.items()]
     load_frame(engine, rating_frame(), movies)
     random = np.random.default_rng(1)
     vectors = {"movie": random.normal(size=(20, 5)), "user": random.normal(size=(30, 5))}
-    publishing.publish(engine, stored_run(engine, vectors["movie"], vectors["user"]))
+    if half:
+        vectors["user"] = half_precision.rounded(vectors["user"])
+    publishing.publish(engine, stored_run(engine, vectors["movie"], vectors["user"], half))
     return {side: values.astype(np.float32) for side, values in vectors.items()}
 
 
@@ -53,6 +56,7 @@ def cosines(vectors: np.ndarray, index: int) -> np.ndarray:
     return unit @ unit[index]
 
 
+@pytest.mark.parametrize("published", [False, True], indirect=True, ids=["single", "half"])
 @pytest.mark.parametrize(("side", "function"), [("movie", similar.similar_movies), ("user", similar.similar_users)])
 def test_similar_is_numpys_cosine_order_for_everyone(engine: sa.Engine, published, side: str, function) -> None:
     names = ids(engine, side)

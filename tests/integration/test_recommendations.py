@@ -34,10 +34,10 @@ NEW_USER, NEW_MOVIE = "signed up a second ago", "unheard of"
 
 
 @pytest.fixture
-def vectors(engine: sa.Engine) -> dict[str, np.ndarray]:
+def vectors(engine: sa.Engine, request: pytest.FixtureRequest) -> dict[str, np.ndarray]:
     """Ratings of 30 users of 20 movies, and a published two-part run with random vectors."""
     load_frame(engine, rating_frame(), MOVIES)
-    return two_part_run(engine)
+    return two_part_run(engine, half=getattr(request, "param", False))
 
 
 def tables(engine: sa.Engine) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -113,6 +113,7 @@ def test_a_changed_rating_changes_the_next_answer(engine: sa.Engine, vectors) ->
     assert not ratings.remove_rating(engine, "u1", best)
 
 
+@pytest.mark.parametrize("vectors", [False, True], indirect=True, ids=["single", "half"])
 def test_a_prediction_is_the_stored_one_until_the_ratings_change(engine: sa.Engine, vectors) -> None:
     rated, movies = tables(engine)
     user = int(rated.user_index[rated.user_id == "u1"].iloc[0])
@@ -150,6 +151,7 @@ def test_somebody_new_is_solved_for_and_nobody_is_average(engine: sa.Engine, vec
     assert predict.predict_rating(engine, NEW_USER, "100") == pytest.approx(predicted(vectors, nobody, movie), abs=1e-5)
 
 
+@pytest.mark.parametrize("vectors", [False, True], indirect=True, ids=["single", "half"])
 def test_pairs_are_predicted_from_stored_vectors_and_the_new_are_solved_for(engine: sa.Engine, vectors) -> None:
     ratings.add_rating(engine, NEW_USER, "100", 5)
     rated, movies = tables(engine)

@@ -39,10 +39,10 @@ NEW_USER = "signed up a second ago"
 
 
 @pytest.fixture
-def vectors(engine: sa.Engine) -> dict[str, np.ndarray]:
+def vectors(engine: sa.Engine, request: pytest.FixtureRequest) -> dict[str, np.ndarray]:
     """Ratings of 40 users of 90 movies, and a published two-part run with random vectors."""
     load_frame(engine, rating_frame(40, 90, 900), MOVIES)
-    return two_part_run(engine)
+    return two_part_run(engine, half=getattr(request, "param", False))
 
 
 def add_newcomers(engine: sa.Engine) -> None:
@@ -154,6 +154,7 @@ def by_ratings(
     }
 
 
+@pytest.mark.parametrize("vectors", [False, True], indirect=True, ids=["single", "half"])
 def test_new_movies_get_the_vectors_of_float64_numpy(engine: sa.Engine, vectors) -> None:
     before = stored(engine, folded_in=False)
     add_newcomers(engine)

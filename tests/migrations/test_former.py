@@ -46,10 +46,11 @@ def rows(engine: sa.Engine) -> dict[str, tuple[int, str]]:
             " ORDER BY model_run_id)) FROM embrec.model_runs"
         )
         found["model_runs"] = tuple(connection.execute(kept).one())  # the upgrade adds columns to it
-        for table in [name for name in found if name.startswith("movie_embeddings")]:
+        for table in [name for name in found if "_embeddings" in name]:
+            index, own = ("movie_index", "folded_in") if table.startswith("movie") else ("user_index", "fingerprint")
             kept = sa.text(
-                "SELECT count(*), md5(string_agg(concat_ws('|', model_run_id, part, movie_index, bias, embedding,"
-                f" spread, folded_in), '|' ORDER BY model_run_id, part, movie_index)) FROM embrec.{table}"
+                f"SELECT count(*), md5(string_agg(concat_ws('|', model_run_id, part, {index}, bias, embedding,"
+                f" spread, {own}), '|' ORDER BY model_run_id, part, {index})) FROM embrec.{table}"
             )
             found[table] = tuple(connection.execute(kept).one())  # and a column to these
         return found

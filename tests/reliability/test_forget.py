@@ -244,7 +244,7 @@ def test_the_planners_statistics_keep_nothing_of_users(served: sa.Engine) -> Non
         experiments.record_outcome(served, f"u{number}", 1)
     kept = sa.text(
         "SELECT tablename, attname FROM pg_stats WHERE schemaname = 'embrec' AND (attname IN ('user_id', 'labels')"
-        " OR tablename LIKE 'user_embeddings%' AND attname IN ('embedding', 'bias', 'spread', 'fingerprint'))"
+        " OR tablename LIKE 'user_embeddings%' AND attname IN ('embedding', 'half', 'bias', 'spread', 'fingerprint'))"
     )
     with served.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.execute(sa.text("UPDATE embrec.users SET labels = ARRAY['postcode ' || user_index]"))
