@@ -28,10 +28,14 @@ def targets(results: dict[str, Any]) -> list[str]:
 
 def missed(results: dict[str, Any]) -> Iterator[str]:
     """Yield what was tried for each line whose target is missed."""
-    lines = [line for name, row in ROWS.items() for line in row.lines if target(line, results.get(name))[-1] == NO]
-    if lines:
-        yield from ("", "Missed, and what was tried:", "")
-        yield from (f"- {line.what}: {line.tried or 'nothing yet'}." for line in lines)
+    texts = []
+    for name, row in ROWS.items():
+        for line in row.lines:
+            if target(line, results.get(name))[-1] == NO:
+                what = line.what if line is row.lines[0] else f"{row.lines[0].what}; {line.what}"
+                texts.append(f"- {what}: {line.tried or 'nothing yet'}.")
+    if texts:
+        yield from ("", "Missed, and what was tried:", "", *texts)
 
 
 def target(line: Line, result: dict[str, Any] | None) -> tuple[str, ...]:
