@@ -8,7 +8,7 @@ from typing import Any
 
 import rows_answers
 from data import Size
-from stages import Bench, Figures, Site, Stage, size_of
+from stages import QUICKLY, Bench, Figures, Site, Stage, size_of
 
 
 @dataclass(frozen=True)
@@ -19,11 +19,13 @@ class Growth:
         group: Make's target that measures it.
         axis: Number that grows: ``ratings`` or ``movies``.
         sizes: Its sizes.
+        arguments: Options of the trainings.
     """
 
     group: str
     axis: str
     sizes: tuple[str, ...]
+    arguments: tuple[str, ...] = ()
 
     def run(self, bench: Bench, size: str | None = None) -> dict[str, Any]:
         """Measure our build once at each size, or at a given size alone."""
@@ -31,7 +33,7 @@ class Growth:
 
     def point(self, bench: Bench, size: Size) -> dict[str, Any]:
         """Return the number of ratings or movies, and the figures of each step."""
-        stage = bench.trained(size, "ours")
+        stage = bench.trained(size, "ours", arguments=self.arguments)
         count = len(stage.training[0]) if self.axis == "ratings" else size.movies
         found = {self.axis: count, "steps": steps(bench, stage)}
         print("growth", found, file=sys.stderr, flush=True)
@@ -52,7 +54,7 @@ def steps(bench: Bench, stage: Stage) -> dict[str, Figures]:
     }
 
 
-# The ratings of a point are twenty a user; the movies of a point share the ratings of 5M.
+# There are twenty ratings a user. The catalogues are those of the row of that name.
 GROWTHS = {
     "growth-ratings": Growth(
         "scale",
@@ -62,6 +64,7 @@ GROWTHS = {
     "growth-movies": Growth(
         "serving",
         "movies",
-        ("250000x4000x5000000", "5m", "250000x100000x5000000", "250000x1000000x5000000"),
+        tuple(f"200000x{movies}x4000000" for movies in (4_000, 10_000, 100_000, 1_000_000)),
+        QUICKLY,
     ),
 }

@@ -202,7 +202,7 @@ ROWS = {
     ),
     "catalogues": Row(
         "serving",
-        "5m",
+        "200000x10000x4000000",
         5,
         rows_answers.catalogues,
         (

@@ -11,7 +11,7 @@ import numpy as np
 import psycopg
 from asking import ask
 from servers import Database, timed
-from stages import Bench, Figures, Site, Stage, in_turn, of_activity, size_of
+from stages import QUICKLY, Bench, Figures, Site, Stage, in_turn, of_activity, size_of
 from table import Found
 
 RATED = 100  # number of ratings of the users in the questions
@@ -48,8 +48,6 @@ WHERE e.part = 'preference' AND e.model_run_id = (SELECT model_run_id FROM embre
 ANALYZE items, people"""
 # The catalogues that are compared, and how many times as many movies as the first each has.
 CATALOGUES = {"10k": 1, "100k": 10, "1M": 100}
-# Options of a training that takes little time. Answers take as long as with more draws and a penalty that is chosen.
-QUICKLY = ("--draws", "5", "--penalty", "40")
 
 
 def asked(bench: Bench, database: Database, statement: str, ids: Mapping[str, range], clients: int = 1) -> Figures:
@@ -150,18 +148,15 @@ def pairs(bench: Bench, size: str, times: int) -> Found:
 def catalogues(bench: Bench, size: str, times: int) -> Found:
     """Measure recommendations of our build from catalogues of ten and a hundred times as many movies.
 
-    The baseline is measured at ten times alone, because its index of a hundred times as many takes too long. It is
-    trained quickly.
+    The baseline is measured at ten times alone, because its index of a hundred times as many takes too long.
     """
     smallest = size_of(size)
     sizes = {name: replace(smallest, movies=smallest.movies * factor) for name, factor in CATALOGUES.items()}
     measures = {}
     for name, each_size in sizes.items():
-        stage = bench.trained(each_size, "ours")
+        stage = bench.trained(each_size, "ours", arguments=QUICKLY)
         ids, site = typical(stage), stage.sites["ours"]
         measures[name] = lambda _, site=site, ids=ids: asked(bench, site.database, RECOMMEND, ids)
-    stage = bench.loaded(sizes["100k"], "baseline")
+    stage = bench.trained(sizes["100k"], "baseline", arguments=QUICKLY)
     baseline, ids = stage.sites["baseline"], typical(stage)
-    baseline.train(*QUICKLY)
-    baseline.database.run("VACUUM (ANALYZE)")
     return in_turn(times, {**measures, "baseline, 100k": lambda _: asked(bench, baseline.database, RECOMMEND, ids)})

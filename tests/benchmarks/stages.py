@@ -22,6 +22,8 @@ LAUNCH = Path(__file__).with_name("launch.py")
 TASTE = 2.0
 # Ratings that are held out of a training to measure its error by: a tenth, and at most this number.
 HELD_OUT = 200_000
+# Options of a training that takes little time: few draws, and a penalty that is given. Answers take as long.
+QUICKLY = ("--draws", "5", "--penalty", "40")
 Figures = dict[str, float]
 
 
@@ -168,8 +170,15 @@ class Bench:
                 stage.sites[build] = site
         return stage
 
-    def trained(self, size: Size, *builds: str, times: int = 1) -> Stage:
-        """Return the stage of a size, loaded, and trained so many times by some builds, or by both, in turn."""
+    def trained(self, size: Size, *builds: str, times: int = 1, arguments: Sequence[str] = ()) -> Stage:
+        """Return the stage of a size, loaded, and trained so many times by some builds, or by both, in turn.
+
+        Args:
+            size: The size.
+            builds: Names of the builds; all of them if none is named.
+            times: Number of trainings of each, those of earlier calls among them.
+            arguments: Options of the trainings that are missing.
+        """
         stage = self.loaded(size, *builds)
         if stage.failure:
             raise stage.failure
@@ -177,7 +186,7 @@ class Bench:
         try:
             for number in range(times):
                 for site in (site for site in sites if len(site.costs["train"]) <= number):
-                    site.costs["train"].append(site.train())
+                    site.costs["train"].append(site.train(*arguments))
                     # Otherwise autovacuum would run in a minute, during the measurements.
                     site.database.run("VACUUM (ANALYZE)")
         except RuntimeError as error:
