@@ -16,9 +16,10 @@ BENCHMARKS = ROOT / "tests" / "benchmarks"
 # Few movies, because one row has a hundred times as many; but more than 64, a vector's length, or the baseline fails to
 # refresh. Each question is asked for a second.
 TINY = ("--size", "400x70x4000", "--times", "1", "--seconds", "1")
-NAMES = "import json, run; print(json.dumps([[*run.ROWS], [*run.GROWTHS]]))"
-LINES = "import json, rows; lines = [(name, line) for name, row in rows.ROWS.items() for line in row.lines]; "
-LINES += "print(json.dumps([(name, line.figure, [line.ours, line.over or line.ours]) for name, line in lines]))"
+# The rows and the growths, and each line's row, figure and contenders.
+NAMES = "import json, run; lines = [(name, line) for name, row in run.ROWS.items() for line in row.lines]; "
+NAMES += "found = [(name, line.figure, [line.ours, line.over or line.ours]) for name, line in lines]; "
+NAMES += "print(json.dumps([[*run.ROWS], [*run.GROWTHS], found]))"
 # Measured only where another library is installed.
 CONDITIONAL = {"myFM"}
 
@@ -40,7 +41,7 @@ def history() -> None:
 @pytest.mark.server
 @pytest.mark.usefixtures("history")
 def test_every_row_measures_both_builds_and_fills_its_lines(tmp_path: Path) -> None:
-    rows, growths = json.loads(python("-c", NAMES).stdout)
+    rows, growths, lines = json.loads(python("-c", NAMES).stdout)
     # Another result on file stays as it is, and one of the same row is replaced.
     earlier = {"date": "2020-01-01", "commit": "0000000", "kernels": "C", "size": "1m", "times": 5, "figures": {}}
     (tmp_path / "benchmarks.json").write_text(json.dumps({"rows": {"load": earlier, "of old": earlier}}))
@@ -54,7 +55,7 @@ def test_every_row_measures_both_builds_and_fills_its_lines(tmp_path: Path) -> N
         for contender, figures in found[name]["figures"].items():
             assert figures, (name, contender)
             assert all(math.isfinite(value) for values in figures.values() for value in values), (name, contender)
-    for name, figure, contenders in json.loads(python("-c", LINES).stdout):
+    for name, figure, contenders in lines:
         for contender in contenders:
             if contender not in CONDITIONAL:
                 assert found[name]["figures"][contender][figure], (name, contender, figure)
