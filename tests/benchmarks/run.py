@@ -109,7 +109,10 @@ def keep(result: Result, directory: Path) -> None:
     results = kept(directory)
     found = results.get("rows", {}) | result.get("rows", {})
     results |= result | {"rows": found}
-    (directory / "benchmarks.json").write_text(json.dumps(results, indent=1) + "\n")
+    directory.mkdir(parents=True, exist_ok=True)
+    part = directory / "benchmarks.json.part"
+    part.write_text(json.dumps(results, indent=1) + "\n")
+    part.replace(directory / "benchmarks.json")  # so that a run that is cut off leaves a whole file
     page.write(results, directory)
 
 
