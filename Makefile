@@ -40,17 +40,17 @@ types: $(VENV)/.dev
 docs: $(VENV)/.docs
 	$(BIN)/python -m sphinx --fail-on-warning --keep-going --nitpicky --quiet docs build/docs
 
-# Measure this build beside the one of the targets, fits beside other libraries, bulk paths beside raw COPY, and answers;
-# writes docs/benchmarks.md. Takes half an hour, and the whole history of the repository.
+# Measure trainings and searches of titles by this build beside the one of the targets; writes docs/benchmarks.md. Takes 20
+# minutes, and the whole history of the repository.
 bench: $(VENV)/.bench
 	$(BIN)/python tests/benchmarks/run.py small
 
-# The same for a million users and up to a hundred million ratings; takes two hours, 20 GB of memory and 40 GB of disk.
+# The same for loads, trainings and answers with a million users and 20 million ratings; takes 40 minutes, 20 GB of memory
+# and 40 GB of disk.
 bench-scale: $(VENV)/.bench
 	$(BIN)/python tests/benchmarks/run.py scale
 
-# Measure answers from catalogues up to a million movies, and answers to many clients, beside plain pgvector and implicit;
-# takes an hour, 10 GB of memory and 20 GB of disk.
+# The same for answers from catalogues up to a million movies; takes 15 minutes, 10 GB of memory and 20 GB of disk.
 bench-serving: $(VENV)/.bench
 	$(BIN)/python tests/benchmarks/run.py serving
 

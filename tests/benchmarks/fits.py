@@ -43,6 +43,17 @@ SCALE_GRIDS: dict[str, list[dict[str, Any]]] = {
 }
 # Options that are not tuned: implicit does not predict ratings, and the article gives its own.
 GIVEN = {"implicit": {"k": 32, "iterations": 10}, "article": {"iterations": 2}}
+# The measurements, by their titles on the page: arguments of measure().
+SETS: dict[str, dict[str, Any]] = {
+    "u1": {"size": "u1", "names": ["embrec", "libmf", "cmfrec", "surprise"], "seeds": (0, 1, 2), "curves": True},
+    "u1, the article": {"size": "u1", "names": ["article"]},
+    "u1, the article in full": {"size": "u1", "names": ["article"], "curves": True},
+    "1m": {"size": "1m", "names": ["embrec", "libmf", "cmfrec", "implicit"], "seeds": (0, 1, 2), "curves": True},
+    "1m, two cores": {"size": "1m", "names": ["embrec", "libmf"], "cores": "0,1"},
+    "20m": {"size": "20m", "names": ["embrec", "libmf", "cmfrec"], "curves": True},
+    "20m, two cores": {"size": "20m", "names": ["embrec", "libmf"], "cores": "0,1"},
+    "100m, two cores": {"size": "100m", "names": ["embrec"], "cores": "0,1", "options_of": "20m"},
+}
 LENGTHS = {
     "embrec": ("epochs", (1, 2, 3, 4, 6, 8)),
     "libmf": ("iterations", (2, 5, 10, 20, 40)),

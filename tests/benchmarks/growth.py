@@ -3,35 +3,41 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import dataclass
 from typing import Any
 
 import rows_answers
-from stages import Bench, Figures, Site, Stage, size_of
-
-# The ratings of a point are twenty a user; the movies of a point share the ratings of 5M.
-RATINGS = ("50000x10000x1000000", "5m", "20m")
-MOVIES = ("250000x4000x5000000", "5m", "250000x100000x5000000", "250000x1000000x5000000")
+from data import Size
+from stages import QUICKLY, Bench, Figures, Site, Stage, size_of
 
 
-def measure(bench: Bench, size: str | None = None) -> dict[str, Any]:
-    """Measure each size once, or a given size and a bigger one; returns points by ratings, and by movies."""
-    ratings, movies = RATINGS, MOVIES
-    if size is not None:
-        one = size_of(size)
-        ratings = (size, f"{2 * one.users}x{one.movies}x{2 * one.ratings}")
-        movies = (size, f"{one.users}x{10 * one.movies}x{one.ratings}")
-    return {
-        "ratings": [point(bench, each, "ratings") for each in ratings],
-        "movies": [point(bench, each, "movies") for each in movies],
-    }
+@dataclass(frozen=True)
+class Growth:
+    """A table of growth, after the rows whose databases it uses.
 
+    Attributes:
+        group: Make's target that measures it.
+        axis: Number that grows: ``ratings`` or ``movies``.
+        sizes: Its sizes.
+        arguments: Options of the trainings.
+    """
 
-def point(bench: Bench, size: str, axis: str) -> dict[str, Any]:
-    """Return the number of ratings or movies, and the figures of each step."""
-    stage = bench.trained(size_of(size), "ours")
-    found = {axis: len(stage.training[0]) if axis == "ratings" else stage.size.movies, "steps": steps(bench, stage)}
-    print("growth", found, file=sys.stderr, flush=True)
-    return found
+    group: str
+    axis: str
+    sizes: tuple[str, ...]
+    arguments: tuple[str, ...] = ()
+
+    def run(self, bench: Bench, size: str | None = None) -> dict[str, Any]:
+        """Measure our build once at each size, or at a given size alone."""
+        return {self.axis: [self.point(bench, size_of(each)) for each in ([size] if size else self.sizes)]}
+
+    def point(self, bench: Bench, size: Size) -> dict[str, Any]:
+        """Return the number of ratings or movies, and the figures of each step."""
+        stage = bench.trained(size, "ours", arguments=self.arguments)
+        count = len(stage.training[0]) if self.axis == "ratings" else size.movies
+        found = {self.axis: count, "steps": steps(bench, stage)}
+        print("growth", found, file=sys.stderr, flush=True)
+        return found
 
 
 def steps(bench: Bench, stage: Stage) -> dict[str, Figures]:
@@ -46,3 +52,19 @@ def steps(bench: Bench, stage: Stage) -> dict[str, Figures]:
         "publish": {"wall s": train["publish s"]},
         "recommend, filters": {"wall s": answer["p50 ms"] / 1e3, "CPU s": answer["CPU ms"] / 1e3},
     }
+
+
+# There are twenty ratings a user. The catalogues are those of the row of that name.
+GROWTHS = {
+    "growth-ratings": Growth(
+        "scale",
+        "ratings",
+        ("50000x10000x1000000", "5m", "20m"),
+    ),
+    "growth-movies": Growth(
+        "serving",
+        "movies",
+        tuple(f"200000x{movies}x4000000" for movies in (4_000, 10_000, 100_000, 1_000_000)),
+        QUICKLY,
+    ),
+}

@@ -2,27 +2,17 @@
 
 from __future__ import annotations
 
-import statistics
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
 import page_rows
+from fits import SETS
 from matplotlib.figure import Figure
-from page_tables import bulk_table, curves, default_table, fit_table, from_table, serving_table
+from page_tables import curves, fit_table, from_table
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
-ORDER = (
-    "u1",
-    "u1, the article",
-    "u1, the article in full",
-    "1m",
-    "1m, two cores",
-    "20m",
-    "20m, two cores",
-    "100m, two cores",
-)
 COLOURS = {"embrec": "#0b6e4f", "libmf": "#c8553d", "cmfrec": "#3d5a98", "surprise": "#8a6d3b", "article": "#777777"}
 MARKS = {"embrec": "o", "libmf": "s", "cmfrec": "^", "surprise": "D", "article": "x"}
 
@@ -30,30 +20,30 @@ MARKS = {"embrec": "o", "libmf": "s", "cmfrec": "^", "surprise": "D", "article":
 def write(results: dict[str, Any], directory: Path = DOCS) -> None:
     """Write the document from all results, and a plot for each size that has curves."""
     lines = [Path(__file__).with_name("preface.md").read_text().rstrip(), ""]
-    if "rows" in results:
-        lines += [*page_rows.sections(results["rows"]), ""]
-    lines += ["## Targets", "", *targets(results)]
-    for title in (title for title in ORDER if title in results):
+    lines += [*page_rows.sections(results.get("rows", {})), "", "## Beside other libraries", "", *targets(results)]
+    for title in (title for title in SETS if title in results):
         result = results[title]
         cores, seeds = len(result["cores"].split(",")), result["seeds"]
         lines += ["", f"## {title}", ""]
-        lines += [f"{result['ratings']:,} training ratings; cores: {cores}; median of {seeds} seed(s).", ""]
+        lines += [
+            f"{result['ratings']:,} training ratings; cores: {cores}; median of {seeds} seed(s). {made(result)}",
+            "",
+        ]
         lines += fit_table(result)
         if any(each["curve"] for each in result["contenders"].values()):
             name = f"benchmarks-{title.split(',')[0]}{'-article' if 'article' in title else ''}.svg"
             plot(title, result, directory / name)
             lines += ["", f"![Test RMSE by seconds of fitting, {title}]({name})", "", *curves(result)]
-    for title in sorted(title for title in results if title.startswith("bulk")):
-        lines += ["", f"## {title}", "", f"{results[title]['ratings']:,} ratings.", "", *bulk_table(results[title])]
-    if of_default := sorted(title for title in results if title.startswith("default model")):
-        lines += ["", "## The default model", "", *default_table({title: results[title] for title in of_default})]
-    for title in sorted(title for title in results if title.startswith("from table")):
-        lines += ["", f"## {title}", "", *from_table(results[title])]
-    for title in sorted(title for title in results if title.startswith("serving")):
-        lines += ["", f"## {title}", "", *serving_table(results[title])]
+    for title in (title for title in sorted(results) if title.startswith("from table")):
+        lines += ["", f"## {title}", "", made(results[title]), "", *from_table(results[title])]
     if "machine" in results:
         lines += ["", "## Machine", "", f"{results['machine']['name']}.", *limits(results)]
     (directory / "benchmarks.md").write_text("\n".join(lines) + "\n")
+
+
+def made(result: dict[str, Any]) -> str:
+    """Return the sentence on when a result was measured, and on which commit."""
+    return f"Measured on {result['date']}, commit {result['commit']}."
 
 
 def targets(results: dict[str, Any]) -> list[str]:
@@ -110,54 +100,11 @@ def target_rows(results: dict[str, Any]) -> Iterator[str]:
         found = f"{each[0]:.0f} ns a rating against {each[1]:.0f} at 20M: {each[0] / each[1]:.2f}; {memory:.1f} GB"
         target = "a rating no slower than at 20M, within 24 GiB"
         yield row("fit, 100M ratings, two cores", target, found, each[0] <= each[1] and memory < 24)
-    if "bulk 20m" in results:
-        bulk = results["bulk 20m"]
-        raw_in = bulk["raw_copy_in"] + bulk["raw_primary_key"]
-        loaded, read = raw_in / bulk["load"], bulk["raw_copy_out"] / bulk["extract"]
-        per_cpu, stored = bulk["ratings"] / bulk["extract_cpu"] / 1e6, bulk["vectors"] / bulk["copy_vectors"] / 1e6
-        yield row("load, 20M ratings from CSV", "0.6x raw COPY and primary key", f"{loaded:.2f}x", loaded >= 0.6)
-        found = f"{read:.2f}x; {per_cpu:.1f} M"
-        met = read >= 0.8 and per_cpu >= 3
-        yield row("extract, 20M ratings", "0.8x raw COPY out; 3 M ratings a CPU-second", found, met)
-        yield row(
-            "store 1.01M vectors",
-            "1 M vectors a second, keys not counted",
-            f"{stored:.2f} M ({bulk['raw_vectors'] / bulk['copy_vectors']:.2f}x raw COPY)",
-            stored >= 1,
-        )
-        answer = bulk["from_csv_to_answer"]
-        yield row("CSV file to first similar movies, 20M", "under 2 minutes", f"{answer:.0f} s", answer < 120)
-    if command := results.get("default model, MovieLens 100K"):
-        seconds = statistics.median(command["default"])
-        yield row("`embrec train`, MovieLens 100K, in all", "under ten seconds", f"{seconds:.1f} s", seconds < 10)
     if "from table 20m" in results:
         result = results["from table 20m"]
         ratio = result["copy_with_key"] / result["load"]
         found = f"{ratio:.2f}x with a primary key as ours; {result['copy'] / result['load']:.2f}x of a copy without any"
         yield row("load, a table of 20M ratings of the same database", "0.6x INSERT ... SELECT", found, ratio >= 0.6)
-    if "serving 20m" in results:
-        yield from (row(*each) for each in serving_targets(results["serving 20m"]))
-
-
-def serving_targets(result: dict[str, Any]) -> Iterator[tuple[str, str, str, bool]]:
-    """Yield each question with its target, the measurement with one client, and whether it meets the target."""
-    for asked in result["rows"]:
-        if asked["target"] is not None:
-            median, recall = asked["clients"]["1"]["p50"], asked["recall"]
-            target, found, met = f"p50 under {asked['target']} ms", f"{median:.2f} ms", median < asked["target"]
-            if recall is not None:
-                target, found = f"{target}, recall@10 at least .99", f"{found}, {recall:.3f}"
-                met = met and recall >= 0.99
-            yield f"{asked['what']}, 1M users, 10k movies", target, found, met
-    seconds = result["a million predictions"]
-    yield "predict a million ratings", "under 5 s", f"{seconds:.1f} s", seconds < 5
-    if (seconds := result["all lists"]) is not None:
-        yield (
-            "the ten best movies of each of 1M users",
-            "under 10 minutes",
-            f"{seconds / 60:.1f} minutes",
-            seconds < 600,
-        )
 
 
 def at_its_best(contender: dict[str, Any]) -> tuple[float, float]:

@@ -7,9 +7,12 @@ from statistics import median
 from typing import Any
 
 import numpy as np
-from rows import ROWS, Line
+from growth import GROWTHS
+from rows import ROWS
+from table import STOPPED, Line
 
 NOT_MEASURED = "not measured"
+YES, NO = "yes", "no"
 # Figures of the details, in the order of their columns.
 DETAILS = ("wall s", "client CPU s", "server CPU s", "peak MB", "server MB", "p50 ms", "CPU ms", "a second")
 
@@ -23,23 +26,37 @@ def targets(results: dict[str, Any]) -> list[str]:
     return lines
 
 
+def missed(results: dict[str, Any]) -> Iterator[str]:
+    """Yield what was tried for each line whose target is missed."""
+    texts = []
+    for name, row in ROWS.items():
+        for line in row.lines:
+            if target(line, results.get(name))[-1] == NO:
+                what = line.what if line is row.lines[0] else f"{row.lines[0].what}; {line.what}"
+                texts.append(f"- {what}: {line.tried or 'nothing yet'}.")
+    if texts:
+        yield from ("", "Missed, and what was tried:", "", *texts)
+
+
 def target(line: Line, result: dict[str, Any] | None) -> tuple[str, ...]:
     """Return the cells of a line: description, baseline, ours, ratio, target, and its verdict."""
     figures = result["figures"] if result else {}
     ours = middle(figures, line.ours, line.figure)
     over = middle(figures, line.over, line.figure) if line.over else 1.0
     beside = line.over if line.over.startswith("baseline") else "baseline"
-    before = middle(figures, beside, line.figure)
-    what = line.what
+    before = number(middle(figures, beside, line.figure))
+    what, least = line.what, STOPPED in figures.get(beside, {})
     if over is not None and line.over and beside != line.over:
         what += f" ({line.over}: {number(over)})"
     if ours is None or not over:  # the processor's clock is too coarse for a tiny size, and shows 0
-        return what, number(before), number(ours), NOT_MEASURED, bound(line), ""
+        return what, before, number(ours), NOT_MEASURED, bound(line), ""
     value = ours / over
     met = (line.at_most is None or value <= line.at_most) and (line.at_least is None or value >= line.at_least)
     bounded = line.at_most is not None or line.at_least is not None
-    verdict = ("yes" if met else "no") if bounded else ""
-    return what, number(before), number(ours), f"{value:.3g}" if line.over else "", bound(line), verdict
+    ratio = f"{value:.3g}" if line.over else ""
+    if least:
+        before, ratio = f"over {before}", f"under {ratio}"
+    return what, before, number(ours), ratio, bound(line), (YES if met else NO) if bounded else ""
 
 
 def bound(line: Line) -> str:
@@ -84,18 +101,16 @@ def details(results: dict[str, Any]) -> list[str]:
     return lines
 
 
-def growth(result: dict[str, Any]) -> Iterator[str]:
-    """Yield a table of each axis: what each step costs at each size, and the exponent of its growth."""
-    for axis in ("ratings", "movies"):
-        points = result[axis]
-        sizes = [point[axis] for point in points]
-        yield from ("", f"| step | cost | {' | '.join(f'{size:,} {axis}' for size in sizes)} | exponent |")
-        yield "|---" * (len(sizes) + 3) + "|"
-        for step, costs in points[0]["steps"].items():
-            for cost in costs:
-                values = [point["steps"][step][cost] for point in points]
-                shown = " | ".join(map(number, values))
-                yield f"| {step} | {cost} | {shown} | {exponent(sizes, values):.2f} |"
+def growth(axis: str, points: list[dict[str, Any]]) -> Iterator[str]:
+    """Yield the table of an axis: what each step costs at each size, and the exponent of its growth."""
+    sizes = [point[axis] for point in points]
+    yield f"| step | cost | {' | '.join(f'{size:,} {axis}' for size in sizes)} | exponent |"
+    yield "|---" * (len(sizes) + 3) + "|"
+    for step, costs in points[0]["steps"].items():
+        for cost in costs:
+            values = [point["steps"][step][cost] for point in points]
+            fitted = f"{exponent(sizes, values):.2f}" if len(points) > 1 else ""
+            yield f"| {step} | {cost} | {' | '.join(map(number, values))} | {fitted} |"
 
 
 def exponent(sizes: list[int], values: list[float]) -> float:
@@ -105,8 +120,13 @@ def exponent(sizes: list[int], values: list[float]) -> float:
 
 def sections(results: dict[str, Any]) -> Iterator[str]:
     """Yield the page's lines of both builds."""
-    yield from ("## The two builds", "", *targets(results), "", "### In detail", "", *details(results))
-    if "growth" in results:
-        made = results["growth"]
-        yield from ("", "### Growth", "", f"Our build, {made['date']}, commit {made['commit']}; measured once.")
-        yield from growth(made)
+    yield from ("## The two builds", "", *targets(results), *missed(results), "", "### In detail", "")
+    yield from details(results)
+    yield from ("", "### Growth")
+    for name, each in GROWTHS.items():
+        if name in results:
+            made = results[name]
+            yield from ("", f"Our build, {made['date']}, commit {made['commit']}; measured once.", "")
+            yield from growth(each.axis, made[each.axis])
+        else:
+            yield from ("", f"By {each.axis}: {NOT_MEASURED}.")

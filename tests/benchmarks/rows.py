@@ -1,65 +1,15 @@
-"""The rows of the table of targets: for each its name, its size, its measurement, and its lines on the page."""
+"""The rows of the table of targets, each with its group, its size, its measurement, and its lines on the page.
+
+Rows of one group follow each other so that each finds what it needs: rows that change the ratings come last.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
-
 import rows_answers
 import rows_bulk
+import rows_titles
 import rows_training
-from stages import Bench
-
-Found = dict[str, dict[str, Any]]
-
-
-@dataclass(frozen=True)
-class Line:
-    """A line of the table of targets: a figure of our build, and its bound.
-
-    Attributes:
-        what: Description.
-        figure: Name of the figure.
-        at_most: Greatest ratio to the contender in ``over`` that meets the target, or None.
-        at_least: Least ratio that meets it, or None.
-        over: Contender that ours is divided by; empty if the bounds are of the figure itself.
-        ours: Contender that is divided.
-        target: The target in words, if the bound alone does not say it.
-    """
-
-    what: str
-    figure: str
-    at_most: float | None = None
-    at_least: float | None = None
-    over: str = "baseline"
-    ours: str = "ours"
-    target: str = ""
-
-
-@dataclass(frozen=True)
-class Row:
-    """A measurement of both builds in turn.
-
-    Attributes:
-        group: Make's target that measures it: ``small``, ``scale`` or ``serving``.
-        size: Its size; see :func:`stages.size_of`.
-        times: Number of measurements of each contender, of which the page shows the median.
-        measure: Function of the bench, the size and the number of measurements.
-        lines: Lines of the table of targets.
-    """
-
-    group: str
-    size: str
-    times: int
-    measure: Callable[[Bench, str, int], Found]
-    lines: tuple[Line, ...]
-
-    def run(self, bench: Bench, size: str | None = None, times: int | None = None) -> dict[str, Any]:
-        """Measure; returns the size, the number of measurements and each contender's figures."""
-        chosen, count = size or self.size, times or self.times
-        return {"size": chosen, "times": count, "figures": self.measure(bench, chosen, count)}
-
+from table import Line, Row
 
 NO_WORSE = "no worse, within .2 %"
 ROWS = {
@@ -69,14 +19,20 @@ ROWS = {
         5,
         rows_training.movielens,
         (
-            Line("`embrec train`, MovieLens 100K, prompt to prompt, seconds", "wall s", 0.7),
+            Line(
+                "`embrec train`, MovieLens 100K, prompt to prompt, seconds",
+                "wall s",
+                0.7,
+                tried="TensorFlow is imported beside the fit, and pandas not at all; most of the rest is that import,"
+                " which shares two cores with the sampler and EASE",
+            ),
             Line("the same, CPU seconds of client and server", "CPU s", 0.7),
         ),
     ),
     "train-1m": Row(
         "small",
         "1m",
-        5,
+        3,
         rows_training.default,
         (
             Line("default training, 0.8M ratings, 6k x 4k, CPU seconds", "CPU s", 1 / 2.5),
@@ -114,8 +70,8 @@ ROWS = {
     "titles": Row(
         "small",
         "1000x300000x20000",
-        9,
-        rows_answers.titles,
+        5,
+        rows_titles.titles,
         (
             Line("find_movies, 300,000 titles, p50 in ms", "find_movies ms", 20, over=""),
             Line("suggest_movies, 300,000 titles, p50 in ms", "suggest_movies ms", 20, over=""),
@@ -165,6 +121,18 @@ ROWS = {
             Line("the same, beside a plain pgvector scan", "CPU ms", 0.4, over="plain pgvector"),
         ),
     ),
+    "others": Row(
+        "scale",
+        "20m",
+        3,
+        rows_answers.others,
+        (
+            Line("similar movies, 1M x 10k, p50 in ms", "similar movies, p50 ms"),
+            Line("similar users among 1M, exact; by an index in the baseline, p50 in ms", "similar users, p50 ms"),
+            Line("predict a rating, 1M x 10k, p50 in ms", "predict, p50 ms"),
+            Line("recommend, filters, not prepared, 1M x 10k, p50 in ms", "recommend, not prepared, p50 ms"),
+        ),
+    ),
     "clients": Row(
         "scale",
         "20m",
@@ -177,14 +145,29 @@ ROWS = {
         "20m",
         5,
         rows_answers.first,
-        (Line("first recommend on a new connection, p50 in ms", "p50 ms", 1 / 2),),
+        (
+            Line(
+                "first recommend on a new connection, p50 in ms",
+                "p50 ms",
+                1 / 2,
+                tried="fewer nested functions and static queries; most of the time plans the rest",
+            ),
+        ),
     ),
     "pairs": Row(
         "scale",
         "20m",
         3,
         rows_answers.pairs,
-        (Line("predict_ratings, a million pairs, CPU seconds of the server", "server CPU s", 0.6),),
+        (
+            Line(
+                "predict_ratings, a million pairs, CPU seconds of the server",
+                "server CPU s",
+                0.6,
+                tried="static queries, joins by hashing and by sorting, and more working memory are no faster; half of"
+                " the time finds the texts' indexes",
+            ),
+        ),
     ),
     "add": Row(
         "scale",
@@ -203,7 +186,7 @@ ROWS = {
     "refresh": Row(
         "scale",
         "20m",
-        2,
+        1,
         rows_bulk.refresh,
         (
             Line("refresh, 1,000 new movies with 20,000 ratings, 1M users, seconds", "wall s", 1 / 10),
@@ -219,7 +202,7 @@ ROWS = {
     ),
     "catalogues": Row(
         "serving",
-        "5m",
+        "200000x10000x4000000",
         5,
         rows_answers.catalogues,
         (

@@ -6,22 +6,30 @@ import statistics
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import psycopg
-import pyarrow as pa
-import pyarrow.csv
 from asking import ask
 from servers import Database, timed
-from serving import FILTERS, PLAIN, PLAIN_FILTERS, RATED
-from stages import Bench, Figures, Site, Stage, in_turn, of_activity, size_of
+from stages import QUICKLY, Bench, Figures, Site, Stage, in_turn, of_activity, size_of
+from table import Found
 
+RATED = 100  # number of ratings of the users in the questions
+FILTERS = "genres => '{Comedy,Drama}', released_from => 1990, min_ratings => 50"
 MANY_CLIENTS = 8
 CONNECTIONS = 20
 PAIRS = 1_000_000
 RECOMMEND = f"SELECT * FROM embrec.recommend_movies(CAST(:user AS text), {FILTERS})"
 ADD = "SELECT embrec.add_rating(CAST(:user AS text), CAST(:movie AS text), CAST(:stars AS real))"
+QUESTIONS = {
+    "similar movies": "SELECT * FROM embrec.similar_movies(CAST(:movie AS text))",
+    "similar users": "SELECT * FROM embrec.similar_users(CAST(:user AS text))",
+    "predict": "SELECT embrec.predict_rating(CAST(:user AS text), CAST(:movie AS text))",
+}
+# The query of pgvector's README. Tables are in public, because a role called embrec would see our own schema first.
+PLAIN = """SELECT id FROM items
+WHERE genres && '{Comedy,Drama}' AND release_year >= 1990 AND rating_count >= 50
+ORDER BY embedding <#> (SELECT embedding FROM people WHERE id = :user) LIMIT 10"""
 # The baseline's vectors, which it stores of users too. No index is made, so their lengths need not be declared.
 PLAIN_TABLES = """
 CREATE TABLE public.items (
@@ -40,8 +48,6 @@ WHERE e.part = 'preference' AND e.model_run_id = (SELECT model_run_id FROM embre
 ANALYZE items, people"""
 # The catalogues that are compared, and how many times as many movies as the first each has.
 CATALOGUES = {"10k": 1, "100k": 10, "1M": 100}
-
-Found = dict[str, dict[str, Any]]
 
 
 def asked(bench: Bench, database: Database, statement: str, ids: Mapping[str, range], clients: int = 1) -> Figures:
@@ -65,9 +71,27 @@ def recommend(bench: Bench, size: str, times: int) -> Found:
     stage = bench.trained(size_of(size))
     ids, plain = typical(stage), stage.sites["baseline"].database
     plain.run("DROP TABLE IF EXISTS items, people", *PLAIN_TABLES.split(";"), "VACUUM items, people")
-    scan = PLAIN.format(table="items", index="user", other="people", distance="<#>", where=PLAIN_FILTERS)
     measures = each(stage, lambda site: asked(bench, site.database, RECOMMEND, ids))
-    return in_turn(times, {**measures, "plain pgvector": lambda _: asked(bench, plain, scan, ids)})
+    return in_turn(times, {**measures, "plain pgvector": lambda _: asked(bench, plain, PLAIN, ids)})
+
+
+def others(bench: Bench, size: str, times: int) -> Found:
+    """Measure the other questions, and recommendations whose statement is not prepared.
+
+    The baseline has an index of users. Our build makes one on request alone, and compares all here.
+    """
+    stage = bench.trained(size_of(size))
+    pairs = typical(stage) | {"movie": range(stage.size.movies)}
+
+    def of_site(site: Site) -> Figures:
+        found: Figures = {}
+        for name, statement in QUESTIONS.items():
+            ids = {variable: range_ for variable, range_ in pairs.items() if f":{variable} " in statement}
+            found |= {f"{name}, {unit}": value for unit, value in asked(bench, site.database, statement, ids).items()}
+        unprepared = ask(site.database, RECOMMEND, typical(stage), 1, bench.seconds, "extended")
+        return found | {"recommend, not prepared, p50 ms": unprepared["p50"]}
+
+    return in_turn(times, each(stage, of_site))
 
 
 def clients(bench: Bench, size: str, times: int) -> Found:
@@ -124,60 +148,15 @@ def pairs(bench: Bench, size: str, times: int) -> Found:
 def catalogues(bench: Bench, size: str, times: int) -> Found:
     """Measure recommendations of our build from catalogues of ten and a hundred times as many movies.
 
-    The baseline is measured at ten times alone: its index of a hundred times as many takes too long.
+    The baseline is measured at ten times alone, because its index of a hundred times as many takes too long.
     """
     smallest = size_of(size)
     sizes = {name: replace(smallest, movies=smallest.movies * factor) for name, factor in CATALOGUES.items()}
     measures = {}
     for name, each_size in sizes.items():
-        stage = bench.trained(each_size, "ours")
+        stage = bench.trained(each_size, "ours", arguments=QUICKLY)
         ids, site = typical(stage), stage.sites["ours"]
         measures[name] = lambda _, site=site, ids=ids: asked(bench, site.database, RECOMMEND, ids)
-    stage = bench.trained(sizes["100k"], "baseline")
+    stage = bench.trained(sizes["100k"], "baseline", arguments=QUICKLY)
     baseline, ids = stage.sites["baseline"], typical(stage)
     return in_turn(times, {**measures, "baseline, 100k": lambda _: asked(bench, baseline.database, RECOMMEND, ids)})
-
-
-def titles(bench: Bench, size: str, times: int) -> Found:
-    """Measure searches of titles by words, and of mistyped titles, in a catalogue of made-up titles.
-
-    Each measurement is of another title. The first one of each build warms up, and is not counted.
-    """
-    stage = bench.loaded(size_of(size))
-    random = np.random.default_rng(0)
-    known = made_titles(stage.size.movies, random)
-    pa.csv.write_csv(pa.table({"movie_id": range(len(known)), "title": known}), stage.directory / "titles.csv")
-    chosen = [known[number].split(" (")[0] for number in random.integers(0, len(known), times + 1)]
-    for site in stage.sites.values():
-        site.embrec("load", str(stage.directory / "ratings.csv"), "--movies", str(stage.directory / "titles.csv"))
-        site.database.run("VACUUM (ANALYZE)")
-        search(site, chosen[-1])
-    return in_turn(
-        times, {name: lambda number, site=site: search(site, chosen[number]) for name, site in stage.sites.items()}
-    )
-
-
-def search(site: Site, title: str) -> Figures:
-    """Return the milliseconds of a search by two of a title's words, and by the title without its fourth letter."""
-    queries = {"find_movies": " ".join(title.split()[:2]), "suggest_movies": title[:3] + title[4:]}
-    found = {}
-    with psycopg.connect(site.database.url) as connection:
-        connection.execute("SELECT 1")
-        for function, query in queries.items():
-            statement = f"SELECT * FROM embrec.{function}(%s)"
-            found[f"{function} ms"] = timed(lambda: connection.execute(statement, [query]).fetchall()) * 1e3  # noqa: B023
-    return found
-
-
-def made_titles(count: int, random: np.random.Generator) -> list[str]:
-    """Return titles of two to five words and a year. Words have made-up syllables, and follow Zipf's law."""
-    syllables = [first + second for first in "bdfgklmnprstvw" for second in ("a", "e", "i", "o", "u", "an", "er", "il")]
-    words = sorted({"".join(random.choice(syllables, random.integers(1, 4))) for _ in range(30_000)})
-    frequency = random.permutation(1 / np.arange(10, len(words) + 10))
-    lengths = random.integers(2, 6, count)
-    drawn = iter(random.choice(words, lengths.sum(), p=frequency / frequency.sum()))
-    years = random.integers(1920, 2025, count)
-    return [
-        " ".join(next(drawn).capitalize() for _ in range(length)) + f" ({year})"
-        for length, year in zip(lengths, years, strict=True)
-    ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import math
 import os
 import subprocess
 from pathlib import Path
@@ -12,47 +13,65 @@ from typing import Any
 import fits
 import numpy as np
 import sqlalchemy as sa
+from builds import Build
 from stages import Bench, Figures, Site, Stage, in_turn, size_of
+from table import STOPPED, Found
 
-# Numbers of kept draws, and of myFM's iterations. The difference of two fits is sweeps alone.
-FEW, MANY = 10, 60
+HERE = Path(__file__).parent
+SWEEPS = 20  # that are measured in one fit
 RANK = 15  # length of the sampler's vectors; biases are apart in both
 LISTED = 2_000
 LIKED = 4
 MOVIELENS = "ml-100k"
-
-Found = dict[str, dict[str, Any]]
+# Multiple of our seconds after which the quick training of the baseline is stopped: what the target asks for.
+PATIENCE = 5
 
 
 def movielens(bench: Bench, size: str, times: int) -> Found:
-    """Measure ``embrec train`` on MovieLens 100K after one training that warms up, or on made-up ratings of a size."""
-    if size == MOVIELENS:
-        sites = {name: bench.site(name, "movielens") for name in bench.builds}
-        for site in sites.values():
-            site.load(size)
-    else:
-        sites = bench.loaded(size_of(size)).sites
+    """Measure ``embrec train`` on MovieLens 100K, or on made-up ratings of a size."""
+    if size != MOVIELENS:
+        return trainings(bench.trained(size_of(size), times=times), times)
+    sites = {name: bench.site(name, "movielens") for name in bench.builds}
     for site in sites.values():
-        site.train()
+        site.load(size)
     return in_turn(times, {name: lambda _, site=site: site.train() for name, site in sites.items()})
 
 
 def default(bench: Bench, size: str, times: int) -> Found:
     """Measure the default training, and the error and the lists of its last run."""
     stage = bench.trained(size_of(size), times=times)
-    found: Found = {}
+    found = trainings(stage, times)
     for name, site in stage.sites.items():
-        each = site.costs["train"][:times]
-        found[name] = {figure: [costs[figure] for costs in each] for figure in each[0]}
         found[name] |= {figure: [value] for figure, value in quality(stage, site).items()}
     return found
 
 
+def trainings(stage: Stage, times: int) -> Found:
+    """Return the costs of the first trainings of a stage, by the build."""
+    found: Found = {}
+    for name, site in stage.sites.items():
+        each = site.costs["train"][:times]
+        found[name] = {figure: [costs[figure] for costs in each] for figure in each[0]}
+    return found
+
+
 def quick(bench: Bench, size: str, times: int) -> Found:
-    """Measure ``embrec train --draws 0``."""
+    """Measure ``embrec train --draws 0``; the baseline is stopped after several times our seconds."""
     stage = bench.loaded(size_of(size))
-    quick = ("--draws", "0", "--no-publish")
-    return in_turn(times, {name: lambda _, site=site: site.train(*quick) for name, site in stage.sites.items()})
+    arguments, limit = ("--draws", "0", "--no-publish"), [0]
+
+    def ours(_: int) -> Figures:
+        costs = stage.sites["ours"].train(*arguments)
+        limit[0] = math.ceil(PATIENCE * costs["wall s"])
+        return costs
+
+    def baseline(_: int) -> Figures:
+        try:
+            return stage.sites["baseline"].train(*arguments, limit=limit[0])
+        except subprocess.TimeoutExpired:
+            return {"wall s": float(limit[0]), STOPPED: 1.0}
+
+    return in_turn(times, {"ours": ours, "baseline": baseline})
 
 
 def quality(stage: Stage, site: Site) -> Figures:
@@ -82,43 +101,44 @@ def quality(stage: Stage, site: Site) -> Figures:
 
 
 def sweep(bench: Bench, size: str, times: int) -> Found:
-    """Measure a sweep of the default model's sampler and an iteration of myFM, as the difference of two fits."""
-    stage = bench.loaded(size_of(size))
+    """Measure a sweep of the default model's sampler, and an iteration of myFM as the difference of two fits."""
+    stage = bench.stage(size_of(size))
 
-    def difference(few: Figures, many: Figures) -> Figures:
-        return {figure: (many[figure] - few[figure]) / (MANY - FEW) for figure in ("wall s", "CPU s")}
+    def of_build(build: Build, parts: Path) -> Figures:
+        return python(build, str(HERE / "sampler.py"), str(parts), str(SWEEPS))
 
-    def of_site(site: Site) -> Figures:
-        few, many = (site.train("--draws", str(draws), "--no-publish") for draws in (FEW, MANY))
-        for costs in (few, many):
-            costs |= {"wall s": costs["fit s"], "CPU s": costs["client CPU s"]}
-        return difference(few, many)
+    def of_my_fm(parts: Path) -> Figures:
+        few, many = (
+            fits.run("myfm", parts, {"rank": RANK, "iterations": iterations}, "0") for iterations in (1, 1 + SWEEPS)
+        )
+        return {
+            "wall s": (many["seconds"] - few["seconds"]) / SWEEPS,
+            "CPU s": (many["cpu"] - few["cpu"]) / SWEEPS,
+        }
 
-    def of_my_fm(_: int) -> Figures:
-        with fits.saved(stage.training, stage.held) as parts:
-            few, many = (
-                fits.run("myfm", parts, {"rank": RANK, "iterations": iterations}, "0") for iterations in (FEW, MANY)
-            )
-        return difference(*({"wall s": each["seconds"], "CPU s": each["cpu"]} for each in (few, many)))
-
-    measures = {name: lambda _, site=site: of_site(site) for name, site in stage.sites.items()}
-    if importlib.util.find_spec("myfm"):
-        measures["myFM"] = of_my_fm
-    return in_turn(times, measures)
+    with fits.saved(stage.training, stage.held) as parts:
+        measures = {name: lambda _, build=build: of_build(build, parts) for name, build in bench.builds.items()}
+        if importlib.util.find_spec("myfm"):
+            measures["myFM"] = lambda _: of_my_fm(parts)
+        return in_turn(times, measures)
 
 
 def serial(bench: Bench, size: str, times: int) -> Found:
     """Measure the conductor's share of a sweep of our build, which has one."""
-    chosen = size_of(size)
-    script = f"import json, sweep; print(json.dumps(sweep.measure(sweep.{chosen!r}, 2)))"
+    script = f"import json, sweep; print(json.dumps(sweep.measure(sweep.{size_of(size)!r}, 2)))"
 
     def of_ours(_: int) -> Figures:
-        build = bench.builds["ours"]
-        environment = {**os.environ, "PYTHONPATH": build.path}
-        command = [build.python, "-c", script]
-        here = Path(__file__).parent
-        done = subprocess.run(command, cwd=here, env=environment, capture_output=True, text=True, check=True)
-        found = json.loads(done.stdout)
+        found = python(bench.builds["ours"], "-c", script)
         return {"CPU s": found["whole"], "serial share": found["conductor"] / found["whole"]}
 
     return in_turn(times, {"ours": of_ours})
+
+
+def python(build: Build, *arguments: str) -> dict[str, Any]:
+    """Run a build's interpreter in this directory, and return what it prints as JSON."""
+    environment = {**os.environ, "PYTHONPATH": build.path}
+    done = subprocess.run([build.python, *arguments], cwd=HERE, env=environment, capture_output=True, text=True)
+    if done.returncode:
+        raise RuntimeError(f"{build.name}: {' '.join(arguments)} failed: {done.stderr[-2000:]}")
+    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return found

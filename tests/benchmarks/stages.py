@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,8 @@ LAUNCH = Path(__file__).with_name("launch.py")
 TASTE = 2.0
 # Ratings that are held out of a training to measure its error by: a tenth, and at most this number.
 HELD_OUT = 200_000
+# Options of a training that takes little time: few draws, and a penalty that is given. Answers take as long.
+QUICKLY = ("--draws", "5", "--penalty", "40")
 Figures = dict[str, float]
 
 
@@ -38,11 +41,12 @@ class Site:
         self.database = database
         self.costs: dict[str, list[Figures]] = {"load": [], "train": []}
 
-    def embrec(self, *arguments: str) -> tuple[Figures, str]:
+    def embrec(self, *arguments: str, limit: float | None = None) -> tuple[Figures, str]:
         """Run a command of the build; returns its costs, those of its server among them, and its output.
 
         Raises:
             RuntimeError: The command failed.
+            subprocess.TimeoutExpired: It took longer than the limit in seconds, and was ended.
         """
         url = dict.fromkeys(("EMBREC_DATABASE_URL", "EMBREC_DIRECT_URL"), self.database.url)
         environment = {**os.environ, **url, "PYTHONPATH": self.build.path}
@@ -50,21 +54,39 @@ class Site:
         with tempfile.NamedTemporaryFile("r") as costs, self.database.costs(found):
             launch = [sys.executable, "-I", "-S", str(LAUNCH), costs.name]
             command = [*launch, *self.build.embrec, *arguments]
-            done = subprocess.run(command, env=environment, capture_output=True, text=True)
-            if done.returncode:
-                raise RuntimeError(f"{self.build.name}: embrec {' '.join(arguments)} failed: {done.stderr[-2000:]}")
+            status, output, errors = run(command, environment, limit)
+            if status:
+                raise RuntimeError(f"{self.build.name}: embrec {' '.join(arguments)} failed: {errors[-2000:]}")
             found |= json.load(costs)
-        return found | {"CPU s": found["client CPU s"] + found["server CPU s"]}, done.stdout
+        return found | {"CPU s": found["client CPU s"] + found["server CPU s"]}, output
 
     def load(self, *arguments: str) -> None:
         """Create the schema and load, with the load's costs on record."""
         self.embrec("db", "upgrade")
         self.costs["load"].append(self.embrec("load", *arguments)[0])
 
-    def train(self, *arguments: str) -> Figures:
+    def train(self, *arguments: str, limit: float | None = None) -> Figures:
         """Train by a command, and return its costs, with the seconds of each of its steps."""
-        costs, output = self.embrec("train", "--json", *arguments)
+        costs, output = self.embrec("train", "--json", *arguments, limit=limit)
         return costs | {f"{step} s": seconds for step, seconds in json.loads(output)["seconds"].items()}
+
+
+def run(command: Sequence[str], environment: Mapping[str, str], limit: float | None) -> tuple[int, str, str]:
+    """Run a command; returns its status, its output and its messages. At the limit it ends with all that it started.
+
+    Raises:
+        subprocess.TimeoutExpired: It took longer than the limit in seconds.
+    """
+    pipe = subprocess.PIPE
+    with subprocess.Popen(
+        command, env=environment, stdout=pipe, stderr=pipe, text=True, start_new_session=True
+    ) as process:
+        try:
+            output, errors = process.communicate(timeout=limit)
+        except BaseException:
+            os.killpg(process.pid, signal.SIGKILL)
+            raise
+    return process.returncode, output, errors
 
 
 class Stage:
@@ -76,6 +98,7 @@ class Stage:
         held: The ratings that were held out.
         directory: Files of the ratings and the movies.
         sites: A site of each build, by its name.
+        failure: What made a training fail, or None. Rows that need it fail at once, or each would train again.
     """
 
     def __init__(self, size: Size, directory: Path) -> None:
@@ -86,6 +109,7 @@ class Stage:
         self.training, self.held = split(columns, min(0.1, HELD_OUT / len(columns[0])), 1)
         write_files(directory, size.movies, self.training, 0)
         self.sites: dict[str, Site] = {}
+        self.failure: RuntimeError | None = None
 
     def files(self) -> tuple[str, ...]:
         """Return the arguments of a command that loads."""
@@ -121,33 +145,53 @@ class Bench:
             self._servers[build] = self._exits.enter_context(server(self._settings))
         return Site(self.builds[build], self._servers[build].database(name))
 
-    def drop(self, site: Site) -> None:
-        """Drop a site's database."""
-        self._servers[site.build.name].drop(site.database)
+    @contextmanager
+    def passing(self, build: str, name: str) -> Iterator[Site]:
+        """A site of a build in a new database that is dropped afterwards."""
+        site = self.site(build, name)
+        try:
+            yield site
+        finally:
+            self._servers[build].drop(site.database)
+
+    def stage(self, size: Size) -> Stage:
+        """Return the stage of a size; the first call makes its ratings up."""
+        if size not in self._stages:
+            self._stages[size] = Stage(size, self._directory / name(size))
+        return self._stages[size]
 
     def loaded(self, size: Size, *builds: str) -> Stage:
         """Return the stage of a size with its ratings loaded by some builds, or by both."""
-        name = f"stage_{size.users}_{size.movies}_{size.ratings}"
-        if size not in self._stages:
-            self._stages[size] = Stage(size, self._directory / name)
-        stage = self._stages[size]
+        stage = self.stage(size)
         for build in builds or self.builds:
             if build not in stage.sites:
-                site = self.site(build, name)
+                site = self.site(build, name(size))
                 site.load(*stage.files())
                 stage.sites[build] = site
         return stage
 
-    def trained(self, size: Size, *builds: str, times: int = 1) -> Stage:
-        """Return the stage of a size, loaded, and trained so many times by some builds, or by both, in turn."""
+    def trained(self, size: Size, *builds: str, times: int = 1, arguments: Sequence[str] = ()) -> Stage:
+        """Return the stage of a size, loaded, and trained so many times by some builds, or by both, in turn.
+
+        Args:
+            size: The size.
+            builds: Names of the builds; all of them if none is named.
+            times: Number of trainings of each, those of earlier calls among them.
+            arguments: Options of the trainings that are missing.
+        """
         stage = self.loaded(size, *builds)
+        if stage.failure:
+            raise stage.failure
         sites = [stage.sites[build] for build in builds or self.builds]
-        for number in range(times):
-            for site in sites:
-                if len(site.costs["train"]) <= number:
-                    site.costs["train"].append(site.train())
+        try:
+            for number in range(times):
+                for site in (site for site in sites if len(site.costs["train"]) <= number):
+                    site.costs["train"].append(site.train(*arguments))
                     # Otherwise autovacuum would run in a minute, during the measurements.
                     site.database.run("VACUUM (ANALYZE)")
+        except RuntimeError as error:
+            stage.failure = error
+            raise
         return stage
 
 
@@ -176,6 +220,11 @@ def size_of(text: str) -> Size:
     except ValueError:
         raise SystemExit(f"{text} is no size; write USERSxMOVIESxRATINGS or one of {', '.join(SIZES)}.") from None
     return Size(users, movies, ratings)
+
+
+def name(size: Size) -> str:
+    """Return the name of the directory and of the databases of a size."""
+    return f"stage_{size.users}_{size.movies}_{size.ratings}"
 
 
 def of_activity(columns: Columns, ratings: int, width: int) -> range:
