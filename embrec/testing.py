@@ -10,6 +10,7 @@ schema and no rows::
 from __future__ import annotations
 
 import dataclasses
+import functools
 from typing import Any, ClassVar
 
 import numpy as np
@@ -92,13 +93,19 @@ class ModelTests:
         )
         return model.fit(ratings, None, registry.make_options(model, self.options), seed, lambda epoch: None)
 
+    @classmethod
+    @functools.cache
+    def _fitted_once(cls) -> FittedModel:
+        """Fit the model as :meth:`fitted` does, once for all tests that only read it."""
+        return cls().fitted()
+
     def test_it_has_a_name_and_options_with_defaults(self) -> None:
         model = registry.get(self.model)
         assert model.name
         assert all(field.default is not dataclasses.MISSING for field in dataclasses.fields(model.options()))
 
     def test_what_it_learns_is_finite_and_of_the_right_shape(self) -> None:
-        fitted = self.fitted()
+        fitted = self._fitted_once()
         assert fitted.user_vectors.shape == (_USERS, fitted.movie_vectors.shape[1])
         assert fitted.movie_vectors.shape[0] == _MOVIES
         users, movies = np.divmod(np.arange(_USERS * _MOVIES, dtype=np.int32), _MOVIES)
@@ -113,7 +120,7 @@ class ModelTests:
         assert np.isfinite(model.predict([users, movies], verbose=0)).all()
 
     def test_the_same_seed_gives_the_same_bits(self) -> None:
-        first, again = self.fitted(seed=3), self.fitted(seed=3)
+        first, again = self._fitted_once(), self.fitted()
         assert first.user_vectors.tobytes() == again.user_vectors.tobytes()
         assert first.movie_vectors.tobytes() == again.movie_vectors.tobytes()
 

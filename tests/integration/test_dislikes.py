@@ -63,7 +63,9 @@ def horrors(frame: pd.DataFrame) -> int:
     ids=str,
 )
 @pytest.mark.parametrize("dislike", [0.2, 0.0, None])
-def test_sql_weighs_ratings_as_the_model_does(engine: sa.Engine, values: list[float], dislike: float | None) -> None:
+def test_sql_weighs_ratings_as_the_model_does(
+    shared_engine: sa.Engine, values: list[float], dislike: float | None
+) -> None:
     given = np.array([*values, min(values) - 1, max(values) + 1], np.float32)
     low, high = float(given[:-2].min()), float(given[:-2].max())
     query = (
@@ -71,7 +73,7 @@ def test_sql_weighs_ratings_as_the_model_does(engine: sa.Engine, values: list[fl
         " CAST(:dislike AS real)) FROM unnest(CAST(:given AS real[])) AS r"
     )
     asked = {"low": low, "high": high, "dislike": dislike, "given": given.tolist()}
-    with engine.connect() as connection:
+    with shared_engine.connect() as connection:
         found = np.array(connection.scalars(sa.text(query), asked).all())
     assert np.allclose(found, RatingWeights(low, high, 1.5, dislike or 0.0).of(given), atol=1e-6)
     assert ((found < 0) == (bool(dislike) & (given <= metrics.disliked_to(low, high)))).all()

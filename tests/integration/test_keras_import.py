@@ -64,11 +64,3 @@ def test_a_training_that_is_stopped_during_the_import_ends_at_once_and_says_so(
     process.send_signal(number)
     _, err = process.communicate(timeout=60)
     assert (process.returncode, err.strip()) == (128 + number, f"embrec: {said}")
-
-
-def test_a_training_prints_nothing_of_tensorflow(engine: sa.Engine, url: str) -> None:
-    load_frame(engine, rating_frame())
-    command = [*EMBREC, "train", "--draws", "2", "--database-url", url]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert done.stdout.startswith("Model run 1: train_rmse ")
-    assert done.stderr == "Published.\n"

@@ -141,37 +141,45 @@ def test_sql_python_and_the_command_line_give_the_same(ml_engine: sa.Engine, ml_
 
 
 @pytest.fixture(scope="module")
-def two_parts(ml_engine: sa.Engine) -> TrainResult:
-    """The default model with few draws, not published."""
-    return train(ml_engine, options={"draws": 10}, publish=False)
+def default_engine(admin: sa.Engine, server_url: str, movielens_template: str) -> Iterator[sa.Engine]:
+    """A database with a run of the default model."""
+    with _temporary_database(admin, server_url, movielens_template) as url:
+        engine = db.create_engine(url)
+        yield engine
+        engine.dispose()
 
 
-def test_all_users_live_vectors_are_numpys(ml_engine: sa.Engine, two_parts: TrainResult) -> None:
-    model, run = two_parts.model, records.get_run(ml_engine, two_parts.model_run_id)
-    assert model.preference is not None
-    arrays = extract(ml_engine)
+def test_all_users_live_vectors_are_numpys(default_engine: sa.Engine) -> None:
+    (run,) = records.list_runs(default_engine)
+    rated, profiles = (
+        embeddings.read(default_engine, run.model_run_id, "movie", part) for part in ("rating", "profile")
+    )
+    assert rated.biases is not None
+    assert np.array_equal(rated.indexes, np.arange(1682))
+    assert np.array_equal(profiles.indexes, np.arange(1682))
+    arrays = extract(default_engine)
     starts = np.searchsorted(arrays.users, np.arange(944))
     query = (
         "SELECT array_agg(embrec.{}_vector(:run, movies, ratings) ORDER BY user_index) FROM (SELECT user_index,"
         " array_agg(movie_index) AS movies, array_agg(rating) AS ratings FROM embrec.ratings GROUP BY 1) AS each_user"
     )
     found = {}
-    with ml_engine.connect() as connection:
+    with default_engine.connect() as connection:
         register_vector(connection.connection.driver_connection)
         for kind in ("rating", "preference"):
             vectors = connection.scalar(sa.text(query.format(kind)), {"run": run.model_run_id})
             found[kind] = np.stack([vector.to_numpy() for vector in vectors]).astype(np.float64)
-    features = np.column_stack([model.movie_vectors, np.full(1682, run.bias_feature)]).astype(np.float64)
+    features = np.column_stack([rated.vectors, np.full(1682, run.bias_feature)]).astype(np.float64)
     place = (arrays.ratings.astype(np.float64) - 1) / 4
     weighted = np.where(place <= 0.25, -0.15 * (1 - 2 * place), (0.2 + 0.8 * place) ** 1.5)
     for user in range(943):
         mine = slice(starts[user], starts[user + 1])
         rows = features[arrays.movies[mine]]
-        unexplained = arrays.ratings[mine] - np.float64(run.mean) - model.movie_biases[arrays.movies[mine]]
+        unexplained = arrays.ratings[mine] - np.float64(run.mean) - rated.biases[arrays.movies[mine]]
         penalty = run.ridge_constant * np.eye(rows.shape[1])
         solution = np.linalg.solve(rows.T @ rows + penalty, rows.T @ unexplained)
         assert np.abs(features @ (found["rating"][user] - solution)).max() < 1e-3
-        summed = weighted[mine] @ model.preference.movie_profiles[arrays.movies[mine]].astype(np.float64)
+        summed = weighted[mine] @ profiles.vectors[arrays.movies[mine]].astype(np.float64)
         assert np.allclose(found["preference"][user], summed, rtol=1e-4, atol=1e-5)
 
 

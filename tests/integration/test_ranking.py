@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
+from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
 import sqlalchemy as sa
+from conftest import _temporary_database
 from data import FAKE_RUN, SERVING, load_frame, rating_frame, two_part_run
 
+from embrec import db
+from embrec.config import parse_database_url
 from embrec.data import ratings
 from embrec.data.extraction import extract
 from embrec.data.files.movies import Movie
@@ -80,28 +85,49 @@ def compare_with_all(engine: sa.Engine, filters: dict, users: range = range(0, 4
             pd.testing.assert_frame_equal(recommend.recommend_movies(engine, f"u{number}", n, **filters), exact)
 
 
+@pytest.fixture(scope="module")
+def loaded_template(admin: sa.Engine, server_url: str, migrated_template: str) -> Iterator[str]:
+    """A database with ratings of all movies, to copy from."""
+    with _temporary_database(admin, server_url, migrated_template) as url:
+        with _engine_of(url) as engine:
+            load_frame(engine, rating_frame(40, 2_000, 3_000), MOVIES)
+        yield parse_database_url(url, "the test").parameters["dbname"]
+
+
+@contextlib.contextmanager
+def _engine_of(url: str) -> Iterator[sa.Engine]:
+    engine = db.create_engine(url)
+    yield engine
+    engine.dispose()
+
+
 @pytest.fixture
-def loaded(engine: sa.Engine) -> sa.Engine:
-    load_frame(engine, rating_frame(40, 2_000, 3_000), MOVIES)
-    return engine
+def loaded(admin: sa.Engine, server_url: str, loaded_template: str) -> Iterator[sa.Engine]:
+    """A copy of the database with ratings."""
+    with _temporary_database(admin, server_url, loaded_template) as url, _engine_of(url) as engine:
+        yield engine
+
+
+@pytest.fixture(scope="module", params=["equal lengths", "preferences", "ratings"])
+def published(
+    admin: sa.Engine, server_url: str, loaded_template: str, request: pytest.FixtureRequest
+) -> Iterator[sa.Engine]:
+    """A database with a published run, for tests that only read."""
+    with _temporary_database(admin, server_url, loaded_template) as url, _engine_of(url) as engine:
+        if request.param == "equal lengths":
+            two_part_run(engine)
+        elif request.param == "preferences":
+            widths = {"rating": (7, 7), "preference": (9, 7), "profile": (9, 8)}
+            publish(engine, "two_part", {part: of_lengths(2_000, *width) for part, width in widths.items()})
+        else:
+            bias = np.random.default_rng(2).normal(scale=0.4, size=2_000)
+            publish(engine, "dot_product", {"rating": of_lengths(2_000, 7)}, bias)
+        yield engine
 
 
 @EACH_FILTER
-@pytest.mark.parametrize("kind", ["equal lengths", "preferences", "ratings"])
-def test_ranking_by_bound_finds_what_comparing_all_does(loaded: sa.Engine, kind: str, filters) -> None:
-    if kind == "equal lengths":
-        two_part_run(loaded)
-    elif kind == "preferences":
-        vectors = {
-            "rating": of_lengths(2_000, 7),
-            "preference": of_lengths(2_000, 9),
-            "profile": of_lengths(2_000, 9, 8),
-        }
-        publish(loaded, "two_part", vectors)
-    else:
-        bias = np.random.default_rng(2).normal(scale=0.4, size=2_000)
-        publish(loaded, "dot_product", {"rating": of_lengths(2_000, 7)}, bias)
-    compare_with_all(loaded, filters)
+def test_ranking_by_bound_finds_what_comparing_all_does(published: sa.Engine, filters) -> None:
+    compare_with_all(published, filters)
 
 
 def test_near_ties_and_ties_are_in_the_order_of_all(loaded: sa.Engine) -> None:
