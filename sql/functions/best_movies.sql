@@ -98,20 +98,20 @@ BEGIN
         END IF;
         above := lowest;
     END LOOP;
-    -- Alone, because without ties the tables of movies and likes need not be opened.
+    -- Alone, because without ties the tables of movies and counts need not be opened.
     IF tied THEN
-        SELECT array_agg(c.movie_index ORDER BY c.place), array_agg(c.score ORDER BY c.place) INTO movies, scores
+        SELECT array_agg(o.movie_index ORDER BY o.place), array_agg(o.score ORDER BY o.place) INTO movies, scores
         FROM (
             SELECT
                 t.movie_index,
                 t.score,
-                row_number() OVER (ORDER BY t.score DESC, l.popularity_rank, m.movie_id COLLATE "C") AS place
+                row_number() OVER (ORDER BY t.score DESC, c.popularity_rank, m.movie_id COLLATE "C") AS place
             FROM unnest(movies, scores) AS t (movie_index, score)
             JOIN embrec.movies AS m ON m.movie_index = t.movie_index
-            LEFT JOIN embrec.movie_likes AS l ON l.movie_index = t.movie_index
+            LEFT JOIN embrec.movie_counts AS c ON c.movie_index = t.movie_index
             ORDER BY place
             LIMIT wanted
-        ) AS c;
+        ) AS o;
     END IF;
 END;
 $$;
