@@ -134,7 +134,7 @@ def test_few_rows_are_read(loaded: sa.Engine) -> None:
 
 
 def test_few_tables_are_opened(loaded: sa.Engine) -> None:
-    # A new connection reads the catalogue for each. Those of filters and of ties are left out where they decide nothing.
+    # A new connection reads the catalogue for each. Those of filters and of ties are left out if they decide nothing.
     vectors = {"rating": of_lengths(2_000, 7), "preference": of_lengths(2_000, 9), "profile": of_lengths(2_000, 9, 8)}
     publish(loaded, "two_part", vectors)
     locked = sa.text(
