@@ -61,6 +61,7 @@
 \ir functions/order_changed_vectors.sql
 \ir functions/copy_movie_filters.sql
 \ir functions/ranking_block.sql
+\ir functions/next_best.sql
 \ir functions/best_movies.sql
 \ir functions/forget_user.sql
 \ir functions/close_run.sql

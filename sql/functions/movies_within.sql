@@ -19,7 +19,7 @@ BEGIN ATOMIC
             movies_within.min_ratings IS NULL
             -- Asked of each movie, or of all at once: the planner's choice, where it knows how many there are.
             OR EXISTS (
-                SELECT FROM embrec.movie_statistics AS s
+                SELECT FROM embrec.movie_counts AS s
                 WHERE s.movie_index = m.movie_index AND s.rating_count >= movies_within.min_ratings
             )
         )

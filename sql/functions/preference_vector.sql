@@ -8,23 +8,24 @@ SET search_path FROM CURRENT
 SET plan_cache_mode = force_generic_plan
 AS $$
 #variable_conflict use_column
-DECLARE
-    run embrec.model_runs;
 BEGIN
-    SELECT * INTO run FROM embrec.model_runs AS r WHERE r.model_run_id = preference_vector.model_run_id;
     RETURN (
-        SELECT sum(embrec.scaled(s.profiles, s.weight))
+        SELECT sum(embrec.scaled(w.profiles, w.weight))
         FROM (
             SELECT
-                sum(e.profile) AS profiles,
-                embrec.rating_weight(
-                    t.rating, run.lowest_rating, run.highest_rating, run.rating_power, run.dislike_weight
-                ) AS weight
-            FROM unnest(preference_vector.movie_indexes, preference_vector.ratings) AS t (movie_index, rating)
-            JOIN embrec.movie_ranking AS e ON e.model_run_id = run.model_run_id AND e.movie_index = t.movie_index
-            GROUP BY t.rating
-        ) AS s
-        HAVING bool_or(s.weight > 0 AND s.profiles IS NOT NULL)
+                s.profiles,
+                embrec.rating_weight(s.rating, r.lowest_rating, r.highest_rating, r.rating_power, r.dislike_weight) AS weight
+            FROM (
+                SELECT t.rating, sum(e.profile) AS profiles
+                FROM unnest(preference_vector.movie_indexes, preference_vector.ratings) AS t (movie_index, rating)
+                JOIN embrec.movie_ranking AS e
+                    ON e.model_run_id = preference_vector.model_run_id AND e.movie_index = t.movie_index
+                GROUP BY t.rating
+            ) AS s
+            JOIN embrec.model_runs AS r ON r.model_run_id = preference_vector.model_run_id
+            OFFSET 0 -- so that a weight is computed once
+        ) AS w
+        HAVING bool_or(w.weight > '0' AND w.profiles IS NOT NULL)
     );
 END;
 $$;

@@ -27,39 +27,42 @@ SET plan_cache_mode = force_generic_plan
 AS $$
 #variable_conflict use_column
 DECLARE
-    run embrec.model_runs;
-    ranked_part embrec.part := 'rating';
+    run record;
     user_vector vector;
-    base double precision := 0;
+    base double precision; -- that is added to every score
     excluded integer[] := CASE WHEN include_rated THEN '{}' ELSE coalesce(movie_indexes, '{}') END;
     filtered boolean := num_nonnulls(genres, without_genres, released_from, released_to, min_ratings, movie_ids) > 0;
-    wanted bigint := CASE WHEN diversity > 0 THEN 10 * n::bigint ELSE n END;
-    basis text := 'ratings';
+    wanted bigint := coalesce(CASE WHEN diversity > '0' THEN 10 * n::bigint ELSE n END, 2147483648);
     disliked vector;
     best integer[];
     scores double precision[];
 BEGIN
-    IF diversity IS NULL OR diversity NOT BETWEEN 0 AND 1 THEN
+    IF diversity IS NULL OR diversity NOT BETWEEN '0' AND '1' THEN
         RAISE EXCEPTION 'diversity is %; give 0 for the best movies, up to 1 for the most different', diversity
             USING ERRCODE = 'invalid_parameter_value';
     END IF;
-    SELECT r.* INTO run FROM embrec.model_runs AS r WHERE r.model_run_id = ranked_movies.model_run_id;
+    SELECT
+        r.model_run_id, r.serving, r.user_vectors, r.mean, r.bias_feature, r.least_length, r.lowest_rating, r.highest_rating,
+        r.rating_power, r.dislike_weight
+    INTO run
+    FROM embrec.model_runs AS r
+    WHERE r.model_run_id = ranked_movies.model_run_id;
     IF run.serving = 'two_part' THEN
-        ranked_part := 'preference';
         user_vector := embrec.preference_vector(run.model_run_id, movie_indexes, ratings);
     ELSIF run.serving = 'dot_product' AND run.user_vectors = 'fold_in' THEN
         user_vector := embrec.rating_vector(run.model_run_id, movie_indexes, ratings);
         base := run.mean + run.bias_feature * (subvector(user_vector, vector_dims(user_vector), 1)::real[])[1];
         user_vector := subvector(user_vector, 1, vector_dims(user_vector) - 1);
     ELSIF run.serving IN ('dot_product', 'dense_head') AND movie_indexes IS NOT NULL THEN
-        SELECT e.embedding, coalesce(run.mean + e.bias, 0) INTO user_vector, base
+        SELECT e.embedding, CASE run.serving WHEN 'dot_product' THEN run.mean + e.bias END
+        INTO user_vector, base
         FROM embrec.stored_vectors('user', run.model_run_id, 'rating', ARRAY[ranked_movies.user_index]) AS e;
     END IF;
     IF ratings IS NULL OR vector_norm(user_vector) < coalesce(run.least_length, 0) THEN
         user_vector := NULL; -- shorter ones are rounding noise
     END IF;
     IF user_vector IS NULL THEN
-        basis := 'popularity';
+        base := NULL;
         disliked := (
             SELECT sum(e.embedding)
             FROM embrec.stored_vectors('movie', run.model_run_id, 'profile', movie_indexes) AS e
@@ -108,13 +111,13 @@ BEGIN
             LIMIT wanted
         ) AS c;
     ELSE
-        SELECT array_agg(c.movie_index ORDER BY c.position), array_agg(base - c.lack ORDER BY c.position) INTO best, scores
+        SELECT b.movies, b.scores INTO best, scores
         FROM embrec.best_movies(
-            run.model_run_id, ranked_part, user_vector, excluded, genres, without_genres, released_from,
+            run.model_run_id, run.serving <> 'two_part', user_vector, excluded, genres, without_genres, released_from,
             released_to, min_ratings, movie_ids, wanted
-        ) WITH ORDINALITY AS c (movie_index, lack, position);
+        ) AS b;
         -- The users of these movies rated no others, so answer as if there were no ratings.
-        IF ranked_part = 'preference' AND scores[1] = 0 THEN
+        IF run.serving = 'two_part' AND scores[1] = '0' THEN
             RETURN QUERY
             SELECT r.*
             FROM embrec.ranked_movies(
@@ -124,12 +127,13 @@ BEGIN
             RETURN;
         END IF;
     END IF;
-    IF diversity > 0 AND best IS NOT NULL THEN
+    IF diversity > '0' AND best IS NOT NULL THEN
         SELECT d.movies, d.scores INTO best, scores
         FROM embrec.diversified(run.model_run_id, best, scores, n, diversity) AS d;
     END IF;
     RETURN QUERY
-    SELECT t.position::integer, m.movie_id, m.title, t.score, basis, run.model_run_id
+    SELECT t.position::integer, m.movie_id, m.title, coalesce(base, '0') + t.score,
+        CASE WHEN user_vector IS NULL THEN 'popularity' ELSE 'ratings' END, run.model_run_id
     FROM unnest(best, scores) WITH ORDINALITY AS t (movie_index, score, position)
     JOIN embrec.movies AS m ON m.movie_index = t.movie_index
     ORDER BY t.position;

@@ -20,16 +20,17 @@ SET plan_cache_mode = force_generic_plan
 AS $$
 #variable_conflict use_column
 DECLARE
+    own_index integer := (SELECT u.user_index FROM embrec.users AS u WHERE u.user_id = recommend_movies.user_id);
     own record;
 BEGIN
-    SELECT min(r.user_index) AS user_index, array_agg(r.movie_index) AS movies, array_agg(r.rating) AS ratings
+    SELECT array_agg(r.movie_index) AS movies, array_agg(r.rating) AS ratings
     INTO own
     FROM embrec.ratings AS r
-    WHERE r.user_index = (SELECT u.user_index FROM embrec.users AS u WHERE u.user_id = recommend_movies.user_id);
+    WHERE r.user_index = own_index;
     RETURN QUERY
     SELECT ranked.*
     FROM embrec.ranked_movies(
-        embrec.serving_run(recommend_movies.user_id), own.user_index, own.movies, own.ratings, n, genres, without_genres,
+        embrec.serving_run(recommend_movies.user_id), own_index, own.movies, own.ratings, n, genres, without_genres,
         released_from, released_to, min_ratings, movie_ids, include_rated, diversity
     ) AS ranked;
 END;

@@ -159,6 +159,22 @@ def test_few_rows_are_read(loaded: sa.Engine) -> None:
         assert rows_read(connection) - before < 1_000
 
 
+def test_few_tables_are_opened(loaded: sa.Engine) -> None:
+    # A new connection reads the catalogue for each. Those of filters and of ties are left out if they decide nothing.
+    vectors = {"rating": of_lengths(2_000, 7), "preference": of_lengths(2_000, 9), "profile": of_lengths(2_000, 9, 8)}
+    publish(loaded, "two_part", vectors)
+    locked = sa.text(
+        "SELECT c.relname FROM pg_locks AS l JOIN pg_class AS c ON c.oid = l.relation"
+        " WHERE l.pid = pg_backend_pid() AND c.relkind <> 'i' AND c.relnamespace = 'embrec'::regnamespace"
+    )
+    opened = {"users", "ratings", "experiments", "publications", "model_runs", "movie_ranking", "movies"}
+    with loaded.connect() as connection:
+        assert connection.execute(sa.text("SELECT * FROM embrec.recommend_movies('u1')")).all()
+        assert set(connection.scalars(locked)) == opened
+        connection.execute(sa.text("SELECT * FROM embrec.recommend_movies('u1', min_ratings => 1)")).all()
+        assert set(connection.scalars(locked)) == opened | {"movie_counts"}
+
+
 @pytest.mark.parametrize("kind", ["two_part", "dot_product"])
 def test_a_movie_that_is_folded_in_is_found(loaded: sa.Engine, kind: str) -> None:
     parts = ("rating",) if kind == "dot_product" else ("rating", "preference", "profile", "similarity")
