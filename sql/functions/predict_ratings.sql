@@ -2,6 +2,8 @@
 -- many pairs at once, because predict_rating reads each user's ratings again. Users without a vector in the run are
 -- folded in. Rows come for pairs of known users and movies with a vector, in no order. The uncertainty is that of
 -- rating_uncertainty.
+-- A million pairs are joined and not kept, because writing them to files takes as long as the products. Hence new users
+-- and dense heads have statements of their own. The SELECT list unnests the pairs: FROM would write them to a file first.
 CREATE OR REPLACE FUNCTION embrec.predict_ratings(user_ids text[], movie_ids text[])
 RETURNS SETOF embrec.predicted_rating
 LANGUAGE plpgsql STABLE PARALLEL SAFE
@@ -9,6 +11,15 @@ SET search_path FROM CURRENT
 AS $$
 DECLARE
     run embrec.model_runs;
+    -- Pairs with vectors of both, in %1$s, the partitions of one run, which are named as in stored_vectors.
+    stored text := $query$
+        FROM (SELECT unnest($1) AS user_id, unnest($2) AS movie_id) AS asked
+        JOIN embrec.users AS u ON u.user_id = asked.user_id
+        JOIN embrec.movies AS m ON m.movie_id = asked.movie_id
+        JOIN embrec.user_embeddings_run_%1$s_rating AS s ON s.user_index = u.user_index
+        JOIN embrec.movie_embeddings_run_%1$s_rating AS movie ON movie.movie_index = m.movie_index
+    $query$;
+    predicted bigint;
 BEGIN
     SELECT r.* INTO run
     FROM embrec.model_runs AS r
@@ -16,64 +27,83 @@ BEGIN
     IF NOT FOUND THEN
         RETURN;
     END IF;
-    -- The run's own partitions are named, as in stored_vectors.
-    RETURN QUERY EXECUTE format(
-        $query$
-        WITH
-        -- One pass over the pairs, through tables whose sizes the planner knows; what few it leaves is done after it.
-        pairs AS MATERIALIZED (
-            SELECT
-                u.user_index,
-                u.user_id,
-                m.movie_index,
-                m.movie_id,
-                s.user_index IS NOT NULL AS is_stored,
-                $4 + s.bias + movie.bias - (coalesce(s.embedding, s.half::vector) <#> movie.embedding) AS value,
-                coalesce(s.spread, $6)::double precision * coalesce(movie.spread, $7) AS uncertainty
-            FROM unnest($1, $2) AS asked (user_id, movie_id)
-            JOIN embrec.users AS u ON u.user_id = asked.user_id
-            JOIN embrec.movies AS m ON m.movie_id = asked.movie_id
-            JOIN embrec.movie_embeddings_run_%1$s_rating AS movie ON movie.movie_index = m.movie_index
-            LEFT JOIN embrec.user_embeddings_run_%1$s_rating AS s ON s.user_index = u.user_index
-        ),
-        solved AS MATERIALIZED (
-            SELECT other.user_index, embrec.user_rating_vector($3, other.user_index) AS vector
-            FROM (SELECT DISTINCT pairs.user_index FROM pairs WHERE NOT pairs.is_stored) AS other
-        ),
-        predicted AS (
-            SELECT pairs.user_id, pairs.movie_id, pairs.value, pairs.uncertainty
-            FROM pairs
-            WHERE pairs.value IS NOT NULL
-            UNION ALL
+    IF run.serving = 'dense_head' THEN
+        RETURN QUERY EXECUTE format(
+            $query$
+            WITH pairs AS MATERIALIZED (
+                SELECT
+                    u.user_index,
+                    asked.user_id,
+                    m.movie_index,
+                    asked.movie_id,
+                    coalesce(s.spread, $4)::double precision * coalesce(movie.spread, $5) AS uncertainty
+                $query$ || stored || $query$
+            )
             SELECT
                 pairs.user_id,
                 pairs.movie_id,
-                $4 + movie.bias - coalesce(s.vector <#> (movie.embedding || ARRAY[$5]::vector), 0),
-                pairs.uncertainty
-            FROM pairs
-            JOIN solved AS s ON s.user_index = pairs.user_index
-            JOIN embrec.movie_embeddings_run_%1$s_rating AS movie ON movie.movie_index = pairs.movie_index
-            WHERE NOT pairs.is_stored AND $4 IS NOT NULL
-            UNION ALL
-            SELECT pairs.user_id, pairs.movie_id, dense.rating, pairs.uncertainty
+                greatest(least(dense.rating, $7), $6)::double precision,
+                pairs.uncertainty,
+                $3
             FROM (SELECT p.user_index, array_agg(p.movie_index) AS movies FROM pairs AS p GROUP BY p.user_index) AS grouped
             JOIN embrec.user_embeddings_run_%1$s_rating AS s ON s.user_index = grouped.user_index
             CROSS JOIN embrec.dense_ratings($3, coalesce(s.embedding, s.half::vector), grouped.movies) AS dense
             JOIN pairs ON pairs.user_index = grouped.user_index AND pairs.movie_index = dense.movie_index
-            WHERE $8
+            $query$,
+            run.model_run_id
+        )
+        USING
+            user_ids, movie_ids, run.model_run_id, run.user_spread, run.movie_spread, run.lowest_rating, run.highest_rating;
+        RETURN;
+    END IF;
+    IF run.mean IS NULL THEN
+        RETURN;
+    END IF;
+    RETURN QUERY EXECUTE format(
+        $query$
+        SELECT
+            asked.user_id,
+            asked.movie_id,
+            greatest(
+                least($4 + s.bias + movie.bias - (coalesce(s.embedding, s.half::vector) <#> movie.embedding), $8), $7
+            )::double precision,
+            coalesce(s.spread, $5)::double precision * coalesce(movie.spread, $6),
+            $3
+        $query$ || stored || 'WHERE s.bias + movie.bias IS NOT NULL',
+        run.model_run_id
+    )
+    USING
+        user_ids, movie_ids, run.model_run_id, run.mean, run.user_spread, run.movie_spread, run.lowest_rating,
+        run.highest_rating;
+    GET DIAGNOSTICS predicted = ROW_COUNT;
+    IF predicted = cardinality(user_ids) THEN
+        RETURN;
+    END IF;
+    RETURN QUERY EXECUTE format(
+        $query$
+        WITH newcomers AS MATERIALIZED (
+            SELECT u.user_id, embrec.user_rating_vector($3, u.user_index) AS vector
+            FROM embrec.users AS u
+            WHERE u.user_id IN (SELECT unnest($1))
+                AND NOT EXISTS (SELECT FROM embrec.user_embeddings_run_%1$s_rating AS s WHERE s.user_index = u.user_index)
         )
         SELECT
-            predicted.user_id,
-            predicted.movie_id,
-            greatest(least(predicted.value, $10), $9)::double precision,
-            predicted.uncertainty,
+            asked.user_id,
+            asked.movie_id,
+            greatest(
+                least($4 + movie.bias - coalesce(s.vector <#> (movie.embedding || ARRAY[$9]::vector), 0), $8), $7
+            )::double precision,
+            $5::double precision * coalesce(movie.spread, $6),
             $3
-        FROM predicted
+        FROM (SELECT unnest($1) AS user_id, unnest($2) AS movie_id) AS asked
+        JOIN newcomers AS s ON s.user_id = asked.user_id
+        JOIN embrec.movies AS m ON m.movie_id = asked.movie_id
+        JOIN embrec.movie_embeddings_run_%1$s_rating AS movie ON movie.movie_index = m.movie_index
         $query$,
         run.model_run_id
     )
     USING
-        user_ids, movie_ids, run.model_run_id, run.mean, coalesce(run.bias_feature, 1), run.user_spread, run.movie_spread,
-        run.serving = 'dense_head', run.lowest_rating, run.highest_rating;
+        user_ids, movie_ids, run.model_run_id, run.mean, run.user_spread, run.movie_spread, run.lowest_rating,
+        run.highest_rating, coalesce(run.bias_feature, 1);
 END;
 $$;

@@ -173,6 +173,31 @@ def test_pairs_are_predicted_from_stored_vectors_and_the_new_are_solved_for(engi
         predict.predict_ratings(engine, ["u1", "u2"], ["100"])
 
 
+def test_pairs_are_answered_as_often_as_they_are_asked_for(engine: sa.Engine, vectors) -> None:
+    ratings.add_rating(engine, NEW_USER, "100", 5)
+    ratings.add_rating(engine, "u1", NEW_MOVIE, 1)  # it has no vector yet
+    pairs = [("u2", "101"), (NEW_USER, "101"), ("u3", "100")]
+    expected = sorted([(*pair, predict.predict_rating(engine, *pair)) for pair in pairs] * 2)
+    without = [
+        ("nobody", "100"),
+        ("u1", "nothing"),
+        (None, "100"),
+        ("u1", None),
+        ("u1", NEW_MOVIE),
+        (NEW_USER, NEW_MOVIE),
+    ]
+    statement = "SELECT user_id, movie_id, predicted_rating FROM embrec.predict_ratings(:users, :movies)"
+    users, movies = map(list, zip(*pairs, *without, *pairs, strict=True))
+    with engine.connect() as connection:
+        for more in ([], ["u1"]):  # a user without a movie is no pair
+            found = connection.execute(sa.text(statement), {"users": users + more, "movies": movies})
+            rows = sorted(tuple(row) for row in found)
+            assert [row[:2] for row in rows] == [row[:2] for row in expected]
+            assert [row[2] for row in rows] == pytest.approx([row[2] for row in expected], abs=1e-5)
+        for nothing in ([], None):
+            assert not connection.execute(sa.text(statement), {"users": nothing, "movies": ["100"]}).all()
+
+
 def test_the_uncertainty_is_the_product_of_the_spreads(engine: sa.Engine, vectors) -> None:
     rated, movies = tables(engine)
     users = rated.drop_duplicates("user_id").set_index("user_id").user_index
