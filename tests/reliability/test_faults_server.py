@@ -16,6 +16,7 @@ import numpy as np
 import psycopg
 import pytest
 import sqlalchemy as sa
+from conftest import with_database
 from data import load_frame, rating_frame, stored_run
 from faulting import QUICK, Point, hooked, orphans, own_server, published_run, wait_for
 
@@ -49,16 +50,34 @@ OF_A_TRAINING = [
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[LocalServer]:
+    """A server that a test may harm; its database ``pristine`` has the newest schema and no rows."""
     with own_server() as server:
+        at_server(server, "CREATE DATABASE pristine")
+        engine = db.create_engine(with_database(server.start(), "pristine"))
+        schema.upgrade(engine)
+        engine.dispose()
         yield server
+
+
+def at_server(server: LocalServer, *statements: str) -> None:
+    """Run statements about databases, which belong to no transaction, on a server that may still recover."""
+    engine = db.create_engine(with_database(server.start(), "postgres")).execution_options(isolation_level="AUTOCOMMIT")
+
+    def run() -> None:
+        with db.translated_errors(), engine.connect() as connection:
+            for statement in statements:
+                connection.execute(sa.text(statement))
+
+    db.retrying(run)
+    engine.dispose()
 
 
 @pytest.fixture
 def own(server: LocalServer) -> Iterator[sa.Engine]:
-    """An engine of a server that a test may harm, with the newest schema and no rows."""
+    """An engine of a database of that server with the newest schema and no rows."""
+    renewed = "CREATE DATABASE embrec TEMPLATE pristine STRATEGY file_copy"
+    at_server(server, "DROP DATABASE IF EXISTS embrec WITH (FORCE)", renewed)
     engine = db.create_engine(server.start())
-    db.retrying(lambda: schema.downgrade(engine, "base"))
-    schema.upgrade(engine)
     yield engine
     engine.dispose()
 

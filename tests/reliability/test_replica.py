@@ -125,30 +125,34 @@ def test_the_standby_answers_as_the_primary_does(both, monkeypatch: pytest.Monke
     assert (schema.check(standby), schema.current(standby)) == ([], db.SCHEMA_REVISION)
 
 
-@pytest.mark.parametrize(
-    "write",
-    [
-        lambda standby: embrec.add_rating(standby, "u1", "100", 5.0),
-        lambda standby: embrec.add_rating(standby, "new", "also new", 5.0),
-        lambda standby: embrec.remove_rating(standby, "u1", "100"),
-        lambda standby: load_frame(standby, rating_frame(seed=4)),
-        lambda standby: publishing.rollback(standby),
-        lambda standby: publishing.publish(standby, 1),
-        lambda standby: publishing.delete(standby, 1),
-        lambda standby: embrec.refresh(standby),
-        lambda standby: embrec.refresh_statistics(standby),
-        lambda standby: experiments.record_exposure(standby, "u1"),
-    ],
-    ids=["add", "add new ids", "remove", "load", "roll back", "publish", "delete", "refresh", "statistics", "record"],
-)
-def test_writing_to_a_standby_is_refused_with_where_to_write(both, write: Callable[[sa.Engine], object]) -> None:
+WRITES: dict[str, Callable[[sa.Engine], object]] = {
+    "add": lambda standby: embrec.add_rating(standby, "u1", "100", 5.0),
+    "add new ids": lambda standby: embrec.add_rating(standby, "new", "also new", 5.0),
+    "remove": lambda standby: embrec.remove_rating(standby, "u1", "100"),
+    "load": lambda standby: load_frame(standby, rating_frame(seed=4)),
+    "roll back": publishing.rollback,
+    "publish": lambda standby: publishing.publish(standby, 1),
+    "delete": lambda standby: publishing.delete(standby, 1),
+    "refresh": embrec.refresh,
+    "statistics": embrec.refresh_statistics,
+    "record": lambda standby: experiments.record_exposure(standby, "u1"),
+}
+
+
+def test_writing_to_a_standby_is_refused_with_where_to_write(both) -> None:
     primary, standby = both
     catalogue(primary)
     two = [another_run(primary, seed) for seed in (2, 3)]
     experiments.start(primary, "on a standby", *two)
     _catch_up(primary, standby)
-    with pytest.raises(DatabaseError, match="A standby answers and takes nothing in: write to the primary"):
-        write(standby)
+    told = {}
+    for name, write in WRITES.items():
+        try:
+            told[name] = f"answered {write(standby)}"
+        except DatabaseError as error:
+            told[name] = str(error)
+    right = "A standby answers and takes nothing in: write to the primary"
+    assert {name: text for name, text in told.items() if right not in text} == {}
 
 
 def test_every_answer_of_a_standby_is_whole_while_runs_come_and_go(both) -> None:
