@@ -85,7 +85,6 @@
 \ir functions/index_titles.sql
 \ir functions/titles_changed.sql
 \ir functions/title_query.sql
-\ir functions/in_buckets.sql
 \ir functions/find_movies.sql
 \ir functions/solved_by_users.sql
 \ir functions/solved_movie_preference.sql

@@ -84,10 +84,12 @@ movie_titles = sa.Table(
     sa.Column("length", sa.Integer, nullable=False),
     sa.Column("folded", sa.Text, nullable=False),
     sa.Column("named", sa.Text, nullable=False),
+    sa.Column("named_length", sa.Integer, nullable=False),
     sa.Column("pair_bits", BIT(128), nullable=False),
     sa.Column("keys", TSVECTOR, nullable=False),
     sa.Index("movie_titles_folded_idx", "folded", postgresql_using="hash"),
     sa.Index("movie_titles_keys_idx", "keys", postgresql_using="gin"),
+    sa.Index("movie_titles_bounds_idx", "named_length", postgresql_include=["pair_bits", "movie_index"]),
 )
 
 # The counts behind the views movie_statistics and movie_likes, a row for each movie.

@@ -305,6 +305,7 @@ def _create_movie_titles() -> None:
         sa.Column("length", sa.Integer, nullable=False),
         sa.Column("folded", sa.Text, nullable=False),
         sa.Column("named", sa.Text, nullable=False),
+        sa.Column("named_length", sa.Integer, nullable=False),
         sa.Column("pair_bits", BIT(128), nullable=False),
         sa.Column("keys", TSVECTOR, nullable=False),
         sa.PrimaryKeyConstraint("movie_index", name="movie_titles_pkey"),
@@ -312,6 +313,14 @@ def _create_movie_titles() -> None:
     )
     op.create_index("movie_titles_folded_idx", "movie_titles", ["folded"], schema="embrec", postgresql_using="hash")
     op.create_index("movie_titles_keys_idx", "movie_titles", ["keys"], schema="embrec", postgresql_using="gin")
+    # All that bounds a title's similarity to a query, so that titles are suggested without reading their wide rows.
+    op.create_index(
+        "movie_titles_bounds_idx",
+        "movie_titles",
+        ["named_length"],
+        schema="embrec",
+        postgresql_include=["pair_bits", "movie_index"],
+    )
 
 
 # The planner's statistics would keep vectors of users who are forgotten, as those of the other columns (0014).

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import random
+import re
 from collections.abc import Callable
 
 import pytest
@@ -111,6 +112,42 @@ def test_a_slip_suggests_the_title(titled: sa.Engine, query: str, expected: str 
     assert found == ([] if expected is None else [expected])
 
 
+def suggested(names: list[str], wanted: str) -> list[float]:
+    """Return the similarities of the titles that resemble a query, the highest first, by comparing all titles."""
+    words = {word for word in re.split(r"[\W_]+", wanted) if word}
+    letters = {word: min(len(word) // 2, 3) for word in sorted(words, key=lambda word: (-len(word), word))[:10]}
+    longest = max(map(len, words), default=0)
+    patterns = [
+        rf"\b{word[:number]}|{word[-number:]}\b"
+        for word, number in letters.items()
+        if number > 0 and (len(word) > 3 or longest <= 3)
+    ]
+    pairs = {a + b for a, b in itertools.pairwise(f" {wanted} ")}
+    found = []
+    for name in names:
+        shared = sum(pair in f" {name} " for pair in pairs)
+        likeness = shared / (len(pairs) + len(name) + 1 - shared)
+        alike = sum(bool(re.search(pattern, f" {name} ")) for pattern in patterns)
+        if likeness >= 0.3 and alike:
+            found.append((likeness, alike))
+    close = any(likeness >= 0.6 and alike > 1 for likeness, alike in found)
+    return sorted((likeness for likeness, alike in found if alike > close), reverse=True)
+
+
+def test_titles_suggested_are_those_that_comparing_all_finds(titled: sa.Engine) -> None:
+    choose = random.Random(0)  # noqa: S311
+    named = "SELECT embrec.named_text(title) FROM embrec.movies WHERE title IS NOT NULL"
+    names = read(titled, named)
+    for title in [*TITLES[:15], *TITLES[-20:]] * 2:
+        at = choose.randrange(len(title) + 1)
+        query = title[:at] + choose.choice(["", "x", title[:2]]) + title[at + choose.randrange(3) :]
+        (wanted,) = read(titled, "SELECT embrec.named_text(left(trim(:query), 200))", query=query)
+        found = suggest_movies(titled, query, 1000)["title"].tolist()
+        again = [suggested(read(titled, "SELECT embrec.named_text(:title)", title=each), wanted)[:1] for each in found]
+        assert len(set(found)) == len(found)
+        assert [each[0] if each else None for each in again] == suggested(names, wanted), query
+
+
 def test_titles_alike_in_one_word_come_where_too_few_are_in_two(titled: sa.Engine) -> None:
     found = suggest_movies(titled, "Star Trrek", 2)["title"].tolist()
     assert found == ["Star Trek: First Contact (1996)", "Star Wars (1977)"]
@@ -138,6 +175,7 @@ def test_a_first_load_of_many_titles_builds_the_index_anew(
         found = find_movies(connection, "Film 7777", 1)["movie_id"].tolist()
         assert found == ["m7777"]
         assert find_movies(connection, "Film 17777", 1)["movie_id"].tolist() == ["m17777"]
+        assert suggest_movies(connection, "Flim 13579", 1)["movie_id"].tolist() == ["m13579"]
 
 
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -192,10 +230,25 @@ def test_triggers_keep_titles_in_step(engine: sa.Engine) -> None:
     assert keys(engine) == [(1, "bee")]
 
 
-def test_the_index_is_used(titled: sa.Engine) -> None:
-    """Without sequential scans an index on another expression could not be used at all."""
+@pytest.mark.parametrize(
+    ("query", "others", "scan"),
+    [
+        (
+            "SELECT FROM embrec.movie_titles WHERE keys @@ embrec.title_query('A', '{star}')",
+            ["seqscan"],
+            "Bitmap Index Scan on movie_titles_keys_idx",
+        ),
+        (
+            "SELECT movie_index, pair_bits FROM embrec.movie_titles WHERE named_length BETWEEN 3 AND 9",
+            ["seqscan", "bitmapscan"],
+            "Index Only Scan using movie_titles_bounds_idx",
+        ),
+    ],
+)
+def test_the_index_is_used(titled: sa.Engine, query: str, others: list[str], scan: str) -> None:
+    """Without other scans an index on another expression could not be used at all."""
     with titled.begin() as connection:
-        connection.execute(sa.text("SET LOCAL enable_seqscan = off"))
-        query = "EXPLAIN SELECT FROM embrec.movie_titles WHERE keys @@ embrec.title_query('A', '{star}')"
-        plan = "\n".join(connection.scalars(sa.text(query)))
-    assert "movie_titles_keys_idx" in plan
+        for other in others:
+            connection.execute(sa.text(f"SET LOCAL enable_{other} = off"))
+        plan = "\n".join(connection.scalars(sa.text(f"EXPLAIN {query}")))
+    assert scan in plan
