@@ -16,17 +16,18 @@ def titles(bench: Bench, size: str, times: int) -> Found:
 
     Each measurement is of another title. The first one of each build warms up, and is not counted.
     """
-    stage = bench.loaded(size_of(size))
+    stage = bench.stage(size_of(size))
     random = np.random.default_rng(0)
     known = made_titles(stage.size.movies, random)
     pa.csv.write_csv(pa.table({"movie_id": range(len(known)), "title": known}), stage.directory / "titles.csv")
     chosen = [known[number].split(" (")[0] for number in random.integers(0, len(known), times + 1)]
-    for site in stage.sites.values():
-        site.embrec("load", str(stage.directory / "ratings.csv"), "--movies", str(stage.directory / "titles.csv"))
+    sites = {name: bench.site(name, "titles") for name in bench.builds}
+    for site in sites.values():
+        site.load(str(stage.directory / "ratings.csv"), "--movies", str(stage.directory / "titles.csv"))
         site.database.run("VACUUM (ANALYZE)")
         search(site, chosen[-1])
     return in_turn(
-        times, {name: lambda number, site=site: search(site, chosen[number]) for name, site in stage.sites.items()}
+        times, {name: lambda number, site=site: search(site, chosen[number]) for name, site in sites.items()}
     )
 
 
