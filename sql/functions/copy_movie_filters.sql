@@ -6,11 +6,11 @@ LANGUAGE plpgsql
 SET search_path FROM CURRENT
 AS $$
 BEGIN
-    -- Not EXISTS: for the first row alone it compares each row with all others, and finds none if titles alone changed.
-    IF (
-        SELECT bool_or((n.genres, n.release_year) IS DISTINCT FROM (o.genres, o.release_year))
-        FROM embrec_new AS n
-        JOIN embrec_old AS o ON o.movie_index = n.movie_index
+    -- EXCEPT has one plan for any number of rows. A join would keep that of the session's first statement, of one movie.
+    IF EXISTS (
+        SELECT n.movie_index, n.genres, n.release_year FROM embrec_new AS n
+        EXCEPT
+        SELECT o.movie_index, o.genres, o.release_year FROM embrec_old AS o
     ) THEN
         PERFORM pg_advisory_xact_lock_shared(hashtext('embrec.movie_ranking'));
         UPDATE embrec.movie_ranking AS k

@@ -9,15 +9,20 @@ BEGIN
         WHEN 'INSERT' THEN
             PERFORM embrec.index_titles(ARRAY(SELECT n.movie_index FROM embrec_new AS n WHERE n.title IS NOT NULL));
         WHEN 'UPDATE' THEN
+            -- EXCEPT has one plan for any number of rows. A join would keep that of the session's first statement.
             DELETE FROM embrec.movie_titles AS t
-            USING embrec_old AS o
-            WHERE t.movie_index = o.movie_index
-                AND NOT EXISTS (SELECT FROM embrec_new AS n WHERE n.movie_index = o.movie_index AND n.title IS NOT NULL);
+            WHERE t.movie_index = ANY (ARRAY(
+                SELECT o.movie_index FROM embrec_old AS o
+                EXCEPT
+                SELECT n.movie_index FROM embrec_new AS n WHERE n.title IS NOT NULL
+            ));
             PERFORM embrec.index_titles(ARRAY(
-                SELECT n.movie_index
-                FROM embrec_new AS n
-                LEFT JOIN embrec_old AS o ON o.movie_index = n.movie_index
-                WHERE n.title IS DISTINCT FROM o.title
+                SELECT c.movie_index
+                FROM (
+                    SELECT n.movie_index, n.title FROM embrec_new AS n
+                    EXCEPT
+                    SELECT o.movie_index, o.title FROM embrec_old AS o
+                ) AS c
             ));
         ELSE
             DELETE FROM embrec.movie_titles AS t USING embrec_old AS o WHERE t.movie_index = o.movie_index;
