@@ -26,7 +26,8 @@ def enough_memory(model: str, training: Ratings) -> Iterator[None]:
         # TensorFlow's error is known by its name, because not every model has TensorFlow imported.
         if not isinstance(error, MemoryError) and type(error).__name__ != "ResourceExhaustedError":
             raise
-        what = (str(error).strip().splitlines() or ["an array could not be made"])[0]
+        lines = str(error).strip().splitlines() or ["an array could not be made"]
+        what = next((line for line in lines if "allocat" in line), lines[0])  # Keras names its layer before
         raise TrainingError(
             f"The memory is not enough for {model} with {len(training.ratings):,} ratings of {training.user_count:,} "
             f"users and {training.movie_count:,} movies: {what}. Give the process more memory (by size: "

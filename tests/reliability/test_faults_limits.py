@@ -133,10 +133,19 @@ def test_a_fit_that_runs_out_of_memory_says_what_was_too_large_and_what_needs_le
 
 
 @pytest.mark.parametrize(
-    "error", [MemoryError(), tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor\n at: x.py")]
+    ("error", "named"),
+    [
+        (MemoryError(), "an array could not be made"),
+        (tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor\n at: x.py"), "OOM when allocating"),
+        (
+            tf.errors.ResourceExhaustedError(None, None, "Exception in a layer\n\nOOM when allocating x"),
+            "OOM when alloc",
+        ),
+    ],
 )
-def test_a_lack_of_memory_is_named_whoever_notices_it(error: Exception) -> None:
+def test_a_lack_of_memory_is_named_whoever_notices_it(error: Exception, named: str) -> None:
     ratings = Ratings(np.zeros(1, np.int32), np.zeros(1, np.int32), np.ones(1, np.float32), 1, 1)
     with pytest.raises(TrainingError, match="memory is not enough") as raised, enough_memory("any", ratings):
         raise error
     assert "\n" not in str(raised.value)
+    assert named in str(raised.value)
