@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from dataclasses import replace
 from typing import Any
 
@@ -337,3 +338,21 @@ def test_the_unit_of_the_ratings_does_not_matter(scale: float) -> None:
     predicted = [fitted.predict(training.users, training.movies) for fitted in (plain, scaled)]
     assert np.allclose(predicted[0], predicted[1] / scale, atol=0.02)
     assert scaled.history[-1].rmse == pytest.approx(plain.history[-1].rmse * scale, rel=0.02)
+
+
+@pytest.mark.parametrize("most", [10**9, 0], ids=["decomposed", "conjugate gradients"])
+def test_a_sweep_leaves_nothing_to_the_garbage_collector(most: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Garbage that waits for it is as large as the sums of a sweep, and importing Keras switches it off."""
+    training = made_up(400, 300, 5000)
+    monkeypatch.setattr(link, "_BASIS_NUMBERS", most)
+    with Threads(share.Worker, 2) as engine:
+        sampler = gibbs.GibbsSampler(training, training, gibbs.Options(), 0, engine)
+        sampler.sweep()
+        gc.collect()
+        gc.disable()
+        try:
+            for _ in range(3):
+                sampler.sweep()
+            assert gc.collect() == 0
+        finally:
+            gc.enable()

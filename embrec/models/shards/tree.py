@@ -44,14 +44,15 @@ class Share:
 
     def sums(self, terms: Callable[[int, slice], Terms]) -> list[Branch]:
         """Return the sums of each branch, given a function of a leaf's number and rows, whose arrays may be changed."""
+        return [(leaves.start, leaves.stop, self._sum(terms, leaves)) for leaves in self.branches]
 
-        def of(leaves: range) -> Terms:
-            if len(leaves) == 1:
-                return terms(leaves.start, self.span(leaves))
-            middle = (leaves.start + leaves.stop) // 2
-            return tuple(map(_add, of(range(leaves.start, middle)), of(range(middle, leaves.stop))))
-
-        return [(leaves.start, leaves.stop, of(leaves)) for leaves in self.branches]
+    # A method: a function in a function that calls itself is a reference cycle, which waits for the garbage collector.
+    def _sum(self, terms: Callable[[int, slice], Terms], leaves: range) -> Terms:
+        if len(leaves) == 1:
+            return terms(leaves.start, self.span(leaves))
+        middle = (leaves.start + leaves.stop) // 2
+        left, right = range(leaves.start, middle), range(middle, leaves.stop)
+        return tuple(map(_add, self._sum(terms, left), self._sum(terms, right)))
 
 
 @dataclass(frozen=True)
@@ -102,16 +103,15 @@ def power_of_two(number: int) -> int:
 def total(parts: Iterable[Iterable[Branch]]) -> Terms:
     """Add the branches of all workers, and last the :func:`beyond` of one of them, if there is one."""
     known = {(low, high): terms for branches in parts for low, high, terms in branches}
-    size = max(high for _, high in known)
-
-    def of(low: int, high: int) -> Terms:
-        if (low, high) in known:
-            return known[low, high]
-        middle = (low + high) // 2
-        return _added(of(low, middle), of(middle, high))
-
-    whole = of(0, size)
+    whole = _total(known, 0, max(high for _, high in known))
     return _added(whole, known[_BEYOND]) if _BEYOND in known else whole
+
+
+def _total(known: dict[tuple[int, int], Terms], low: int, high: int) -> Terms:
+    if (low, high) in known:
+        return known[low, high]
+    middle = (low + high) // 2
+    return _added(_total(known, low, middle), _total(known, middle, high))
 
 
 def beyond(*terms: Any) -> Branch:
