@@ -83,9 +83,13 @@ BEGIN
         $query$
         WITH newcomers AS MATERIALIZED (
             SELECT u.user_id, embrec.user_rating_vector($3, u.user_index) AS vector
-            FROM embrec.users AS u
-            WHERE u.user_id IN (SELECT unnest($1))
-                AND NOT EXISTS (SELECT FROM embrec.user_embeddings_run_%1$s_rating AS s WHERE s.user_index = u.user_index)
+            FROM (
+                SELECT a.user_id, a.user_index
+                FROM embrec.users AS a
+                WHERE NOT EXISTS (SELECT FROM embrec.user_embeddings_run_%1$s_rating AS s WHERE s.user_index = a.user_index)
+                %2$s
+            ) AS u
+            WHERE u.user_id = ANY ($1)
         )
         SELECT
             asked.user_id,
@@ -100,7 +104,9 @@ BEGIN
         JOIN embrec.movies AS m ON m.movie_id = asked.movie_id
         JOIN embrec.movie_embeddings_run_%1$s_rating AS movie ON movie.movie_index = m.movie_index
         $query$,
-        run.model_run_id
+        run.model_run_id,
+        -- For few pairs their users are looked up; for many, the few users without a vector are found first.
+        CASE WHEN cardinality(user_ids) > 1000 THEN 'OFFSET 0' END
     )
     USING
         user_ids, movie_ids, run.model_run_id, run.mean, run.user_spread, run.movie_spread, run.lowest_rating,
