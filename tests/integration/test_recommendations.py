@@ -173,11 +173,12 @@ def test_pairs_are_predicted_from_stored_vectors_and_the_new_are_solved_for(engi
         predict.predict_ratings(engine, ["u1", "u2"], ["100"])
 
 
-def test_pairs_are_answered_as_often_as_they_are_asked_for(engine: sa.Engine, vectors) -> None:
+@pytest.mark.parametrize("times", [1, 100], ids=["few pairs", "many"])
+def test_pairs_are_answered_as_often_as_they_are_asked_for(engine: sa.Engine, vectors, times: int) -> None:
     ratings.add_rating(engine, NEW_USER, "100", 5)
     ratings.add_rating(engine, "u1", NEW_MOVIE, 1)  # it has no vector yet
     pairs = [("u2", "101"), (NEW_USER, "101"), ("u3", "100")]
-    expected = sorted([(*pair, predict.predict_rating(engine, *pair)) for pair in pairs] * 2)
+    expected = sorted([(*pair, predict.predict_rating(engine, *pair)) for pair in pairs] * 2 * times)
     without = [
         ("nobody", "100"),
         ("u1", "nothing"),
@@ -187,7 +188,7 @@ def test_pairs_are_answered_as_often_as_they_are_asked_for(engine: sa.Engine, ve
         (NEW_USER, NEW_MOVIE),
     ]
     statement = "SELECT user_id, movie_id, predicted_rating FROM embrec.predict_ratings(:users, :movies)"
-    users, movies = map(list, zip(*pairs, *without, *pairs, strict=True))
+    users, movies = (list(ids) * times for ids in zip(*pairs, *without, *pairs, strict=True))
     with engine.connect() as connection:
         for more in ([], ["u1"]):  # a user without a movie is no pair
             found = connection.execute(sa.text(statement), {"users": users + more, "movies": movies})
