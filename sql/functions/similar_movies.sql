@@ -14,17 +14,13 @@ DECLARE
     run integer;
     compared embrec.part;
     asked integer;
-    asked_vector vector;
     listed integer[];
     later integer[];
     near integer[];
     distances double precision[];
 BEGIN
     SELECT p.model_run_id, p.movie_similarity INTO run, compared FROM embrec.answering_run AS p;
-    SELECT e.index, e.embedding INTO asked, asked_vector
-    FROM embrec.stored_vectors(
-        'movie', run, compared, ARRAY(SELECT k.movie_index FROM embrec.movies AS k WHERE k.movie_id = similar_movies.movie_id)
-    ) AS e;
+    asked := (SELECT k.movie_index FROM embrec.movies AS k WHERE k.movie_id = similar_movies.movie_id);
     IF asked IS NULL THEN
         RETURN;
     END IF;
@@ -35,10 +31,16 @@ BEGIN
     -- Twice as many as are wanted, for the training did not round as pgvector does. Where very many came later, looking each
     -- of them up takes longer than to compare all.
     IF 2 * n::bigint <= cardinality(listed) AND cardinality(later) <= 1000 THEN
+        -- The movie's own vector is read with the others': to read vectors by the run's own name takes as long as to compare.
+        WITH found AS MATERIALIZED (
+            SELECT e.index, e.embedding FROM embrec.stored_vectors('movie', run, compared, asked || listed[1 : 2 * n] || later) AS e
+        )
         SELECT array_agg(c.index), array_agg(c.distance) INTO near, distances
         FROM (
-            SELECT e.index, e.embedding <=> asked_vector AS distance
-            FROM embrec.stored_vectors('movie', run, compared, array_remove(listed[1 : 2 * n] || later, asked)) AS e
+            SELECT e.index, e.embedding <=> own.embedding AS distance
+            FROM found AS e
+            CROSS JOIN found AS own
+            WHERE own.index = asked AND e.index <> asked
             ORDER BY distance
             FETCH FIRST similar_movies.n ROWS WITH TIES
         ) AS c;
@@ -47,7 +49,8 @@ BEGIN
         FROM embrec.nearest_by_index('movie', asked, n) AS i;
     ELSE
         SELECT array_agg(c.near_index), array_agg(c.distance) INTO near, distances
-        FROM embrec.nearest_of_all('movie', run, compared, asked, asked_vector, n) AS c;
+        FROM embrec.stored_vectors('movie', run, compared, ARRAY[asked]) AS own
+        CROSS JOIN embrec.nearest_of_all('movie', run, compared, asked, own.embedding, n) AS c;
     END IF;
     RETURN QUERY
     SELECT
