@@ -66,6 +66,10 @@ class Groups:
             raise ArgumentError("The groups have no values, which sums need. Make Groups with the ratings.")
         return self.values
 
+    def ratings_of(self, rows: slice) -> slice:
+        """Return the positions of the ratings of some rows."""
+        return slice(int(self.starts[rows.start]), int(self.starts[rows.stop]))
+
     def count(self, rows: slice) -> int:
         """Return the number of rows of a slice.
 

@@ -165,6 +165,7 @@ def predict(groups: Groups, vectors: Floats, others: Floats, rows: slice) -> Flo
     width = check_vectors("vectors", vectors, groups.count(rows))
     check("others", others, np.float32, (None, width))
     check_others(groups, "others", others)
-    out = np.empty(int(groups.starts[rows.stop] - groups.starts[rows.start]), np.float32)
+    ratings = groups.ratings_of(rows)
+    out = np.empty(ratings.stop - ratings.start, np.float32)
     choice.kernels.predict(groups, vectors, others, rows, out)
     return out

@@ -143,7 +143,7 @@ def gather(groups: Groups, source: Floats, rows: slice, out: Floats) -> None:
 def _ratings(groups: Groups, rows: slice) -> tuple[NDArray[np.int32], slice]:
     """Return where each row's ratings start, from the first of some rows on, and their positions among all."""
     starts = groups.starts[rows.start : rows.stop + 1]
-    return (starts - starts[0]).astype(np.int32), slice(int(starts[0]), int(starts[-1]))
+    return (starts - starts[0]).astype(np.int32), groups.ratings_of(rows)
 
 
 def _incidence(starts: NDArray[np.int32], columns: NDArray[np.int32], count: int, values: Floats | None = None) -> Any:

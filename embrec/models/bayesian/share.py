@@ -27,7 +27,7 @@ from embrec.models.bayesian.spreads import (
     wide_users_without_biases,
 )
 from embrec.models.bayesian.users import Users
-from embrec.models.shards.incidence import Incidence, ratings_of, squared_error
+from embrec.models.shards.incidence import Incidence, squared_error
 from embrec.models.shards.layout import Layout, Rated
 from embrec.models.shards.tree import Branch, Terms
 
@@ -134,7 +134,7 @@ class Worker:
         def error(rated: Groups, sums: NDArray[np.float64], rows: slice) -> float:
             found: NDArray[Any] = kernels.predict(rated, self.users.vectors[rows], movies, rows)
             if draws:
-                mine = ratings_of(rated, rows)
+                mine = rated.ratings_of(rows)
                 sums[mine] += found
                 found = sums[mine] / draws
             return squared_error(found, rated, rows)

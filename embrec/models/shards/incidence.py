@@ -47,8 +47,7 @@ class Incidence:
         return [self._by_movie(rows) for rows in self.share.spans]
 
     def _by_movie(self, rows: slice) -> Groups:
-        within = self.by_user.starts[rows.start : rows.stop + 1]
-        ratings = slice(int(within[0]), int(within[-1]))
+        within, ratings = self.by_user.starts[rows.start : rows.stop + 1], self.by_user.ratings_of(rows)
         mine = (self.by_user.rated()[ratings], self.by_user.others[ratings], within - within[0])
         found = scipy.sparse.csr_array(mine, shape=(rows.stop - rows.start, self.movie_count)).tocsc()
         others = found.indices.astype(np.int32, copy=False)
@@ -78,14 +77,9 @@ class Incidence:
         return self.share.sums(terms)
 
 
-def ratings_of(groups: Groups, rows: slice) -> slice:
-    """Return the positions of the ratings of some rows."""
-    return slice(int(groups.starts[rows.start]), int(groups.starts[rows.stop]))
-
-
 def squared_error(predicted: NDArray[Any], groups: Groups, rows: slice) -> float:
     """Return the sum of squared errors of the predictions of some rows' ratings."""
-    return float(np.sum((predicted - groups.rated()[ratings_of(groups, rows)]) ** 2, dtype=np.float64))
+    return float(np.sum((predicted - groups.rated()[groups.ratings_of(rows)]) ** 2, dtype=np.float64))
 
 
 def cut(branches: list[Branch], parts: list[slice]) -> list[list[Branch]]:
