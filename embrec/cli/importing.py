@@ -45,7 +45,7 @@ def before_keras(
         raise TrainingError(f"{purpose} needs {packages}. Run: {config.install_command(extra)}") from error
     if not keras_import.begun():
         ours = all(model in registry.BUILT_IN for model in models)
-        keras_import.begin(_importing_what_is_used() if ours else importing_keras())
+        keras_import.begin(_importing_what_is_used(keras_import.THREAD) if ours else importing_keras())
 
 
 @contextlib.contextmanager
@@ -73,9 +73,9 @@ def importing_keras() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _importing_what_is_used() -> Iterator[None]:
-    """Import TensorFlow and Keras in another thread without the packages that embrec's models do not use."""
-    unused = _Unused()
+def _importing_what_is_used(thread: str) -> Iterator[None]:
+    """Import TensorFlow and Keras in a thread of this name without the packages that embrec's models do not use."""
+    unused = _Unused(thread)
     with importing_keras():
         sys.meta_path.insert(0, unused)
         try:
@@ -85,13 +85,13 @@ def _importing_what_is_used() -> Iterator[None]:
 
 
 class _Unused(MetaPathFinder):
-    """Finds that unused packages are not installed, for another thread than the one that makes it."""
+    """Finds for a thread of this name that unused packages are not installed; other threads may import them."""
 
-    def __init__(self) -> None:
-        self._others = threading.get_ident()
+    def __init__(self, thread: str) -> None:
+        self._thread = thread
 
     def find_spec(self, name: str, path: object = None, target: object = None) -> None:
-        if threading.get_ident() != self._others and name.partition(".")[0] in _UNUSED:
+        if threading.current_thread().name == self._thread and name.partition(".")[0] in _UNUSED:
             raise ModuleNotFoundError(f"Keras does without {name} here", name=name)
 
 

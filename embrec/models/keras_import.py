@@ -16,6 +16,7 @@ from embrec.errors import TrainingError
 from embrec.models.beside import beside
 
 _MODULE = "embrec.models.recommender"
+THREAD = "importing Keras"  # name of the thread
 _imported: Callable[[], None] | None = None
 
 
@@ -48,7 +49,7 @@ def begin(around: contextlib.AbstractContextManager[object] | None = None) -> No
         with stack:
             importlib.import_module(_MODULE)
 
-    _imported = beside(run, "importing Keras", daemon=False)
+    _imported = beside(run, THREAD, daemon=False)
 
 
 def wait() -> None:
