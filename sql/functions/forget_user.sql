@@ -9,11 +9,13 @@ RETURNS boolean
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 SET lock_timeout = '3s'
+SET plan_cache_mode = 'force_custom_plan' -- a generic plan locks the partitions of all runs
 AS $$
 #variable_conflict use_column
 DECLARE
     own integer;
     run integer;
+    run_part embrec.part;
 BEGIN
     IF current_setting('transaction_isolation') <> 'read committed' THEN
         RAISE EXCEPTION 'forget_user at % would leave what came after the transaction began; call it after: BEGIN ISOLATION LEVEL READ COMMITTED', upper(current_setting('transaction_isolation'))
@@ -29,14 +31,23 @@ BEGIN
     RETURNING u.user_index INTO own;
     IF own IS NOT NULL THEN
         DELETE FROM embrec.ratings AS r WHERE r.user_index = own;
-        FOR run IN SELECT r.model_run_id FROM embrec.model_runs AS r LOOP
-            IF NOT pg_try_advisory_xact_lock_shared(hashtext('embrec.index_run'), run) THEN
+        FOR run, run_part IN
+            SELECT r.model_run_id, p FROM embrec.model_runs AS r, unnest(enum_range(NULL::embrec.part)) AS p
+        LOOP
+            -- A transaction releases its locks one after the other, when its index is already visible.
+            IF NOT pg_try_advisory_xact_lock_shared(hashtext('embrec.index_run ' || run_part), run)
+                AND NOT EXISTS (
+                    SELECT FROM pg_class AS c
+                    WHERE c.relnamespace = 'embrec'::regnamespace
+                        AND c.relname = format('user_embeddings_run_%s_%s_hnsw', run, run_part)
+                )
+            THEN
                 RAISE NOTICE 'the index of model run % is being made; the vectors of this user go when it is ready', run;
                 CONTINUE;
             END IF;
             -- By the key of one run and part after the other.
             DELETE FROM embrec.user_embeddings AS e
-            WHERE e.model_run_id = run AND e.part = ANY (enum_range(NULL::embrec.part)) AND e.user_index = own;
+            WHERE e.model_run_id = run AND e.part = run_part AND e.user_index = own;
         END LOOP;
     END IF;
     -- Users in an experiment need not have rated anything.

@@ -15,11 +15,15 @@ DECLARE
 BEGIN
     PERFORM embrec.require_own_run(index_run.model_run_id, '{training,trained}');
     IF side = 'user' THEN
-        PERFORM pg_advisory_xact_lock(hashtext('embrec.index_run'), model_run_id);
+        -- By part, because forget_user takes the index of a part for the sign that its transaction has ended.
+        PERFORM pg_advisory_xact_lock(hashtext('embrec.index_run ' || part), model_run_id);
+    END IF;
+    IF to_regclass(format('embrec.%I', name || '_hnsw')) IS NOT NULL THEN
+        RETURN;
     END IF;
     EXECUTE format('SELECT vector_dims(%s) FROM embrec.%I LIMIT 1', compared, name) INTO width;
     EXECUTE format(
-        'CREATE INDEX IF NOT EXISTS %I ON embrec.%I USING hnsw ((l2_normalize(%s)::halfvec(%s)) halfvec_cosine_ops)'
+        'CREATE INDEX %I ON embrec.%I USING hnsw ((l2_normalize(%s)::halfvec(%s)) halfvec_cosine_ops)'
         '%s',
         name || '_hnsw', name, compared, width, CASE side WHEN 'movie' THEN ' WITH (m = 24, ef_construction = 200)' END
     );

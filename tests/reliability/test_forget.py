@@ -105,13 +105,14 @@ def test_who_is_forgotten_while_an_index_is_made_waits_for_nothing_and_is_gone_w
     index = count(served, "SELECT user_index FROM embrec.users WHERE user_id = 'u1'")
     left = f"SELECT count(*) FROM embrec.user_embeddings WHERE user_index = {index}"
     with served.begin() as indexing:
-        indexing.execute(sa.text("SELECT pg_advisory_xact_lock(hashtext('embrec.index_run'), 2)"))
+        indexing.execute(sa.text("SELECT pg_advisory_xact_lock(hashtext('embrec.index_run rating'), 2)"))
         indexing.execute(
             sa.text("LOCK TABLE embrec.user_embeddings_run_2_rating IN SHARE MODE")
         )  # as CREATE INDEX does
         with served.begin() as forgetting:
             forgetting.execute(sa.text("SET LOCAL lock_timeout = '1s'"))
-            assert ratings.forget_user(forgetting, "u1")
+            for user in ("u1", "u3", "u4", "u5", "u6", "u7"):
+                assert ratings.forget_user(forgetting, user)
         assert count(served, f"{left} AND model_run_id = 1") == 0
         assert count(served, f"{left} AND model_run_id = 2") > 0
         indexing.execute(sa.text("SELECT embrec.index_run(2, 'user', 'rating')"))
@@ -124,6 +125,16 @@ def test_who_is_forgotten_while_an_index_is_made_waits_for_nothing_and_is_gone_w
         assert count(served, f"SELECT count(*) FROM embrec.users WHERE user_id = '{user}'") == 0
     forgotten = "SELECT count(*) FROM embrec.user_embeddings JOIN embrec.users USING (user_index)"
     assert count(served, f"{forgotten} WHERE forgotten_at IS NOT NULL") == 0
+
+
+def test_who_is_forgotten_while_locks_of_a_finished_index_are_released_leaves_no_vectors(served: sa.Engine) -> None:
+    with served.begin() as indexing:
+        indexing.execute(sa.text("SELECT embrec.index_run(2, 'user', 'rating')"))
+    with served.begin() as ending:
+        ending.execute(sa.text("SELECT pg_advisory_xact_lock(hashtext('embrec.index_run rating'), 2)"))
+        assert ratings.forget_user(served, "u1")
+        forgotten = "SELECT count(*) FROM embrec.user_embeddings JOIN embrec.users USING (user_index)"
+        assert count(served, f"{forgotten} WHERE forgotten_at IS NOT NULL") == 0
 
 
 def test_a_rating_that_comes_at_the_same_moment_is_nobodys(served: sa.Engine) -> None:
