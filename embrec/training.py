@@ -278,6 +278,9 @@ def _new_run(name: str, options: Any, seed: int, holdout: float, half: bool, arr
         rating_count=len(arrays.ratings),
         ratings_sha256=arrays.sha256,
         newest_rating_at=arrays.newest_rating_at,
+        event_count=len(arrays.events.users) or None,
+        events_sha256=arrays.events.sha256,
+        newest_event_at=arrays.events.newest_at,
     )
 
 

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 # Stands for no time among int64 microseconds since 1970.
 NO_TIME = np.iinfo(np.int64).min
+MICROSECONDS_PER_DAY = 86_400_000_000
 
 
 def key_order(users: NDArray[np.int32], movies: NDArray[np.int32]) -> NDArray[np.int64] | slice:

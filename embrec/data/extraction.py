@@ -1,7 +1,8 @@
-"""Extracts ratings for training: contiguous arrays, from one snapshot, in an order that depends on nothing else."""
+"""Extracts ratings and events: contiguous arrays, from one snapshot, in an order that depends on nothing else."""
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 import hashlib
 from collections.abc import Sequence
@@ -12,12 +13,14 @@ import sqlalchemy as sa
 from numpy.typing import NDArray
 
 from embrec import db
-from embrec.data.arrays import NO_TIME, key_order
+from embrec.data.arrays import MICROSECONDS_PER_DAY, NO_TIME, key_order
+from embrec.data.event_arrays import EventArrays, read_events
 from embrec.db import Bind, binary_copy
 from embrec.db.tables import movies
 from embrec.errors import DataError
 from embrec.models.base import Ratings
 from embrec.models.features import movie_features, user_features
+from embrec.models.sequences import Sequences
 
 # Fingerprints are computed for 50,000 users at a time: their ratings need a few hundred megabytes at most.
 _FINGERPRINTED_USERS = 50_000
@@ -25,7 +28,7 @@ _FINGERPRINTED_USERS = 50_000
 
 @dataclass(frozen=True)
 class RatingArrays:
-    """Ratings for training, sorted by user, then movie; users and movies without ratings are not in it.
+    """Ratings for training, sorted by user, then movie; users and movies without ratings or events are not in it.
 
     Attributes:
         users: int32 of shape (n,), each rating's user as 0 .. user_count - 1.
@@ -40,6 +43,7 @@ class RatingArrays:
         newest_rating_at: Time of the newest rating, or None where no rating has a time.
         sha256: Digest of the ratings and their indexes.
         rated_at: int64 of shape (n,), microseconds since 1970, ``NO_TIME`` if there is none; empty unless asked for.
+        events: The events of the same users and movies.
     """
 
     users: NDArray[np.int32]
@@ -54,6 +58,7 @@ class RatingArrays:
     newest_rating_at: dt.datetime | None
     sha256: str
     rated_at: NDArray[np.int64]
+    events: EventArrays
 
     def for_models(self) -> Ratings:
         """Return the ratings in a model's form, with side information on movies and users."""
@@ -69,8 +74,11 @@ class RatingArrays:
         )
 
     def fingerprints(self) -> NDArray[np.int64]:
-        """Return the same numbers as the SQL function ratings_fingerprint, int64 of shape (user_count,)."""
-        starts = np.searchsorted(self.users, np.arange(len(self.user_indexes)))
+        """Return what the SQL function ratings_fingerprint does, int64 of shape (user_count,).
+
+        That of a user without ratings, which is NULL there, is 0.
+        """
+        raters, starts = np.unique(self.users, return_index=True)
         found = np.empty(len(starts), np.int64)
         for begin in range(0, len(starts), _FINGERPRINTED_USERS):
             chosen = starts[begin : begin + _FINGERPRINTED_USERS]
@@ -80,11 +88,30 @@ class RatingArrays:
             bits = self.ratings[part].view(np.uint32).astype(np.int64)
             movie, rating = ((movie * 2654435761) & (2**31 - 1)) + 1, bits * 1640531527 % 2147483629 + 1
             found[begin : begin + len(chosen)] = np.bitwise_xor.reduceat(movie * rating, chosen - chosen[0])
-        return found
+        prints = np.zeros(len(self.user_indexes), np.int64)
+        prints[raters] = found
+        return prints
+
+    def sequences(self) -> Sequences:
+        """Return the histories of users, of ratings and events; the ratings must have been read with their times.
+
+        A user's steps go by time. Those without a time are the oldest. Of equal times ratings come first, by movie,
+        then events in the order in which they arrived.
+        """
+        events = self.events.without_dislikes()
+        users = np.concatenate([self.users, events.users])
+        movies = np.concatenate([self.movies, events.movies])
+        types = np.concatenate([np.zeros(len(self.users), np.int16), events.types])
+        times = np.concatenate([self.rated_at, events.occurred_at])
+        order = np.lexsort((times, users))  # stable, and each of the two is in order already
+        days = np.where(times == NO_TIME, np.nan, times / MICROSECONDS_PER_DAY)
+        return Sequences.of(
+            users[order], movies[order], types[order], days[order], len(self.user_indexes), len(self.movie_indexes)
+        )
 
 
 def extract(bind: Bind, with_times: bool = False) -> RatingArrays:
-    """Read all ratings as arrays, from one snapshot.
+    """Read all ratings and events as arrays, from one snapshot.
 
     Args:
         bind: An engine or a connection.
@@ -115,20 +142,22 @@ def extract(bind: Bind, with_times: bool = False) -> RatingArrays:
             " WHERE label IS NOT NULL GROUP BY label",
         )
         having = dict(labels)
-    if not pieces:
-        raise DataError("There are no ratings in the database. Run: embrec load ml-100k, or embrec load PATH")
+        events = read_events(connection)
+    if not pieces and not len(events.users):
+        raise DataError("There are no ratings or events in the database. Run: embrec load ml-100k, or embrec load PATH")
+    empty = [(np.empty(0, np.int32), np.empty(0, np.int32), np.empty(0, np.float32), None, np.empty(0, np.int64))]
+    pieces = pieces or empty
     user_column, movie_column, ratings = (np.concatenate([piece[column] for piece in pieces]) for column in range(3))
     order = key_order(user_column, movie_column)
     user_column, movie_column, ratings = user_column[order], movie_column[order], ratings[order]
     digest = hashlib.sha256()
     for column in (user_column, movie_column, ratings):
         digest.update(np.ascontiguousarray(column).data)
-    users, user_indexes = _contiguous(user_column)
-    movie_numbers, movie_indexes = _contiguous(movie_column)
+    user_indexes, movie_indexes = _occurring(user_column, events.users), _occurring(movie_column, events.movies)
     newest = max((piece[3] for piece in pieces if piece[3] is not None), default=None)
     return RatingArrays(
-        users=users,
-        movies=movie_numbers,
+        users=_numbers(user_column, user_indexes),
+        movies=_numbers(movie_column, movie_indexes),
         ratings=ratings,
         user_indexes=user_indexes,
         movie_indexes=movie_indexes,
@@ -139,6 +168,9 @@ def extract(bind: Bind, with_times: bool = False) -> RatingArrays:
         newest_rating_at=newest,
         sha256=digest.hexdigest(),
         rated_at=np.concatenate([piece[4] for piece in pieces])[order] if with_times else np.array([], np.int64),
+        events=dataclasses.replace(
+            events, users=_numbers(events.users, user_indexes), movies=_numbers(events.movies, movie_indexes)
+        ),
     )
 
 
@@ -147,12 +179,20 @@ def id_places(movie_ids: Sequence[str]) -> NDArray[np.int64]:
     return np.argsort(np.argsort(np.array([each.encode() for each in movie_ids], object)))
 
 
-def _contiguous(indexes: NDArray[np.int32]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-    """Number the indexes that occur 0, 1, 2, ... in their order; returns the numbers and the indexes."""
-    occurring = np.flatnonzero(np.bincount(indexes)).astype(np.int32)
+def _occurring(*columns: NDArray[np.int32]) -> NDArray[np.int32]:
+    """Return the indexes that occur in some column, ascending, each once."""
+    size = max(int(column.max(initial=-1)) for column in columns) + 1
+    found = np.zeros(size, bool)
+    for column in columns:
+        found[column] = True
+    return np.flatnonzero(found).astype(np.int32)
+
+
+def _numbers(indexes: NDArray[np.int32], occurring: NDArray[np.int32]) -> NDArray[np.int32]:
+    """Return the place of each index among those that occur."""
     number = np.empty(int(occurring[-1]) + 1, dtype=np.int32)
     number[occurring] = np.arange(len(occurring), dtype=np.int32)
-    return number[indexes], occurring
+    return number[indexes]
 
 
 def _numbers_of(indexes: NDArray[np.int32], occurring: NDArray[np.int32]) -> NDArray[np.int32]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 from pgvector.sqlalchemy import HALFVEC, VECTOR
-from sqlalchemy.dialects.postgresql import ARRAY, BIT, ENUM, JSONB, REAL, REGCLASS, TSVECTOR
+from sqlalchemy.dialects.postgresql import ARRAY, BIT, ENUM, INTERVAL, JSONB, REAL, REGCLASS, TSVECTOR
 
 SCHEMA = "embrec"
 metadata = sa.MetaData(
@@ -56,6 +56,72 @@ ratings = sa.Table(
 )
 # A BRIN index is tiny, and enough to find ratings since a time, because new ratings are the last rows.
 sa.Index("ratings_rated_at_idx", ratings.c.rated_at, postgresql_using="brin")
+
+# The types of events. Their weight, half-life and kind are the owner's to edit. A rating counts as an event of type 0.
+event_types = sa.Table(
+    "event_types",
+    metadata,
+    sa.Column("event_type", sa.SmallInteger, primary_key=True, autoincrement=False),
+    sa.Column(
+        "name",
+        sa.Text,
+        sa.CheckConstraint("name <> '' AND name = btrim(name) AND octet_length(name) <= 100", name="name"),
+        nullable=False,
+        unique=True,
+    ),
+    sa.Column(
+        "weight",
+        REAL,
+        sa.CheckConstraint("weight >= 0 AND weight <= 1e6", name="weight"),
+        nullable=False,
+        server_default="1",
+    ),
+    sa.Column(
+        "half_life", INTERVAL, sa.CheckConstraint("half_life > '0'", name="half_life")
+    ),  # NULL: as strong for ever
+    sa.Column(
+        "kind",
+        sa.Text,
+        sa.CheckConstraint("kind IN ('interest', 'start', 'finish', 'dislike')", name="kind"),
+        nullable=False,
+        server_default="interest",
+    ),
+)
+
+# The events of users; a user and a movie may have many events.
+events = sa.Table(
+    "events",
+    metadata,
+    sa.Column("event_id", sa.BigInteger, sa.Identity(always=True), primary_key=True),
+    sa.Column("user_index", sa.Integer, sa.ForeignKey(users.c.user_index), nullable=False),
+    sa.Column("movie_index", sa.Integer, sa.ForeignKey(movies.c.movie_index), nullable=False),
+    sa.Column(
+        "event_type",
+        sa.SmallInteger,
+        sa.ForeignKey(event_types.c.event_type),
+        sa.CheckConstraint("event_type <> 0", name="event_type"),
+        nullable=False,
+    ),
+    sa.Column(
+        "value", REAL, sa.CheckConstraint("value >= 0 AND value <= 1e9", name="value")
+    ),  # such as a number of plays
+    sa.Column("occurred_at", timestamptz, sa.CheckConstraint("isfinite(occurred_at)", name="occurred_at")),
+    sa.Column("external_id", sa.Text),  # that loading it again changes nothing by
+)
+sa.Index(
+    "events_newest_idx",
+    events.c.user_index,
+    events.c.occurred_at.desc().nulls_last(),
+    events.c.event_id.desc(),
+    postgresql_include=["movie_index", "event_type", "value"],
+)
+sa.Index("events_occurred_at_idx", events.c.occurred_at, postgresql_using="brin")
+sa.Index(
+    "events_external_id_idx",
+    events.c.external_id,
+    unique=True,
+    postgresql_where=events.c.external_id.is_not(None),
+)
 
 # The scale that every new rating keeps to, in at most one row.
 rating_scale = sa.Table(
@@ -184,6 +250,15 @@ model_runs = sa.Table(
     sa.Column("least_length", REAL),
     sa.Column("lone_users", sa.Integer),
     sa.Column("lone_movies", sa.Integer),
+    # The events that it learned from, beside ratings.
+    sa.Column("event_count", sa.BigInteger),
+    sa.Column("events_sha256", sa.Text),
+    sa.Column("newest_event_at", timestamptz),
+    # A history as recommend_next reads it: its newest steps that count, and by channel the factor by which each older
+    # step counts less, of next_movies and of next_vectors.
+    sa.Column("history_length", sa.SmallInteger),
+    sa.Column("row_decays", ARRAY(REAL)),
+    sa.Column("vector_decays", ARRAY(REAL)),
 )
 
 # The watermark of each table that ratings are loaded from, so that a load reads only new rows.
@@ -308,6 +383,27 @@ sa.Index(
     movie_neighbours.c.model_run_id,
     movie_neighbours.c.movie_index,
     postgresql_where=movie_neighbours.c.neighbours.is_(None),
+)
+
+# The strongest next movies of each movie, by channel, from 1.
+next_movies = sa.Table(
+    "next_movies",
+    metadata,
+    sa.Column("model_run_id", sa.Integer, sa.ForeignKey(model_runs.c.model_run_id), primary_key=True),
+    sa.Column("movie_index", sa.Integer, primary_key=True),
+    sa.Column("channel", sa.SmallInteger, primary_key=True),
+    sa.Column("next_indexes", ARRAY(sa.Integer), nullable=False),
+    sa.Column("weights", ARRAY(REAL), nullable=False),
+)
+
+# The vectors that say what comes next: a movie's own in channel 0, and from 1 on what it adds to a history.
+next_vectors = sa.Table(
+    "next_vectors",
+    metadata,
+    sa.Column("model_run_id", sa.Integer, sa.ForeignKey(model_runs.c.model_run_id), primary_key=True),
+    sa.Column("movie_index", sa.Integer, primary_key=True),
+    sa.Column("channel", sa.SmallInteger, primary_key=True),
+    sa.Column("embedding", VECTOR(), nullable=False),
 )
 
 # The movies of each trained run that ranks by products, in the order in which best_movies looks at them: longest vector

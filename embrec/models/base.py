@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from embrec import metrics
 from embrec.models.features import UserFeatures
+from embrec.models.next.base import NextModel
 
 
 @dataclass(frozen=True)
@@ -234,6 +235,7 @@ class FittedModel:
         fold_in: The rule that solves for a user's vector from ratings, or None if the stored vector is used.
         head: Dense layers on the outer product of a user's and a movie's vector (row-major), the first with a
             rectifier; empty if the vectors' inner product predicts.
+        next: The model of what comes next, or None without one.
     """
 
     keras_model: Any
@@ -252,6 +254,7 @@ class FittedModel:
     user_similarity: NDArray[np.float32] | None = None
     fold_in: FoldIn | None = None
     head: Mapping[str, DenseLayer] = field(default_factory=dict)
+    next: NextModel | None = None
 
     @property
     def user_rule(self) -> UserVectors:

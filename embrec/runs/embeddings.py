@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from embrec import db
 from embrec.db import Bind, binary_copy
 from embrec.db.binary_copy import Progress
-from embrec.db.tables import movie_neighbours, movie_ranking, run_matrices
+from embrec.db.tables import movie_neighbours, movie_ranking, next_movies, next_vectors, run_matrices
 from embrec.errors import BusyError, DatabaseError, RunError
 from embrec.runs.index_progress import followed
 
@@ -255,7 +255,7 @@ def _drop(engine: sa.Engine, model_run_id: int) -> None:
                 way = "FINALIZE" if pending else "CONCURRENTLY"
                 connection.execute(sa.text(f"ALTER TABLE {parent} DETACH PARTITION {attached} {way}"))
             connection.execute(sa.text(f"DROP TABLE IF EXISTS {partition}"))
-        for table in (run_matrices, movie_neighbours, movie_ranking):
+        for table in (run_matrices, movie_neighbours, movie_ranking, next_movies, next_vectors):
             connection.execute(sa.delete(table).where(table.c.model_run_id == model_run_id))
 
 
@@ -271,12 +271,13 @@ def _readers(engine: sa.Engine) -> str:
 
 
 def stored_runs(connection: sa.Connection) -> set[int]:
-    """The runs that have tables of vectors, attached or not, matrices, or lists of neighbours."""
+    """The runs that have tables of vectors, attached or not, matrices, or lists of movies."""
     query = (
         "SELECT substring(relname FROM '[0-9]+$')::integer FROM pg_class"
         " WHERE relnamespace = 'embrec'::regnamespace AND relname ~ '^(user|movie)_embeddings_run_[0-9]+$'"
         " AND relkind IN ('r', 'p') UNION SELECT model_run_id FROM embrec.run_matrices"
         " UNION SELECT model_run_id FROM embrec.movie_neighbours UNION SELECT model_run_id FROM embrec.movie_ranking"
+        " UNION SELECT model_run_id FROM embrec.next_movies UNION SELECT model_run_id FROM embrec.next_vectors"
     )
     return set(connection.scalars(sa.text(query.replace("::", r"\:\:"))))
 

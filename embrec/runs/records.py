@@ -65,6 +65,12 @@ class ModelRun:
     least_length: float | None
     lone_users: int | None
     lone_movies: int | None
+    event_count: int | None
+    events_sha256: str | None
+    newest_event_at: Any
+    history_length: int | None
+    row_decays: list[float] | None
+    vector_decays: list[float] | None
     published: bool
 
     @property
@@ -99,6 +105,9 @@ class NewRun:
         rating_count: Number of ratings.
         ratings_sha256: Digest of the ratings.
         newest_rating_at: Time of the newest rating, or None where no rating has one.
+        event_count: Number of events, or None without any.
+        events_sha256: Digest of the events, or None.
+        newest_event_at: Time of the newest event, or None.
     """
 
     architecture: str
@@ -110,6 +119,9 @@ class NewRun:
     rating_count: int
     ratings_sha256: str
     newest_rating_at: dt.datetime | None = None
+    event_count: int | None = None
+    events_sha256: str | None = None
+    newest_event_at: dt.datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -135,6 +147,9 @@ class TrainedRun:
         least_length: The length below which a user's vector to rank by is no vector.
         lone_users: Number of users without a vector to rank by.
         lone_movies: Number of movies without one.
+        history_length: Number of newest steps that count for what comes next, or None without that part.
+        row_decays: The decay of each channel of ``next_movies``, or None.
+        vector_decays: The decay of each channel of ``next_vectors``, or None.
         parameters: Parameters of each layer, in the layers' order.
         metrics: Metrics by name; None for one that is not finite.
         history: The epochs.
@@ -158,6 +173,9 @@ class TrainedRun:
     least_length: float | None = None
     lone_users: int | None = None
     lone_movies: int | None = None
+    history_length: int | None = None
+    row_decays: Sequence[float] | None = None
+    vector_decays: Sequence[float] | None = None
     parameters: Mapping[str, int] = field(default_factory=dict)
     metrics: Mapping[str, float | None] = field(default_factory=dict)
     history: Sequence[Mapping[str, Any]] = ()

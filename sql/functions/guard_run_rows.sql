@@ -1,4 +1,4 @@
--- The trigger on layers and neighbours, which a trainer adds: only to a run that is in training, and the role's own. The
+-- The trigger on layers, neighbours and what comes next, which a trainer adds: only to a run that is in training, and the role's own. The
 -- schema's owner adds those of movies that came later (refresh_run).
 CREATE OR REPLACE FUNCTION embrec.guard_run_rows()
 RETURNS trigger
@@ -17,4 +17,10 @@ CREATE OR REPLACE TRIGGER guard_run_rows AFTER INSERT ON embrec.run_matrices
 REFERENCING NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION embrec.guard_run_rows();
 
 CREATE OR REPLACE TRIGGER guard_run_rows AFTER INSERT ON embrec.movie_neighbours
+REFERENCING NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION embrec.guard_run_rows();
+
+CREATE OR REPLACE TRIGGER guard_run_rows AFTER INSERT ON embrec.next_movies
+REFERENCING NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION embrec.guard_run_rows();
+
+CREATE OR REPLACE TRIGGER guard_run_rows AFTER INSERT ON embrec.next_vectors
 REFERENCING NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION embrec.guard_run_rows();

@@ -1,5 +1,5 @@
 -- Return a digest of all that a run answers by, as training stored it, as SHA-256 in hex: its parameters, the movies'
--- vectors and neighbours, the layers. It is on record when the run is trained (guard_runs), and publishing compares. Movies
+-- vectors and neighbours, the layers, what comes next. It is on record when the run is trained (guard_runs), and publishing compares. Movies
 -- that came later are not included, nor are users, who may be forgotten.
 CREATE OR REPLACE FUNCTION embrec.run_digest(run embrec.model_runs)
 RETURNS text
@@ -13,7 +13,7 @@ BEGIN ATOMIC
             to_jsonb(run) - ARRAY[
                 'architecture', 'status', 'options', 'seed', 'library_versions', 'user_count', 'movie_count', 'rating_count',
                 'newest_rating_at', 'ratings_sha256', 'metrics', 'history', 'error', 'started_at', 'finished_at',
-                'heartbeat_at', 'progress', 'vectors_sha256', 'trained_by'
+                'heartbeat_at', 'progress', 'vectors_sha256', 'trained_by', 'event_count', 'events_sha256', 'newest_event_at'
             ]
         )::text, 'UTF8')) AS digest
     ),
@@ -40,12 +40,29 @@ BEGIN ATOMIC
         SELECT string_agg(sha256(int4send(l.movie_index) || array_send(l.neighbours)), ''::bytea ORDER BY l.movie_index) AS digests
         FROM embrec.movie_neighbours AS l
         WHERE l.model_run_id = (run).model_run_id AND l.neighbours IS NOT NULL
+    ),
+    next AS (
+        SELECT string_agg(t.digest, ''::bytea ORDER BY t.kind, t.movie_index, t.channel) AS digests
+        FROM (
+            SELECT
+                1 AS kind,
+                n.movie_index,
+                n.channel,
+                sha256(int4send(n.movie_index) || int2send(n.channel) || array_send(n.next_indexes) || array_send(n.weights)) AS digest
+            FROM embrec.next_movies AS n
+            WHERE n.model_run_id = (run).model_run_id
+            UNION ALL
+            SELECT 2, v.movie_index, v.channel, sha256(int4send(v.movie_index) || int2send(v.channel) || vector_send(v.embedding))
+            FROM embrec.next_vectors AS v
+            WHERE v.model_run_id = (run).model_run_id
+        ) AS t
     )
     SELECT encode(sha256(
         parameters.digest
         || sha256(coalesce(movies.digests, '')) || sha256(coalesce(layers.digests, '')) || sha256(coalesce(neighbours.digests, ''))
+        || CASE WHEN next.digests IS NULL THEN ''::bytea ELSE sha256(next.digests) END
     ), 'hex')
-    FROM parameters CROSS JOIN movies CROSS JOIN layers CROSS JOIN neighbours;
+    FROM parameters CROSS JOIN movies CROSS JOIN layers CROSS JOIN neighbours CROSS JOIN next;
 END;
 
 CREATE OR REPLACE FUNCTION embrec.run_digest(model_run_id integer)

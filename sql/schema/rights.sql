@@ -148,6 +148,10 @@ BEGIN
     IF to_regrole('embrec_loader') IS NOT NULL THEN
         GRANT SELECT, INSERT, UPDATE ON embrec.users, embrec.movies TO embrec_loader;
         GRANT SELECT, INSERT, UPDATE, DELETE ON embrec.ratings TO embrec_loader;
+        IF to_regclass('embrec.events') IS NOT NULL THEN
+            GRANT SELECT, INSERT, DELETE ON embrec.events TO embrec_loader;
+            GRANT SELECT, INSERT ON embrec.event_types TO embrec_loader;
+        END IF;
         IF to_regclass('embrec.rating_scale') IS NOT NULL THEN
             GRANT SELECT, INSERT ON embrec.rating_scale TO embrec_loader;
         END IF;
@@ -168,6 +172,9 @@ BEGIN
         END IF;
         IF to_regclass('embrec.movie_neighbours') IS NOT NULL THEN
             GRANT INSERT ON embrec.movie_neighbours TO embrec_trainer;
+        END IF;
+        IF to_regclass('embrec.next_movies') IS NOT NULL THEN
+            GRANT INSERT ON embrec.next_movies, embrec.next_vectors TO embrec_trainer;
         END IF;
     END IF;
     IF to_regrole('embrec_publisher') IS NOT NULL THEN

@@ -1,0 +1,74 @@
+"""A model of the step that comes next in a history: a sum that SQL computes from the history at each question."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.sparse
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class NextModel:
+    """The score of each movie as the next step of a history.
+
+    Of a history only the newest ``length`` steps count. The newest has age 0, the one before it age 1, and so on. A
+    movie's score is the sum, over steps and channels, of ``decay ** age * row[step's movie, movie]``, plus the product
+    of the movie's vector with the history's. The history's vector is the sum, over steps and channels, of
+    ``decay ** age / sqrt(max(1, sum of decay ** age over the steps))`` times the history vector of the step's movie.
+    A decay of 0 counts the newest step alone.
+
+    Attributes:
+        length: The number of newest steps that count, at least 1.
+        row_decays: The decay of each channel of rows, from 0 to 1.
+        rows: For each such channel the weights of the strongest next movies of each movie, float32 of shape
+            (movie_count, movie_count).
+        vector_decays: The decay of each channel of history vectors; empty without vectors.
+        history_vectors: float32 of shape (channels, movie_count, dimensions), or None.
+        movie_vectors: float32 of shape (movie_count, dimensions), or None.
+        metrics: What was measured on validation steps, by name.
+    """
+
+    length: int
+    row_decays: tuple[float, ...]
+    rows: Sequence[scipy.sparse.csr_array]
+    vector_decays: tuple[float, ...] = ()
+    history_vectors: NDArray[np.float32] | None = None
+    movie_vectors: NDArray[np.float32] | None = None
+    metrics: dict[str, float] | None = None
+
+    def score(self, history: NDArray[np.int32]) -> NDArray[np.float64]:
+        """Score all movies as the next step.
+
+        Args:
+            history: Movies, oldest first, int32 of shape (n,). It may be empty.
+
+        Returns:
+            float64 of shape (movie_count,), in double precision throughout: the reference that SQL is compared with.
+        """
+        newest = history[::-1][: self.length]
+        scores = np.zeros(self.rows[0].shape[1] if self.rows else len(_given(self.movie_vectors)))
+        for decay, channel in zip(self.row_decays, self.rows, strict=True):
+            for factor, movie in zip(powers(decay, len(newest)), newest, strict=True):
+                part = slice(channel.indptr[movie], channel.indptr[movie + 1])
+                scores[channel.indices[part]] += factor * channel.data[part].astype(np.float64)
+        if self.vector_decays and len(newest):
+            total = np.zeros(_given(self.movie_vectors).shape[1])
+            for decay, vectors in zip(self.vector_decays, _given(self.history_vectors), strict=True):
+                factors = powers(decay, len(newest))
+                total += factors / np.sqrt(max(1.0, factors.sum())) @ vectors[newest].astype(np.float64)
+            scores += _given(self.movie_vectors).astype(np.float64) @ total
+        return scores
+
+
+def powers(decay: float, number: int) -> NDArray[np.float64]:
+    """Return the factors of steps by age, newest first: decay ** 0, decay ** 1, ..., float64 of shape (number,)."""
+    return np.power(float(decay), np.arange(number))
+
+
+def _given(vectors: NDArray[np.float32] | None) -> NDArray[np.float32]:
+    if vectors is None:
+        raise ValueError("a model with vector_decays has history_vectors and movie_vectors")
+    return vectors

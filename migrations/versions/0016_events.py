@@ -1,0 +1,159 @@
+"""Events: what people watched, and in which order; and the parts of a run that say what comes next.
+
+Revision ID: 0016
+Revises: 0015
+"""
+
+import sqlalchemy as sa
+from alembic import op
+from pgvector.sqlalchemy import VECTOR
+from sqlalchemy.dialects.postgresql import ARRAY, INTERVAL, REAL
+
+from embrec.db.resources import statement, uninstall
+
+revision = "0016"
+down_revision = "0015"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    _create_events()
+    _create_next()
+    _describe_runs()
+
+
+def downgrade() -> None:
+    op.execute(uninstall())
+    for column in RUN_COLUMNS:
+        op.drop_column("model_runs", column, schema="embrec")
+    for table in ("next_vectors", "next_movies", "events", "event_types"):
+        op.drop_table(table, schema="embrec")
+
+
+# The types that loads and add_event find; the owner edits them and adds others. A rating counts as an event of type 0.
+EVENT_TYPES = """
+INSERT INTO embrec.event_types (event_type, name, weight, kind)
+VALUES
+    (0, 'rating', 1, 'interest'),
+    (1, 'event', 1, 'interest'),
+    (2, 'view', 0.2, 'interest'),
+    (3, 'click', 0.5, 'interest'),
+    (4, 'play', 1, 'start'),
+    (5, 'finish', 1, 'finish'),
+    (6, 'purchase', 3, 'interest'),
+    (7, 'dislike', 1, 'dislike')
+"""
+# As for the columns of 0014: the planner's statistics would keep values of users who are forgotten.
+NO_STATISTICS = """
+ALTER TABLE embrec.events
+    ALTER user_index SET STATISTICS 0, ALTER external_id SET STATISTICS 0, ALTER value SET STATISTICS 0
+"""
+
+
+def _create_events() -> None:
+    """Create events and their types. A pair of user and movie may have many events."""
+    timestamptz = sa.DateTime(timezone=True)
+    op.create_table(
+        "event_types",
+        sa.Column("event_type", sa.SmallInteger, autoincrement=False),
+        sa.Column("name", sa.Text, nullable=False),
+        sa.Column("weight", REAL, nullable=False, server_default="1"),
+        sa.Column("half_life", INTERVAL),
+        sa.Column("kind", sa.Text, nullable=False, server_default="interest"),
+        sa.PrimaryKeyConstraint("event_type", name="event_types_pkey"),
+        sa.UniqueConstraint("name", name="event_types_name_key"),
+        sa.CheckConstraint(
+            "name <> '' AND name = btrim(name) AND octet_length(name) <= 100",
+            name="name",
+        ),
+        sa.CheckConstraint("weight >= 0 AND weight <= 1e6", name="weight"),
+        sa.CheckConstraint("half_life > '0'", name="half_life"),
+        sa.CheckConstraint("kind IN ('interest', 'start', 'finish', 'dislike')", name="kind"),
+        schema="embrec",
+    )
+    op.execute(statement(EVENT_TYPES))
+    op.create_table(
+        "events",
+        sa.Column("event_id", sa.BigInteger, sa.Identity(always=True)),
+        sa.Column("user_index", sa.Integer, nullable=False),
+        sa.Column("movie_index", sa.Integer, nullable=False),
+        sa.Column("event_type", sa.SmallInteger, nullable=False),
+        sa.Column("value", REAL),
+        sa.Column("occurred_at", timestamptz),
+        sa.Column("external_id", sa.Text),
+        sa.PrimaryKeyConstraint("event_id", name="events_pkey"),
+        sa.ForeignKeyConstraint(["user_index"], ["embrec.users.user_index"], name="events_user_index_fkey"),
+        sa.ForeignKeyConstraint(["movie_index"], ["embrec.movies.movie_index"], name="events_movie_index_fkey"),
+        sa.ForeignKeyConstraint(["event_type"], ["embrec.event_types.event_type"], name="events_event_type_fkey"),
+        sa.CheckConstraint("value >= 0 AND value <= 1e9", name="value"),
+        sa.CheckConstraint("isfinite(occurred_at)", name="occurred_at"),
+        sa.CheckConstraint("event_type <> 0", name="event_type"),
+        schema="embrec",
+    )
+    op.execute(statement(NO_STATISTICS))
+    # A user's events, newest first; those without a time are the oldest, and equal times go by the order of arrival.
+    op.execute(
+        "CREATE INDEX events_newest_idx ON embrec.events"
+        " (user_index, occurred_at DESC NULLS LAST, event_id DESC) INCLUDE (movie_index, event_type, value)"
+    )
+    op.create_index("events_occurred_at_idx", "events", ["occurred_at"], schema="embrec", postgresql_using="brin")
+    op.create_index(
+        "events_external_id_idx",
+        "events",
+        ["external_id"],
+        schema="embrec",
+        unique=True,
+        postgresql_where=sa.text("external_id IS NOT NULL"),
+    )
+
+
+def _create_next() -> None:
+    """Create the two tables by which a run says what comes next.
+
+    The strongest next movies of each movie, with their weights, by channel; and vectors: a movie's own in channel 0,
+    and from channel 1 on those that it adds to a history.
+    """
+    op.create_table(
+        "next_movies",
+        sa.Column("model_run_id", sa.Integer, nullable=False),
+        sa.Column("movie_index", sa.Integer, nullable=False),
+        sa.Column("channel", sa.SmallInteger, nullable=False),
+        sa.Column("next_indexes", ARRAY(sa.Integer), nullable=False),
+        sa.Column("weights", ARRAY(REAL), nullable=False),
+        sa.PrimaryKeyConstraint("model_run_id", "movie_index", "channel", name="next_movies_pkey"),
+        sa.ForeignKeyConstraint(
+            ["model_run_id"], ["embrec.model_runs.model_run_id"], name="next_movies_model_run_id_fkey"
+        ),
+        schema="embrec",
+        postgresql_with={"toast_tuple_target": 8160},
+    )
+    op.create_table(
+        "next_vectors",
+        sa.Column("model_run_id", sa.Integer, nullable=False),
+        sa.Column("movie_index", sa.Integer, nullable=False),
+        sa.Column("channel", sa.SmallInteger, nullable=False),
+        sa.Column("embedding", VECTOR(), nullable=False),
+        sa.PrimaryKeyConstraint("model_run_id", "movie_index", "channel", name="next_vectors_pkey"),
+        sa.ForeignKeyConstraint(
+            ["model_run_id"], ["embrec.model_runs.model_run_id"], name="next_vectors_model_run_id_fkey"
+        ),
+        schema="embrec",
+        postgresql_with={"toast_tuple_target": 8160},
+    )
+
+
+RUN_COLUMNS = ("event_count", "events_sha256", "newest_event_at", "history_length", "row_decays", "vector_decays")
+
+
+def _describe_runs() -> None:
+    """Add to runs what events they learned from, and how a history is read; NULL in a run without that part."""
+    for column in (
+        sa.Column("event_count", sa.BigInteger),
+        sa.Column("events_sha256", sa.Text),
+        sa.Column("newest_event_at", sa.DateTime(timezone=True)),
+        sa.Column("history_length", sa.SmallInteger),
+        sa.Column("row_decays", ARRAY(REAL)),
+        sa.Column("vector_decays", ARRAY(REAL)),
+    ):
+        op.add_column("model_runs", column, schema="embrec")
