@@ -110,6 +110,29 @@ def test_conjugate_gradients_draw_what_the_decomposition_draws(
     assert np.allclose(deviation, other_deviation, rtol=0.25, atol=0.02)
 
 
+def test_conjugate_gradients_need_few_steps_with_many_movies_of_few_genres(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each genre has an eigenvalue of its own. Cut short, the errors grew from sweep to sweep until the fit failed."""
+    monkeypatch.setattr(link, "_BASIS_NUMBERS", 0)
+    random = np.random.default_rng(0)
+    genres = (random.random((20_000, 40)) < 0.8 / np.arange(1, 41)).astype(np.float32)  # some are rare
+    training = replace(made_up(300, 20_000, 40_000), movie_features=genres)
+    steps: list[str] = []
+    with Threads(share.Worker, 1) as engine:
+        sampler = gibbs.GibbsSampler(training, None, gibbs.Options(), 0, engine)
+        ask = engine.all
+
+        def counted(method: str, *arguments: Any, **named: Any) -> list[Any]:
+            steps.append(method)
+            return ask(method, *arguments, **named)
+
+        monkeypatch.setattr(engine, "all", counted)
+        described = Described(*total(engine.get(ask("movies.describe"))))
+        mean = np.zeros(64, np.float32)
+        residual = described.products
+        sampler._movies.link.unexplained(0, described, residual, mean[: len(residual)], 10.0)
+    assert 0 < steps.count("movies.step") <= 8
+
+
 def test_the_precision_is_drawn_from_a_wishart_distribution() -> None:
     random = np.random.default_rng(0)
     scale = np.array([[2.0, 0.5, 0], [0.5, 1, -0.2], [0, -0.2, 0.3]])

@@ -10,11 +10,13 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import scipy.linalg
+import scipy.sparse
 from numpy.typing import NDArray
 
 from embrec.engines.threads import Threads
 from embrec.models.base import Ratings
-from embrec.models.bayesian.features import decompose, features
+from embrec.models.bayesian.features import decompose, features, known_of_movies
 from embrec.models.bayesian.prior import DecomposedLink, Described, Drawn, Link, Matrix
 from embrec.models.shards.handing import hand_on
 from embrec.models.shards.layout import Layout
@@ -50,22 +52,27 @@ class _SolvedLink:
 
         Args:
             penalty: The penalty of the coefficients.
-            begun: The direction and the squared size of the residual, of each owner of movies.
+            begun: The sums of the residual at the start, of each owner of movies.
         """
         engine = self._engine
-        directions = [direction for direction, _ in begun]
-        (first,) = total(engine.get(size for _, size in begun))
-        size = first
+        size, correction = self._sized(penalty, *total(engine.get(begun)))
+        first, ratio = size, np.zeros(len(size), np.float32)
         for _ in range(_MOST_STEPS):
+            directions = engine.all("movies.turn", ratio, correction)
             products = engine.all(self._product, *directions, returns=engine.workers)
             (dots,) = total(engine.get(hand_on(engine, products, "movies.along", penalty)))
             step = (size / np.maximum(dots, _TINY)).astype(np.float32)
-            before, (size,) = size, total(engine.get(engine.all("movies.step", step)))
+            before = size
+            size, correction = self._sized(penalty, *total(engine.get(engine.all("movies.step", step))))
             if (size <= _LEFT_OVER**2 * first).all():
                 break
-            directions = engine.all("movies.turn", (size / np.maximum(before, _TINY)).astype(np.float32))
+            ratio = (size / np.maximum(before, _TINY)).astype(np.float32)
         (moment,) = total(engine.get(engine.all("movies.moment")))
         return np.asarray(moment)
+
+    def _sized(self, penalty: float, size: Matrix, *more: NDArray[Any]) -> tuple[Matrix, NDArray[np.float32] | None]:
+        """Return the residual's squared size by the preconditioner, and the correction of the next direction."""
+        return size, None
 
 
 class UsersLink(_SolvedLink):
@@ -79,7 +86,7 @@ class UsersLink(_SolvedLink):
         """Solve for the coefficients that have most likelihood, and for a standard draw of their noise."""
         engine = self._engine
         projected = engine.all("users.users_project", sweep, mean, returns=engine.workers)
-        begun = hand_on(engine, projected, "movies.users_begin", sweep, penalty, returns=2)
+        begun = hand_on(engine, projected, "movies.users_begin", sweep, penalty)
         return residual - self._solve(penalty, begun)
 
     def draw(self, sweep: int, lower: NDArray[np.float32], penalty: float, random: np.random.Generator) -> Drawn:
@@ -90,9 +97,32 @@ class UsersLink(_SolvedLink):
 
 
 class MoviesLink(_SolvedLink):
-    """The regression of movies on the users who rated them, and their genres."""
+    """The regression of movies on the users who rated them, and their genres.
+
+    A genre has so many movies that the matrix has an eigenvalue for each genre that is far larger than all others, and
+    conjugate gradients would need a step for each. So they are taken out by the preconditioner: with the scaled genres
+    K, and s instead of the users' part of the matrix, the inverse of K K' + s is (I - K (s + K'K)^-1 K') / s by the
+    matrix inversion lemma (Woodbury).
+
+    Args:
+        engine: The workers.
+        count: Number of features.
+        known: The movies' scaled genres, of shape (movies, genres).
+    """
 
     _product = "users.movies_apply"
+
+    def __init__(self, engine: Threads, count: int, known: scipy.sparse.csr_array) -> None:
+        super().__init__(engine, count)
+        self._gram = (known.T @ known).toarray().astype(np.float64)
+
+    def _sized(self, penalty: float, size: Matrix, *more: NDArray[Any]) -> tuple[Matrix, NDArray[np.float32] | None]:
+        if not more:
+            return size, None
+        # The users' part has ones on its diagonal.
+        of_known = more[0].astype(np.float64)
+        solved = scipy.linalg.solve(self._gram + (penalty + 1) * np.eye(len(of_known)), of_known, assume_a="pos")
+        return np.maximum(size - np.einsum("gc,gc->c", of_known, solved), 0.0), solved.astype(np.float32)
 
     def unexplained(
         self, sweep: int, described: Described, residual: Matrix, mean: NDArray[np.float32], penalty: float
@@ -100,7 +130,7 @@ class MoviesLink(_SolvedLink):
         """Solve for the weights that give the likeliest coefficients, and for a standard draw of their noise."""
         engine = self._engine
         noise = engine.all("users.movies_noise", sweep, returns=engine.workers)
-        begun = hand_on(engine, noise, "movies.movies_begin", sweep, penalty, mean, returns=2)
+        begun = hand_on(engine, noise, "movies.movies_begin", sweep, penalty, mean)
         return penalty * self._solve(penalty, begun)
 
     def draw(self, sweep: int, lower: NDArray[np.float32], penalty: float, random: np.random.Generator) -> Drawn:
@@ -131,7 +161,8 @@ def regressions(
     users, movies = training.user_count, training.movie_count
     shapes = (users, movies + labels), (movies, users + genres)
     small = [rows * min(rows, columns) <= _BASIS_NUMBERS for rows, columns in shapes]
-    links: list[Link] = [UsersLink(engine, shapes[0][1]), MoviesLink(engine, shapes[1][1])]
+    known_movies = known_of_movies(training)
+    links: list[Link] = [UsersLink(engine, shapes[0][1]), MoviesLink(engine, shapes[1][1], known_movies)]
     for side, (name, leaves) in enumerate((("users", layout.users), ("movies", layout.movies))):
         if small[side]:
             basis = decompose(features(training)[side])
@@ -139,6 +170,9 @@ def regressions(
             for worker in range(engine.workers):
                 rows = leaves.share(worker, engine.workers).rows
                 engine.one(worker, f"{name}.take_basis", basis.vectors[rows])
+    if not small[1] and genres:
+        for worker in range(engine.workers):
+            engine.one(worker, "movies.take_known", known_movies[layout.movies.share(worker, engine.workers).rows])
     if not small[0]:
         sums = engine.all("users.feature_sums", returns=engine.workers)
         engine.get(hand_on(engine, sums, "movies.take_feature_sums"))

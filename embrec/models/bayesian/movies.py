@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import scipy.sparse
 from numpy.typing import NDArray
 
 from embrec import kernels
@@ -35,6 +36,11 @@ class Movies(Side):
         self._gradients: Gradients
         # The factor on either side of the incidence matrix's product with its transpose, of the system being solved.
         self._factor: Floats | None = None
+        self._known: list[scipy.sparse.csr_array] | None = None
+
+    def take_known(self, known: scipy.sparse.csr_array) -> None:
+        """Store the scaled genres of these movies, float32 of shape (movies, genres)."""
+        self._known = [known[rows] for rows in self.share.spans]
 
     def take_feature_sums(self, *branches: list[Branch]) -> None:
         """Store the sums of the users' features."""
@@ -44,7 +50,7 @@ class Movies(Side):
     # The regression of users on movies and labels: (F'F + p) link = F'(vectors - mean + noise) + p^.5 noise. The
     # solution is linear in both terms, which are columns beside each other, so the noise need not have its covariance.
 
-    def users_begin(self, sweep: int, penalty: float, *branches: list[Branch]) -> list[Any]:
+    def users_begin(self, sweep: int, penalty: float, *branches: list[Branch]) -> list[Branch]:
         """Begin to solve for the users' coefficients, given what the users project."""
         (target,) = total(branches)
         width = self.vectors.shape[1]
@@ -69,7 +75,7 @@ class Movies(Side):
     # The regression of movies on users and genres has more coefficients than movies, mostly. So the dual is solved:
     # (FF' + p) weights = vectors - mean + noise - F noise / p^.5, with link = F' weights + noise / p^.5.
 
-    def movies_begin(self, sweep: int, penalty: float, mean: Floats, *branches: list[Branch]) -> list[Any]:
+    def movies_begin(self, sweep: int, penalty: float, mean: Floats, *branches: list[Branch]) -> list[Branch]:
         """Begin to solve for the movies' weights, given the incidence times noise."""
         (noise,) = total(branches)
         width = len(mean)
@@ -79,7 +85,7 @@ class Movies(Side):
             target[rows, :width] = self.vectors[rows] - mean
             target[rows, width:] = own - self.roots[rows, np.newaxis] * noise[rows] / np.float32(penalty**0.5)
         self._factor = self.roots[:, np.newaxis]
-        return self._begin(target, np.ones(len(target), np.float32), self.share)
+        return self._begin(target, np.ones(len(target), np.float32), self.share, self._known)
 
     def movies_weights(self, lower: Floats) -> Floats:
         """Return the movies' weights in the coefficients, times the roots."""
@@ -93,13 +99,11 @@ class Movies(Side):
 
     # Both systems, by conjugate gradients.
 
-    def _begin(self, target: Floats, scale: Floats, share: Share) -> list[Any]:
-        self._gradients = Gradients(target, scale, share)
-        return [self._direction(), self._gradients.size()]
-
-    def _direction(self) -> Floats:
-        direction = self._gradients.direction
-        return direction if self._factor is None else direction * self._factor
+    def _begin(
+        self, target: Floats, scale: Floats, share: Share, known: list[scipy.sparse.csr_array] | None = None
+    ) -> list[Branch]:
+        self._gradients = Gradients(target, scale, share, known)
+        return self._gradients.begin()
 
     def along(self, penalty: float, *branches: list[Branch]) -> list[Branch]:
         """Take the users' product with the direction; return the matrix's dot products with it."""
@@ -110,13 +114,14 @@ class Movies(Side):
         return self._gradients.along(changed)
 
     def step(self, step: Floats) -> list[Branch]:
-        """Go a step; return the squared size of what is left."""
+        """Go a step; return the sums of the residual."""
         return self._gradients.step(step)
 
-    def turn(self, ratio: Floats) -> Floats:
-        """Return the next direction."""
-        self._gradients.turn(ratio)
-        return self._direction()
+    def turn(self, ratio: Floats, correction: Floats | None) -> Floats:
+        """Return the next direction, times the factor."""
+        self._gradients.turn(ratio, correction)
+        direction = self._gradients.direction
+        return direction if self._factor is None else direction * self._factor
 
     def moment(self) -> list[Branch]:
         """Return target' inverse target of the first half of the columns; its error is the square of the solution's."""
