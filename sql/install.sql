@@ -52,6 +52,10 @@
 \ir functions/id_text.sql
 \ir functions/id_fault.sql
 \ir functions/add_rating.sql
+\ir functions/event_type_of.sql
+\ir functions/as_value.sql
+\ir functions/add_event.sql
+\ir functions/remove_event.sql
 \ir functions/assign_variant.sql
 \ir functions/movies_within.sql
 \ir functions/genre_bits.sql

@@ -34,6 +34,8 @@ COMMANDS = {
     "explain": "List the ratings that a recommendation comes from.",
     "rate": "Record a user's rating of a movie.",
     "unrate": "Delete a user's rating of a movie.",
+    "event": "Record an event: a user watched a movie.",
+    "unevent": "Delete a user's events of a movie.",
     "forget": "Delete all data of a user.",
     "refresh": "Add vectors of movies newer than the published run.",
     "explore": "Serve a page that shows the movies and the runs.",

@@ -1,9 +1,9 @@
--- Delete all data of a user: labels, ratings, vectors in every run, records of experiments. The row in users keeps only
--- the index, under a meaningless id: an index is never given out twice, and a rating that arrives at the same moment
--- belongs to no user. Returns true if the user existed. While the index of a run is being made, index_run deletes the
--- user's vectors of that run when it ends, and a notice says so. Transactions that write something of the user are waited for;
--- after three seconds the error names their processes, and nothing is deleted. At REPEATABLE READ the user's newest
--- ratings would be invisible and stay, so it is refused there.
+-- Delete all data of a user: labels, ratings, events, vectors in every run, records of experiments. The row in users keeps
+-- only the index, under a meaningless id: an index is never given out twice, and a rating or event that arrives at the
+-- same moment belongs to no user. Returns true if the user existed. While the index of a run is being made, index_run
+-- deletes the user's vectors of that run when it ends, and a notice says so. Transactions that write something of the user
+-- are waited for; after three seconds the error names their processes, and nothing is deleted. At REPEATABLE READ the
+-- user's newest ratings and events would be invisible and stay, so it is refused there.
 CREATE OR REPLACE FUNCTION embrec.forget_user(user_id text)
 RETURNS boolean
 LANGUAGE plpgsql
@@ -31,6 +31,7 @@ BEGIN
     RETURNING u.user_index INTO own;
     IF own IS NOT NULL THEN
         DELETE FROM embrec.ratings AS r WHERE r.user_index = own;
+        DELETE FROM embrec.events AS e WHERE e.user_index = own;
         FOR run, run_part IN
             SELECT r.model_run_id, p FROM embrec.model_runs AS r, unnest(enum_range(NULL::embrec.part)) AS p
         LOOP
@@ -56,7 +57,7 @@ BEGIN
     RETURN own IS NOT NULL OR FOUND;
 EXCEPTION WHEN lock_not_available THEN
     RAISE EXCEPTION 'nothing is forgotten: another transaction writes to what is to be deleted, and stays open (%). End it, then try again',
-        coalesce(embrec.writers_of('^(users|ratings|exposures|outcomes|user_embeddings.*)$'), 'it has ended by now')
+        coalesce(embrec.writers_of('^(users|ratings|events|exposures|outcomes|user_embeddings.*)$'), 'it has ended by now')
         USING ERRCODE = 'lock_not_available';
 END;
 $$;

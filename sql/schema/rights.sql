@@ -11,13 +11,13 @@ DECLARE
     asking text[] := '{similar_movies,similar_users,find_movies,recommend_movies,recommend_for,explain_recommendation,'
         'predict_rating,predict_ratings,rating_uncertainty,popular_movies,best_rated_movies,trending_movies,assign_variant,known_id,'
         'movie_named,explain_for,movie_details,user_ratings,trained_runs,map_movies,known_genres,suggest_movies}';
-    telling text[] := '{add_rating,remove_rating,record_exposure,record_outcome}';
+    telling text[] := '{add_rating,remove_rating,add_event,remove_event,record_exposure,record_outcome}';
     loading text[] := '{count_changes,refresh_statistics,forget_user,follow_ratings,apply_followed,settle_scale}';
     -- These run with the caller's rights: they make triggers on the caller's own table, or lock tables for a load.
     following text[] := '{follow_table,follow_truncate,watch_partitions,follow_partitions,recording_of,ratings_of_table,'
         'refuse_to_follow,lock_indexes,writers_of}';
-    -- And these, which know what a rating is; set_rating_scale replaces a scale only for the owner of the table.
-    scaling text[] := '{rating_bounds,as_rating,trimmed,judged_scale,common_scale,ratings_beyond,set_rating_scale}';
+    -- And these, which know what a rating and an event are; set_rating_scale replaces a scale only for the owner of the table.
+    scaling text[] := '{rating_bounds,as_rating,as_value,event_type_of,trimmed,judged_scale,common_scale,ratings_beyond,set_rating_scale}';
     -- Triggers of embrec's own tables, which nobody else may put on a table with columns of other types, and a part of
     -- the functions that count and of those that put movies in order.
     internal text[] := '{followed_at_commit,note_changes,rank_movies,order_movies,order_trained_run,order_changed_vectors,copy_movie_filters,index_titles,titles_changed}';

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from data import load_frame, rating_frame, two_part_run
 from unchanged import unchanged
 
-from embrec.data import ratings
+from embrec.data import events, ratings
 from embrec.data.files.movies import Movie
 from embrec.errors import ArgumentError, EmbrecError, NotFoundError
 from embrec.runs import experiments, publishing, records
@@ -44,6 +44,8 @@ BY_USER: dict[str, Callable[[sa.Engine, Any], Any]] = {
     "user_ratings": catalogue.user_ratings,
     "add_rating": lambda engine, user: ratings.add_rating(engine, user, 100, 5),
     "remove_rating": lambda engine, user: ratings.remove_rating(engine, user, 100),
+    "add_event": lambda engine, user: events.add_event(engine, user, 100),
+    "remove_event": lambda engine, user: events.remove_event(engine, user, 100),
     "assign_variant": experiments.assign_variant,
     "record_exposure": experiments.record_exposure,
     "record_outcome": lambda engine, user: experiments.record_outcome(engine, user, 1.0),
@@ -58,6 +60,8 @@ BY_MOVIE: dict[str, Callable[[sa.Engine, Any], Any]] = {
     "explain_recommendation": lambda engine, movie: explain.explain_recommendation(engine, "u1", movie),
     "add_rating": lambda engine, movie: ratings.add_rating(engine, "u1", movie, 5),
     "remove_rating": lambda engine, movie: ratings.remove_rating(engine, "u1", movie),
+    "add_event": lambda engine, movie: events.add_event(engine, "u1", movie),
+    "remove_event": lambda engine, movie: events.remove_event(engine, "u1", movie),
 }
 BY_N: dict[str, Callable[[sa.Engine, Any], Any]] = {
     "recommend_movies": lambda engine, n: recommend.recommend_movies(engine, "u1", n),
@@ -159,6 +163,9 @@ SQL: list[tuple[str, str]] = [
     ("add_rating('u1', '100', '1e39')", "22023"),
     ("add_rating('u1', '100', 5, 'infinity')", "22023"),
     (f"add_rating('u1', '{np.random.default_rng(0).bytes(3000).hex()}', 5)", "22023"),
+    ("add_event(NULL, '100')", "22023"),
+    ("add_event('u1', '100', 'play', 1, 'infinity')", "22023"),
+    ("remove_event('u1', '100', 'no type')", "22023"),
     ("record_outcome(NULL, 1)", "22023"),
     ("record_outcome('u1', 'NaN')", "22023"),
 ]
@@ -210,7 +217,7 @@ def test_a_uuid_is_an_id_like_its_text(engine: sa.Engine) -> None:
     experiments.start(engine, "now", 1, 1)
     for side, given in ((BY_USER, user), (BY_MOVIE, movie)):
         for function, call in side.items():
-            if function == "remove_rating":
+            if function in ("remove_rating", "remove_event"):
                 continue
             found = answer(call, engine, given)
             assert found == answer(call, engine, str(given)), function

@@ -11,7 +11,7 @@ import pytest
 import sqlalchemy as sa
 from data import FAKE_RUN, load_frame, rating_frame, two_part_run
 
-from embrec.data import ratings
+from embrec.data import events, ratings
 from embrec.db import schema
 from embrec.errors import BusyError, DatabaseError, UnknownUserError
 from embrec.runs import embeddings, experiments, records
@@ -35,6 +35,7 @@ def count(engine: sa.Engine, query: str) -> int:
 def test_nothing_of_a_forgotten_user_is_left_in_any_table(served: sa.Engine) -> None:
     ratings.add_rating(served, "Zaphod", 100, 5)
     ratings.add_rating(served, "Zaphod", 101, 1)
+    events.add_event(served, "Zaphod", 102, "play", 42, external_id="Zaphod's")
     experiments.start(served, "one", 1, 2)
     experiments.record_exposure(served, "Zaphod")
     experiments.record_outcome(served, "Zaphod", 1)
@@ -54,6 +55,7 @@ def test_nothing_of_a_forgotten_user_is_left_in_any_table(served: sa.Engine) -> 
             rows = connection.scalars(sa.text(f"SELECT CAST(t AS text) FROM embrec.{table} AS t"))
             assert "Zaphod" not in " ".join(rows), table
     assert count(served, f"SELECT count(*) FROM embrec.ratings WHERE user_index = {index}") == 0
+    assert count(served, f"SELECT count(*) FROM embrec.events WHERE user_index = {index}") == 0
     assert count(served, f"SELECT count(*) FROM embrec.user_embeddings WHERE user_index = {index}") == 0
     assert not ratings.forget_user(served, "Zaphod")
 
@@ -137,13 +139,16 @@ def test_who_is_forgotten_while_locks_of_a_finished_index_are_released_leaves_no
         assert count(served, f"{forgotten} WHERE forgotten_at IS NOT NULL") == 0
 
 
-def test_a_rating_that_comes_at_the_same_moment_is_nobodys(served: sa.Engine) -> None:
+@pytest.mark.parametrize("table", ["ratings", "events"])
+def test_a_rating_that_comes_at_the_same_moment_is_nobodys(served: sa.Engine, table: str) -> None:
     index = count(served, "SELECT user_index FROM embrec.users WHERE user_id = 'u1'")
     with served.connect() as forgetting, served.connect() as rating:
         forgetting.execute(sa.text("SELECT embrec.forget_user('u1')"))
 
         def rate() -> None:  # it looked the index up before
-            rating.execute(sa.text(f"INSERT INTO embrec.ratings VALUES ({index}, 3, 5) ON CONFLICT DO NOTHING"))
+            columns = {"ratings": "user_index, movie_index, rating", "events": "user_index, movie_index, event_type"}
+            insert = f"INSERT INTO embrec.{table} ({columns[table]}) VALUES ({index}, 3, 5) ON CONFLICT DO NOTHING"
+            rating.execute(sa.text(insert))
             rating.commit()
 
         thread = threading.Thread(target=rate)
@@ -151,7 +156,7 @@ def test_a_rating_that_comes_at_the_same_moment_is_nobodys(served: sa.Engine) ->
         thread.join(0.3)
         forgetting.commit()
         thread.join()
-    query = f"SELECT count(*) FROM embrec.ratings JOIN embrec.users USING (user_index) WHERE user_index = {index}"
+    query = f"SELECT count(*) FROM embrec.{table} JOIN embrec.users USING (user_index) WHERE user_index = {index}"
     assert count(served, f"{query} AND user_id NOT LIKE 'forgotten %'") == 0
 
 
@@ -200,7 +205,10 @@ def served_name(connection: sa.Connection) -> str:
 
 
 @pytest.mark.parametrize("before", ["", "SELECT embrec.record_exposure('u1')"])
-@pytest.mark.parametrize("writes", ["record_exposure('u1')", "record_outcome('u1', 1)", "add_rating('u1', '105', 2)"])
+@pytest.mark.parametrize(
+    "writes",
+    ["record_exposure('u1')", "record_outcome('u1', 1)", "add_rating('u1', '105', 2)", "add_event('u1', '105')"],
+)
 def test_what_is_recorded_at_the_same_moment_goes_too(served: sa.Engine, before: str, writes: str) -> None:
     experiments.start(served, "one", 1, 2)
     index = count(served, "SELECT user_index FROM embrec.users WHERE user_id = 'u1'")
@@ -219,6 +227,7 @@ def test_what_is_recorded_at_the_same_moment_goes_too(served: sa.Engine, before:
         "SELECT count(*) FROM embrec.exposures WHERE user_id = 'u1'",
         "SELECT count(*) FROM embrec.outcomes WHERE user_id = 'u1'",
         f"SELECT count(*) FROM embrec.ratings WHERE user_index = {index}",
+        f"SELECT count(*) FROM embrec.events WHERE user_index = {index}",
     ):
         assert count(served, query) == 0
 
@@ -237,7 +246,9 @@ def test_an_outcome_that_waits_for_the_forgetting_counts_for_nobody(served: sa.E
     assert counted == [False]
 
 
-@pytest.mark.parametrize("writes", ["add_rating('u1', '100', 2)", "add_rating('somebody new', '100', 2)"])
+@pytest.mark.parametrize(
+    "writes", ["add_rating('u1', '100', 2)", "add_rating('somebody new', '100', 2)", "add_event('u1', '100')"]
+)
 def test_who_stays_in_the_way_of_a_forgetting_is_named(served: sa.Engine, writes: str) -> None:
     with served.connect() as open_one:
         open_one.execute(sa.text(f"SELECT embrec.{writes}"))
@@ -253,8 +264,10 @@ def test_the_planners_statistics_keep_nothing_of_users(served: sa.Engine) -> Non
     for number in range(30):
         experiments.record_exposure(served, f"u{number}")
         experiments.record_outcome(served, f"u{number}", 1)
+        events.add_event(served, f"u{number}", 100, "play", number, external_id=f"e{number}")
     kept = sa.text(
         "SELECT tablename, attname FROM pg_stats WHERE schemaname = 'embrec' AND (attname IN ('user_id', 'labels')"
+        " OR tablename = 'events' AND attname IN ('user_index', 'value', 'external_id')"
         " OR tablename LIKE 'user_embeddings%' AND attname IN ('embedding', 'half', 'bias', 'spread', 'fingerprint'))"
     )
     with served.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:

@@ -17,7 +17,7 @@ from data import FAKE_RUN, load_frame, rating_frame, two_part_run
 
 import embrec
 from embrec import config, db
-from embrec.data import loading, ratings
+from embrec.data import events, loading, ratings
 from embrec.data.extraction import extract
 from embrec.data.files import sources
 from embrec.db import schema
@@ -80,6 +80,10 @@ OPERATIONS: dict[str, tuple[Operation, str]] = {
     "variant": (lambda c: experiments.assign_variant(c, "u1"), "owner reader api"),
     "rate": (lambda c: ratings.add_rating(c, "new", "newer", 3), "owner loader api"),
     "unrate": (lambda c: ratings.remove_rating(c, "u1", 100), "owner loader api"),
+    "event": (lambda c: events.add_event(c, "new", "newer", "play"), "owner loader api"),
+    "take an event back": (lambda c: events.remove_event(c, "u1", 100), "owner loader api"),
+    "read events": (sql("SELECT * FROM embrec.events"), "owner loader trainer reader"),
+    "weigh a type": (sql("UPDATE embrec.event_types SET weight = 2"), "owner"),
     "exposure": (lambda c: experiments.record_exposure(c, "u1"), "owner loader api"),
     "outcome": (lambda c: experiments.record_outcome(c, "u1", 1), "owner loader api"),
     "load": (
