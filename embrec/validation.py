@@ -144,6 +144,15 @@ def moment(value: object, name: str) -> dt.datetime:
     return value
 
 
+def duration(value: object, name: str) -> dt.timedelta:
+    """Return a time span longer than 0; pandas' NaT is refused, although it is an instance of timedelta."""
+    if not isinstance(value, dt.timedelta) or value != value:
+        raise ArgumentError(f"{name} is {_shown(value)}; give a timedelta.")
+    if value <= dt.timedelta(0):
+        raise ArgumentError(f"{name} is {value}; give a time span longer than 0.")
+    return value
+
+
 def filters(given: Mapping[str, Any]) -> dict[str, Any]:
     """Return the filters that are given, by name."""
     checks: dict[str, Callable[[Any, str], Any]] = {

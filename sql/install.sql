@@ -32,9 +32,12 @@
 \ir functions/apply_followed.sql
 \ir functions/liked_from.sql
 \ir functions/rank_movies.sql
+\ir functions/recount_events.sql
+\ir functions/count_events.sql
 \ir functions/refresh_statistics.sql
 \ir functions/count_changes.sql
 \ir functions/note_changes.sql
+\ir functions/note_events.sql
 \ir views/warnings.sql
 \ir functions/stored_vectors.sql
 \ir functions/nearest_of_all.sql
@@ -117,6 +120,7 @@
 \ir functions/movie_named.sql
 \ir functions/nearest_by_index.sql
 \ir functions/open_run.sql
+\ir functions/decayed_popularity.sql
 \ir functions/popular_movies.sql
 \ir functions/best_rated_movies.sql
 \ir functions/predict_rating.sql

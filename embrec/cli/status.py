@@ -85,6 +85,8 @@ def _facts(found: Status, place: str) -> Iterator[tuple[str, str]]:
     about = "about " if state["ratings_estimated"] else ""
     newest = f", the newest {_ago(state['newest_rating_at'])}" if state["newest_rating_at"] else ""
     yield "ratings", f"{about}{_contents(state)}, {decimal(state['rating_bytes'])}{newest}"
+    if state["events"]:
+        yield "events", _events(state)
     yield "vectors", decimal(state["vector_bytes"])
     if state["published_run"] is None:
         yield "published", "no run"
@@ -93,6 +95,7 @@ def _facts(found: Status, place: str) -> Iterator[tuple[str, str]]:
     yield (
         "since then",
         f"{about}{state['ratings_since_training']:,} ratings ({state['share_since_training'] or 0:.1%}), "
+        f"{_events_since(state)}"
         f"{state['users_since_training'] or 0:,} users, "
         f"{state['movies_without_vectors'] or 0:,} movies without vectors",
     )
@@ -108,6 +111,19 @@ def _facts(found: Status, place: str) -> Iterator[tuple[str, str]]:
 
 def _contents(state: Row) -> str:
     return f"{state['ratings']:,} ratings of {state['users']:,} users and {state['movies']:,} movies"
+
+
+def _events_since(state: Row) -> str:
+    return f"{state['events_since_training']:,} events, " if state["events"] else ""
+
+
+def _events(state: Row) -> str:
+    """Return the number of events, and the size of one: its row, as in a plain table, and its part of the indexes."""
+    about = "about " if state["events_estimated"] else ""
+    newest = f", the newest {_ago(state['newest_event_at'])}" if state["newest_event_at"] else ""
+    each, row = (round(state[name] / state["events"]) for name in ("event_bytes", "event_row_bytes"))
+    size = f"{decimal(state['event_bytes'])}, {each:,} bytes each ({row:,} in the table, {each - row:,} in indexes)"
+    return f"{about}{state['events']:,} events, {size}{newest}"
 
 
 def _run(run: Row) -> Row:

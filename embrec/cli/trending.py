@@ -21,7 +21,7 @@ from embrec.serving import recommend as answers
 @database_option
 @json_option
 def trending(since: datetime, count: int, database_url: str | None, as_json: bool, **filters: Any) -> None:
-    """List movies that get many more ratings SINCE a time (UTC) than before.
+    """List movies that get many more ratings and events SINCE a time (UTC) than before.
 
     \b
     embrec trending 1998-04-01

@@ -169,7 +169,10 @@ movie_counts = sa.Table(
     sa.Column("lowest", REAL),
     sa.Column("highest", REAL),
     sa.Column("like_count", sa.BigInteger, nullable=False, server_default="0"),
-    sa.Column("popularity_rank", sa.Integer),  # NULL without ratings
+    sa.Column("popularity_rank", sa.Integer),  # NULL without ratings and events
+    # The events other than dislikes, and their sum by the weights of their types.
+    sa.Column("event_count", sa.BigInteger, nullable=False, server_default="0"),
+    sa.Column("event_weight", sa.Double, nullable=False, server_default="0"),
 )
 
 # Ratings that came (number > 0) and went (number < 0) since movie_counts was made.
@@ -179,6 +182,25 @@ uncounted_ratings = sa.Table(
     sa.Column("change_id", sa.BigInteger, sa.Identity(always=True), primary_key=True),
     sa.Column("movie_index", sa.Integer, nullable=False),
     sa.Column("rating", REAL, nullable=False),
+    sa.Column("number", sa.BigInteger, nullable=False),
+)
+
+# Events by movie and type, a row for each pair that has had some.
+event_counts = sa.Table(
+    "event_counts",
+    metadata,
+    sa.Column("movie_index", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("event_type", sa.SmallInteger, primary_key=True, autoincrement=False),
+    sa.Column("event_count", sa.BigInteger, nullable=False),
+)
+
+# Events that came (number > 0) and went (number < 0) since event_counts was made.
+uncounted_events = sa.Table(
+    "uncounted_events",
+    metadata,
+    sa.Column("change_id", sa.BigInteger, sa.Identity(always=True), primary_key=True),
+    sa.Column("movie_index", sa.Integer, nullable=False),
+    sa.Column("event_type", sa.SmallInteger, nullable=False),
     sa.Column("number", sa.BigInteger, nullable=False),
 )
 

@@ -20,8 +20,8 @@ def movie_details(bind: Bind, movie_id: OutsideId) -> Answer:
     """Return the details of a movie.
 
     Returns:
-        One row with columns movie_id, title, genres (list of str), release_year (Int64), rating_count and mean_rating.
-        The last two are as of the last load, training or refresh of the statistics.
+        One row with columns movie_id, title, genres (list of str), release_year (Int64), rating_count,
+        mean_rating and event_count. The last three are as of the last load, training or refresh of the statistics.
 
     Raises:
         UnknownMovieError: No movie has this id.

@@ -107,16 +107,32 @@ def recommend_for(
 
 
 @as_frame
-def popular_movies(bind: Bind, n: int = 10, **filters: Unpack[Filters]) -> Answer:
-    """Return the n movies with the most likes, as of the last load, training or refresh of the statistics.
+def popular_movies(
+    bind: Bind, n: int = 10, half_life: dt.timedelta | None = None, **filters: Unpack[Filters]
+) -> Answer:
+    """Return the n most popular movies, as of the last load, training or refresh of the statistics.
 
-    It is what a user without ratings is recommended. A like is a rating in the highest quarter of the scale, such as 4
-    and 5 of 1 to 5.
+    It is what a user without ratings and events is recommended. Popularity is the number of likes and of events, these
+    weighted by their types, without dislikes. A like is a rating in the highest quarter of the scale, such as 4 and 5
+    of 1 to 5.
+
+    Args:
+        bind: An engine or a connection.
+        n: Number of movies.
+        half_life: Time after which a like or an event counts half, by those with a time, as they are now; None to
+            count all alike.
+        **filters: Filters on movies, as in :class:`Filters`.
 
     Returns:
-        Columns rank, movie_id, title, popularity (the number of likes), mean_rating and rating_count.
+        Columns rank, movie_id, title, popularity, mean_rating (None without ratings), rating_count and event_count.
+
+    Raises:
+        ArgumentError: An argument is out of range or of a wrong type.
+        SchemaError: The schema is absent or behind.
     """
-    others = validation.filters(filters)
+    others: dict[str, object] = {**validation.filters(filters)}
+    if half_life is not None:
+        others["half_life"] = validation.duration(half_life, "half_life")
     with db.begin(bind) as connection:
         return call(connection, "popular_movies(", n, others)
 
@@ -136,10 +152,11 @@ def best_rated_movies(bind: Bind, n: int = 10, **filters: Unpack[Filters]) -> An
 
 @as_frame
 def trending_movies(bind: Bind, since: dt.datetime, n: int = 10, **filters: Unpack[Filters]) -> Answer:
-    """Return the n movies with many more ratings since a time than their earlier ratings let expect.
+    """Return the n movies with many more ratings and events since a time than their earlier ones let expect.
 
     Returns:
-        Columns rank, movie_id, title, trend (the excess, in standard deviations), recent_count and rating_count.
+        Columns rank, movie_id, title, trend (the excess, in standard deviations), recent_count (ratings and events),
+        rating_count and event_count (both of all times).
     """
     others = validation.filters(filters)
     begin = validation.moment(since, "since")

@@ -91,7 +91,13 @@ FILTERS = (
 DIVERSITY = Parameter("diversity", SHARE, "Weight of diversity: 0 for the best movies, up to 1 for the most diverse.")
 VISITOR = Parameter("ratings", RATINGS, "A visitor's ratings by movie id.", required=True, example={"50": 5, "172": 4})
 EITHER_RUN = "The number of a trained run."
-FACTS = {"movie_id": TEXT, **KNOWN_OF_MOVIE, "rating_count": WHOLE, "mean_rating": nullable(NUMBER)}
+FACTS = {
+    "movie_id": TEXT,
+    **KNOWN_OF_MOVIE,
+    "rating_count": WHOLE,
+    "mean_rating": nullable(NUMBER),
+    "event_count": WHOLE,
+}
 COMPARED = record(model_run_id=WHOLE, movies=rows(**RANKED, score=NUMBER))
 
 ENDPOINTS = (
@@ -144,9 +150,13 @@ ENDPOINTS = (
     ),
     Endpoint(
         "/api/popular",
-        "The most popular movies: those with the most likes.",
+        "The most popular movies, by likes and events.",
         answers.popular,
-        record(movies=rows(**RANKED, popularity=NUMBER, mean_rating=NUMBER, rating_count=WHOLE)),
+        record(
+            movies=rows(
+                **RANKED, popularity=NUMBER, mean_rating=nullable(NUMBER), rating_count=WHOLE, event_count=WHOLE
+            )
+        ),
         (HOW_MANY, *FILTERS),
     ),
     Endpoint(

@@ -19,6 +19,7 @@ depends_on = None
 
 def upgrade() -> None:
     _create_events()
+    _count_events()
     _create_next()
     _describe_runs()
 
@@ -27,6 +28,7 @@ def downgrade() -> None:
     op.execute(uninstall())
     for column in RUN_COLUMNS:
         op.drop_column("model_runs", column, schema="embrec")
+    _uncount_events()
     for table in ("next_vectors", "next_movies", "events", "event_types"):
         op.drop_table(table, schema="embrec")
 
@@ -106,6 +108,49 @@ def _create_events() -> None:
         unique=True,
         postgresql_where=sa.text("external_id IS NOT NULL"),
     )
+
+
+# The types of answers that say how many events a movie has.
+COUNTING_TYPES = ("popular_movie", "trending_movie", "movie_detail")
+COUNT_COLUMNS = ("event_count", "event_weight")
+
+
+def _count_events() -> None:
+    """Create the counts of events that popularity is made of, and what notes the changes that are not counted yet."""
+    op.create_table(
+        "event_counts",
+        sa.Column("movie_index", sa.Integer, autoincrement=False),
+        sa.Column("event_type", sa.SmallInteger, autoincrement=False),
+        sa.Column("event_count", sa.BigInteger, nullable=False),
+        sa.PrimaryKeyConstraint("movie_index", "event_type", name="event_counts_pkey"),
+        schema="embrec",
+    )
+    op.create_table(
+        "uncounted_events",
+        sa.Column("change_id", sa.BigInteger, sa.Identity(always=True)),
+        sa.Column("movie_index", sa.Integer, nullable=False),
+        sa.Column("event_type", sa.SmallInteger, nullable=False),
+        sa.Column("number", sa.BigInteger, nullable=False),
+        sa.PrimaryKeyConstraint("change_id", name="uncounted_events_pkey"),
+        schema="embrec",
+    )
+    for column in (
+        sa.Column("event_count", sa.BigInteger, nullable=False, server_default="0"),
+        sa.Column("event_weight", sa.Double, nullable=False, server_default="0"),
+    ):
+        op.add_column("movie_counts", column, schema="embrec")
+    for each in COUNTING_TYPES:
+        op.execute(f"ALTER TYPE embrec.{each} ADD ATTRIBUTE event_count bigint")
+    op.execute("DROP FUNCTION IF EXISTS embrec.popular_movies(integer, text[], text[], integer, integer, integer)")
+
+
+def _uncount_events() -> None:
+    for each in COUNTING_TYPES:
+        op.execute(f"ALTER TYPE embrec.{each} DROP ATTRIBUTE event_count")
+    for column in COUNT_COLUMNS:
+        op.drop_column("movie_counts", column, schema="embrec")
+    op.drop_table("uncounted_events", schema="embrec")
+    op.drop_table("event_counts", schema="embrec")
 
 
 def _create_next() -> None:

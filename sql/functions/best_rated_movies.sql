@@ -21,7 +21,7 @@ BEGIN ATOMIC
     FROM embrec.movie_likes AS l
     JOIN embrec.movie_statistics AS s ON s.movie_index = l.movie_index
     JOIN embrec.movies AS m ON m.movie_index = l.movie_index
-    WHERE
+    WHERE s.rating_count > 0 AND (
         num_nonnulls(
             best_rated_movies.genres, best_rated_movies.without_genres, best_rated_movies.released_from,
             best_rated_movies.released_to, best_rated_movies.min_ratings
@@ -34,6 +34,7 @@ BEGIN ATOMIC
             ) AS w
             WHERE w.movie_index = l.movie_index
         )
+    )
     ORDER BY rank
     LIMIT best_rated_movies.n;
 END;

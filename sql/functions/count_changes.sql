@@ -1,6 +1,6 @@
--- Add the ratings that came, changed or went since the last count to those counted for movie_statistics and movie_likes.
--- The time it takes depends on their number and the number of movies, not on that of all ratings. All are counted anew
--- if the range of ratings is not known or has changed, or if somebody changed ratings with the triggers off.
+-- Add the ratings and events that came, changed or went since the last count to those counted for movie_statistics and
+-- movie_likes. The time it takes depends on their number and the number of movies, not on that of all ratings. All are
+-- counted anew if the range of ratings is not known or has changed, or if somebody changed rows with the triggers off.
 CREATE OR REPLACE FUNCTION embrec.count_changes()
 RETURNS void
 LANGUAGE plpgsql
@@ -10,6 +10,7 @@ AS $$
 DECLARE
     before record;
     after record;
+    events_counted boolean;
 BEGIN
     PERFORM pg_advisory_xact_lock(hashtext('embrec.movie_counts'));
     SELECT min(c.lowest) AS lowest, max(c.highest) AS highest, sum(c.rating_count) AS rating_count
@@ -43,11 +44,12 @@ BEGIN
         lowest = least(c.lowest, excluded.lowest),
         highest = greatest(c.highest, excluded.highest),
         like_count = c.like_count + excluded.like_count;
+    events_counted := embrec.count_events();
     SELECT min(c.lowest) AS lowest, max(c.highest) AS highest, min(least(c.rating_count, c.like_count)) AS fewest
     INTO after
     FROM embrec.movie_counts AS c;
     IF (after.lowest, after.highest) IS DISTINCT FROM (before.lowest, before.highest) OR after.fewest < 0
-        OR (before.lowest IS NULL AND before.rating_count > 0)
+        OR (before.lowest IS NULL AND before.rating_count > 0) OR NOT events_counted
     THEN
         PERFORM embrec.refresh_statistics();
     ELSE

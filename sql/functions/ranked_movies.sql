@@ -3,8 +3,8 @@
 -- user's stored vector. With diversity above 0 the movies are chosen by maximal marginal relevance (Carbonell,
 -- Goldstein, SIGIR 1998) among the ten times n best: each next movie has the highest (1 - diversity) * its score, as a
 -- share of the candidates' range, - diversity * its cosine with the most similar movie chosen before. If none of the
--- ratings speaks for a movie that the run knows, or they tell nothing about any other, the movies with the most likes are
--- returned. Those that resemble what the user dislikes come last, with a negative score.
+-- ratings speaks for a movie that the run knows, or they tell nothing about any other, the most popular movies are
+-- returned, by movie_likes. Those that resemble what the user dislikes come last, with a negative score.
 CREATE OR REPLACE FUNCTION embrec.ranked_movies(
     model_run_id integer,
     user_index integer,
@@ -73,10 +73,10 @@ BEGIN
         );
         SELECT
             array_agg(c.movie_index ORDER BY c.resembles, c.popularity_rank),
-            array_agg(CASE WHEN c.resembles THEN -c.popularity_rank ELSE c.like_count END ORDER BY c.resembles, c.popularity_rank)
+            array_agg(CASE WHEN c.resembles THEN -c.popularity_rank ELSE c.popularity END ORDER BY c.resembles, c.popularity_rank)
         INTO best, scores
         FROM (
-            SELECT s.movie_index, s.like_count, s.popularity_rank, near.index IS NOT NULL AS resembles
+            SELECT s.movie_index, s.popularity, s.popularity_rank, near.index IS NOT NULL AS resembles
             FROM embrec.movie_likes AS s
             LEFT JOIN (
                 SELECT e.index

@@ -1,5 +1,5 @@
--- Count all ratings and likes anew for movie_statistics and movie_likes, in one scan; readers are not held up, and counts
--- that are right stay untouched. With the owner's rights, so that it may be granted to an application.
+-- Count all ratings, likes and events anew for movie_statistics and movie_likes, in one scan of each table; readers are not
+-- held up, and counts that are right stay untouched. With the owner's rights, so that it may be granted to an application.
 CREATE OR REPLACE FUNCTION embrec.refresh_statistics()
 RETURNS void
 LANGUAGE plpgsql
@@ -47,6 +47,7 @@ BEGIN
     SELECT n.movie_index, n.rating_count, n.rating_sum, n.lowest, n.highest, n.like_count
     FROM counted AS n
     WHERE NOT EXISTS (SELECT FROM embrec.movie_counts AS c WHERE c.movie_index = n.movie_index);
+    PERFORM embrec.recount_events();
     PERFORM embrec.rank_movies();
 END;
 $$;

@@ -1,42 +1,60 @@
 -- The health of the whole database, in one row that is cheap to poll. A table of ratings of less than 64 MB, about a
 -- million, is counted. For a larger one ratings and newest_rating_at are estimates from the server's statistics and
--- the trainings, and ratings_estimated is true. Ratings since training are the ratings beyond those that the published
--- run was trained on; a rating that replaced another does not count.
+-- the trainings, and ratings_estimated is true; so it is with events. Ratings since training are the ratings beyond those
+-- that the published run was trained on; a rating that replaced another does not count.
 CREATE OR REPLACE VIEW embrec.status AS
 WITH large AS (
     -- With its partitions, if the host has given it some.
     SELECT
-        sum(pg_relation_size(c.oid)) >= 67108864 AS ratings,
+        t.table_oid = 'embrec.events'::regclass AS of_events,
+        sum(pg_relation_size(c.oid)) >= 67108864 AS estimated,
         sum(coalesce(nullif(pg_stat_get_live_tuples(c.oid), 0), greatest(c.reltuples, 0)::bigint))::bigint AS rows,
+        sum(pg_relation_size(c.oid))::bigint AS row_bytes,
         sum(pg_total_relation_size(c.oid))::bigint AS bytes
-    FROM pg_catalog.pg_class AS c
-    WHERE c.oid = 'embrec.ratings'::regclass
-        OR c.oid IN (SELECT t.relid FROM pg_catalog.pg_partition_tree('embrec.ratings'::regclass) AS t WHERE t.isleaf)
+    FROM (VALUES ('embrec.ratings'::regclass), ('embrec.events'::regclass)) AS t (table_oid)
+    JOIN pg_catalog.pg_class AS c
+        ON c.oid = t.table_oid OR c.oid IN (SELECT p.relid FROM pg_catalog.pg_partition_tree(t.table_oid) AS p WHERE p.isleaf)
+    GROUP BY t.table_oid
+),
+-- The newest times that ANALYZE met.
+sampled AS (
+    SELECT s.tablename, max(v.moment) AS newest
+    FROM pg_catalog.pg_stats AS s
+    CROSS JOIN unnest(s.most_common_vals::text::timestamptz[] || s.histogram_bounds::text::timestamptz[]) AS v (moment)
+    WHERE s.schemaname = 'embrec' AND (s.tablename, s.attname) IN (('ratings', 'rated_at'), ('events', 'occurred_at'))
+    GROUP BY s.tablename
 ),
 -- Indexes are given out consecutively, so the highest one gives the number of rows.
 known AS (
     SELECT
         (SELECT coalesce(max(u.user_index) + 1, 0) FROM embrec.users AS u) AS users,
         (SELECT coalesce(max(m.movie_index) + 1, 0) FROM embrec.movies AS m) AS movies,
-        CASE WHEN l.ratings THEN l.rows ELSE (SELECT count(*) FROM embrec.ratings AS r) END AS ratings,
-        l.ratings AS ratings_estimated,
+        CASE WHEN l.estimated THEN l.rows ELSE (SELECT count(*) FROM embrec.ratings AS r) END AS ratings,
+        l.estimated AS ratings_estimated,
         l.bytes AS rating_bytes,
         CASE
-            WHEN l.ratings
+            WHEN l.estimated
                 THEN greatest(
                     (SELECT max(r.newest_rating_at) FROM embrec.model_runs AS r),
-                    (
-                        SELECT max(sampled.rated_at)
-                        FROM pg_catalog.pg_stats AS s
-                        CROSS JOIN unnest(
-                            s.most_common_vals::text::timestamptz[] || s.histogram_bounds::text::timestamptz[]
-                        ) AS sampled (rated_at)
-                        WHERE s.schemaname = 'embrec' AND s.tablename = 'ratings' AND s.attname = 'rated_at'
-                    )
+                    (SELECT s.newest FROM sampled AS s WHERE s.tablename = 'ratings')
                 )
             ELSE (SELECT max(r.rated_at) FROM embrec.ratings AS r)
-        END AS newest_rating_at
+        END AS newest_rating_at,
+        CASE WHEN e.estimated THEN e.rows ELSE (SELECT count(*) FROM embrec.events AS v) END AS events,
+        e.estimated AS events_estimated,
+        e.bytes AS event_bytes,
+        e.row_bytes AS event_row_bytes,
+        CASE
+            WHEN e.estimated
+                THEN greatest(
+                    (SELECT max(r.newest_event_at) FROM embrec.model_runs AS r),
+                    (SELECT s.newest FROM sampled AS s WHERE s.tablename = 'events')
+                )
+            ELSE (SELECT max(v.occurred_at) FROM embrec.events AS v)
+        END AS newest_event_at
     FROM large AS l
+    JOIN large AS e ON e.of_events
+    WHERE NOT l.of_events
 ),
 -- The published run's; scalar subqueries let the planner open its partitions alone.
 trained AS (
@@ -46,6 +64,7 @@ trained AS (
         p.published_at,
         r.finished_at,
         r.rating_count,
+        coalesce(r.event_count, 0) AS event_count,
         r.lone_users,
         r.lone_movies,
         (
@@ -100,7 +119,15 @@ SELECT
     k.rating_bytes,
     s.vector_bytes,
     t.lone_users,
-    t.lone_movies
+    t.lone_movies,
+    k.events,
+    k.events_estimated,
+    k.newest_event_at,
+    (SELECT coalesce(sum(c.event_count), 0)::bigint FROM embrec.event_counts AS c) AS events_in_statistics,
+    k.events - t.event_count AS events_since_training,
+    (k.events - t.event_count)::double precision / nullif(t.event_count, 0) AS share_of_events_since_training,
+    k.event_bytes,
+    k.event_row_bytes
 FROM known AS k
 CROSS JOIN stored AS s
 LEFT JOIN trained AS t ON true;

@@ -2,13 +2,16 @@
 -- semicolon.
 CREATE OR REPLACE VIEW embrec.warnings AS
 WITH s AS MATERIALIZED (SELECT * FROM embrec.status)
-SELECT 'no_ratings' AS code, 'There are no ratings.' AS message, 'embrec load ml-100k' AS command
+SELECT 'no_ratings' AS code, 'There are no ratings and no events.' AS message, 'embrec load ml-100k' AS command
 FROM s
-WHERE s.ratings = 0
+WHERE s.ratings = 0 AND s.events = 0
 UNION ALL
-SELECT 'no_run', 'There are ratings, and no trained model run.', 'embrec train'
+SELECT
+    'no_run',
+    format('There are %s, and no trained model run.', CASE WHEN s.ratings > 0 THEN 'ratings' ELSE 'events' END),
+    'embrec train'
 FROM s
-WHERE s.ratings > 0 AND s.trained_runs = 0 AND s.trainings = 0
+WHERE s.ratings + s.events > 0 AND s.trained_runs = 0 AND s.trainings = 0
 UNION ALL
 SELECT
     'unpublished',
@@ -27,6 +30,13 @@ FROM s
 WHERE s.share_since_training >= 0.1
 UNION ALL
 SELECT
+    'many_new_events',
+    format('%s%% of events came after the training of the published run.', round(100 * s.events_since_training / s.events)),
+    'embrec train'
+FROM s
+WHERE s.events_since_training > 0 AND coalesce(s.share_of_events_since_training, 1) >= 0.1
+UNION ALL
+SELECT
     'movies_without_vectors',
     format('Movies without a vector in the published run, which are not recommended: %s.', s.movies_without_vectors),
     'embrec refresh'
@@ -35,10 +45,13 @@ WHERE s.movies_without_vectors > 0
 UNION ALL
 SELECT
     'statistics_stale',
-    format('Popular movies are of %s ratings, and there are %s.', s.ratings_in_statistics, s.ratings),
+    format('Popular movies are of %s %s, and there are %s.', c.counted, c.things, c.number),
     CASE WHEN s.published_run IS NULL THEN 'SELECT embrec.refresh_statistics();' ELSE 'embrec refresh' END
 FROM s
-WHERE abs(s.ratings - s.ratings_in_statistics) > 0.1 * s.ratings
+CROSS JOIN LATERAL (
+    VALUES ('ratings', s.ratings, s.ratings_in_statistics), ('events', s.events, s.events_in_statistics)
+) AS c (things, number, counted)
+WHERE abs(c.number - c.counted) > 0.1 * c.number
 UNION ALL
 SELECT 'index_' || i.state, format('The index %s of model run %s is %s, so that its answers are slow.', i.index_name, i.model_run_id, i.state), i.mended_by
 FROM embrec.run_indexes AS i

@@ -22,6 +22,7 @@ VALUES = {
     "bigint[]": "'{7}'",
     "integer[]": "'{1}'",
     "timestamp with time zone": "now()",
+    "interval": "'7 days'",
     "smallint": "1990",
     "embrec.part": "'rating'",
     "embrec.part[]": "'{rating}'",
