@@ -12,7 +12,7 @@ from embrec import db
 from embrec.cli.common import database_option, engine, json_option, note, print_json
 from embrec.cli.progress import progress_bar
 from embrec.cli.scale import ScaleType
-from embrec.data.files.columns import COLUMN_OPTIONS, MOVIE_COLUMN_OPTIONS
+from embrec.data.files.columns import COLUMN_OPTIONS, DEFAULT_TYPE, EVENTS, MOVIE_COLUMN_OPTIONS
 from embrec.data.files.sources import Source, open_source
 from embrec.data.loading import load as load_source
 from embrec.data.merge import LoadReport
@@ -28,9 +28,9 @@ users_option = click.option(
 
 _STEPS = {
     "ids": "Storing: ids",
-    "copy": "Storing: ratings",
+    "copy": "Storing: rows",
     "merge": "Storing: merging",
-    "count": "Counting ratings",
+    "count": "Counting",
 }
 
 
@@ -41,7 +41,11 @@ _STEPS = {
 @click.option("--user-column", metavar="NAME", help="Name of the column user_id in the file, table or query.")
 @click.option("--movie-column", metavar="NAME", help="Name of the column movie_id.")
 @click.option("--rating-column", metavar="NAME", help="Name of the column rating.")
-@click.option("--time-column", metavar="NAME", help="Name of the column rated_at.")
+@click.option("--time-column", metavar="NAME", help="Name of the column rated_at or, of events, occurred_at.")
+@click.option("--event-type", metavar="NAME", help="Type of all rows, such as play or purchase; they are events then.")
+@click.option("--type-column", metavar="NAME", help="Name of the column event_type of events.")
+@click.option("--value-column", metavar="NAME", help="Name of the column value of events, such as a number of plays.")
+@click.option("--id-column", metavar="NAME", help="Name of the column external_id of events.")
 @click.option("--movie-id-column", metavar="NAME", help="Name of the column movie_id in the file of movies.")
 @click.option("--title-column", metavar="NAME", help="Name of the column title there.")
 @click.option("--genres-column", metavar="NAME", help="Name of the column genres there.")
@@ -70,11 +74,12 @@ def load(
     movies_query: str | None,
     reject_to: Path | None,
     scale: tuple[float, float] | None,
+    event_type: str | None,
     database_url: str | None,
     as_json: bool,
     **column_options: str | None,
 ) -> None:
-    """Load ratings from MovieLens 100K, a MovieLens folder, a file, or a table of the same database.
+    """Load ratings or events from MovieLens 100K, a folder, a file, or a table of the same database.
 
     \b
     embrec load ml-100k            # downloaded, checked and cached
@@ -83,6 +88,8 @@ def load(
     embrec load sales.csv --user-column customer --movie-column film
     embrec load stars.jsonl.gz --movies films.tsv --movie-id-column id --title-column name
     embrec load --from-table shop.stars --user-column customer --movie-column film --rating-column stars
+    embrec load plays.csv --event-type play      # without a column of ratings, rows are events
+    embrec load log.parquet --type-column action --value-column seconds --id-column event_id
     embrec load ratings.csv --scale 1:5          # else the first load's lowest and highest rating
     embrec load --from-table shop.stars --watermark updated_at   # only new rows
     embrec load --from-query "SELECT ..." --movies-query "SELECT id AS movie_id, name AS title FROM film"
@@ -92,6 +99,10 @@ def load(
     (seconds since 1970 or ISO 8601). The options give other names of columns. A table is read inside the database.
     Loading the same ratings again changes nothing; a newer rating replaces an older one. User features (side
     information) help to predict ratings. They are personal data, and no answer shows them.
+
+    A file without a rating, or with one of --event-type, --type-column, --value-column and --id-column, has events:
+    what people watched, played or bought, in which order. Repeats stay. Its columns may be event_type, value,
+    occurred_at and external_id. Loading the same events again changes nothing.
     """
     columns, movie_columns = (
         {ours: name for ours, option in options.items() if (name := column_options[_parameter(option)])}
@@ -109,22 +120,30 @@ def load(
     with db.begin(bind) as connection:
         db.require_schema(connection)  # before a download
     if source is not None:
-        named = open_named_source(source, movies, columns, users, movie_columns)
+        named = open_named_source(source, movies, columns, users, movie_columns, event_type)
         report = load_with_progress(bind, named, reject_to, scale)
     else:
         with progress_bar("Loading inside the database") as bar:
-            ratings = TableSource(from_table, from_query, columns, movies_query, watermark)
-            report = load_from_table(
-                bind, ratings, reject_to, progress=lambda share: bar.update(share, 1.0), scale=scale
-            )
+            rows = TableSource(from_table, from_query, columns, movies_query, watermark, event_type)
+            report = load_from_table(bind, rows, reject_to, progress=lambda share: bar.update(share, 1.0), scale=scale)
     if as_json:
         print_json(dataclasses.asdict(report))
         return
+    updated = "" if report.kind == EVENTS.name else f"{report.updated:,} updated, "
     click.echo(
-        f"{report.read:,} ratings read: {report.inserted:,} new, {report.updated:,} updated, "
-        f"{report.unchanged:,} unchanged, {report.rejected:,} rejected; "
-        f"{report.new_users:,} new users, {report.new_movies:,} new movies."
+        f"{report.read:,} {report.kind} read: {report.inserted:,} new, {updated}{report.unchanged:,} unchanged, "
+        f"{report.rejected:,} rejected; {report.new_users:,} new users, {report.new_movies:,} new movies."
     )
+    if report.types == (DEFAULT_TYPE,) and event_type is None:
+        note(
+            f"There is no column rating, so the rows were read as events of the type {DEFAULT_TYPE!r}. Other types: "
+            "--event-type NAME or --type-column NAME. If they are ratings: --rating-column NAME."
+        )
+    if report.new_types:
+        note(
+            f"Events of the new types {', '.join(report.new_types)} count with weight 1. The table embrec.event_types "
+            "has the weights, to be edited."
+        )
     if report.rejected:
         note(f"The rejected rows and their reasons are in {reject_to}.")
     if report.years_left_out:
@@ -141,20 +160,21 @@ def open_named_source(
     columns: dict[str, str] | None = None,
     users: Path | None = None,
     movie_columns: dict[str, str] | None = None,
+    event_type: str | None = None,
 ) -> Source:
     """Open a data set by its name: ``ml-100k``, downloaded unless it is in the cache, or a path."""
     if name == "ml-100k" and not Path(name).exists():
         from embrec.data.files.movielens import fetch_ml_100k
 
-        return open_source(fetch_ml_100k(note), movies, columns, users, movie_columns)
-    return open_source(name, movies, columns, users, movie_columns)
+        return open_source(fetch_ml_100k(note), movies, columns, users, movie_columns, event_type)
+    return open_source(name, movies, columns, users, movie_columns, event_type)
 
 
 def load_with_progress(
     bind: sa.Engine, source: Source, reject_to: Path | None = None, scale: tuple[float, float] | None = None
 ) -> LoadReport:
     """Load a source under a progress bar."""
-    with progress_bar("Reading ratings", "rows") as bar:
+    with progress_bar("Reading", "rows") as bar:
         shown = ""
 
         def read(share: float, rows: int) -> None:

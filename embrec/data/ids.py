@@ -1,6 +1,8 @@
-"""The mapping of external ids to contiguous indexes: numbered by first appearance, then mapped to the database's."""
+"""The mapping of external ids to contiguous indexes, by first appearance and then in the database; and of types."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
@@ -122,3 +124,33 @@ def _send(connection: sa.Connection, target: str, ids: pa.StringArray) -> None:
     """Write positions and ids."""
     positions = pa.array(np.arange(len(ids), dtype=np.int32))
     binary_copy.copy_table(connection, target, pa.table({"position": positions, "id": ids}))
+
+
+def map_types(connection: sa.Connection, names: Sequence[str]) -> tuple[NDArray[np.int16], tuple[str, ...]]:
+    """Return the numbers of types of events by their names; new ones are added, with the weight 1.
+
+    Args:
+        connection: The transaction to work in; the caller has locked out other loads.
+        names: The names, none twice.
+
+    Returns:
+        int16 of shape (len(names),), and the names that were new.
+    """
+    added = connection.execute(
+        sa.text(
+            "INSERT INTO embrec.event_types (event_type, name)"
+            " SELECT (SELECT max(event_type) FROM embrec.event_types) + row_number() OVER (ORDER BY place), name"
+            " FROM unnest(CAST(:names AS text[])) WITH ORDINALITY AS n (name, place)"
+            " WHERE NOT EXISTS (SELECT FROM embrec.event_types AS t WHERE t.name = n.name) RETURNING name"
+        ),
+        {"names": list(names)},
+    )
+    new = tuple(added.scalars())
+    numbers = connection.scalars(
+        sa.text(
+            "SELECT t.event_type FROM unnest(CAST(:names AS text[])) WITH ORDINALITY AS n (name, place)"
+            " JOIN embrec.event_types AS t USING (name) ORDER BY place"
+        ),
+        {"names": list(names)},
+    )
+    return np.array(numbers.all(), np.int16), new

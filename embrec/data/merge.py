@@ -1,4 +1,4 @@
-"""The database's side of a load, whatever the input: locks, staging tables, descriptions, and the merge of ratings."""
+"""The database's side of a load, whatever the input: locks, staging tables, descriptions, and the merge of rows."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from embrec.data.files.movies import Movie, year_of
 from embrec.data.files.users import User
 from embrec.data.ratings import count_changes
+from embrec.data.targets import Target
 from embrec.db import Bind, binary_copy
 from embrec.errors import DatabaseError
 
@@ -27,13 +28,17 @@ class LoadReport:
 
     Attributes:
         read: Good rows in the input.
-        inserted: Ratings that are new.
+        inserted: Ratings or events that are new.
         updated: Ratings replaced by newer ones.
-        unchanged: Rows that changed nothing: the database held the same or a newer rating, or a newer row followed.
+        unchanged: Rows that changed nothing: the database held the same event, or the same or a newer rating, or a
+            newer row followed.
         rejected: Bad rows set aside.
         new_users: Users seen for the first time.
         new_movies: Movies seen for the first time.
         years_left_out: Release years that were stored as unknown, because they are none between 1800 and 2199.
+        kind: ``ratings`` or ``events``.
+        types: The types of the events.
+        new_types: Those seen for the first time; they have the weight 1.
     """
 
     read: int
@@ -44,6 +49,9 @@ class LoadReport:
     new_users: int
     new_movies: int
     years_left_out: int = 0
+    kind: str = "ratings"
+    types: tuple[str, ...] = ()
+    new_types: tuple[str, ...] = ()
 
 
 def lock_indexes(connection: sa.Connection) -> None:
@@ -67,14 +75,14 @@ def prefer_lookups(connection: sa.Connection) -> None:
     )
 
 
-def lock_ratings(connection: sa.Connection) -> None:
-    """Lock out other writers of ratings; readers go on."""
-    connection.execute(sa.text("LOCK TABLE embrec.ratings IN SHARE ROW EXCLUSIVE MODE"))
+def lock_rows(connection: sa.Connection, target: Target) -> None:
+    """Lock out other writers of a table; readers go on."""
+    connection.execute(sa.text(f"LOCK TABLE {target.table} IN SHARE ROW EXCLUSIVE MODE"))
 
 
-def no_ratings(connection: sa.Connection) -> bool:
-    """Check whether there are no ratings yet."""
-    return bool(connection.scalar(sa.text("SELECT NOT EXISTS (SELECT FROM embrec.ratings)")))
+def no_rows(connection: sa.Connection, target: Target) -> bool:
+    """Check whether a table has no rows yet."""
+    return bool(connection.scalar(sa.text(f"SELECT NOT EXISTS (SELECT FROM {target.table})")))
 
 
 def describe_movies(connection: sa.Connection, movies: Sequence[Movie]) -> int:
@@ -120,46 +128,29 @@ def describe_users(connection: sa.Connection, users: Sequence[User]) -> None:
         )
 
 
-def merge_ratings(connection: sa.Connection, write: Callable[[str, bool], int]) -> tuple[int, int]:
-    """Merge ratings, one per user and movie, into ``embrec.ratings``.
+def merge_rows(connection: sa.Connection, target: Target, write: Callable[[str, bool], int]) -> tuple[int, int]:
+    """Merge rows into a table.
 
     Args:
         connection: The transaction to write in.
-        write: Writes the ratings to a table with the columns of ``embrec.ratings`` and returns how many there are. It
-            is given the table's name, and whether that is bare: COPY may freeze its rows, and no trigger notes them for
-            the counts, so that it also writes to ``embrec.uncounted_ratings``.
+        target: The table.
+        write: Writes the rows to a table with the columns of the target and returns how many there are. Of ratings
+            there is one for a user and movie, of events one for an external id. It is given the table's name, and
+            whether that is bare: COPY may freeze its rows, and no trigger notes them for the counts, so that it also
+            notes them itself.
 
     Returns:
-        How many ratings were inserted, and how many updated.
+        How many rows were inserted, and how many updated.
     """
-    if no_ratings(connection):
-        lock_ratings(connection)
-    if no_ratings(connection):  # still; somebody may have rated meanwhile
-        with _without_keys(connection) as bare:
-            return write("embrec.ratings", bare), 0
-    columns = "user_index integer, movie_index integer, rating real, rated_at timestamptz"
-    with _staged(connection, "ratings", columns) as table:
+    if no_rows(connection, target):
+        lock_rows(connection, target)
+    if no_rows(connection, target):  # still; somebody may have written meanwhile
+        with _without_keys(connection, target) as bare:
+            return write(target.table, bare), 0
+    with _staged(connection, target.name, target.staged) as table:
         write(table, False)
-        return _merge_staged(connection, table)
-
-
-def _merge_staged(connection: sa.Connection, staged: str) -> tuple[int, int]:
-    """Put staged ratings, one per user and movie, in place of older ones; how many were inserted, and updated."""
-    inserted, updated = connection.execute(
-        sa.text(
-            "WITH merged AS ("
-            "  INSERT INTO embrec.ratings AS r (user_index, movie_index, rating, rated_at)"
-            f"  SELECT user_index, movie_index, rating, rated_at FROM {staged}"
-            "  ON CONFLICT (user_index, movie_index)"
-            "  DO UPDATE SET rating = excluded.rating, rated_at = excluded.rated_at"
-            "  WHERE (r.rating, r.rated_at) IS DISTINCT FROM (excluded.rating, excluded.rated_at)"
-            "    AND (r.rated_at IS NULL OR excluded.rated_at >= r.rated_at)"
-            # A row that this statement inserted has no deleting transaction; one that it updated has.
-            "  RETURNING r.xmax = 0 AS is_new"
-            ") SELECT count(*) FILTER (WHERE is_new), count(*) FILTER (WHERE NOT is_new) FROM merged"
-        )
-    ).one()
-    return inserted, updated
+        inserted, updated = connection.execute(sa.text(target.merge.format(staged=table))).one()
+        return inserted, updated
 
 
 def count_loaded(bind: Bind) -> None:
@@ -180,47 +171,62 @@ def count_loaded(bind: Bind) -> None:
 
 
 @contextlib.contextmanager
-def _without_keys(connection: sa.Connection) -> Iterator[bool]:
-    """Fill the empty ratings table without its keys, and add them when the rows are there.
+def _without_keys(connection: sa.Connection, target: Target) -> Iterator[bool]:
+    """Fill an empty table without its keys and indexes, and add them when the rows are there.
 
-    Checking two foreign keys row by row costs ten times the rest of a load. Dropping them locks users, movies and
-    ratings for everybody until the load ends, which is why only an empty table is filled so. Only its owner may, and
+    Checking foreign keys row by row costs ten times the rest of a load. Dropping them locks users, movies and
+    the table for everybody until the load ends, which is why only an empty table is filled so. Only its owner may, and
     only if nothing of the host's depends on the keys, such as a foreign key to ratings. Otherwise, or
     if the host has partitioned the table, it is filled as it is. Yields whether the table is bare: truncated, so that
     its rows may be frozen, and without the trigger that notes rows for the counts, which would keep a copy of each.
     """
     may = connection.scalar(
         sa.text(
-            "SELECT pg_has_role(relowner, 'USAGE') AND relkind = 'r' FROM pg_class"
-            " WHERE oid = to_regclass('embrec.ratings')"
-        )
+            "SELECT pg_has_role(relowner, 'USAGE') AND relkind = 'r' FROM pg_class WHERE oid = to_regclass(:table)"
+        ),
+        {"table": target.table},
     )
     keys = connection.execute(
         sa.text(
             "SELECT quote_ident(conname), pg_get_constraintdef(oid) FROM pg_constraint"
-            " WHERE conrelid = to_regclass('embrec.ratings') AND contype IN ('p', 'f') ORDER BY contype DESC"
-        )
+            " WHERE conrelid = to_regclass(:table) AND contype IN ('p', 'f') ORDER BY contype DESC"
+        ),
+        {"table": target.table},
     ).all()
-    if not may or not _drop(connection, [name for name, _ in keys]):
+    indexes = connection.execute(
+        sa.text(
+            "SELECT c.oid::regclass::text, pg_get_indexdef(c.oid) FROM pg_index AS i JOIN pg_class AS c"
+            " ON c.oid = i.indexrelid WHERE i.indrelid = to_regclass(:table) AND c.relname = ANY (:names)"
+        ),
+        {"table": target.table, "names": list(target.indexes)},
+    ).all()
+    if not may or not _drop(connection, target, [name for name, _ in keys], [name for name, _ in indexes]):
         yield False
         return
     yield True
     for name, definition in keys:
-        connection.execute(sa.text(f"ALTER TABLE embrec.ratings ADD CONSTRAINT {name} {definition}"))
-    connection.execute(sa.text("ALTER TABLE embrec.ratings ENABLE TRIGGER note_inserted"))
-    connection.execute(sa.text("ANALYZE embrec.ratings"))
+        connection.execute(sa.text(f"ALTER TABLE {target.table} ADD CONSTRAINT {name} {definition}"))
+    for _, definition in indexes:
+        connection.execute(sa.text(definition))
+    if target.trigger is not None:
+        connection.execute(sa.text(f"ALTER TABLE {target.table} ENABLE TRIGGER {target.trigger}"))
+    connection.execute(sa.text(f"ANALYZE {target.table}"))
 
 
-def _drop(connection: sa.Connection, keys: Sequence[str]) -> bool:
-    """Drop the keys of ratings and truncate it, so that COPY may freeze rows; false if something depends on them."""
+def _drop(connection: sa.Connection, target: Target, keys: Sequence[str], indexes: Sequence[str]) -> bool:
+    """Drop keys and indexes, and truncate, so that COPY may freeze rows; false if something depends on them."""
     savepoint = connection.begin_nested()
-    drops = "".join(f", DROP CONSTRAINT {key}" for key in keys)
+    changes = [f"DROP CONSTRAINT {key}" for key in keys]
+    if target.trigger is not None:
+        changes.insert(0, f"DISABLE TRIGGER {target.trigger}")
     try:
         # Before any lock that a session which counts would wait for.
-        connection.execute(sa.text("DELETE FROM embrec.movie_counts"))
-        connection.execute(sa.text("DELETE FROM embrec.uncounted_ratings"))
-        connection.execute(sa.text(f"ALTER TABLE embrec.ratings DISABLE TRIGGER note_inserted{drops}"))
-        connection.execute(sa.text("TRUNCATE embrec.ratings"))
+        for counts in target.counts:
+            connection.execute(sa.text(f"DELETE FROM embrec.{counts}"))
+        connection.execute(sa.text(f"ALTER TABLE {target.table} {', '.join(changes)}"))
+        for index in indexes:
+            connection.execute(sa.text(f"DROP INDEX {index}"))
+        connection.execute(sa.text(f"TRUNCATE {target.table}"))
     except sa.exc.DBAPIError as error:
         savepoint.rollback()
         if isinstance(error.orig, psycopg.errors.DependentObjectsStillExist | psycopg.errors.FeatureNotSupported):

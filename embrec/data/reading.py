@@ -1,20 +1,22 @@
-"""Reads all ratings of a data set into arrays."""
+"""Reads all ratings or events of a data set into arrays."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from embrec.data.files.columns import RATINGS, Kind
 from embrec.data.files.sources import Source
-from embrec.data.files.validate import check_ratings
+from embrec.data.files.validate import Chunk, check_rows
 from embrec.data.ids import FirstAppearance
-from embrec.data.rejects import RejectedRow, refuse_too_many
+from embrec.data.rejects import RejectedRow, refuse_many_types, refuse_too_many
 from embrec.data.scale import WIDEST, Scale
 from embrec.errors import BadRowError, DataError
 
@@ -23,7 +25,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class RatingRows:
-    """All good rows of a source, in its order, users and movies numbered by first appearance.
+    """All good ratings of a source, in its order, users and movies numbered by first appearance.
 
     Attributes:
         user_ids: The users' external ids, distinct.
@@ -42,13 +44,90 @@ class RatingRows:
     rated_at: NDArray[np.int64]
 
 
-def read_ratings(
+@dataclass(frozen=True)
+class EventRows:
+    """All good events of a source, in its order, users, movies and types numbered by first appearance.
+
+    Attributes:
+        user_ids: The users' external ids, distinct.
+        movie_ids: The movies' external ids, distinct.
+        type_names: The names of types, distinct.
+        users: Each event's user, int32 of shape (n,).
+        movies: Each event's movie, int32 of shape (n,).
+        types: Each event's type, int32 of shape (n,).
+        values: float32 of shape (n,), NaN if there is none.
+        occurred_at: int64 of shape (n,), microseconds since 1970, ``NO_TIME`` if there is none.
+        external_ids: Arrow's large_string of length n, null if an event has none; None if no event has one.
+    """
+
+    user_ids: pa.StringArray
+    movie_ids: pa.StringArray
+    type_names: list[str]
+    users: NDArray[np.int32]
+    movies: NDArray[np.int32]
+    types: NDArray[np.int32]
+    values: NDArray[np.float32]
+    occurred_at: NDArray[np.int64]
+    external_ids: pa.LargeStringArray | None
+
+
+class _Collected:
+    """The columns of the chunks so far; ids and types are numbered."""
+
+    def __init__(self) -> None:
+        self.kind: Kind = RATINGS
+        self.count = 0
+        self._numbered = {name: FirstAppearance() for name in ("user_id", "movie_id", "event_type")}
+        self._columns: dict[str, list[Any]] = {}
+
+    def add(self, chunk: Chunk) -> None:
+        """Take the rows of the next chunk."""
+        self.count += len(chunk.user_ids)
+        self._numbered["user_id"].add(chunk.user_ids)
+        self._numbered["movie_id"].add(chunk.movie_ids)
+        for name, column in chunk.columns.items():
+            if name in self._numbered:
+                self._numbered[name].add(column)
+            else:
+                self._columns.setdefault(name, []).append(column)
+
+    def rows(self, source: Source) -> RatingRows | EventRows:
+        """Return all of them."""
+        user_ids, users = self._numbered["user_id"].finish()
+        movie_ids, movies = self._numbered["movie_id"].finish()
+        if self.kind is RATINGS:
+            return RatingRows(user_ids, movie_ids, users, movies, self._joined("rating"), self._joined("rated_at"))
+        names, types = self._numbered["event_type"].finish()
+        refuse_many_types(source.name, type_names := names.to_pylist() or [source.event_type])
+        return EventRows(
+            user_ids=user_ids,
+            movie_ids=movie_ids,
+            type_names=type_names,
+            users=users,
+            movies=movies,
+            types=types if len(names) else np.zeros(self.count, np.int32),
+            values=self._joined("value"),
+            occurred_at=self._joined("occurred_at"),
+            external_ids=self._external_ids(),
+        )
+
+    def _joined(self, name: str) -> NDArray[Any]:
+        return np.concatenate(self._columns.pop(name))
+
+    def _external_ids(self) -> pa.LargeStringArray | None:
+        if "external_id" not in self._columns:
+            return None
+        ids = pa.concat_arrays([pc.cast(each, pa.large_string()) for each in self._columns.pop("external_id")])
+        return pc.if_else(pc.equal(ids, ""), None, ids)
+
+
+def read_rows(
     source: Source,
     may_reject: bool = False,
     progress: Callable[[float, int], None] = lambda share, rows: None,
     scale: Scale = WIDEST,
-) -> tuple[RatingRows, list[RejectedRow]]:
-    """Read all ratings of a source.
+) -> tuple[RatingRows | EventRows, list[RejectedRow]]:
+    """Read all ratings or events of a source.
 
     Args:
         source: The data set to read.
@@ -58,11 +137,9 @@ def read_ratings(
 
     Raises:
         BadRowError: A row is bad and none may be left out.
-        DataError: The source has no ratings, or more than ``MOST_REJECTED`` bad rows.
+        DataError: The source has no rows, more than ``MOST_REJECTED`` bad rows or ``MOST_TYPES`` types of events.
     """
-    users, movies = FirstAppearance(), FirstAppearance()
-    ratings: list[NDArray[np.float32]] = []
-    times: list[NDArray[np.int64]] = []
+    collected = _Collected()
     rejected: list[RejectedRow] = []
     share = 0.0
 
@@ -70,28 +147,38 @@ def read_ratings(
         nonlocal share
         share = read
 
-    for raw in ahead(source.ratings(note_share)):
-        chunk = check_ratings(raw, scale)
+    for raw in ahead(source.rows(note_share)):
+        chunk = check_rows(raw, scale)
         if chunk.rejected and not may_reject:
             bad = chunk.rejected[0]
             raise BadRowError(bad.file, bad.line, bad.column, bad.reason, rejectable=True)
         rejected += chunk.rejected
         if rejected:
             where = f"line {rejected[0].line}, column {rejected[0].column}: {rejected[0].reason}"
-            refuse_too_many(source.name, rejected, where, "check that it is a file of ratings")
-        users.add(chunk.user_ids)
-        movies.add(chunk.movie_ids)
-        ratings.append(chunk.ratings)
-        times.append(chunk.rated_at)
+            refuse_too_many(source.name, rejected, where, f"check that it is a file of {raw.kind.name}")
+        if len(raw.lines):  # else there may be no names of columns yet, which tell the kind
+            collected.kind = raw.kind
+            collected.add(chunk)
         if share < 1:  # else the last rows are still to be checked
-            progress(share, sum(map(len, ratings)))
-    if not sum(map(len, ratings)):
-        raise DataError(f"{source.name} has no ratings. Nothing was stored; name a file that has rows.")
-    user_ids, user_numbers = users.finish()
-    movie_ids, movie_numbers = movies.finish()
-    progress(1.0, sum(map(len, ratings)))
-    rows = RatingRows(user_ids, movie_ids, user_numbers, movie_numbers, np.concatenate(ratings), np.concatenate(times))
+            progress(share, collected.count)
+    if not collected.count:
+        raise DataError(f"{source.name} has no rows. Nothing was stored; name a file of ratings or events.")
+    rows = collected.rows(source)
+    progress(1.0, collected.count)
     return rows, rejected
+
+
+def read_ratings(source: Source) -> RatingRows:
+    """Read all ratings of a source.
+
+    Raises:
+        BadRowError: A row is bad.
+        DataError: The source has no ratings.
+    """
+    rows, _ = read_rows(source)
+    if isinstance(rows, EventRows):
+        raise DataError(f"{source.name} has no column rating, so its rows are events. Name its column of ratings so.")
+    return rows
 
 
 def ahead(chunks: Iterator[T]) -> Iterator[T]:

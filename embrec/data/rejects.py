@@ -9,6 +9,8 @@ from typing import NamedTuple
 
 from embrec.errors import DataError
 
+# An input with more than 100 types of events has probably something else in that column.
+MOST_TYPES = 100
 # At most 100,000 bad rows: they are held in memory, and an input with more is probably of another format.
 MOST_REJECTED = 100_000
 
@@ -38,6 +40,19 @@ def refuse_too_many(name: str, rejected: Sequence[RejectedRow], first: str, advi
     if len(rejected) > MOST_REJECTED:
         raise DataError(
             f"{name} has more than {MOST_REJECTED:,} bad rows, the first of them {first}. Nothing was stored; {advice}."
+        )
+
+
+def refuse_many_types(name: str, types: Sequence[str]) -> None:
+    """Refuse an input with more than ``MOST_TYPES`` types of events.
+
+    Raises:
+        DataError: There are too many.
+    """
+    if len(types) > MOST_TYPES:
+        raise DataError(
+            f"{name} has {len(types):,} types of events, such as {types[0]!r}. Nothing was stored; name the column of "
+            "types with --type-column, or one type for all with --event-type."
         )
 
 

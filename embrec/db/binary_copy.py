@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from psycopg.pq import TransactionStatus
 
 from embrec import db
+from embrec.db import copy_format
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -22,10 +23,6 @@ if TYPE_CHECKING:
 # Called with what is done, and with all there is to do.
 Progress = Callable[[int, int], None]
 
-# PostgreSQL counts microseconds from 2000-01-01; this is it in microseconds since 1970.
-_POSTGRES_EPOCH = 946_684_800_000_000
-_COPY_SIGNATURE = b"PGCOPY\n\xff\r\n\0" + bytes(8)
-_COPY_TRAILER = b"\xff\xff"
 # The server's types by the names of Arrow's.
 _TYPES = {"int32": "int4", "double": "float8", "string": "text"}
 # COPY sends 65,536 rows at a time, because a thread makes the next block while one is sent.
@@ -38,61 +35,32 @@ STOP_SECONDS = 2.0
 def copy_arrays(
     connection: sa.Connection,
     target: str,
-    arrays: Sequence[NDArray[Any]],
+    arrays: Sequence[copy_format.Column],
     freeze: bool = False,
     progress: Progress = lambda done, of: None,
 ) -> None:
-    """Write rows of fixed width by binary COPY.
+    """Write rows by binary COPY, without a Python object for any of them.
 
     Args:
         connection: The transaction to write in.
         target: Table and columns, such as ``embrec.ratings (user_index, rating)``.
         arrays: One array of n values per column, of a dtype as wide as the column's type (int32 for integer,
-            float32 for real, bytes of one length for text, int64 for bigint and, from :func:`timestamps`,
-            timestamptz). An array of shape (n, d) goes bit for bit into a vector column if it is of float32, into a
-            halfvec column if of float16, and into a column of integer[] if of int32.
+            float32 for real, bytes of one length for text, int64 for bigint and, from
+            :func:`embrec.db.copy_format.timestamps`, timestamptz). Masked values of a masked array are NULL. An Arrow
+            array of large_string is text, with its nulls. An array of shape (n, d) goes bit for bit into a vector
+            column if it is of float32, into a halfvec column if of float16, and into a column of integer[] if of int32.
         freeze: Spare the first reader and the first vacuum from rewriting every page; allowed for a table that this
             transaction has made or truncated.
         progress: Called with the rows that are sent, and all rows.
     """
     rows = len(arrays[0])
-    fields: list[tuple[Any, ...]] = [("count", ">i2")]
-    for position, array in enumerate(arrays):
-        fields.append((f"length{position}", ">i4"))
-        fields.append((f"value{position}", _field(array)))
-    layout = np.dtype(fields)
     with _copying(connection, f"COPY {target} FROM STDIN (FORMAT binary, FREEZE {freeze})") as copy:
-        copy.write(_COPY_SIGNATURE)
+        copy.write(copy_format.SIGNATURE)
         for start in range(0, rows, COPY_BLOCK_ROWS):
-            block = slice(start, min(start + COPY_BLOCK_ROWS, rows))
-            buffer = np.zeros(block.stop - start, layout)
-            buffer["count"] = len(arrays)
-            for position, array in enumerate(arrays):
-                value = buffer[f"value{position}"]
-                buffer[f"length{position}"] = value.nbytes // len(value)
-                if array.ndim == 1:
-                    value[:] = array[block]
-                elif array.dtype.kind == "f":
-                    value["dimensions"] = array.shape[1]
-                    value["elements"] = array[block]
-                else:
-                    value["header"] = 1, 0, psycopg.adapters.types["int4"].oid, array.shape[1], 1
-                    value["elements"]["length"] = 4
-                    value["elements"]["value"] = array[block]
-            copy.write(buffer.tobytes())
-            progress(block.stop, rows)
-        copy.write(_COPY_TRAILER)
-
-
-def _field(array: NDArray[Any]) -> Any:
-    """Return the dtype of a column's value in binary COPY."""
-    if array.ndim == 1:
-        return array.dtype.newbyteorder(">")
-    if array.dtype.kind == "f":
-        elements = ("elements", array.dtype.newbyteorder(">"), (array.shape[1],))
-        return [("dimensions", ">i2"), ("nothing", ">i2"), elements]
-    # Dimensions, whether there are NULLs, the type, how many, the first's number; then each element with its length.
-    return [("header", ">i4", (5,)), ("elements", [("length", ">i4"), ("value", ">i4")], (array.shape[1],))]
+            stop = min(start + COPY_BLOCK_ROWS, rows)
+            copy.write(copy_format.encoded([array[start:stop] for array in arrays]))
+            progress(stop, rows)
+        copy.write(copy_format.TRAILER)
 
 
 def copy_rows(connection: sa.Connection, target: str, types: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
@@ -274,11 +242,6 @@ def _array_loader(dtype: np.dtype[Any] | None) -> type[psycopg.adapt.Loader]:
             return np.ascontiguousarray(values, values.dtype.newbyteorder("="))
 
     return ArrayLoader
-
-
-def timestamps(microseconds: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Turn microseconds since 1970 into PostgreSQL's binary timestamptz (microseconds since 2000)."""
-    return microseconds - _POSTGRES_EPOCH
 
 
 def _cursor(connection: sa.Connection) -> psycopg.Cursor[Any]:

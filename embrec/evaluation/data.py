@@ -65,7 +65,7 @@ class EvaluationData:
 
 def read_data(source: Source) -> EvaluationData:
     """Read a data set to evaluate on: all movies and users with ratings, and their side information."""
-    rows, _ = read_ratings(source)
+    rows = read_ratings(source)
     movie_ids = rows.movie_ids.to_pylist()
     known = {movie.movie_id: movie for movie in source.movies()}
     genres = [list((known[each].genres if each in known else None) or []) for each in movie_ids]

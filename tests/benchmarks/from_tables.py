@@ -14,7 +14,7 @@ from servers import Server, server, timed
 
 from embrec.data.table_loading import load_from_table
 from embrec.data.table_source import TableSource
-from embrec.db import binary_copy, schema
+from embrec.db import binary_copy, copy_format, schema
 
 REPEATS = 3
 COLUMNS = {"user_id": "customer", "movie_id": "film", "rating": "stars", "rated_at": "bought_at"}
@@ -41,7 +41,7 @@ def make_table(postgres: Server, size: str, seed: int) -> int:
     run(postgres, "CREATE TABLE public.stars (customer bigint, film bigint, stars real, bought_at timestamptz)")
     with postgres.engine.begin() as connection:
         columns = [users[order].astype(np.int64), movies[order].astype(np.int64), values[order]]
-        binary_copy.copy_arrays(connection, "public.stars", [*columns, binary_copy.timestamps(times)])
+        binary_copy.copy_arrays(connection, "public.stars", [*columns, copy_format.timestamps(times)])
     run(postgres, "ANALYZE public.stars")
     return len(users)
 

@@ -80,6 +80,9 @@ def test_the_whole_way(embrec: Run, empty_url: str, files: tuple[str, str]) -> N
         "new_users": 0,
         "new_movies": 0,
         "years_left_out": 0,
+        "kind": "ratings",
+        "types": [],
+        "new_types": [],
     }
     code, out, err = embrec(
         "train", "--model", "matrix-factorization", "--epochs", "2", "--seed", "4", "--holdout", "0.2", *at

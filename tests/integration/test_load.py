@@ -21,7 +21,7 @@ from embrec.data.files.movies import Movie
 from embrec.data.ratings import add_rating
 from embrec.data.table_loading import load_from_table
 from embrec.data.table_source import TableSource
-from embrec.db import binary_copy
+from embrec.db import binary_copy, copy_format
 from embrec.errors import BadRowError, DatabaseError, DataError, SchemaError
 
 STORED = """
@@ -94,7 +94,7 @@ def test_storing_tells_its_steps_and_how_many_rows_are_sent(engine: sa.Engine, m
     source = sources.from_frame(frame(*triples))
     told: list[tuple[str, int, int]] = []
     loading.load(engine, source, on_store=lambda *step: told.append(step))
-    sent = [("copy", rows, 6) for rows in (2, 3, 5, 6)]
+    sent = [("copy", rows, 6) for rows in (2, 4, 6)]
     assert told == [("ids", 0, 0), *sent, ("merge", 0, 0), ("count", 0, 0)]
     assert tuple(dict.fromkeys(step for step, *_ in told)) == loading.STEPS
 
@@ -276,7 +276,7 @@ def test_a_load_in_the_callers_transaction_is_the_callers_to_undo(engine: sa.Eng
 def test_an_input_without_ratings_is_refused(engine: sa.Engine, tmp_path: Path) -> None:
     path = tmp_path / "r.csv"
     path.write_text("user_id,movie_id,rating\n")
-    with pytest.raises(DataError, match="has no ratings"):
+    with pytest.raises(DataError, match="has no rows"):
         loading.load(engine, sources.open_source(path))
 
 
@@ -369,7 +369,7 @@ def test_extraction_of_nothing_says_what_to_do(engine: sa.Engine) -> None:
 def test_arrays_pass_through_copy_bit_for_bit(engine: sa.Engine, values: list[tuple[int, float]]) -> None:
     integers = np.array([value[0] for value in values], np.int32)
     floats = np.array([value[1] for value in values], np.float32)
-    times = binary_copy.timestamps(integers.astype(np.int64) * 1_000_000)
+    times = copy_format.timestamps(integers.astype(np.int64) * 1_000_000)
     with engine.connect() as connection:
         connection.execute(sa.text("CREATE TEMP TABLE t (i integer, f real, b bigint, t timestamptz, v vector(2))"))
         vectors = np.stack([np.nan_to_num(floats, posinf=1, neginf=1)] * 2, axis=1)

@@ -212,7 +212,7 @@ def test_a_load_shows_what_it_does_on_a_terminal_and_nothing_in_a_pipe(url: str,
     count = len(rating_frame())
     arguments = ["load", str(path), "--database-url", url]
     shown = on_a_terminal(arguments)
-    assert "Storing: ratings" in shown
+    assert "Storing: rows" in shown
     assert f"{count} ratings read: {count} new" in shown
     done = subprocess.run([*EMBREC, *arguments], capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")

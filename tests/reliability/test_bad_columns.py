@@ -39,9 +39,9 @@ def frame(**columns: Any) -> Callable[[], pd.DataFrame]:
 
 PARQUET: list[tuple[str, pa.Table, str]] = [
     ("no column", pa.table({}), "has no column user_id"),
-    ("a column is missing", table().drop_columns("rating"), "no column rating.*--rating-column NAME"),
+    ("a column is missing", table().drop_columns("movie_id"), "no column movie_id.*--movie-column NAME"),
     ("a column twice", pa.table([["a"], ["b"], [1.0], [2.0]], ["user_id", "movie_id", "rating", "rating"]), "twice"),
-    ("no rows", table().slice(0, 0), "has no ratings"),
+    ("no rows", table().slice(0, 0), "has no rows"),
     ("lists as ids", table(user_id=[["a"], ["b"]]), r"user_id holds values of the type list<.*" + TO_IDS),
     ("structs as ids", table(movie_id=[{"x": 1}, {"x": 2}]), r"movie_id holds .* struct<.*" + TO_IDS),
     ("maps as ids", table(user_id=pa.array([[("a", 1)], []], pa.map_(pa.string(), pa.int64()))), "map<.*" + TO_IDS),
@@ -70,11 +70,11 @@ PARQUET: list[tuple[str, pa.Table, str]] = [
     ("a long id", table(movie_id=["m", "n" * 3000]), "line 2, column movie_id: longer than 500 bytes"),
 ]
 FRAMES: list[tuple[str, Callable[[], Any], str]] = [
-    ("no DataFrame", lambda: [1, 2], "Ratings are a DataFrame.*Make one"),
-    ("None", lambda: None, "Ratings are a DataFrame.*Make one"),
+    ("no DataFrame", lambda: [1, 2], "Ratings or events are a DataFrame.*Make one"),
+    ("None", lambda: None, "Ratings or events are a DataFrame.*Make one"),
     ("columns of two levels", lambda: pd.concat({"x": frame()()}, axis=1), "plain names. Make one"),
     ("ids in the index", lambda: frame()().set_index("user_id"), "no column user_id. Rename its columns"),
-    ("no rows", lambda: frame()().head(0), "has no ratings"),
+    ("no rows", lambda: frame()().head(0), "has no rows"),
     ("lists as ids", frame(user_id=[["a"], ["b"]]), "user_id holds values of the type list.*" + TO_IDS),
     ("dicts as ids", frame(user_id=[{"a": 1}, {"b": 1}]), "user_id holds values of the type struct.*" + TO_IDS),
     ("arrays as ids", frame(user_id=[np.arange(2), np.arange(2)]), "type list.*" + TO_IDS),
@@ -151,12 +151,12 @@ def test_a_parquet_file_cut_off_or_damaged_anywhere_is_refused_or_read_right(kep
             path.write_bytes(whole[:length])
             with pytest.raises(DataError, match="Check that it is a whole Parquet file"):
                 loading.load(kept, sources.open_source(path))
-    right = read_ratings(sources.from_frame(frame()()))[0]
+    right = read_ratings(sources.from_frame(frame()()))
     refused = 0
     for position in range(0, len(whole), 3):
         path.write_bytes(whole[:position] + bytes([whole[position] ^ 0x55]) + whole[position + 1 :])
         try:
-            found = read_ratings(sources.open_source(path))[0]
+            found = read_ratings(sources.open_source(path))
         except DataError:
             refused += 1
         else:
@@ -170,7 +170,7 @@ def test_a_parquet_file_cut_off_or_damaged_anywhere_is_refused_or_read_right(kep
 def test_timestamps_of_every_unit_are_the_same_moment(tmp_path: Path, unit: str, zone: str | None) -> None:
     scale = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}[unit]
     pq.write_table(table(rated_at=pa.array([SECONDS * scale, None], pa.timestamp(unit, zone))), tmp_path / "r.parquet")
-    rows = read_ratings(sources.open_source(tmp_path / "r.parquet"))[0]
+    rows = read_ratings(sources.open_source(tmp_path / "r.parquet"))
     assert rows.rated_at[0] == SECONDS * 10**6
 
 
@@ -178,8 +178,8 @@ def test_ids_of_every_width_keep_their_digits(tmp_path: Path) -> None:
     widest = pa.array([2**64 - 1, 1], pa.uint64())
     decimal = pa.array([Decimal(10**30 + 7), Decimal(3)], pa.decimal128(38, 0))
     pq.write_table(table(user_id=widest, movie_id=decimal), tmp_path / "r.parquet")
-    rows = read_ratings(sources.open_source(tmp_path / "r.parquet"))[0]
+    rows = read_ratings(sources.open_source(tmp_path / "r.parquet"))
     assert (rows.user_ids.to_pylist(), rows.movie_ids.to_pylist()) == ([str(2**64 - 1), "1"], [str(10**30 + 7), "3"])
-    rows = read_ratings(sources.from_frame(frame(user_id=[2**70, 2**53 + 1], movie_id=[-(2**63), 2**63 - 1])()))[0]
+    rows = read_ratings(sources.from_frame(frame(user_id=[2**70, 2**53 + 1], movie_id=[-(2**63), 2**63 - 1])()))
     assert rows.user_ids.to_pylist() == [str(2**70), str(2**53 + 1)]
     assert rows.movie_ids.to_pylist() == [str(-(2**63)), str(2**63 - 1)]

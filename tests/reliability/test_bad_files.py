@@ -27,7 +27,7 @@ GOOD = H + b"a,b,3\n"
 MEND = r"Nothing was stored; mend the row"
 NO_NUMBER = rf"line 2, column rating: not a number\. {MEND}"
 NO_TIME = rf"line 2, column rated_at: neither seconds since 1970 nor an ISO 8601 time\. {MEND}"
-NO_RATINGS = r"has no ratings\. Nothing was stored; name a file that has rows"
+NO_ROWS = r"has no rows\. Nothing was stored; name a file of ratings or events"
 NO_COLUMN = r"has no column {}; its header is: .*--{}-column NAME"
 
 # The case, the file's name, its bytes, and the error message.
@@ -35,7 +35,17 @@ FILES: list[tuple[str, str, bytes, str]] = [
     # Headers.
     ("no header line", "r.csv", b"1,2,3\n4,5,6\n", NO_COLUMN.format("user_id", "user")),
     ("a column is missing", "r.csv", b"user_id,rating\na,3\n", NO_COLUMN.format("movie_id", "movie")),
-    ("a column is misspelt", "r.csv", b"user_id,movie_id,ratng\na,b,3\n", NO_COLUMN.format("rating", "rating")),
+    ("a column is misspelt", "r.csv", b"user_id,movieid.,rating\na,b,3\n", NO_COLUMN.format("movie_id", "movie")),
+    ("a negative value", "r.csv", b"user_id,movie_id,value\na,b,-1\n", rf"column value: not from 0 to .*{MEND}"),
+    ("a value of text", "r.csv", b"user_id,movie_id,value\na,b,x\n", rf"column value: not a number\. {MEND}"),
+    ("a huge value", "r.csv", b"user,item,value\na,b,1e300\n", rf"column value: not a finite number\. {MEND}"),
+    ("an empty type", "r.csv", b"user_id,movie_id,type\na,b, \n", rf"event_type: empty\. {MEND}"),
+    ("a type like ratings'", "r.csv", b"user,item,type\na,b,rating\n", "event_type: 'rating', which is no type"),
+    ("a long type", "r.csv", b"user_id,movie_id,type\na,b," + b"x" * 101 + b"\n", "event_type: longer than 100 bytes"),
+    ("many types", "r.csv", b"user,item,type\n" + b"".join(b"1,2,t%d\n" % n for n in range(101)), "has 101 types of"),
+    ("an event in 2090", "r.csv", b"user,item,time\na,b,2090-01-01\n", "occurred_at: more than a day in the future"),
+    ("a long external id", "r.csv", b"user,item,external_id\na,b," + b"x" * 501 + b"\n", "_id: longer than 500 bytes"),
+    ("no events", "r.csv", b"user_id,movie_id,value\n", NO_ROWS),
     ("a column twice", "r.csv", b"user_id,movie_id,rating,rating\n1,2,3,4\n", "names rating twice. Rename one"),
     ("another column twice", "r.csv", b"user_id,movie_id,rating,x,x\n1,2,3,4,5\n", "names x twice. Rename one"),
     ("a column by two names", "r.csv", b"user_id,userId,movie_id,rating\n1,9,2,3\n", "several columns user_id.*Rename"),
@@ -43,7 +53,7 @@ FILES: list[tuple[str, str, bytes, str]] = [
     ("semicolons, then commas", "r.csv", b"user_id;movie_id;rating\n1,2,3\n", r"line 2.* 1 columns where 3 .*mend"),
     ("a decimal comma", "r.csv", b"user_id;movie_id;rating\n1;2;3,5\n", NO_NUMBER),
     ("no name known", "r.csv", b'"User-ID";"ISBN";"Book-Rating"\n"1";"2";"3"\n', NO_COLUMN.format("movie_id", "movie")),
-    ("a matrix", "r.csv", b"user_id," + b"".join(b"m%d," % n for n in range(40)) + b"\n1\n", "a row for each rating"),
+    ("a matrix", "r.csv", b"user_id," + b"".join(b"m%d," % n for n in range(40)) + b"\n1\n", "row for each user and"),
     ("a quote opens in the header", "r.csv", b'"user_id,movie_id,rating\na,b,3\n', "Write its names on one line"),
     ("a header of 100 KB", "r.csv", b"x" * 100_000 + b"\n1\n", "longer than 64 KiB. Is it a CSV file"),
     ("a header of control characters", "r.csv", b"\x1b[2J,\x07\n1,2\n", r"header is: \\x1b\[2J, \\x07\. Put its name"),
@@ -51,9 +61,9 @@ FILES: list[tuple[str, str, bytes, str]] = [
     # Bytes that are no text.
     ("an empty file", "r.csv", b"", "is empty. A CSV file needs a header such as"),
     ("only line ends", "r.csv", b"\n\n\n", "is empty. A CSV file needs a header such as"),
-    ("header alone", "r.csv", H, NO_RATINGS),
+    ("header alone", "r.csv", H, NO_ROWS),
     ("header without a line end", "r.csv", H[:-1], "has but one line. A CSV file has a header and then"),
-    ("blank rows alone", "r.csv", H + b"\n,,\n\n", NO_RATINGS),
+    ("blank rows alone", "r.csv", H + b"\n,,\n\n", NO_ROWS),
     ("latin-1 id", "r.csv", H + b"a,Mis\xe9rables,3\n", rf"line 2, column movie_id: not UTF-8 text\. {MEND}"),
     ("latin-1 header", "r.csv", b"us\xe9r,movie_id,rating\n", "has but one line|header .* is not UTF-8"),
     ("invalid UTF-8 header", "r.csv", b"\xc3(,movie_id,rating\na,b,3\n", "not UTF-8 text. Convert the file to UTF-8"),
@@ -120,7 +130,7 @@ FILES: list[tuple[str, str, bytes, str]] = [
 ]  # fmt: skip
 # Folders: the case, the files, and the error message.
 FOLDERS: list[tuple[str, dict[str, bytes], str]] = [
-    ("nothing", {}, "no MovieLens data set. Name a file of ratings instead, CSV or Parquet"),
+    ("nothing", {}, "no MovieLens data set. Name a file of ratings or events instead, CSV or Parquet"),
     ("100K without its movies", {"u.data": b"1\t2\t3\t4\n"}, "The file .*u.item cannot be read.*Check the path"),
     (
         "100K with commas",
@@ -219,7 +229,7 @@ def test_paths_that_cannot_be_read(kept: sa.Engine, tmp_path: Path) -> None:
         ("pipe.csv", "no file or folder .*Check the path"),
         ("a\0b", "no file or folder"),
         ("x" * 5000, r"The path .*\.\.\. cannot be used: File name too long\. Check it"),
-        ("folder.parquet", "no MovieLens data set. Name a file of ratings instead"),
+        ("folder.parquet", "no MovieLens data set. Name a file of ratings or events"),
     ):
         if "\0" not in path:
             refused(kept, lambda path=path: sources.open_source(tmp_path / path), message)

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from embrec.data.files import delimited
 from embrec.data.files.sources import open_source
-from embrec.data.files.validate import check_ratings
+from embrec.data.files.validate import check_rows
 
 MB = 1 << 20
 HEADER = b"user_id,movie_id,rating\n"
@@ -35,7 +35,7 @@ read_ratings(from_frame(pd.DataFrame({"user_id": [1], "movie_id": [1], "rating":
 before = peak()
 for path in sys.argv[1:]:
     try:
-        said = len(read_ratings(open_source(path))[0].ratings)
+        said = len(read_ratings(open_source(path)).ratings)
     except DataError as error:
         said = error
     print(peak() - before, said)
@@ -56,7 +56,7 @@ FILES: list[tuple[str, Callable[[], Iterable[bytes]], int, str]] = [
     ("bad.csv", lambda: [HEADER, *[b"a,b,x\n" * (MB // 6)] * 20], BLOCKS_MB, "line 2, column rating: not a number"),
     ("long.csv", lambda: [HEADER[:-1] + b",remark\n", *[ROWS] * 30], BLOCKS_MB, "^300000$"),
     ("long.csv.gz", lambda: [HEADER[:-1] + b",remark\n", *[ROWS] * 30], BLOCKS_MB, "^300000$"),
-    ("blank.csv.gz", lambda: [HEADER, *[b"\n" * MB] * 30], BLANK_BLOCKS_MB, "has no ratings"),
+    ("blank.csv.gz", lambda: [HEADER, *[b"\n" * MB] * 30], BLANK_BLOCKS_MB, "has no rows"),
 ]
 
 
@@ -97,8 +97,8 @@ def test_lines_are_counted_whatever_is_left_out_between_them(
     (tmp_path / "r.csv").write_text("\n".join(lines) + "\n")
     monkeypatch.setattr(delimited, "BLOCK_BYTES", block)
     bad, good = [], []
-    for raw in open_source(tmp_path / "r.csv").ratings(lambda share: None):
-        bad += [row.line for row in check_ratings(raw).rejected]
+    for raw in open_source(tmp_path / "r.csv").rows(lambda share: None):
+        bad += [row.line for row in check_rows(raw).rejected]
         users = raw.columns["user_id"].to_pylist()
         good += [line for line, user in zip(raw.lines.tolist(), users, strict=True) if user == b"z"]
     assert sorted(bad) == [number for number, line in enumerate(lines, 1) if line in ("a,b", "a,b,x")]

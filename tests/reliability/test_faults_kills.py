@@ -31,12 +31,12 @@ from embrec.runs.cleanup import collect_garbage
 
 pytestmark = pytest.mark.slow
 OF_A_LOAD = [
-    ("embrec.data.loading.read_ratings", 1, "before"),
-    ("embrec.data.loading.read_ratings", 1, "after"),
+    ("embrec.data.loading.read_rows", 1, "before"),
+    ("embrec.data.loading.read_rows", 1, "after"),
     ("embrec.data.loading.map_ids", 1, "after"),
     ("embrec.db.binary_copy.copy_arrays", 1, "before"),
     ("psycopg.copy.Copy.write", 2, "after"),
-    ("embrec.data.loading.merge_ratings", 1, "after"),
+    ("embrec.data.loading.merge_rows", 1, "after"),
 ]
 # Each point of a training, with True if the new run is published afterwards.
 OF_A_TRAINING = {

@@ -82,7 +82,7 @@ def test_an_idle_transaction_that_is_ended_is_named(engine: sa.Engine, limit: Ca
     before = counts(engine)
     limit("idle_in_transaction_session_timeout", "100ms")
     named = "SET idle_in_transaction_session_timeout = 0"
-    with hooked(("embrec.data.loading.merge_ratings", 1, "before"), asleep), pytest.raises(DatabaseError, match=named):
+    with hooked(("embrec.data.loading.merge_rows", 1, "before"), asleep), pytest.raises(DatabaseError, match=named):
         load_frame(engine, rating_frame(users=40))
     with hooked(("embrec.runs.embeddings.store", 2, "before"), asleep), pytest.raises(DatabaseError, match=named):
         train(engine, QUICK, {"epochs": 1})

@@ -34,7 +34,7 @@ COPYING = ("psycopg.copy.Copy.write", 4, "before")
 OF_A_LOAD = [
     ("embrec.data.loading.map_ids", 1, "after"),
     COPYING,
-    ("embrec.data.loading.merge_ratings", 1, "after"),
+    ("embrec.data.loading.merge_rows", 1, "after"),
 ]
 OF_A_TRAINING = [
     ("embrec.runs.embeddings.store", 1, "after"),

@@ -136,7 +136,7 @@ def test_a_fit_that_no_signal_reaches_ends_and_is_recorded(engine: sa.Engine, ur
 def test_a_load_that_no_signal_reaches_ends_and_stores_nothing(engine: sa.Engine, url: str, tmp_path: Path) -> None:
     file = tmp_path / "ratings.csv"
     rating_frame().to_csv(file, index=False)
-    for point in (("embrec.data.loading.map_ids", 1, "after"), ("embrec.data.loading.merge_ratings", 1, "after")):
+    for point in (("embrec.data.loading.map_ids", 1, "after"), ("embrec.data.loading.merge_rows", 1, "after")):
         process = started(stuck_command, point, signal.SIGTERM, "load", str(file), "--database-url", url)
         assert ended(process) == 143, point
         quiet(engine)

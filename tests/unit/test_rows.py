@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from embrec.data.arrays import NO_TIME
-from embrec.data.files.validate import RawRows, check_ratings
+from embrec.data.files.validate import RawRows, check_rows
 
 
 def check(*rows: tuple[bytes | str, ...]) -> tuple[list[tuple[object, ...]], list[tuple[int, str, str]]]:
@@ -22,12 +22,12 @@ def check(*rows: tuple[bytes | str, ...]) -> tuple[list[tuple[object, ...]], lis
         [value.encode() if isinstance(value, str) else value for value in column] for column in zip(*rows, strict=True)
     ]
     columns = {name: pa.array(column, pa.binary()) for name, column in zip(names, values, strict=True)}
-    chunk = check_ratings(RawRows("f.csv", columns, np.arange(2, 2 + len(rows)), []))
+    chunk = check_rows(RawRows("f.csv", columns, np.arange(2, 2 + len(rows)), []))
     good = zip(
         chunk.user_ids.to_pylist(),
         chunk.movie_ids.to_pylist(),
-        chunk.ratings.tolist(),
-        chunk.rated_at.tolist(),
+        chunk.columns["rating"].tolist(),
+        chunk.columns["rated_at"].tolist(),
         strict=True,
     )
     return list(good), [(each.line, each.column, each.reason) for each in chunk.rejected]

@@ -19,7 +19,7 @@ from embrec.data.arrays import NO_TIME
 from embrec.data.files import delimited
 from embrec.data.files.movies import ML_100K_GENRES, Movie, year_of
 from embrec.data.files.sources import Source, from_frame, open_source
-from embrec.data.files.validate import check_ratings
+from embrec.data.files.validate import check_rows
 from embrec.data.rejects import RejectedRow
 from embrec.errors import BadRowError, DataError
 
@@ -27,11 +27,11 @@ from embrec.errors import BadRowError, DataError
 def read(source: Source) -> tuple[list[tuple[object, ...]], list[RejectedRow]]:
     good: list[tuple[object, ...]] = []
     bad: list[RejectedRow] = []
-    for raw in source.ratings(lambda share: None):
-        chunk = check_ratings(raw)
+    for raw in source.rows(lambda share: None):
+        chunk = check_rows(raw)
         bad += chunk.rejected
-        seconds = [None if value == NO_TIME else value // 10**6 for value in chunk.rated_at.tolist()]
-        columns = (chunk.user_ids.to_pylist(), chunk.movie_ids.to_pylist(), chunk.ratings.tolist(), seconds)
+        seconds = [None if value == NO_TIME else value // 10**6 for value in chunk.columns["rated_at"].tolist()]
+        columns = (chunk.user_ids.to_pylist(), chunk.movie_ids.to_pylist(), chunk.columns["rating"].tolist(), seconds)
         good += zip(*columns, strict=True)
     return good, bad
 
@@ -405,14 +405,14 @@ def test_a_frame_that_cannot_be_understood_is_refused() -> None:
 
 
 def test_a_frame_without_a_column_is_refused() -> None:
-    with pytest.raises(DataError, match="no column rating"):
-        from_frame(pd.DataFrame({"user_id": [1], "movie_id": [1]}))
+    with pytest.raises(DataError, match="no column movie_id"):
+        from_frame(pd.DataFrame({"user_id": [1], "rating": [1]}))
 
 
 def test_progress_reaches_the_end(tmp_path: Path) -> None:
     path = csv(tmp_path, "user_id,movie_id,rating\n" + "a,b,3\n" * 50_000)
     shares: list[float] = []
-    for _ in open_source(path).ratings(shares.append):
+    for _ in open_source(path).rows(shares.append):
         pass
     assert shares == sorted(shares)
     assert shares[-1] == pytest.approx(1.0)

@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from embrec.data.files.columns import TIMES
 from embrec.errors import DataError
 
 # Types that a column may have, for messages.
@@ -16,6 +17,10 @@ WANTED = {
     "movie_id": "integers or text",
     "rating": "numbers",
     "rated_at": "timestamps, or seconds since 1970",
+    "occurred_at": "timestamps, or seconds since 1970",
+    "event_type": "text",
+    "value": "numbers",
+    "external_id": "integers or text",
 }
 
 
@@ -39,7 +44,7 @@ def as_text(array: pa.Array, column: str) -> pa.Array:
     numeric = types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind)
     if column.endswith("_id"):
         numeric = types.is_integer(kind) or (types.is_decimal(kind) and kind.scale == 0)
-    timely = column == "rated_at" and (types.is_timestamp(kind) or types.is_date(kind))
+    timely = column in TIMES and (types.is_timestamp(kind) or types.is_date(kind))
     if not (textual or numeric or timely or types.is_null(kind)):
         raise DataError(f"Column {column} holds values of the type {kind}. Convert it to {WANTED[column]}.")
     if types.is_timestamp(kind) and kind.tz:

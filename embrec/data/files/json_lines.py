@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from embrec.data.files.columns import rating_columns
+from embrec.data.files.columns import RATINGS, Naming, row_columns
 from embrec.data.files.delimited import LONGEST_ROW_SHOWN, read_blocks
-from embrec.data.files.validate import RATING_COLUMNS, RawRows
+from embrec.data.files.validate import RawRows
 from embrec.data.rejects import RejectedRow
 
 # Numbers stay as they are written: a float would change ids beyond 2**53.
@@ -56,8 +56,8 @@ def read_objects(name: str, data: bytes, first: int) -> Objects:
     return found
 
 
-def read_json_ratings(path: Path, columns: Mapping[str, str], progress: Callable[[float], None]) -> Iterator[RawRows]:
-    """Read ratings block by block; the first block's keys are the file's header.
+def read_json_rows(path: Path, naming: Naming, progress: Callable[[float], None]) -> Iterator[RawRows]:
+    """Read ratings or events block by block; the first block's keys are the file's header.
 
     Raises:
         DataError: The file cannot be read, or has no such keys.
@@ -68,7 +68,7 @@ def read_json_ratings(path: Path, columns: Mapping[str, str], progress: Callable
         found = read_objects(str(path), data, first)
         first += data.count(b"\n")
         if found.rows:
-            names = names or rating_columns(found.keys, columns, path)
+            names = names or row_columns(found.keys, naming, path)
         yield _raw_rows(path, found, names)
 
 
@@ -85,7 +85,7 @@ def _raw_rows(path: Path, found: Objects, names: Mapping[str, str]) -> RawRows:
             rejected.append(RejectedRow(str(path), line, wrong, reason, json.dumps(row)[:LONGEST_ROW_SHOWN]))
     arrays = {
         column: pa.array([_encoded(values[column]) for _, values in kept], pa.binary())
-        for column in names or RATING_COLUMNS[:3]
+        for column in names or RATINGS.needed
     }
     return RawRows(str(path), arrays, np.array([line for line, _ in kept], np.int64), rejected)
 

@@ -1,4 +1,4 @@
-"""Reads data sets as chunks of ratings, movies and users: MovieLens folders, text files, Parquet, DataFrames."""
+"""Reads data sets as chunks of ratings or events, movies and users: MovieLens folders, text, Parquet, DataFrames."""
 
 from __future__ import annotations
 
@@ -12,13 +12,24 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from embrec.data.files.arrays import as_text
-from embrec.data.files.columns import MOVIE_COLUMN_OPTIONS, match_columns, needed_columns, rating_columns, shown
+from embrec.data.files.columns import (
+    DEFAULT_TYPE,
+    EVENTS,
+    MOVIE_COLUMN_OPTIONS,
+    RATINGS,
+    TIMES,
+    Naming,
+    match_columns,
+    needed_columns,
+    row_columns,
+    shown,
+)
 from embrec.data.files.delimited import read_delimited, read_first_line, split_header, unreadable
 from embrec.data.files.frames import check_frame, frame_movies, frame_text, frame_users
-from embrec.data.files.json_lines import is_json, read_json_ratings
+from embrec.data.files.json_lines import is_json, read_json_rows
 from embrec.data.files.movies import Movie, check_movie, read_csv_movies, read_ml_1m_movies, read_ml_100k_movies
 from embrec.data.files.users import User, read_csv_users, read_ml_1m_users, read_ml_100k_users
-from embrec.data.files.validate import RATING_COLUMNS, RawRows
+from embrec.data.files.validate import RawRows
 from embrec.errors import DataError
 
 _PARQUET_ROWS = 1 << 19
@@ -30,18 +41,20 @@ class Source:
 
     Attributes:
         name: The file or folder, for messages.
-        ratings: Reads the ratings, chunk by chunk. It is given a function to call with the share of the
+        rows: Reads the ratings or events, chunk by chunk. It is given a function to call with the share of the
             input read so far, between 0 and 1.
         movies: Reads the movies; none for a data set that has only ids.
         users: Reads the side information on users; none for a data set that has only ids.
         files: The files it reads.
+        event_type: The type of events that have no type of their own.
     """
 
     name: str
-    ratings: Callable[[Callable[[float], None]], Iterator[RawRows]]
+    rows: Callable[[Callable[[float], None]], Iterator[RawRows]]
     movies: Callable[[], list[Movie]]
     users: Callable[[], list[User]]
     files: tuple[Path, ...] = ()
+    event_type: str = DEFAULT_TYPE
 
 
 def open_source(
@@ -50,25 +63,29 @@ def open_source(
     columns: Mapping[str, str] | None = None,
     users: str | Path | None = None,
     movie_columns: Mapping[str, str] | None = None,
+    event_type: str | None = None,
 ) -> Source:
     """Recognise a data set by its files.
 
     Args:
         path: A MovieLens folder (100K: u.data; 1M and 10M: ratings.dat; latest, 20M and newer: ratings.csv),
-            or a file of ratings. That is a text file with a header, separated by commas, semicolons, tabs, bars or
-            ``::``, a file like MovieLens's ratings.dat, JSON lines, each of which may be compressed (.gz, .bz2), or
-            Parquet (.parquet).
-        movies: A file of movies (movie_id, title, genres, release_year) of such a kind, for a file of ratings.
-        columns: The column names of the ratings, by our names, if they differ:
-            ``{"user_id": "customer", "movie_id": "film"}``.
+            or a file of ratings or events. That is a text file with a header, separated by commas, semicolons, tabs,
+            bars or ``::``, a file like MovieLens's ratings.dat, JSON lines, each of which may be compressed (.gz,
+            .bz2), or Parquet (.parquet). Rows without a column of ratings are events.
+        movies: A file of movies (movie_id, title, genres, release_year) of such a kind, for a file of rows.
+        columns: The column names of the rows, by our names, if they differ:
+            ``{"user_id": "customer", "movie_id": "film"}``. Ratings have rating and rated_at, events event_type, value,
+            occurred_at and external_id; whoever names one of the events' columns has a file of events.
         users: A file of users (user_id and any columns, which :func:`embrec.data.files.users.label_users` makes labels
-            of) of such a kind, for a file of ratings.
+            of) of such a kind, for a file of rows.
         movie_columns: The column names of the movies, by our names, if they differ.
+        event_type: The type of all rows, which are events then; None to read a column of types, if there is one.
 
     Raises:
+        ArgumentError: The rows are said to be both ratings and events.
         DataError: There is no such path, or it is none of these.
     """
-    path = Path(path)
+    path, naming = Path(path), Naming(columns or {}, event_type)
     movie_file, user_file = (None if each is None else Path(each) for each in (movies, users))
     try:
         is_file, is_folder = path.is_file(), path.is_dir()
@@ -80,20 +97,21 @@ def open_source(
         if file is not None and not file.is_file():
             raise DataError(f"There is no file of {described} {file}. Check the path.")
     if is_file:
-        read = _parquet_ratings if _is_parquet(path) else _text_ratings
+        read = _parquet_rows if _is_parquet(path) else _text_rows
         return Source(
             str(path),
-            lambda progress: read(path, columns or {}, progress),
+            lambda progress: read(path, naming, progress),
             lambda: [] if movie_file is None else _movie_file(movie_file, movie_columns or {}),
             lambda: [] if user_file is None else _user_file(user_file),
             tuple(file for file in (path, movie_file, user_file) if file is not None),
+            naming.default_type,
         )
-    if movies is not None or users is not None or columns or movie_columns:
+    if movies is not None or users is not None or columns or movie_columns or event_type:
         raise DataError(f"{path} is a folder, and folders have names of their own. Name a file with these options.")
     if (path / "u.data").is_file():
         return Source(
             str(path),
-            lambda progress: _headless_ratings(path / "u.data", b"\t", progress),
+            lambda progress: _headless_rows(path / "u.data", b"\t", naming, progress),
             lambda: read_ml_100k_movies(path / "u.item"),
             lambda: _where_there_is(path / "u.user", read_ml_100k_users),
             (path / "u.data", path / "u.item", path / "u.user"),
@@ -101,7 +119,7 @@ def open_source(
     if (path / "ratings.dat").is_file():
         return Source(
             str(path),
-            lambda progress: _headless_ratings(path / "ratings.dat", b"::", progress),
+            lambda progress: _headless_rows(path / "ratings.dat", b"::", naming, progress),
             lambda: read_ml_1m_movies(path / "movies.dat"),
             lambda: _where_there_is(path / "users.dat", read_ml_1m_users),
             (path / "ratings.dat", path / "movies.dat", path / "users.dat"),
@@ -109,14 +127,14 @@ def open_source(
     if (path / "ratings.csv").is_file():
         return Source(
             str(path),
-            lambda progress: _text_ratings(path / "ratings.csv", {}, progress),
+            lambda progress: _text_rows(path / "ratings.csv", naming, progress),
             lambda: read_csv_movies(path / "movies.csv", years_in_titles=True),
             list,  # none of these data sets says anything of its users
             (path / "ratings.csv", path / "movies.csv"),
         )
     raise DataError(
         f"The folder {path} holds no u.data, ratings.dat or ratings.csv, so it is no MovieLens data set. "
-        "Name a file of ratings instead, CSV or Parquet."
+        "Name a file of ratings or events instead, CSV or Parquet."
     )
 
 
@@ -159,32 +177,44 @@ def from_frame(
     movies: Sequence[Movie] | pd.DataFrame = (),
     name: str = "DataFrame",
     users: pd.DataFrame | None = None,
+    event_type: str | None = None,
 ) -> Source:
-    """Read ratings from a DataFrame.
+    """Read ratings or events from a DataFrame.
 
     Args:
-        frame: Columns user_id, movie_id, rating and, if known, rated_at (datetime, or seconds since 1970).
+        frame: Columns user_id, movie_id, rating and, if known, rated_at (datetime, or seconds since 1970). Without
+            rating the rows are events, and may have event_type, value, occurred_at and external_id.
         movies: Titles, genres and years of the movies: a DataFrame with the columns movie_id, title and, if known,
             genres (lists, or text as A|B) and release_year, or a list.
         name: A name for messages; a row is named by its position, from 1.
         users: Side information on users: a column user_id and any others, which
             :func:`embrec.data.files.users.label_users` makes labels of.
+        event_type: The type of all rows, which are events then.
 
     Raises:
+        ArgumentError: The type is none.
         DataError: A column is missing, or holds what cannot be an id, a rating or a time.
     """
-    check_frame(frame, "Ratings", RATING_COLUMNS[:3])
+    check_frame(frame, "Ratings or events", EVENTS.needed)
+    naming = Naming(event_type=event_type)
+    kind = EVENTS if event_type is not None or "rating" not in frame.columns else RATINGS
     if users is not None:
         check_frame(users, "Users", ("user_id",))
     if isinstance(movies, pd.DataFrame):
         check_frame(movies, "Movies", ("movie_id", "title"))
-    arrays = {column: frame_text(frame[column], column) for column in RATING_COLUMNS if column in frame.columns}
+    given = [column for column in (*TIMES, *kind.options) if column in frame.columns]
+    if event_type is not None and "event_type" in given:
+        given.remove("event_type")
+    # Either name of the time will do; the kind's own, if both are there.
+    names = {kind.time if column in TIMES else column: column for column in given}
+    arrays = {column: frame_text(frame[theirs], column) for column, theirs in names.items()}
     raw = RawRows(name, arrays, np.arange(1, len(frame) + 1), [])
     return Source(
         name,
         lambda progress: iter([raw]),
         lambda: _movies(movies, name),
         lambda: [] if users is None else frame_users(users, f"{name} of users"),
+        event_type=naming.default_type,
     )
 
 
@@ -194,20 +224,20 @@ def _movies(movies: Sequence[Movie] | pd.DataFrame, name: str) -> list[Movie]:
     return [check_movie(movie, name, 1 + row) for row, movie in enumerate(movies)]
 
 
-def _headless_ratings(
-    path: Path, separator: bytes, progress: Callable[[float], None], count: int = 4
+def _headless_rows(
+    path: Path, separator: bytes, naming: Naming, progress: Callable[[float], None], count: int = 4
 ) -> Iterator[RawRows]:
-    """u.data and ratings.dat: user, movie, rating, seconds."""
-    columns = list(RATING_COLUMNS[:count])
-    yield from read_delimited(path, separator, dict(zip(columns, columns, strict=True)), columns, False, progress)
+    """u.data and ratings.dat: user, movie, rating, seconds; of two columns, events."""
+    header = list(RATINGS.options)[:count]
+    yield from read_delimited(path, separator, row_columns(header, naming, path), header, False, progress)
 
 
-def _parquet_ratings(path: Path, columns: Mapping[str, str], progress: Callable[[float], None]) -> Iterator[RawRows]:
+def _parquet_rows(path: Path, naming: Naming, progress: Callable[[float], None]) -> Iterator[RawRows]:
     """A Parquet file's rows, named by their position from 1."""
     try:
         # Not every file has checksums; one that has is held to them.
         file = pq.ParquetFile(path, page_checksum_verification=True)
-        names = rating_columns(file.schema_arrow.names, columns, path)
+        names = row_columns(file.schema_arrow.names, naming, path)
         first = 1
         for batch in file.iter_batches(_PARQUET_ROWS, columns=list(names.values())):
             arrays = {column: as_text(batch.column(name), column) for column, name in names.items()}
@@ -225,14 +255,14 @@ def _no_parquet(path: Path, error: Exception) -> DataError:
     return DataError(f"{path} cannot be read as Parquet: {reason}. Check that it is a whole Parquet file.")
 
 
-def _text_ratings(path: Path, columns: Mapping[str, str], progress: Callable[[float], None]) -> Iterator[RawRows]:
+def _text_rows(path: Path, naming: Naming, progress: Callable[[float], None]) -> Iterator[RawRows]:
     """A text file's rows: of JSON lines, of a file like ratings.dat, or of one with a header."""
     first = read_first_line(path)
     if is_json(first):
-        yield from read_json_ratings(path, columns, progress)
+        yield from read_json_rows(path, naming, progress)
         return
     header, separator = split_header(path, first)
     if separator == b"::" and all(name.replace(".", "").isdecimal() for name in header):
-        yield from _headless_ratings(path, separator, progress, len(header))
+        yield from _headless_rows(path, separator, naming, progress, len(header))
         return
-    yield from read_delimited(path, separator, rating_columns(header, columns, path), header, True, progress)
+    yield from read_delimited(path, separator, row_columns(header, naming, path), header, True, progress)

@@ -1,9 +1,11 @@
-"""Turns raw text columns into checked arrays of ratings, whole columns at a time, and names each bad row."""
+"""Turns raw text columns into checked arrays of ratings or events, a column at a time, and names each bad row."""
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -11,14 +13,19 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from embrec.data.arrays import NO_TIME
+from embrec.data.arrays import MICROSECONDS_PER_DAY, NO_TIME
+from embrec.data.files.columns import EVENTS, Kind, kind_of, type_fault
 from embrec.data.rejects import MOST_REJECTED, RejectedRow
 from embrec.data.scale import WIDEST, Scale
 from embrec.validation import LONGEST_ID_BYTES
 
 # A rating nearer to 0 is 0, or products of ratings would underflow; as in embrec.as_rating().
 NEAREST_TO_ZERO = 1e-9
-RATING_COLUMNS = ("user_id", "movie_id", "rating", "rated_at")
+# The largest value of an event, as the schema's.
+LARGEST_VALUE = 1e9
+
+# Called with a column, a mask of its bad rows, and the reason.
+Note: TypeAlias = Callable[[str, NDArray[np.bool_], str], None]
 
 _NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
 _EPOCH = r"^-?\d+(\.\d*)?$"
@@ -33,7 +40,7 @@ class RawRows:
 
     Attributes:
         file: The file's name for messages.
-        columns: One binary or string array per column of ``RATING_COLUMNS``; ``rated_at`` may be missing.
+        columns: One binary or string array for each column of the kind that the file has.
         lines: The rows' line numbers, int64 of shape (n,), counted from 1.
         rejected: Rows that could not even be split into columns.
     """
@@ -43,27 +50,33 @@ class RawRows:
     lines: NDArray[np.int64]
     rejected: list[RejectedRow]
 
+    @property
+    def kind(self) -> Kind:
+        """The kind of the rows."""
+        return kind_of(self.columns)
+
 
 @dataclass(frozen=True)
-class RatingChunk:
-    """Checked ratings.
+class Chunk:
+    """Checked rows of ratings or events.
 
     Attributes:
         user_ids: String array of shape (n,).
         movie_ids: String array of shape (n,).
-        ratings: float32 of shape (n,), finite.
-        rated_at: int64 of shape (n,), microseconds since 1970, ``NO_TIME`` where the row has none.
+        columns: Arrays of shape (n,). Of ratings: ``rating``, float32, finite; ``rated_at``, int64, microseconds since
+            1970, ``NO_TIME`` where the row has none. Of events: ``occurred_at`` likewise; ``value``, float32, NaN where
+            the row has none; and, if the file has them, ``event_type`` and ``external_id``, string arrays, the latter
+            empty where the row has none.
         rejected: The bad rows that were left out.
     """
 
     user_ids: pa.StringArray
     movie_ids: pa.StringArray
-    ratings: NDArray[np.float32]
-    rated_at: NDArray[np.int64]
+    columns: dict[str, NDArray[Any] | pa.StringArray]
     rejected: list[RejectedRow]
 
 
-def check_ratings(raw: RawRows, scale: Scale = WIDEST) -> RatingChunk:
+def check_rows(raw: RawRows, scale: Scale = WIDEST) -> Chunk:
     """Check the rows of one chunk; bad ones are left out and listed, each with its first bad column.
 
     Of more than ``MOST_REJECTED`` only one more than those is listed: enough to tell.
@@ -81,9 +94,7 @@ def check_ratings(raw: RawRows, scale: Scale = WIDEST) -> RatingChunk:
 
     user_ids = _checked_ids(raw.columns["user_id"], "user_id", note)
     movie_ids = _checked_ids(raw.columns["movie_id"], "movie_id", note)
-    ratings = _checked_ratings(raw.columns["rating"], scale, note)
-    times = raw.columns.get("rated_at")
-    rated_at = np.full(len(raw.lines), NO_TIME, dtype=np.int64) if times is None else _checked_times(times, note)
+    checked = _checked_events(raw, note) if raw.kind is EVENTS else _checked_ratings(raw, scale, note)
 
     bad = problems != None  # noqa: E711 - elementwise
     rejected = list(raw.rejected)
@@ -92,8 +103,40 @@ def check_ratings(raw: RawRows, scale: Scale = WIDEST) -> RatingChunk:
         rejected.append(RejectedRow(raw.file, int(raw.lines[row]), columns_at_fault[row], problems[row], text))
     if bad.any():
         user_ids, movie_ids = user_ids.filter(pa.array(~bad)), movie_ids.filter(pa.array(~bad))
-        ratings, rated_at = ratings[~bad], rated_at[~bad]
-    return RatingChunk(user_ids, movie_ids, ratings, rated_at, sorted(rejected, key=lambda each: each.line))
+        checked = {
+            name: column[~bad] if isinstance(column, np.ndarray) else column.filter(pa.array(~bad))
+            for name, column in checked.items()
+        }
+    return Chunk(user_ids, movie_ids, checked, sorted(rejected, key=lambda each: each.line))
+
+
+def _checked_ratings(raw: RawRows, scale: Scale, note: Note) -> dict[str, Any]:
+    rating = _numbers(raw.columns["rating"], "rating", note)
+    note("rating", np.isnan(rating), "empty")
+    rating[np.abs(rating) < NEAREST_TO_ZERO] = 0
+    note("rating", scale.beyond(rating), f"not on the scale, {scale}")
+    return {"rating": rating, "rated_at": _checked_times(raw, note)}
+
+
+def _checked_events(raw: RawRows, note: Note) -> dict[str, Any]:
+    checked: dict[str, Any] = {"value": np.full(len(raw.lines), np.nan, np.float32)}
+    if "event_type" in raw.columns:
+        types = _as_text(raw.columns["event_type"], "event_type", note)
+        encoded = types.dictionary_encode()
+        for code, event_type in enumerate(encoded.dictionary.to_pylist()):
+            if fault := type_fault(event_type):
+                note("event_type", encoded.indices.to_numpy() == code, fault)
+        checked["event_type"] = types
+    if "value" in raw.columns:
+        value = _numbers(raw.columns["value"], "value", note)
+        note("value", (value < 0) | (value > LARGEST_VALUE), f"not from 0 to {LARGEST_VALUE:,.0f}")
+        checked["value"] = value
+    if "external_id" in raw.columns:
+        checked["external_id"] = _checked_ids(raw.columns["external_id"], "external_id", note, optional=True)
+    checked["occurred_at"] = times = _checked_times(raw, note)
+    tomorrow = time.time_ns() // 1_000 + MICROSECONDS_PER_DAY
+    note("occurred_at", times > tomorrow, "more than a day in the future; is the clock right?")
+    return checked
 
 
 def _text(value: Any) -> str:
@@ -116,7 +159,7 @@ def _numpy(mask: pa.Array, missing: bool = False) -> NDArray[np.bool_]:
     return np.asarray(pc.fill_null(mask, missing).to_numpy(zero_copy_only=False), dtype=bool)
 
 
-def _as_text(column: pa.Array, name: str, note: Any) -> pa.StringArray:
+def _as_text(column: pa.Array, name: str, note: Note) -> pa.StringArray:
     """Decode UTF-8 and trim; what is not UTF-8 is noted and becomes empty."""
     column = pc.fill_null(column, b"" if pa.types.is_binary(column.type) else "")
     try:
@@ -135,38 +178,42 @@ def _decoded(value: bytes) -> str | None:
         return None
 
 
-def _checked_ids(column: pa.Array, name: str, note: Any) -> pa.StringArray:
+def _checked_ids(column: pa.Array, name: str, note: Note, optional: bool = False) -> pa.StringArray:
     ids = _as_text(column, name, note)
     length = pc.binary_length(ids)
-    note(name, _numpy(pc.equal(length, 0)), "empty")
+    if not optional:
+        note(name, _numpy(pc.equal(length, 0)), "empty")
     note(name, _numpy(pc.greater(length, LONGEST_ID_BYTES)), f"longer than {LONGEST_ID_BYTES} bytes")
     note(name, _numpy(pc.match_substring(ids, "\0")), "contains a NUL character")
     return ids
 
 
-def _checked_ratings(column: pa.Array, scale: Scale, note: Any) -> NDArray[np.float32]:
-    text = _as_text(column, "rating", note)
+def _numbers(column: pa.Array, name: str, note: Note) -> NDArray[np.float32]:
+    """Return finite numbers in single precision, NaN where there is none."""
+    text = _as_text(column, name, note)
+    empty = np.zeros(len(text), dtype=bool)
     try:
         wide = pc.cast(text, pa.float64())
     except pa.ArrowInvalid:
         numeric = pc.match_substring_regex(text, _NUMBER)
         special = pc.match_substring_regex(text, r"(?i)^[+-]?(nan|inf|infinity)$")
-        note("rating", _numpy(pc.equal(text, "")), "empty")
-        note("rating", ~_numpy(pc.or_(numeric, special)), "not a number")
+        empty = _numpy(pc.equal(text, ""))
+        note(name, ~_numpy(pc.or_(numeric, special)) & ~empty, "not a number")
         wide = pc.cast(pc.if_else(numeric, text, "nan"), pa.float64())
     with np.errstate(over="ignore"):
-        ratings: NDArray[np.float32] = wide.to_numpy(zero_copy_only=False).astype(np.float32)
-    note("rating", ~np.isfinite(ratings), "not a finite number")
-    ratings[np.abs(ratings) < NEAREST_TO_ZERO] = 0
-    note("rating", scale.beyond(ratings), f"not on the scale, {scale}")
-    return ratings
+        numbers: NDArray[np.float32] = wide.to_numpy(zero_copy_only=False).astype(np.float32)
+    note(name, ~np.isfinite(numbers) & ~empty, "not a finite number")
+    return numbers
 
 
-def _checked_times(column: pa.Array, note: Any) -> NDArray[np.int64]:
+def _checked_times(raw: RawRows, note: Note) -> NDArray[np.int64]:
     """Seconds since 1970, or ISO 8601 (UTC if it names no zone), as microseconds since 1970."""
-    text = _as_text(column, "rated_at", note)
+    name = raw.kind.time
+    if name not in raw.columns:
+        return np.full(len(raw.lines), NO_TIME, dtype=np.int64)
+    text = _as_text(raw.columns[name], name, note)
     date_like = pc.match_substring_regex(text, r"^(19|20)\d{2}[01]\d[0-3]\d$")
-    note("rated_at", _numpy(date_like), "eight digits; write a date as 2024-01-31")
+    note(name, _numpy(date_like), "eight digits; write a date as 2024-01-31")
     try:
         seconds = pc.cast(text, pa.int64()).to_numpy(zero_copy_only=False)
         if _numpy(pc.match_substring(text, "x", ignore_case=True)).any():
@@ -174,18 +221,16 @@ def _checked_times(column: pa.Array, note: Any) -> NDArray[np.int64]:
         # Bounded first: a huge number must not wrap around into a plausible one.
         times: NDArray[np.int64] = np.clip(seconds, -(10**12), 10**12) * 1_000_000
     except pa.ArrowInvalid:
-        times = _mixed_times(text, note)
+        times = _mixed_times(text, name, note)
     given = times != NO_TIME
     note(
-        "rated_at",
-        given & (np.abs(times) >= 10**11 * 1_000_000),
-        "too large for seconds since 1970; is it in milliseconds?",
+        name, given & (np.abs(times) >= 10**11 * 1_000_000), "too large for seconds since 1970; is it in milliseconds?"
     )
-    note("rated_at", given & ((times < _OLDEST) | (times > _NEWEST)), "not between the years 1900 and 2100")
+    note(name, given & ((times < _OLDEST) | (times > _NEWEST)), "not between the years 1900 and 2100")
     return times
 
 
-def _mixed_times(text: pa.StringArray, note: Any) -> NDArray[np.int64]:
+def _mixed_times(text: pa.StringArray, name: str, note: Note) -> NDArray[np.int64]:
     epoch = _numpy(pc.match_substring_regex(text, _EPOCH))
     empty = _numpy(pc.equal(text, ""))
     times = np.full(len(text), NO_TIME, dtype=np.int64)
@@ -201,6 +246,6 @@ def _mixed_times(text: pa.StringArray, note: Any) -> NDArray[np.int64]:
         )
         unread = np.zeros(len(text), dtype=bool)
         unread[dated] = parsed.isna().to_numpy()
-        note("rated_at", unread, "neither seconds since 1970 nor an ISO 8601 time")
+        note(name, unread, "neither seconds since 1970 nor an ISO 8601 time")
         times[dated] = np.where(parsed.isna(), NO_TIME, parsed.astype("datetime64[us, UTC]").astype(np.int64))
     return times
