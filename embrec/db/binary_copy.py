@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import concurrent.futures
 import contextlib
+import struct
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
@@ -31,6 +32,8 @@ _TYPES = {"int32": "int4", "double": "float8", "string": "text"}
 # COPY sends 65,536 rows at a time, because a thread makes the next block while one is sent.
 COPY_BLOCK_ROWS = 1 << 16
 BLOCKS_PER_ARRAY = 128
+# A row of lists may have hundreds of elements.
+LISTS_BLOCK_ROWS = 1 << 10
 # An interrupted COPY waits at most 2 seconds for the server to give it up, and then closes the connection.
 STOP_SECONDS = 2.0
 
@@ -82,6 +85,52 @@ def copy_arrays(
             copy.write(buffer.tobytes())
             progress(block.stop, rows)
         copy.write(_COPY_TRAILER)
+
+
+def copy_lists(
+    connection: sa.Connection,
+    target: str,
+    keys: Sequence[NDArray[Any]],
+    starts: NDArray[np.int64],
+    lists: Sequence[NDArray[Any]],
+) -> None:
+    """Write rows that end with arrays of different lengths by binary COPY.
+
+    Args:
+        connection: The transaction to write in.
+        target: Table and columns, the arrays' last.
+        keys: One array of n values for each column before, of a dtype as wide as the column's type.
+        starts: int64 of shape (n + 1,), the position of each row's first element, and the number of all. No row is
+            without elements.
+        lists: For each array the elements of all rows, int32 for integer[] and float32 for real[].
+    """
+    heads = np.zeros(
+        len(starts) - 1, [("count", ">i2"), *((str(place), _keyed(key)) for place, key in enumerate(keys))]
+    )
+    heads["count"] = len(keys) + len(lists)
+    for place, key in enumerate(keys):
+        heads[str(place)]["length"], heads[str(place)]["value"] = key.itemsize, key
+    elements = [np.zeros(len(values), _keyed(values)) for values in lists]
+    for element, values in zip(elements, lists, strict=True):
+        element["length"], element["value"] = values.itemsize, values
+    oids = [psycopg.adapters.types["int4" if values.dtype.kind == "i" else "float4"].oid for values in lists]
+    with _copying(connection, f"COPY {target} FROM STDIN (FORMAT binary)") as copy:
+        copy.write(_COPY_SIGNATURE)
+        for block in range(0, len(heads), LISTS_BLOCK_ROWS):
+            pieces = []
+            for row in range(block, min(block + LISTS_BLOCK_ROWS, len(heads))):
+                begin, end = int(starts[row]), int(starts[row + 1])
+                pieces.append(heads[row].tobytes())
+                for element, oid in zip(elements, oids, strict=True):
+                    value = element[begin:end].tobytes()
+                    pieces += struct.pack(">6i", 20 + len(value), 1, 0, oid, end - begin, 1), value
+            copy.write(b"".join(pieces))
+        copy.write(_COPY_TRAILER)
+
+
+def _keyed(values: NDArray[Any]) -> list[tuple[str, Any]]:
+    """Return the dtype of a value of fixed width with its length before it."""
+    return [("length", ">i4"), ("value", values.dtype.newbyteorder(">"))]
 
 
 def _field(array: NDArray[Any]) -> Any:
