@@ -63,6 +63,30 @@ def copy_arrays(
         copy.write(copy_format.TRAILER)
 
 
+def copy_lists(
+    connection: sa.Connection,
+    target: str,
+    keys: Sequence[NDArray[Any]],
+    starts: NDArray[np.int64],
+    lists: Sequence[NDArray[Any]],
+) -> None:
+    """Write rows that end with arrays of different lengths by binary COPY.
+
+    Args:
+        connection: The transaction to write in.
+        target: Table and columns, the arrays' last.
+        keys: One array of n values for each column before, of a dtype as wide as the column's type.
+        starts: int64 of shape (n + 1,), the position of each row's first element, and the number of all. No row is
+            without elements.
+        lists: For each array the elements of all rows, int32 for integer[] and float32 for real[].
+    """
+    with _copying(connection, f"COPY {target} FROM STDIN (FORMAT binary)") as copy:
+        copy.write(copy_format.SIGNATURE)
+        for block in copy_format.encoded_lists(keys, starts, lists):
+            copy.write(block)
+        copy.write(copy_format.TRAILER)
+
+
 def copy_rows(connection: sa.Connection, target: str, types: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     """Write rows that hold text or arrays by binary COPY.
 

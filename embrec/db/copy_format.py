@@ -1,8 +1,9 @@
-"""The format of binary COPY: whole columns of numbers, vectors and text as the bytes of rows."""
+"""The format of binary COPY: whole columns of numbers, vectors, text and arrays as the bytes of rows."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import struct
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -17,6 +18,8 @@ Column: TypeAlias = "NDArray[Any] | np.ma.MaskedArray[Any, Any] | pa.LargeString
 
 SIGNATURE = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 TRAILER = b"\xff\xff"
+# A row of lists may have hundreds of elements, so a block of them has fewer rows.
+_LISTS_ROWS = 1 << 10
 # PostgreSQL counts microseconds from 2000-01-01; this is it in microseconds since 1970.
 _POSTGRES_EPOCH = 946_684_800_000_000
 
@@ -62,6 +65,42 @@ def encoded(arrays: Sequence[Column]) -> bytes:
             field, offset = layout.fields[f"value{position}"][:2]  # type: ignore[index]
             kept[:, offset : offset + field.itemsize] = np.arange(field.itemsize) < lengths[:, None]
     return buffer.view(np.uint8).reshape(kept.shape)[kept].tobytes()
+
+
+def encoded_lists(
+    keys: Sequence[NDArray[Any]], starts: NDArray[np.int64], lists: Sequence[NDArray[Any]]
+) -> Iterator[bytes]:
+    """Yield blocks of rows that end with arrays of different lengths.
+
+    Args:
+        keys: The columns before the arrays, as :func:`embrec.db.binary_copy.copy_lists` describes them.
+        starts: The position of each row's first element, and the number of all.
+        lists: For each array the elements of all rows.
+    """
+    heads = np.zeros(
+        len(starts) - 1, [("count", ">i2"), *((str(place), _keyed(key)) for place, key in enumerate(keys))]
+    )
+    heads["count"] = len(keys) + len(lists)
+    for place, key in enumerate(keys):
+        heads[str(place)]["length"], heads[str(place)]["value"] = key.itemsize, key
+    elements = [np.zeros(len(values), _keyed(values)) for values in lists]
+    for element, values in zip(elements, lists, strict=True):
+        element["length"], element["value"] = values.itemsize, values
+    oids = [psycopg.adapters.types["int4" if values.dtype.kind == "i" else "float4"].oid for values in lists]
+    for block in range(0, len(heads), _LISTS_ROWS):
+        pieces = []
+        for row in range(block, min(block + _LISTS_ROWS, len(heads))):
+            begin, end = int(starts[row]), int(starts[row + 1])
+            pieces.append(heads[row].tobytes())
+            for element, oid in zip(elements, oids, strict=True):
+                value = element[begin:end].tobytes()
+                pieces += struct.pack(">6i", 20 + len(value), 1, 0, oid, end - begin, 1), value
+        yield b"".join(pieces)
+
+
+def _keyed(values: NDArray[Any]) -> list[tuple[str, Any]]:
+    """Return the dtype of a value of fixed width with its length before it."""
+    return [("length", ">i4"), ("value", values.dtype.newbyteorder(">"))]
 
 
 def _values_and_lengths(array: Column) -> tuple[NDArray[Any], NDArray[np.int64] | None]:

@@ -43,7 +43,7 @@ class Vectors(NamedTuple):
 INDEXED_FROM = 50_000
 _INDEX_MEMORY_MB = 2_048
 # Coordinates below this are rounding noise and are stored as zero: pgvector refuses products that underflow.
-_NOISE = 1e-15
+NOISE = 1e-15
 # Columns that a run may lack.
 _OPTIONAL = ("coalesce(bias, 'NaN')", "coalesce(spread, 'NaN')")
 # A drop waits for readers of the vectors: this is the time in total, and at a time.
@@ -98,7 +98,7 @@ def _fill(connection: sa.Connection, leaf: str, side: Side, found: Vectors, half
     }
     given = {name: values[order] for name, values in columns.items() if values is not None}
     vectors = found.vectors[order]
-    vectors[np.abs(vectors) < _NOISE] = 0.0
+    vectors[np.abs(vectors) < NOISE] = 0.0
     given["half" if half else "embedding"] = vectors.astype(np.float16) if half else vectors
     binary_copy.copy_arrays(connection, f"{leaf} ({', '.join(given)})", list(given.values()), True, progress)
 

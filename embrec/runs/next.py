@@ -1,0 +1,124 @@
+"""The part of a run that says what comes next: written by a training, and read back as the model it was."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import scipy.sparse
+import sqlalchemy as sa
+from numpy.typing import NDArray
+
+from embrec.db import binary_copy
+from embrec.errors import RunError
+from embrec.models.next.base import NextModel
+from embrec.runs.embeddings import NOISE
+from embrec.runs.records import ModelRun
+
+# The channel of next_vectors that has the movies' own vectors; those of histories begin after it.
+OWN = 0
+# Movies whose rows are read at a time: a million weights or so.
+_READ_MOVIES = 4_096
+
+
+def store(connection: sa.Connection, model_run_id: int, movie_indexes: NDArray[np.int32], model: NextModel) -> None:
+    """Write the rows and vectors of what comes next, in the transaction that stores the run's other vectors.
+
+    Its length and decays are columns of the run's record. Movies without weights or with a vector of zeros have no row.
+
+    Args:
+        connection: The transaction to write in.
+        model_run_id: The run.
+        movie_indexes: int32 of shape (movie_count,), ascending: the database's index of each movie of the model.
+        model: The model.
+
+    Raises:
+        RunError: A weight or a vector holds NaN or infinity. Nothing is written.
+    """
+    vectors = [] if model.movie_vectors is None else [model.movie_vectors, *_several(model.history_vectors)]
+    if not all(np.isfinite(each).all() for each in (*(rows.data for rows in model.rows), *vectors)):
+        raise RunError("What comes next has weights that are not finite; such a run is not stored. Train again.")
+    for channel, rows in enumerate(model.rows, start=1):
+        _store_rows(connection, model_run_id, channel, movie_indexes, rows)
+    for channel, own in enumerate(vectors, start=OWN):
+        rounded = np.where(np.abs(own) < NOISE, np.float32(0), own)
+        known = np.flatnonzero(rounded.any(axis=1))
+        columns = [*_keys(model_run_id, movie_indexes[known], channel), rounded[known]]
+        target = "embrec.next_vectors (model_run_id, movie_index, channel, embedding)"
+        binary_copy.copy_arrays(connection, target, columns)
+
+
+def _store_rows(
+    connection: sa.Connection,
+    model_run_id: int,
+    channel: int,
+    movie_indexes: NDArray[np.int32],
+    rows: scipy.sparse.csr_array,
+) -> None:
+    lengths = np.diff(rows.indptr)
+    known = np.flatnonzero(lengths)
+    starts = np.concatenate([[0], np.cumsum(lengths[known])]).astype(np.int64)
+    lists = [movie_indexes[rows.indices], rows.data.astype(np.float32, copy=False)]
+    target = "embrec.next_movies (model_run_id, movie_index, channel, next_indexes, weights)"
+    binary_copy.copy_lists(connection, target, _keys(model_run_id, movie_indexes[known], channel), starts, lists)
+
+
+def _keys(model_run_id: int, movie_indexes: NDArray[np.int32], channel: int) -> list[NDArray[np.generic]]:
+    count = len(movie_indexes)
+    return [np.full(count, model_run_id, np.int32), movie_indexes, np.full(count, channel, np.int16)]
+
+
+def read(connection: sa.Connection, run: ModelRun, movie_indexes: NDArray[np.int32]) -> NextModel | None:
+    """Read what :func:`store` has written.
+
+    Args:
+        connection: The transaction to read in.
+        run: The run.
+        movie_indexes: int32 of shape (movie_count,), ascending: the movies of the model, at least those of the run.
+
+    Returns:
+        The model, without its metrics; None if the run has no such part.
+    """
+    if run.history_length is None:
+        return None
+    count = len(movie_indexes)
+    row_decays, vector_decays = tuple(run.row_decays or ()), tuple(run.vector_decays or ())
+    rows = _read_rows(connection, run.model_run_id, len(row_decays), movie_indexes)
+    if not vector_decays:
+        return NextModel(run.history_length, row_decays, rows)
+    query = (
+        "SELECT channel, array_agg(movie_index), array_agg(embedding) FROM embrec.next_vectors"
+        f" WHERE model_run_id = {int(run.model_run_id)} GROUP BY channel ORDER BY channel"
+    )
+    found = {channel: each for channel, *each in binary_copy.query_arrays(connection, query)}
+    width = max((vectors.shape[1] for _, vectors in found.values()), default=0)
+    vectors = np.zeros((1 + len(vector_decays), count, width), np.float32)
+    for channel, (movies, own) in found.items():
+        vectors[channel, np.searchsorted(movie_indexes, movies)] = own
+    return NextModel(run.history_length, row_decays, rows, vector_decays, vectors[1:], vectors[OWN])
+
+
+def _read_rows(
+    connection: sa.Connection, model_run_id: int, channels: int, movie_indexes: NDArray[np.int32]
+) -> list[scipy.sparse.csr_array]:
+    count = len(movie_indexes)
+    query = (
+        "SELECT n.channel, array_agg(n.movie_index), array_agg(t.next_index), array_agg(t.weight)"
+        " FROM embrec.next_movies AS n, unnest(n.next_indexes, n.weights) AS t (next_index, weight)"
+        f" WHERE n.model_run_id = {int(model_run_id)} AND n.channel > 0"
+        f" GROUP BY n.channel, n.movie_index / {_READ_MOVIES} ORDER BY n.channel, n.movie_index / {_READ_MOVIES}"
+    )
+    nothing = np.empty(0, np.int32), np.empty(0, np.int32), np.empty(0, np.float32)
+    pieces: list[list[Sequence[NDArray[np.generic]]]] = [[nothing] for _ in range(channels)]
+    for channel, *piece in binary_copy.query_arrays(connection, query):
+        pieces[channel - 1].append(piece)
+    rows = []
+    for own in pieces:
+        movies, following, weights = (np.concatenate([each[column] for each in own]) for column in range(3))
+        places = np.searchsorted(movie_indexes, movies), np.searchsorted(movie_indexes, following)
+        rows.append(scipy.sparse.csr_array((weights, places), shape=(count, count)))
+    return rows
+
+
+def _several(vectors: NDArray[np.float32] | None) -> Sequence[NDArray[np.float32]]:
+    return () if vectors is None else list(vectors)
