@@ -82,6 +82,7 @@ def test_no_step_after_the_cut_is_learned_from(seed: int, way: str) -> None:
     known = set(split.test.histories.movies.tolist())
     assert not learned & chosen_on
     assert learned | chosen_on == known
+    assert len(split.validation.targets) == np.count_nonzero(split.test.histories.lengths >= 2)
     assert not known & set(split.test.targets.tolist())
     owner = np.repeat(np.arange(len(lengths)), lengths)
     for user, target in zip(split.test.users, split.test.targets, strict=True):
