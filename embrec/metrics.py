@@ -113,3 +113,46 @@ def jaccard(near: NDArray[np.int64], labels: NDArray[np.bool_]) -> float:
 def overlap(near: NDArray[np.int64], expected: NDArray[np.int64]) -> float:
     """Return the mean share of each row's expected neighbours found in ``near``; both int64 of shape (rows, n)."""
     return float((near[:, :, np.newaxis] == expected[:, np.newaxis, :]).any(axis=1).mean())
+
+
+def expected_ranks(scores: NDArray[Any], targets: NDArray[Any], ties: NDArray[Any]) -> NDArray[np.float64]:
+    """Return the rank of each row's target among all columns, from 0.
+
+    Equal scores are ranked by ``ties``. Of the columns that are equal in both, half are counted as before the target,
+    which is the expectation over all their orders.
+
+    Args:
+        scores: Scores of shape (rows, columns); -inf for a column that must not be recommended.
+        targets: The relevant column of each row, of shape (rows,).
+        ties: A value for each column, of shape (columns,); the highest comes first.
+
+    Returns:
+        float64 of shape (rows,).
+    """
+    own = np.take_along_axis(scores, targets[:, np.newaxis], 1)
+    ranks: NDArray[np.float64] = np.count_nonzero(scores > own, axis=1).astype(np.float64)
+    equal = scores == own
+    tied = np.flatnonzero(np.count_nonzero(equal, axis=1) > 1)
+    equal, others = equal[tied], ties[targets[tied]][:, np.newaxis]
+    ranks[tied] += np.count_nonzero(equal & (ties > others), axis=1)
+    ranks[tied] += (np.count_nonzero(equal & (ties == others), axis=1) - 1) / 2
+    return ranks
+
+
+def of_ranks(ranks: NDArray[np.float64], hits: int, reciprocal: int) -> dict[str, NDArray[np.float64]]:
+    """Return hit rate and NDCG at ``hits`` and the reciprocal rank at ``reciprocal``, with one relevant column a row.
+
+    Args:
+        ranks: Ranks of the relevant columns, from 0, of shape (rows,).
+        hits: Length of the list for HR and NDCG.
+        reciprocal: Length of the list for MRR.
+
+    Returns:
+        Each metric's values by its name, such as HR@10, float64 of shape (rows,).
+    """
+    hit = ranks < hits
+    return {
+        f"HR@{hits}": hit.astype(np.float64),
+        f"NDCG@{hits}": hit / np.log2(ranks + 2),
+        f"MRR@{reciprocal}": (ranks < reciprocal) / (ranks + 1),
+    }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -20,9 +20,10 @@ from embrec.models import registry
 if TYPE_CHECKING:
     from embrec.evaluation.contender import Contender
     from embrec.evaluation.data import EvaluationData
-    from embrec.evaluation.evaluate import Outcome
+    from embrec.evaluation.outcome import Outcome
+    from embrec.evaluation.tasks import Protocol
 
-TASKS = ("ratings", "top-n", "similar")
+TASKS = ("ratings", "top-n", "similar", "next")
 
 
 @click.command()
@@ -30,7 +31,7 @@ TASKS = ("ratings", "top-n", "similar")
 @movies_option
 @users_option
 @click.option(
-    "--task", "tasks", multiple=True, type=click.Choice(TASKS), help="Task to evaluate. Repeatable; default: all three."
+    "--task", "tasks", multiple=True, type=click.Choice(TASKS), help="Task to evaluate. Repeatable; default: all four."
 )
 @click.option(
     "--model",
@@ -43,15 +44,15 @@ TASKS = ("ratings", "top-n", "similar")
 @click.option("--compare", "every_model", is_flag=True, help="Evaluate every model, including the article's (slow).")
 @click.option(
     "--split",
-    type=click.Choice(("official", "random", "time")),
-    default="random",
-    show_default=True,
-    help="Split for rating errors: blocks of the file (MovieLens 100K's official folds), random folds, or by time "
-    "(the newest fifth is held out).",
+    type=click.Choice(("official", "random", "time", "leave-last-out")),
+    help="Split. For ratings: random folds (the default), blocks of the file (MovieLens 100K's official folds), or "
+    "time (the newest fifth is held out). For next: leave-last-out (each user's last step; the default), or time (each "
+    "user's first step in the newest fifth; the more honest test).",
 )
 @click.option(
-    "--seeds", type=click.IntRange(1, 20), default=3, show_default=True, help="Number of splits for the other tasks."
+    "--seeds", type=click.IntRange(1, 20), default=3, show_default=True, help="Number of splits for top-n and similar."
 )
+@click.option("--repeats", is_flag=True, help="For next: allow movies of the history, and ask for repeated steps too.")
 @click.option(
     "--groups", type=click.Path(path_type=Path), help="CSV of movies that should be similar (group, movie_id)."
 )
@@ -64,35 +65,40 @@ def evaluate(
     tasks: tuple[str, ...],
     models: tuple[str, ...],
     every_model: bool,
-    split: str,
+    split: str | None,
     seeds: int,
+    repeats: bool,
     groups: Path | None,
     database_url: str | None,
     as_json: bool,
 ) -> None:
-    """Measure models on held-out ratings, compared with popularity and plain averages.
+    """Measure models on held-out ratings and events, compared with popularity and other simple baselines.
 
     \b
-    embrec evaluate                # the ratings in the database
+    embrec evaluate                # the ratings and events in the database
     embrec evaluate ml-100k --split official
     embrec evaluate ml-latest-small/ --compare
     embrec evaluate ratings.csv --task top-n --seeds 5
+    embrec evaluate --task next --split time
 
     Each metric is the mean over the splits, with its standard deviation. The difference from the first model on the
     same splits follows. Nothing is stored.
     """
+    from embrec.evaluation.tasks import Protocol
+
+    protocol = Protocol(split, seeds, _read_groups(groups) if groups else {}, repeats)
+    protocol.check(tasks or TASKS)
     names = registry.names() if every_model else models or (registry.DEFAULT,)
     with before_keras("Evaluating", names):
         from embrec.evaluation import contenders
 
         chosen = [contenders.named(name) for name in (*names, *contenders.BASELINES)]
 
-    grouped = _read_groups(groups) if groups else {}
     found = _data(data, movies, users, database_url)
     outcomes: list[Outcome] = []
     for task in tasks or TASKS:
         try:
-            done = _outcomes(found, chosen, task, split, tuple(range(seeds)), grouped)
+            done = _outcomes(found, chosen, task, protocol)
         except DataError as error:
             if tasks:
                 raise
@@ -102,7 +108,7 @@ def evaluate(
         if not as_json:
             _print_table(done)
     if as_json:
-        print_json([{"task": each.task, "model": each.contender, "values": each.values} for each in outcomes])
+        print_json([_as_json(each) for each in outcomes])
 
 
 def _data(data: str | None, movies: Path | None, users: Path | None, database_url: str | None) -> EvaluationData:
@@ -113,26 +119,20 @@ def _data(data: str | None, movies: Path | None, users: Path | None, database_ur
     return read_data(open_named_source(data, movies, users=users))
 
 
-def _outcomes(
-    data: EvaluationData,
-    contenders: Sequence[Contender],
-    task: str,
-    split: str,
-    seeds: tuple[int, ...],
-    groups: dict[str, str],
-) -> list[Outcome]:
-    from embrec.evaluation import evaluate
+def _outcomes(data: EvaluationData, contenders: Sequence[Contender], task: str, protocol: Protocol) -> list[Outcome]:
+    from embrec.evaluation import tasks
 
     with progress_bar(f"Evaluating {task}", "splits") as bar:
 
         def progress(task: str, contender: str, done: int, of: int) -> None:
             bar.update(done, of, f"{contender}, {done + 1} of {of}")
 
-        if task == "ratings":
-            return evaluate.rate(data, contenders, split, progress=progress)
-        if task == "top-n":
-            return evaluate.rank(data, contenders, seeds, progress)
-        return evaluate.compare(data, contenders, seeds, groups, progress)
+        return tasks.outcomes(data, contenders, task, protocol, progress)
+
+
+def _as_json(outcome: Outcome) -> dict[str, Any]:
+    found = {"task": outcome.task, "model": outcome.contender, "values": outcome.values}
+    return {**found, "facts": outcome.facts} if outcome.facts else found
 
 
 def _read_groups(path: Path) -> dict[str, str]:
@@ -147,11 +147,13 @@ def _read_groups(path: Path) -> dict[str, str]:
 
 
 def _print_table(outcomes: Sequence[Outcome]) -> None:
-    from embrec.evaluation.evaluate import summary
+    from embrec.evaluation.outcome import summary
 
     rows = list(summary(outcomes))
     metrics = [key for key in rows[0] if key not in ("task", "model")]
     click.echo(f"\n{rows[0]['task']}")
+    if facts := outcomes[0].facts:
+        click.echo(", ".join(f"{name}: {value}" for name, value in facts.items()))
     printed = [
         {"model": row["model"], **{name: _figure(row.get(name), number > 0) for name in metrics}}
         for number, row in enumerate(rows)

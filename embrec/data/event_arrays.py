@@ -11,9 +11,10 @@ import numpy as np
 import sqlalchemy as sa
 from numpy.typing import NDArray
 
-from embrec.data.arrays import NO_TIME
+from embrec.data.arrays import MICROSECONDS_PER_DAY, NO_TIME
 from embrec.db import binary_copy
 from embrec.db.tables import event_types
+from embrec.models.sequences import Sequences
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,13 @@ class EventArrays:
     sha256: str | None
     newest_at: dt.datetime | None
 
+    @classmethod
+    def none(cls) -> EventArrays:
+        """Return no events, for data that have ratings alone."""
+        indexes, types = np.empty(0, np.int32), np.empty(0, np.int16)
+        values, times = np.empty(0, np.float32), np.empty(0, np.int64)
+        return cls(indexes, indexes, types, values, times, known_types={}, sha256=None, newest_at=None)
+
     def without_dislikes(self) -> EventArrays:
         """Return the events of the other kinds."""
         disliking = [number for number, each in self.known_types.items() if each.kind == "dislike"]
@@ -66,6 +74,37 @@ class EventArrays:
     def _at(self, kept: NDArray[np.bool_]) -> EventArrays:
         columns = {name: getattr(self, name)[kept] for name in ("users", "movies", "types", "values", "occurred_at")}
         return replace(self, **columns)
+
+
+def histories(
+    users: NDArray[np.int32],
+    movies: NDArray[np.int32],
+    rated_at: NDArray[np.int64],
+    events: EventArrays,
+    user_count: int,
+    movie_count: int,
+) -> Sequences:
+    """Return the histories of users, of ratings and events.
+
+    A user's steps go by time. Those without a time are the oldest. Of equal times ratings come first, by movie, then
+    events in the order in which they arrived.
+
+    Args:
+        users: int32 of shape (n,), each rating's user, sorted by user, then movie.
+        movies: int32 of shape (n,), each rating's movie.
+        rated_at: int64 of shape (n,), microseconds since 1970, ``NO_TIME`` if there is none.
+        events: Events of the same users and movies.
+        user_count: Number of users.
+        movie_count: Number of movies.
+    """
+    events = events.without_dislikes()
+    users = np.concatenate([users, events.users])
+    movies = np.concatenate([movies, events.movies])
+    types = np.concatenate([np.zeros(len(rated_at), np.int16), events.types])
+    times = np.concatenate([rated_at, events.occurred_at])
+    order = np.lexsort((times, users))  # stable, and each of the two is in order already
+    days = np.where(times == NO_TIME, np.nan, times / MICROSECONDS_PER_DAY)
+    return Sequences.of(users[order], movies[order], types[order], days[order], user_count, movie_count)
 
 
 def read_events(connection: sa.Connection) -> EventArrays:

@@ -13,8 +13,8 @@ import sqlalchemy as sa
 from numpy.typing import NDArray
 
 from embrec import db
-from embrec.data.arrays import MICROSECONDS_PER_DAY, NO_TIME, key_order
-from embrec.data.event_arrays import EventArrays, read_events
+from embrec.data.arrays import NO_TIME, key_order
+from embrec.data.event_arrays import EventArrays, histories, read_events
 from embrec.db import Bind, binary_copy
 from embrec.db.tables import movies
 from embrec.errors import DataError
@@ -93,21 +93,9 @@ class RatingArrays:
         return prints
 
     def sequences(self) -> Sequences:
-        """Return the histories of users, of ratings and events; the ratings must have been read with their times.
-
-        A user's steps go by time. Those without a time are the oldest. Of equal times ratings come first, by movie,
-        then events in the order in which they arrived.
-        """
-        events = self.events.without_dislikes()
-        users = np.concatenate([self.users, events.users])
-        movies = np.concatenate([self.movies, events.movies])
-        types = np.concatenate([np.zeros(len(self.users), np.int16), events.types])
-        times = np.concatenate([self.rated_at, events.occurred_at])
-        order = np.lexsort((times, users))  # stable, and each of the two is in order already
-        days = np.where(times == NO_TIME, np.nan, times / MICROSECONDS_PER_DAY)
-        return Sequences.of(
-            users[order], movies[order], types[order], days[order], len(self.user_indexes), len(self.movie_indexes)
-        )
+        """Return the histories of users, of ratings and events; the ratings must have been read with their times."""
+        counts = len(self.user_indexes), len(self.movie_indexes)
+        return histories(self.users, self.movies, self.rated_at, self.events, *counts)
 
 
 def extract(bind: Bind, with_times: bool = False) -> RatingArrays:

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embrec import db, metrics, splits
-from embrec.data.arrays import NO_TIME
+from embrec.data.arrays import NO_TIME, key_order
+from embrec.data.event_arrays import EventArrays, histories
 from embrec.data.extraction import extract, id_places
 from embrec.data.files.sources import Source
 from embrec.data.files.users import User
@@ -19,6 +20,7 @@ from embrec.db import Bind
 from embrec.errors import DataError
 from embrec.models.base import Ratings
 from embrec.models.features import UserFeatures, movie_features, user_features
+from embrec.models.sequences import Sequences
 
 FOLDS = 5
 HELD_OUT = 0.2
@@ -33,6 +35,7 @@ class EvaluationData:
         name: The data set's name.
         ratings: All of them.
         rated_at: int64 of shape (n,), microseconds since 1970, ``NO_TIME`` if there is none.
+        events: Events of the same users and movies.
         movie_ids: The movies' external ids.
         genres: Each movie's genres.
         digest: Digest of the ratings if they are the database's, as in the records of runs.
@@ -41,6 +44,7 @@ class EvaluationData:
     name: str
     ratings: Ratings
     rated_at: NDArray[np.int64]
+    events: EventArrays
     movie_ids: list[str]
     genres: list[list[str]]
     digest: str = ""
@@ -56,6 +60,23 @@ class EvaluationData:
         """Return a mask of the ratings that say that the movie was disliked."""
         ratings = self.ratings.ratings
         return np.asarray(ratings <= metrics.disliked_to(float(ratings.min()), float(ratings.max())))
+
+    def sequences(self) -> Sequences:
+        """Return the histories of users, in order of time.
+
+        Raises:
+            DataError: Most steps are ratings without a time, so their order is unknown.
+        """
+        steps, unknown = len(self.rated_at) + len(self.events.users), (self.rated_at == NO_TIME).sum()
+        if unknown > steps / 2:
+            raise DataError(
+                f"Of {steps} steps in {self.name}, {unknown} are ratings without a time, so their order is unknown. "
+                "Load the ratings with a time, or events; without either evaluate the other tasks."
+            )
+        whole = self.ratings
+        order = key_order(whole.users, whole.movies)
+        users, movies, times = whole.users[order], whole.movies[order], self.rated_at[order]
+        return histories(users, movies, times, self.events, whole.user_count, whole.movie_count)
 
     def part(self, positions: NDArray[np.int64]) -> Ratings:
         """Some of the ratings, sorted by user, then movie, as in training."""
@@ -74,7 +95,7 @@ def read_data(source: Source) -> EvaluationData:
     of_movies, of_users = movie_features(genres, years), _user_features(source.users(), rows.user_ids.to_pylist())
     places = id_places(movie_ids)
     ratings = Ratings(rows.users, rows.movies, rows.ratings, users, movies, of_movies, of_users, places)
-    return EvaluationData(source.name, ratings, rows.rated_at, movie_ids, genres)
+    return EvaluationData(source.name, ratings, rows.rated_at, EventArrays.none(), movie_ids, genres)
 
 
 def _user_features(users: Sequence[User], user_ids: Sequence[str]) -> UserFeatures | None:
@@ -87,18 +108,19 @@ def _user_features(users: Sequence[User], user_ids: Sequence[str]) -> UserFeatur
 
 
 def database_data(bind: Bind) -> EvaluationData:
-    """The ratings in the database, to evaluate on.
+    """The ratings and events in the database, to evaluate on.
 
     Raises:
-        DataError: There are no ratings, or one is not on the scale.
+        DataError: There are no ratings or events, or a rating is not on the scale.
         SchemaError: The schema is absent or behind.
     """
     with db.begin(bind) as connection:
         arrays = extract(connection, with_times=True)
-        check_for_training(connection, arrays.ratings)
-    return EvaluationData(
-        "the database", arrays.for_models(), arrays.rated_at, arrays.movie_ids, arrays.movie_genres, arrays.sha256
-    )
+        if len(arrays.ratings):
+            check_for_training(connection, arrays.ratings)
+    ratings, events = arrays.for_models(), arrays.events
+    about = (arrays.movie_ids, arrays.movie_genres, arrays.sha256)
+    return EvaluationData("the database", ratings, arrays.rated_at, events, *about)
 
 
 def rating_splits(data: EvaluationData, way: str, seed: int = 0) -> list[splits.Split]:

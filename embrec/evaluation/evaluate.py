@@ -6,9 +6,7 @@ contender meets the same splits, so their differences are paired.
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -20,6 +18,7 @@ from embrec.errors import DataError
 from embrec.evaluation.baselines import popularity_order
 from embrec.evaluation.contender import Contender, Score
 from embrec.evaluation.data import HELD_OUT, EvaluationData, rating_splits
+from embrec.evaluation.outcome import Outcome, Progress, counting, quiet
 from embrec.models.base import Ratings
 from embrec.models.features import movie_features
 
@@ -35,42 +34,8 @@ _LIFT_DISCOUNT = 3
 _FEWEST_LIKES = 5
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """The metrics of one contender in one task.
-
-    Attributes:
-        task: The task.
-        contender: The contender's name.
-        values: For each metric its value on every split, in the splits' order.
-    """
-
-    task: str
-    contender: str
-    values: dict[str, list[float]] = field(default_factory=dict)
-
-    def add(self, **values: float) -> None:
-        """Add the metrics of a split."""
-        for metric, value in values.items():
-            self.values.setdefault(metric, []).append(value)
-
-
-# Told which task and contender is next, how many splits are done, and of how many.
-Progress = Callable[[str, str, int, int], None]
-
-
-def _quiet(task: str, contender: str, done: int, of: int) -> None:
-    pass
-
-
-def _counting(progress: Progress, task: str, of: int) -> Callable[[str], None]:
-    """A function to be told which contender is next, that tells how many splits were before."""
-    done = itertools.count()
-    return lambda contender: progress(task, contender, next(done), of)
-
-
 def rate(
-    data: EvaluationData, contenders: Sequence[Contender], way: str, seed: int = 0, progress: Progress = _quiet
+    data: EvaluationData, contenders: Sequence[Contender], way: str, seed: int = 0, progress: Progress = quiet
 ) -> list[Outcome]:
     """Errors of predicted ratings, limited to the scale of the ratings, on each split."""
     task = f"ratings, {way}"
@@ -78,7 +43,7 @@ def rate(
     low, high = data.ratings.ratings.min(), data.ratings.ratings.max()
     ways = rating_splits(data, way, seed)
     raters = [(each.name, each.rate) for each in contenders if each.rate]
-    begin = _counting(progress, task, len(raters) * len(ways))
+    begin = counting(progress, task, len(raters) * len(ways))
     for name, fit in raters:
         outcomes.append(Outcome(task, name))
         for kept, held in ways:
@@ -90,7 +55,7 @@ def rate(
 
 
 def rank(
-    data: EvaluationData, contenders: Sequence[Contender], seeds: Sequence[int], progress: Progress = _quiet
+    data: EvaluationData, contenders: Sequence[Contender], seeds: Sequence[int], progress: Progress = quiet
 ) -> list[Outcome]:
     """Evaluate rankings of unseen movies (full ranking); the relevant movies are those with a held-out liking.
 
@@ -102,7 +67,7 @@ def rank(
     task = "top-N"
     outcomes = []
     rankers = [(each.name, each.rank) for each in contenders if each.rank]
-    begin = _counting(progress, task, len(rankers) * len(seeds))
+    begin = counting(progress, task, len(rankers) * len(seeds))
     for name, fit in rankers:
         outcomes.append(Outcome(task, name))
         for seed in seeds:
@@ -165,7 +130,7 @@ def compare(
     contenders: Sequence[Contender],
     seeds: Sequence[int],
     groups: Mapping[str, str] | None = None,
-    progress: Progress = _quiet,
+    progress: Progress = quiet,
 ) -> list[Outcome]:
     """Evaluate the top-n neighbours of movies with at least 20 ratings: do they share genre, group and audience?
 
@@ -193,7 +158,7 @@ def compare(
         raise DataError(f"{data.name} has no genres, and no movie that enough users like; too little to compare by.")
     outcomes = []
     comparers = [(each.name, each.compare) for each in contenders if each.compare]
-    begin = _counting(progress, task, len(comparers) * (1 + len(seeds)))
+    begin = counting(progress, task, len(comparers) * (1 + len(seeds)))
     for name, fit in comparers:
         outcomes.append(outcome := Outcome(task, name))
         begin(name)
@@ -246,21 +211,3 @@ def _liked_along(
         )
     np.fill_diagonal(lift, -np.inf)
     return asked, metrics.top(cosine[asked], _NEIGHBOURS), metrics.top(lift[asked], _NEIGHBOURS)
-
-
-def summary(outcomes: Sequence[Outcome]) -> Iterator[dict[str, Any]]:
-    """A row for each outcome: each metric's mean, standard deviation, and paired difference from the first's.
-
-    Yields:
-        ``task``, ``model``, and for each metric ``(mean, standard deviation, difference, standard deviation of
-        the difference)``.
-    """
-    first: dict[str, Outcome] = {}
-    for outcome in outcomes:
-        reference = first.setdefault(outcome.task, outcome)
-        row: dict[str, Any] = {"task": outcome.task, "model": outcome.contender}
-        for metric, values in outcome.values.items():
-            paired = np.subtract(values, reference.values[metric]) if metric in reference.values else np.array([np.nan])
-            deviations = [float(np.std(each, ddof=1)) if len(each) > 1 else 0.0 for each in (values, paired)]
-            row[metric] = (float(np.mean(values)), deviations[0], float(np.mean(paired)), deviations[1])
-        yield row

@@ -56,8 +56,12 @@ class Sequences:
     def without_last(self, number: int) -> Sequences:
         """Return the histories without the last steps of each user who has more than that; others stay whole."""
         lengths = self.lengths
-        kept = np.where(lengths > number, lengths - number, lengths)
+        return self.first(np.where(lengths > number, lengths - number, lengths))
+
+    def first(self, kept: NDArray[np.int64]) -> Sequences:
+        """Return the first steps of each user, ``kept`` of them, int64 of shape (user_count,)."""
+        lengths = self.lengths
         place = np.arange(len(self.movies)) - np.repeat(self.starts[:-1], lengths)
         chosen = place < np.repeat(kept, lengths)
-        starts = np.concatenate([[0], np.cumsum(kept)])
+        starts = np.concatenate([[0], np.cumsum(np.minimum(kept, lengths))]).astype(np.int64)
         return Sequences(starts, self.movies[chosen], self.days[chosen], self.movie_count)

@@ -28,7 +28,7 @@ from embrec.data.files.sources import open_source
 from embrec.evaluation import contenders, evaluate
 from embrec.evaluation.contender import Contender, Score
 from embrec.evaluation.data import EvaluationData, rating_splits, read_data
-from embrec.evaluation.evaluate import Outcome
+from embrec.evaluation.outcome import Outcome, summary
 from embrec.models.base import Ratings
 from embrec.models.ease import gram
 from embrec.models.ease import model as ease
@@ -161,10 +161,10 @@ def measure(tasks: Sequence[str], groups: dict[str, str], only: str) -> dict[str
 
 def table(task: str, rows: dict[str, Any]) -> list[str]:
     """Write a task's table: means and standard deviations over splits, and paired differences from the first row."""
-    summary = list(evaluate.summary([Outcome(task, name, values) for name, values in rows.items()]))
-    columns = [key for key in summary[0] if key not in ("task", "model")]
+    found = list(summary([Outcome(task, name, values) for name, values in rows.items()]))
+    columns = [key for key in found[0] if key not in ("task", "model")]
     lines = ["| model | " + " | ".join(columns) + " |", "|---" * (len(columns) + 1) + "|"]
-    for number, row in enumerate(summary):
+    for number, row in enumerate(found):
         cells = []
         for column in columns:
             if column not in row:
