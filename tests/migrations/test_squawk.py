@@ -19,9 +19,9 @@ NOT_OURS = {
     "require-statement-timeout": "the same",
 }
 # The tables of the baseline are made by the same upgrade and are empty. The indexes of 0014 to 0016 are on what these
-# make themselves.
-# Functions that 0014 and 0016 drop are put back with other parameters by the same upgrade, or are its own. What 0015 renames
-# gets a view of its old name in the same transaction. A user's vector may be NULL only in runs that are stored so.
+# make themselves. Functions that 0014 and 0016 drop are put back with other parameters by the same upgrade, or are
+# its own. What 0015 renames gets a view of its old name in the same transaction. A user's vector may be NULL only in
+# runs that are stored so.
 EXCEPTIONS = {
     "0013": ["require-concurrent-index-creation"],
     "0014": ["require-concurrent-index-creation", "ban-drop-function"],
