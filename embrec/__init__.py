@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from embrec.data.events import add_event as add_event
+    from embrec.data.events import delete_events as delete_events
     from embrec.data.events import remove_event as remove_event
     from embrec.data.files.movies import Movie as Movie
     from embrec.data.files.sources import from_frame as from_frame
@@ -108,7 +109,7 @@ STABLE = {
 }
 # Names that may change in a minor release, with a note in the CHANGELOG.
 PROVISIONAL = {
-    "data.events": ("add_event", "remove_event"),
+    "data.events": ("add_event", "delete_events", "remove_event"),
     "models.base": ("FittedModel", "Ratings"),
     "models.keras_model": ("keras_model",),
     "models.protocol": ("Model", "Range", "Search"),

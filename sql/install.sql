@@ -59,6 +59,7 @@
 \ir functions/as_value.sql
 \ir functions/add_event.sql
 \ir functions/remove_event.sql
+\ir functions/delete_events.sql
 \ir functions/assign_variant.sql
 \ir functions/movies_within.sql
 \ir functions/genre_bits.sql

@@ -20,7 +20,7 @@ COMMANDS = {
     "scale": "Show or change the scale of ratings.",
     "train": "Train a model on the ratings, and publish its vectors.",
     "runs": "List, show, publish, roll back, delete, export, import runs.",
-    "gc": "Delete the leftovers of killed processes, and old runs.",
+    "gc": "Delete the leftovers of killed processes, old runs, and old events.",
     "experiments": "Compare two runs in an A/B test.",
     "evaluate": "Measure models on held-out ratings.",
     "report": "Write a report on the training and accuracy of a run.",

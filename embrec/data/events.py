@@ -1,20 +1,21 @@
-"""Events one at a time, as an application records them; whole files are loaded elsewhere.
-
-Every function takes an Engine, or a Connection whose transaction is the caller's.
-"""
+"""Events one at a time, as an application records them, and the deletion of old ones; files are loaded elsewhere."""
 
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Callable
 
 import sqlalchemy as sa
 
 from embrec import db, validation
+from embrec.data.ratings import count_changes
 from embrec.db import Bind
 from embrec.errors import ArgumentError
 from embrec.validation import OutsideId
 
 DEFAULT_TYPE = "event"
+# Events are deleted by ranges of this many event_ids, a transaction each, which takes a second at most.
+BLOCK = 200_000
 
 
 def add_event(
@@ -104,3 +105,51 @@ def remove_event(
         statement = "SELECT embrec.remove_event(CAST(:user AS text), CAST(:movie AS text), CAST(:type AS text))"
     with db.begin(bind) as connection:
         return int(connection.execute(sa.text(statement), values).scalar_one())
+
+
+def delete_events(
+    engine: sa.Engine,
+    older_than: dt.timedelta,
+    undated: bool = False,
+    dry_run: bool = False,
+    progress: Callable[[int, int], None] = lambda done, of: None,
+) -> int:
+    """Delete old events, block by block, so that no lock is held for long; then count what is left.
+
+    Args:
+        engine: The database; the role must own the schema.
+        older_than: Age, by the time of the event, from which on events are deleted.
+        undated: True to delete the events without a time as well.
+        dry_run: Only count the events that would be deleted.
+        progress: Called with the numbers of event ids looked at, and of all.
+
+    Returns:
+        The number of events deleted, or that would be.
+
+    Raises:
+        ArgumentError: The age is no timedelta longer than 0.
+        DatabaseError: This role does not own the schema.
+        SchemaError: The schema is absent or behind.
+    """
+    db.require_engine(engine)
+    values: dict[str, object] = {"age": validation.duration(older_than, "older_than"), "undated": bool(undated)}
+    if dry_run:
+        old = "occurred_at < now() - :age OR :undated AND occurred_at IS NULL"
+        with db.begin(engine) as connection:
+            return int(
+                connection.execute(sa.text(f"SELECT count(*) FROM embrec.events WHERE {old}"), values).scalar_one()
+            )
+    with db.begin(engine) as connection:
+        first, last = connection.execute(
+            sa.text("SELECT coalesce(min(event_id), 0), coalesce(max(event_id), -1) FROM embrec.events")
+        ).one()
+    deleted = 0
+    for begin in range(first, last + 1, BLOCK):
+        progress(begin - first, last + 1 - first)
+        with db.begin(engine) as connection:
+            block = values | {"first": begin, "last": min(begin + BLOCK - 1, last)}
+            call = "SELECT embrec.delete_events(:age, :undated, :first, :last)"
+            deleted += int(connection.execute(sa.text(call), block).scalar_one())
+    if deleted:
+        count_changes(engine)
+    return deleted

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from data import load_frame, rating_frame
 
 import embrec
+from embrec.data import events
 from embrec.errors import ArgumentError, DatabaseError
 
 STORED = """
@@ -173,3 +174,68 @@ def test_the_commands(embrec, url: str, engine: sa.Engine) -> None:
         code, _, err = run("unevent", *wrong)
         assert code == 2
         assert "Give USER and MOVIE, or --id alone." in err
+
+
+def aged(engine: sa.Engine) -> None:
+    """Add an event of each age: of 400, 100 and 10 days, of a moment ago, and of an unknown one."""
+    now = dt.datetime.now(dt.UTC)
+    for days in (100, 10, 0, 400):
+        embrec.add_event(engine, "ann", f"{days} days", occurred_at=now - dt.timedelta(days=days))
+    ask(engine, "add_event('ann', 'undated', occurred_at => NULL)")
+
+
+@pytest.mark.parametrize("undated", [False, True])
+def test_old_events_are_deleted_block_by_block(engine: sa.Engine, monkeypatch: pytest.MonkeyPatch, undated) -> None:
+    monkeypatch.setattr(events, "BLOCK", 2)
+    aged(engine)
+    steps: list[tuple[int, int]] = []
+    age = dt.timedelta(days=90)
+    gone = 2 + undated
+    assert embrec.delete_events(engine, age, undated, dry_run=True) == gone
+    assert len(stored(engine)) == 5
+    assert embrec.delete_events(engine, age, undated, progress=lambda done, of: steps.append((done, of))) == gone
+    assert steps == [(0, 5), (2, 5), (4, 5)]
+    kept = {row[1] for row in stored(engine)}
+    assert kept == {"0 days", "10 days"} | (set() if undated else {"undated"})
+    assert set(embrec.popular_movies(engine).movie_id) == kept, "what is left is counted"
+    assert embrec.delete_events(engine, age, undated) == 0
+
+
+def test_deleting_holds_nobody_up(engine: sa.Engine) -> None:
+    aged(engine)
+    with engine.begin() as open_one:
+        embrec.add_event(open_one, "ann", "10 days")
+        assert embrec.delete_events(engine, dt.timedelta(days=50)) == 2
+    with engine.begin() as open_one:
+        open_one.execute(sa.text("SELECT embrec.delete_events('5 days')"))
+        with engine.begin() as other:
+            other.execute(sa.text("SET LOCAL lock_timeout = '1s'"))
+            assert embrec.add_event(other, "ann", "10 days")
+
+
+@pytest.mark.parametrize("age", ["NULL", "'0'", "'-1 day'"])
+def test_an_age_that_is_none_deletes_nothing(engine: sa.Engine, age: str) -> None:
+    aged(engine)
+    with pytest.raises(DatabaseError, match="older_than is .*such as '90 days'"), embrec.db.translated_errors():
+        ask(engine, f"delete_events({age}, true)")
+    with pytest.raises(ArgumentError, match="older_than is"):
+        embrec.delete_events(engine, dt.timedelta(0))
+    assert len(stored(engine)) == 5
+
+
+def test_gc_deletes_old_events(embrec, url: str, engine: sa.Engine) -> None:
+    def run(*arguments: str) -> tuple[int, str, str]:
+        return embrec("gc", *arguments, "--database-url", url)
+
+    aged(engine)
+    assert run("--events-older-than", "90", "--dry-run", "--json") == (
+        0,
+        '[\n  {\n    "model_run_id": null,\n    "garbage": "old events",\n    "events": 2\n  }\n]\n',
+        "Nothing was done. To clear it away, run the same without --dry-run.\n",
+    )
+    code, out, _ = run("--events-older-than", "90", "--undated")
+    assert code == 0
+    assert out.split() == ["model_run_id", "garbage", "events", "old", "events", "3"]
+    assert run("--events-older-than", "90", "--undated")[2] == "Nothing is left over.\n"
+    assert len(stored(engine)) == 2
+    assert run("--undated")[0] == 2

@@ -84,6 +84,7 @@ OPERATIONS: dict[str, tuple[Operation, str]] = {
     "take an event back": (lambda c: events.remove_event(c, "u1", 100), "owner loader api"),
     "read events": (sql("SELECT * FROM embrec.events"), "owner loader trainer reader"),
     "weigh a type": (sql("UPDATE embrec.event_types SET weight = 2"), "owner"),
+    "delete old events": (sql("SELECT embrec.delete_events('1 day')"), "owner"),
     "exposure": (lambda c: experiments.record_exposure(c, "u1"), "owner loader api"),
     "outcome": (lambda c: experiments.record_outcome(c, "u1", 1), "owner loader api"),
     "load": (
