@@ -54,7 +54,7 @@ class EventRows:
         type_names: The names of types, distinct.
         users: Each event's user, int32 of shape (n,).
         movies: Each event's movie, int32 of shape (n,).
-        types: Each event's type, int32 of shape (n,).
+        types: Each event's type, int16 of shape (n,).
         values: float32 of shape (n,), NaN if there is none.
         occurred_at: int64 of shape (n,), microseconds since 1970, ``NO_TIME`` if there is none.
         external_ids: Arrow's large_string of length n, null if an event has none; None if no event has one.
@@ -65,51 +65,62 @@ class EventRows:
     type_names: list[str]
     users: NDArray[np.int32]
     movies: NDArray[np.int32]
-    types: NDArray[np.int32]
+    types: NDArray[np.int16]
     values: NDArray[np.float32]
     occurred_at: NDArray[np.int64]
     external_ids: pa.LargeStringArray | None
 
 
 class _Collected:
-    """The columns of the chunks so far; ids and types are numbered."""
+    """The columns of the chunks so far; ids and types are numbered by first appearance."""
 
-    def __init__(self) -> None:
+    def __init__(self, name: str) -> None:
         self.kind: Kind = RATINGS
         self.count = 0
-        self._numbered = {name: FirstAppearance() for name in ("user_id", "movie_id", "event_type")}
+        self._name = name
+        self._users, self._movies = FirstAppearance(), FirstAppearance()
+        self._types: dict[str, int] = {}
         self._columns: dict[str, list[Any]] = {}
 
     def add(self, chunk: Chunk) -> None:
-        """Take the rows of the next chunk."""
+        """Take the rows of the next chunk.
+
+        Raises:
+            DataError: There are too many types of events.
+        """
         self.count += len(chunk.user_ids)
-        self._numbered["user_id"].add(chunk.user_ids)
-        self._numbered["movie_id"].add(chunk.movie_ids)
+        self._users.add(chunk.user_ids)
+        self._movies.add(chunk.movie_ids)
         for name, column in chunk.columns.items():
-            if name in self._numbered:
-                self._numbered[name].add(column)
-            else:
-                self._columns.setdefault(name, []).append(column)
+            self._columns.setdefault(name, []).append(self._numbers(column) if name == "event_type" else column)
 
     def rows(self, source: Source) -> RatingRows | EventRows:
         """Return all of them."""
-        user_ids, users = self._numbered["user_id"].finish()
-        movie_ids, movies = self._numbered["movie_id"].finish()
+        user_ids, users = self._users.finish()
+        movie_ids, movies = self._movies.finish()
         if self.kind is RATINGS:
             return RatingRows(user_ids, movie_ids, users, movies, self._joined("rating"), self._joined("rated_at"))
-        names, types = self._numbered["event_type"].finish()
-        refuse_many_types(source.name, type_names := names.to_pylist() or [source.event_type])
         return EventRows(
             user_ids=user_ids,
             movie_ids=movie_ids,
-            type_names=type_names,
+            type_names=list(self._types) or [source.event_type],
             users=users,
             movies=movies,
-            types=types if len(names) else np.zeros(self.count, np.int32),
+            types=self._joined("event_type") if self._types else np.zeros(self.count, np.int16),
             values=self._joined("value"),
             occurred_at=self._joined("occurred_at"),
             external_ids=self._external_ids(),
         )
+
+    def _numbers(self, types: pa.DictionaryArray) -> NDArray[np.int16]:
+        codes = types.indices.to_numpy()
+        used, first = np.unique(codes, return_index=True)
+        names = types.dictionary.to_pylist()
+        for code in used[np.argsort(first)]:
+            self._types.setdefault(names[code], len(self._types))
+        refuse_many_types(self._name, list(self._types))
+        numbers: NDArray[np.int16] = np.array([self._types.get(name, 0) for name in names], np.int16)[codes]
+        return numbers
 
     def _joined(self, name: str) -> NDArray[Any]:
         return np.concatenate(self._columns.pop(name))
@@ -139,7 +150,7 @@ def read_rows(
         BadRowError: A row is bad and none may be left out.
         DataError: The source has no rows, more than ``MOST_REJECTED`` bad rows or ``MOST_TYPES`` types of events.
     """
-    collected = _Collected()
+    collected = _Collected(source.name)
     rejected: list[RejectedRow] = []
     share = 0.0
 

@@ -65,8 +65,8 @@ class Chunk:
         movie_ids: String array of shape (n,).
         columns: Arrays of shape (n,). Of ratings: ``rating``, float32, finite; ``rated_at``, int64, microseconds since
             1970, ``NO_TIME`` where the row has none. Of events: ``occurred_at`` likewise; ``value``, float32, NaN where
-            the row has none; and, if the file has them, ``event_type`` and ``external_id``, string arrays, the latter
-            empty where the row has none.
+            the row has none; and, if the file has them, ``event_type``, a dictionary array of strings, and
+            ``external_id``, a string array, empty where the row has none.
         rejected: The bad rows that were left out.
     """
 
@@ -121,12 +121,7 @@ def _checked_ratings(raw: RawRows, scale: Scale, note: Note) -> dict[str, Any]:
 def _checked_events(raw: RawRows, note: Note) -> dict[str, Any]:
     checked: dict[str, Any] = {"value": np.full(len(raw.lines), np.nan, np.float32)}
     if "event_type" in raw.columns:
-        types = _as_text(raw.columns["event_type"], "event_type", note)
-        encoded = types.dictionary_encode()
-        for code, event_type in enumerate(encoded.dictionary.to_pylist()):
-            if fault := type_fault(event_type):
-                note("event_type", encoded.indices.to_numpy() == code, fault)
-        checked["event_type"] = types
+        checked["event_type"] = _checked_types(raw.columns["event_type"], note)
     if "value" in raw.columns:
         value = _numbers(raw.columns["value"], "value", note)
         note("value", (value < 0) | (value > LARGEST_VALUE), f"not from 0 to {LARGEST_VALUE:,.0f}")
@@ -178,6 +173,17 @@ def _decoded(value: bytes) -> str | None:
         return None
 
 
+def _checked_types(column: pa.Array, note: Note) -> pa.DictionaryArray:
+    """Return names of types, of which there are few: each is checked once."""
+    encoded = pc.fill_null(column, b"" if pa.types.is_binary(column.type) else "").dictionary_encode()
+    codes = encoded.indices.to_numpy()
+    names = _as_text(encoded.dictionary, "event_type", lambda name, faulty, reason: note(name, faulty[codes], reason))
+    faults = np.array([type_fault(name) for name in names.to_pylist()], dtype=object)
+    for fault in {each for each in faults if each}:
+        note("event_type", (faults == fault)[codes], fault)
+    return pa.DictionaryArray.from_arrays(encoded.indices, names)
+
+
 def _checked_ids(column: pa.Array, name: str, note: Note, optional: bool = False) -> pa.StringArray:
     ids = _as_text(column, name, note)
     length = pc.binary_length(ids)
@@ -212,8 +218,9 @@ def _checked_times(raw: RawRows, note: Note) -> NDArray[np.int64]:
     if name not in raw.columns:
         return np.full(len(raw.lines), NO_TIME, dtype=np.int64)
     text = _as_text(raw.columns[name], name, note)
-    date_like = pc.match_substring_regex(text, r"^(19|20)\d{2}[01]\d[0-3]\d$")
-    note(name, _numpy(date_like), "eight digits; write a date as 2024-01-31")
+    if pc.any(pc.equal(pc.binary_length(text), 8)).as_py():
+        date_like = pc.match_substring_regex(text, r"^(19|20)\d{2}[01]\d[0-3]\d$")
+        note(name, _numpy(date_like), "eight digits; write a date as 2024-01-31")
     try:
         seconds = pc.cast(text, pa.int64()).to_numpy(zero_copy_only=False)
         if _numpy(pc.match_substring(text, "x", ignore_case=True)).any():
