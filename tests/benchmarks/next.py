@@ -34,7 +34,7 @@ ANSWERS = 30
 
 
 def lists() -> Contender:
-    """Return embrec's lists, which know no order: the ranking model of ``embrec train``, asked with all of a history."""
+    """Return embrec's lists, which know no order: the ranking model, asked with all of a history."""
 
     def fit(training: Sequences, validation: Questions, seed: int) -> Follow:
         rows = followers.all_sets(training).tocoo()

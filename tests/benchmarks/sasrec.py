@@ -9,7 +9,7 @@ one negative is replaced by the cross-entropy over all movies, which ranks much 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import keras
@@ -77,28 +77,21 @@ class Block(keras.layers.Layer):
         return inner + self.dropout(self.dense[1](self.dense[0](inner)), training=training)
 
 
-class Batches(keras.utils.PyDataset):
-    """Pieces of histories in batches of similar length, in another order each epoch."""
+def batches(training: Sequences, seed: int) -> tf.data.Dataset:
+    """Return pieces of histories in batches of similar length, in another order each epoch: inputs and targets."""
+    random = np.random.default_rng(seed)
+    pieces = [piece for user in range(len(training.lengths)) for piece in _pieces(training.history(user))]
 
-    def __init__(self, training: Sequences, seed: int) -> None:
-        super().__init__()
-        self.random = np.random.default_rng(seed)
-        self.pieces = [piece for user in range(len(training.lengths)) for piece in _pieces(training.history(user))]
-        self.on_epoch_end()
+    def epoch() -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        order = np.argsort([len(piece) for piece in pieces] + random.random(len(pieces)) * 4)
+        cut = [order[begin : begin + BATCH] for begin in range(0, len(order), BATCH)]
+        for place in random.permutation(len(cut)):
+            rows = [pieces[each] for each in cut[place]]
+            yield padded([row[:-1] for row in rows]), padded([row[1:] for row in rows])
 
-    def on_epoch_end(self) -> None:
-        """Draw the batches anew."""
-        jitter = self.random.random(len(self.pieces)) * 4
-        order = np.argsort([len(piece) for piece in self.pieces] + jitter)
-        batches = [order[begin : begin + BATCH] for begin in range(0, len(order), BATCH)]
-        self.batches = [batches[place] for place in self.random.permutation(len(batches))]
-
-    def __len__(self) -> int:
-        return len(self.batches)
-
-    def __getitem__(self, number: int) -> tuple[np.ndarray, np.ndarray]:
-        rows = [self.pieces[place] for place in self.batches[number]]
-        return padded([row[:-1] for row in rows]), padded([row[1:] for row in rows])
+    # A keras.utils.PyDataset would take the length of the first batches for that of all.
+    ids = tf.TensorSpec((None, None), tf.int32)
+    return tf.data.Dataset.from_generator(epoch, output_signature=(ids, ids))
 
 
 def _pieces(history: np.ndarray) -> list[np.ndarray]:
@@ -153,7 +146,7 @@ def sasrec(chosen: dict[str, str]) -> Contender:
         model = SASRec(training.movie_count)
         model.compile(keras.optimizers.Adam(RATE), jit_compile=False)
         stopping = Stopping(validation, popularity(training), seed)
-        model.fit(Batches(training, seed), epochs=MOST_EPOCHS, callbacks=[stopping], verbose=0)
+        model.fit(batches(training, seed), epochs=MOST_EPOCHS, callbacks=[stopping], verbose=0)
         model.set_weights(stopping.weights)
         chosen["SASRec"] = (
             f"{DIMENSIONS} dimensions, {BLOCKS} blocks, one head, length {LENGTH}, dropout {DROPOUT}, Adam {RATE}; "
