@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test quick soak check lint types docs bench bench-scale bench-serving bench-accuracy wheel clean
+.PHONY: demo test quick soak check lint types docs bench bench-scale bench-serving bench-accuracy bench-next wheel clean
 
 # Load MovieLens 100K, train the article's model and the default, and compare their similar movies.
 demo: $(VENV)/.demo
@@ -57,6 +57,11 @@ bench-serving: $(VENV)/.bench
 # Measure accuracy beside other libraries on MovieLens 100K; writes docs/accuracy.md. Takes half an hour.
 bench-accuracy: $(VENV)/.bench $(VENV)-lenskit/.made $(VENV)-lightfm/.made
 	$(BIN)/python tests/benchmarks/accuracy.py
+
+# Measure what comes next beside peers; writes docs/next.md. Takes half an hour. EMBREC_SEQUENCES=FOLDER names the folder of
+# the S3-Rec paper's files, without which MovieLens 100K alone is measured.
+bench-next: $(VENV)/.bench
+	$(BIN)/python tests/benchmarks/next.py
 
 # Peers with needs of their own live apart. LightFM's own setup.py fails under today's pip; this is its version 1.17
 # with another, and takes a C compiler.

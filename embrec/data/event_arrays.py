@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -34,6 +34,18 @@ class EventType:
     kind: str
 
 
+# The types of a new database by name, with their weights and kinds, for events that are in no database.
+DEFAULT_TYPES = {
+    "event": (1.0, "interest"),
+    "view": (0.2, "interest"),
+    "click": (0.5, "interest"),
+    "play": (1.0, "start"),
+    "finish": (1.0, "finish"),
+    "purchase": (3.0, "interest"),
+    "dislike": (1.0, "dislike"),
+}
+
+
 @dataclass(frozen=True)
 class EventArrays:
     """Events sorted by user, then time; those without a time come first, and equal times go by arrival.
@@ -57,6 +69,44 @@ class EventArrays:
     known_types: Mapping[int, EventType]
     sha256: str | None
     newest_at: dt.datetime | None
+
+    @classmethod
+    def of(
+        cls,
+        users: NDArray[np.int32],
+        movies: NDArray[np.int32],
+        types: NDArray[np.int32],
+        values: NDArray[np.float32],
+        occurred_at: NDArray[np.int64],
+        type_names: Sequence[str],
+    ) -> EventArrays:
+        """Return events that are in no database, in the order in which they arrived, each array of shape (n,).
+
+        Types that a new database does not know have weight 1 and the kind interest.
+
+        Args:
+            users: Each event's user.
+            movies: Each event's movie.
+            types: Each event's place in ``type_names``.
+            values: NaN if there is none.
+            occurred_at: Microseconds since 1970, ``NO_TIME`` if unknown.
+            type_names: The names of the types.
+        """
+        order = np.lexsort((occurred_at, users))
+        known = {}
+        for number, name in enumerate(type_names, 1):
+            weight, kind = DEFAULT_TYPES.get(name, DEFAULT_TYPES["event"])
+            known[number] = EventType(name, weight, None, kind)
+        return cls(
+            users[order],
+            movies[order],
+            (types[order] + 1).astype(np.int16),
+            values[order],
+            occurred_at[order],
+            known_types=known,
+            sha256=None,
+            newest_at=None,
+        )
 
     @classmethod
     def none(cls) -> EventArrays:

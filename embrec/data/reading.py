@@ -179,19 +179,6 @@ def read_rows(
     return rows, rejected
 
 
-def read_ratings(source: Source) -> RatingRows:
-    """Read all ratings of a source.
-
-    Raises:
-        BadRowError: A row is bad.
-        DataError: The source has no ratings.
-    """
-    rows, _ = read_rows(source)
-    if isinstance(rows, EventRows):
-        raise DataError(f"{source.name} has no column rating, so its rows are events. Name its column of ratings so.")
-    return rows
-
-
 def ahead(chunks: Iterator[T]) -> Iterator[T]:
     """The same chunks, of which the next is made in another thread while one is worked on."""
     with ThreadPoolExecutor(max_workers=1) as maker:

@@ -14,7 +14,7 @@ from embrec.data.event_arrays import EventArrays, histories
 from embrec.data.extraction import extract, id_places
 from embrec.data.files.sources import Source
 from embrec.data.files.users import User
-from embrec.data.reading import read_ratings
+from embrec.data.reading import RatingRows, read_rows
 from embrec.data.scale import check_for_training
 from embrec.db import Bind
 from embrec.errors import DataError
@@ -85,17 +85,22 @@ class EvaluationData:
 
 
 def read_data(source: Source) -> EvaluationData:
-    """Read a data set to evaluate on: all movies and users with ratings, and their side information."""
-    rows = read_ratings(source)
+    """Read a data set of ratings or events to evaluate on: its movies and users, and their side information."""
+    rows, _ = read_rows(source)
     movie_ids = rows.movie_ids.to_pylist()
     known = {movie.movie_id: movie for movie in source.movies()}
     genres = [list((known[each].genres if each in known else None) or []) for each in movie_ids]
     years = [known[each].release_year if each in known else None for each in movie_ids]
     users, movies = len(rows.user_ids), len(movie_ids)
     of_movies, of_users = movie_features(genres, years), _user_features(source.users(), rows.user_ids.to_pylist())
-    places = id_places(movie_ids)
-    ratings = Ratings(rows.users, rows.movies, rows.ratings, users, movies, of_movies, of_users, places)
-    return EvaluationData(source.name, ratings, rows.rated_at, EventArrays.none(), movie_ids, genres)
+    about = (users, movies, of_movies, of_users, id_places(movie_ids))
+    if isinstance(rows, RatingRows):
+        ratings = Ratings(rows.users, rows.movies, rows.ratings, *about)
+        return EvaluationData(source.name, ratings, rows.rated_at, EventArrays.none(), movie_ids, genres)
+    none = np.empty(0, np.int32)
+    ratings, untimed = Ratings(none, none, np.empty(0, np.float32), *about), np.empty(0, np.int64)
+    events = EventArrays.of(rows.users, rows.movies, rows.types, rows.values, rows.occurred_at, rows.type_names)
+    return EvaluationData(source.name, ratings, untimed, events, movie_ids, genres)
 
 
 def _user_features(users: Sequence[User], user_ids: Sequence[str]) -> UserFeatures | None:

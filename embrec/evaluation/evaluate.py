@@ -40,8 +40,8 @@ def rate(
     """Errors of predicted ratings, limited to the scale of the ratings, on each split."""
     task = f"ratings, {way}"
     outcomes = []
-    low, high = data.ratings.ratings.min(), data.ratings.ratings.max()
     ways = rating_splits(data, way, seed)
+    low, high = data.ratings.ratings.min(), data.ratings.ratings.max()
     raters = [(each.name, each.rate) for each in contenders if each.rate]
     begin = counting(progress, task, len(raters) * len(ways))
     for name, fit in raters:

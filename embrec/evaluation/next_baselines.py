@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import scipy.sparse
@@ -63,8 +64,8 @@ def rules() -> Contender:
         weights = transitions(training, _FARTHEST)
         totals = np.maximum(weights.sum(axis=1), 1.0)
         shares = scipy.sparse.csr_array(scipy.sparse.diags_array(1 / totals).astype(np.float32) @ weights)
-        tries = [by_rows(shares, decay) for decay in _DECAYS]
-        return tries[best_of(tries, training, validation, seed)]
+        tries = [functools.partial(by_rows, shares, decay) for decay in _DECAYS]
+        return best_of(tries, training, validation, seed)[1]
 
     return Contender("rules", follow=fit)
 
@@ -75,19 +76,25 @@ def baselines(sequences: Sequences) -> list[Contender]:
     return [popular(), *([popular_lately()] if timed else []), markov(), rules()]
 
 
-def best_of(tries: Sequence[Follow], training: Sequences, validation: Questions, seed: int) -> int:
-    """Return the place of the scores with the highest NDCG@10 on validation questions; the first of equal ones.
+def best_of(
+    tries: Sequence[Callable[[], Follow]], training: Sequences, validation: Questions, seed: int
+) -> tuple[int, Follow]:
+    """Return the scores with the highest NDCG@10 on validation questions, and their place; the first of equal ones.
 
     Args:
-        tries: What is to be chosen from.
-        training: The steps that they learned from, whose popularity breaks ties.
+        tries: Functions that learn from the training steps. One result beside the best is in memory at a time.
+        training: The steps to learn from, whose popularity breaks ties.
         validation: The questions, of which at most 2,000 are asked.
         seed: Seed of their choice.
     """
     asked, ties = validation.sample(_VALIDATED, seed), popularity(training)
-    if not len(asked.users):
-        return 0
-    return int(np.argmax([quality(each, asked, ties) for each in tries]))
+    best, reached, found = 0, -1.0, tries[0]()
+    if len(asked.users) and len(tries) > 1:
+        for place, make in enumerate(tries):
+            made = found if place == 0 else make()
+            if (value := quality(made, asked, ties)) > reached:
+                best, reached, found = place, value, made
+    return best, found
 
 
 def transitions(sequences: Sequences, farthest: int) -> scipy.sparse.csr_array:

@@ -17,7 +17,7 @@ from embrec.models.sequences import Sequences
 
 LIST, LONG_LIST = 10, 20
 # At most 20,000 users are asked about: more take longer and change the means little.
-_USERS_ASKED = 20_000
+USERS_ASKED = 20_000
 # Scores are computed for as many histories at once as need 80 MB in single precision.
 _SCORES_AT_ONCE = 20_000_000
 
@@ -46,7 +46,7 @@ def follow(
         DataError: There is no user to ask about, or a score is not a number.
     """
     split = SPLITS[way](sequences, repeats)
-    test = split.test.sample(_USERS_ASKED, 0)
+    test = split.test.sample(USERS_ASKED, 0)
     facts = {**split.facts, "users": len(test.users)}
     task = f"next, {way}"
     followers = [(each.name, each.follow) for each in contenders if each.follow]

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from data import load_frame, rating_frame
 
 import embrec
+from embrec.data.event_arrays import DEFAULT_TYPES
 from embrec.data.files import sources
 from embrec.errors import ConfigError, DataError
 from embrec.evaluation.data import database_data, read_data
@@ -46,6 +47,40 @@ def test_events_alone_can_be_evaluated(engine: sa.Engine, split: str) -> None:
     if split == "leave-last-out":
         assert hits["Markov"] == pytest.approx(28 / 30), "nobody else has watched what the last two watch last"
         assert hits["popularity"] < 0.7
+
+
+def test_a_file_of_events_is_evaluated_as_the_database_is(engine: sa.Engine, tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    frame = pd.DataFrame(
+        {
+            "user_id": [f"u{user}" for user in random.integers(0, 20, 300)],
+            "movie_id": [f"m{movie}" for movie in random.integers(0, 30, 300)],
+            "event_type": random.choice(["view", "play", "dislike", "stream"], 300),
+            "value": random.choice([np.nan, 1.0, 50.0], 300),
+            "occurred_at": pd.to_datetime(random.integers(0, 40, 300), unit="D").where(random.random(300) < 0.8),
+        }
+    )
+    frame.to_parquet(tmp_path / "events.parquet")
+    source = sources.open_source(tmp_path / "events.parquet")
+    embrec.load(engine, source)
+    found, expected = database_data(engine), read_data(source)
+    assert len(expected.ratings.ratings) == 0
+    for name in ("users", "movies", "values", "occurred_at"):
+        np.testing.assert_array_equal(getattr(found.events, name), getattr(expected.events, name))
+    for name in ("starts", "movies", "days"):
+        np.testing.assert_array_equal(getattr(found.sequences(), name), getattr(expected.sequences(), name))
+    types = [[data.events.known_types[number] for number in data.events.types.tolist()] for data in (found, expected)]
+    assert types[0] == types[1]
+
+
+def test_events_in_no_database_have_the_types_of_a_new_one(engine: sa.Engine) -> None:
+    with engine.connect() as connection:
+        rows = connection.execute(sa.text("SELECT name, weight, kind, half_life FROM embrec.event_types")).all()
+    known = {row.name: (row.weight, row.kind) for row in rows if row.name != "rating"}
+    assert known.keys() == DEFAULT_TYPES.keys()
+    for name, (weight, kind) in DEFAULT_TYPES.items():
+        assert known[name] == (pytest.approx(weight), kind)
+    assert all(row.half_life is None for row in rows)
 
 
 def test_the_database_gives_the_same_histories_as_the_file(engine: sa.Engine) -> None:

@@ -25,17 +25,17 @@ READ = """
 import resource, sys
 import pandas as pd
 from embrec.errors import DataError
-from embrec.data.reading import read_ratings
+from embrec.data.reading import read_rows
 from embrec.data.files.sources import from_frame, open_source
 
 def peak():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // (1 << 20 if sys.platform == "darwin" else 1 << 10)
 
-read_ratings(from_frame(pd.DataFrame({"user_id": [1], "movie_id": [1], "rating": [1.0]})))
+read_rows(from_frame(pd.DataFrame({"user_id": [1], "movie_id": [1], "rating": [1.0]})))
 before = peak()
 for path in sys.argv[1:]:
     try:
-        said = len(read_ratings(open_source(path)).ratings)
+        said = len(read_rows(open_source(path))[0].ratings)
     except DataError as error:
         said = error
     print(peak() - before, said)

@@ -204,7 +204,8 @@ def test_rules_choose_their_decay_on_validation() -> None:
     targets = np.array([each[2] for each in asked], np.int32)
     questions = Questions(training, users, targets, repeats=False)
     tries = [constant([0, 0, 0, 1, 0, 0, 0, 0]), constant([0, 0, 1, 1, 0, 0, 0, 0])]
-    assert next_baselines.best_of(tries, training, questions, 0) == 1
+    place, found = next_baselines.best_of([lambda: tries[0], lambda: tries[1]], training, questions, 0)
+    assert (place, found) == (1, tries[1])
     rules = next_baselines.rules().follow
     assert rules is not None
     score = rules(training, questions, 0)
