@@ -14,7 +14,10 @@ from embrec.data.extraction import extract
 from embrec.data.files import sources
 from embrec.data.files.movies import Movie
 from embrec.models.base import RatingWeights
+from embrec.models.next.base import NextModel, strongest
+from embrec.models.sequences import Sequences
 from embrec.runs import half_precision, neighbours, publishing, records
+from embrec.runs import next as next_steps
 from embrec.runs.embeddings import Vectors, store, store_matrix
 from embrec.runs.records import NewRun, TrainedRun
 from embrec.runs.store import FOLD_IN, fold_in_matrix
@@ -99,8 +102,31 @@ def stored_run(
     return run
 
 
-def two_part_run(engine: sa.Engine, seed: int = 1, half: bool = False) -> dict[str, np.ndarray]:
-    """Publish a two-part run of random vectors for all rated movies and users; returns them by side and part."""
+def transitions(histories: Sequences, vectors: bool = True, number: int = 30) -> NextModel:
+    """Count what followed what, one step and two steps apart, as a model of the next step, with random vectors."""
+    count = histories.movie_count
+    user = np.repeat(np.arange(len(histories.starts) - 1), histories.lengths)
+    rows = []
+    for apart in (1, 2):
+        same = user[apart:] == user[:-apart]
+        pairs = histories.movies[:-apart][same], histories.movies[apart:][same]
+        followed = sparse.csr_array((np.ones(same.sum(), np.float32), pairs), shape=(count, count))
+        followed.data /= np.float32(1) + np.bincount(pairs[1], minlength=count)[followed.indices].astype(np.float32)
+        rows.append(strongest(followed, number))
+    if not vectors:
+        return NextModel(12, (0.0, 0.75), rows)
+    found = np.random.default_rng(5).normal(0, 0.15, (3, count, 6)).astype(np.float32)
+    found[0, 3] = 0  # a movie without a vector
+    return NextModel(12, (0.0, 0.75), rows, (0.5, 1.0), found[1:], found[0])
+
+
+def two_part_run(
+    engine: sa.Engine, seed: int = 1, half: bool = False, following: NextModel | None = None
+) -> dict[str, np.ndarray]:
+    """Publish a two-part run of random vectors for all movies and users; returns them by side and part.
+
+    With ``following`` the run says what comes next by that model, whose movies are all that have ratings or events.
+    """
     random = np.random.default_rng(seed)
     arrays = extract(engine)
     indexes = {"user": arrays.user_indexes, "movie": arrays.movie_indexes}
@@ -124,9 +150,12 @@ def two_part_run(engine: sa.Engine, seed: int = 1, half: bool = False) -> dict[s
                 neighbours.store(connection, run, numbers, neighbours.nearest(parts["similarity"].vectors))
         ranking = sparse.csr_array((WEIGHTS.of(arrays.ratings), (arrays.users, arrays.movies))) @ found["movie profile"]
         store_matrix(connection, run, FOLD_IN, fold_in_matrix(ranking.astype(np.float32)))
-        records.finish(
-            connection, run, TrainedRun(movie_similarity="similarity", user_similarity="similarity", **SERVING)
-        )
+        described = TrainedRun(movie_similarity="similarity", user_similarity="similarity", **SERVING)
+        if following is not None:
+            next_steps.store(connection, run, arrays.movie_indexes, following)
+            lengths = {"row_decays": following.row_decays, "vector_decays": following.vector_decays}
+            described = replace(described, history_length=following.length, **lengths)
+        records.finish(connection, run, described)
     publishing.publish(engine, run)
     for name, values in (("bias", biases), ("spread", spreads)):
         found |= {f"{side} {name}": values[side] for side in indexes}

@@ -441,8 +441,10 @@ movie_ranking = sa.Table(
     sa.Column("release_year", sa.SmallInteger),
     sa.Column("embedding", VECTOR()),  # NULL for a movie with a profile alone
     sa.Column("profile", VECTOR()),
+    # True for a vector of what comes next (next_vectors), false for one of the run's lists.
+    sa.Column("next", sa.Boolean, primary_key=True, server_default=sa.false()),
 )
-sa.Index("movie_ranking_length_idx", movie_ranking.c.model_run_id, movie_ranking.c.length)
+sa.Index("movie_ranking_length_idx", movie_ranking.c.model_run_id, movie_ranking.c.next, movie_ranking.c.length)
 
 experiments = sa.Table(
     "experiments",

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from embrec.db import binary_copy
 from embrec.errors import RunError
-from embrec.models.next.base import NextModel
+from embrec.models.next.base import NextModel, strongest
 from embrec.runs.embeddings import NOISE
 from embrec.runs.records import ModelRun
 
@@ -116,7 +116,7 @@ def _read_rows(
     for own in pieces:
         movies, following, weights = (np.concatenate([each[column] for each in own]) for column in range(3))
         places = np.searchsorted(movie_indexes, movies), np.searchsorted(movie_indexes, following)
-        rows.append(scipy.sparse.csr_array((weights, places), shape=(count, count)))
+        rows.append(strongest(scipy.sparse.csr_array((weights, places), shape=(count, count)), count))
     return rows
 
 

@@ -21,11 +21,13 @@ def upgrade() -> None:
     _create_events()
     _count_events()
     _create_next()
+    _rank_what_comes_next()
     _describe_runs()
 
 
 def downgrade() -> None:
     op.execute(uninstall())
+    _forget_what_comes_next()
     for column in RUN_COLUMNS:
         op.drop_column("model_runs", column, schema="embrec")
     _uncount_events()
@@ -186,6 +188,88 @@ def _create_next() -> None:
         schema="embrec",
         postgresql_with={"toast_tuple_target": 8160},
     )
+
+
+# The functions of ranking have a parameter more: which of a run's two rankings.
+FORMER_RANKING = """
+DO $$
+DECLARE
+    former record;
+BEGIN
+    FOR former IN
+        SELECT p.oid::regprocedure AS name
+        FROM pg_proc AS p
+        WHERE p.pronamespace = 'embrec'::regnamespace AND p.proname IN ('best_movies', 'next_best', 'ranking_block')
+        ORDER BY p.proname
+    LOOP
+        EXECUTE 'DROP FUNCTION ' || former.name;
+    END LOOP;
+END
+$$
+"""
+# One row of next_after and also_watched, of continue_watching, and of explain_next.
+NEXT_TYPES = (
+    """
+    CREATE TYPE embrec.following_movie AS (
+        rank integer,
+        movie_id text,
+        title text,
+        score double precision,
+        model_run_id integer
+    )
+    """,
+    """
+    CREATE TYPE embrec.continued_movie AS (
+        rank integer,
+        movie_id text,
+        title text,
+        basis text,
+        steps bigint,
+        last_at timestamptz
+    )
+    """,
+    """
+    CREATE TYPE embrec.step_contribution AS (
+        rank integer,
+        movie_id text,
+        title text,
+        event_type text,
+        occurred_at timestamptz,
+        age integer,
+        contribution double precision,
+        score double precision,
+        model_run_id integer
+    )
+    """,
+)
+
+
+def _rank_what_comes_next() -> None:
+    """Have movie_ranking take the movies' vectors of what comes next too, and create the types of its answers."""
+    op.execute(statement(FORMER_RANKING))
+    op.add_column(
+        "movie_ranking", sa.Column("next", sa.Boolean, nullable=False, server_default=sa.false()), schema="embrec"
+    )
+    op.drop_constraint("movie_ranking_pkey", "movie_ranking", schema="embrec")
+    op.create_primary_key(
+        "movie_ranking_pkey", "movie_ranking", ["model_run_id", "movie_index", "next"], schema="embrec"
+    )
+    op.drop_index("movie_ranking_length_idx", "movie_ranking", schema="embrec")
+    op.create_index("movie_ranking_length_idx", "movie_ranking", ["model_run_id", "next", "length"], schema="embrec")
+    for definition in NEXT_TYPES:
+        op.execute(statement(definition))
+
+
+def _forget_what_comes_next() -> None:
+    """Undo :func:`_rank_what_comes_next`."""
+    for name in ("following_movie", "continued_movie", "step_contribution"):
+        op.execute(f"DROP TYPE embrec.{name}")
+    op.execute("DELETE FROM embrec.movie_ranking WHERE next")
+    op.drop_index("movie_ranking_length_idx", "movie_ranking", schema="embrec")
+    op.drop_constraint("movie_ranking_pkey", "movie_ranking", schema="embrec")
+    op.drop_column("movie_ranking", "next", schema="embrec")
+    op.create_primary_key("movie_ranking_pkey", "movie_ranking", ["model_run_id", "movie_index"], schema="embrec")
+    op.create_index("movie_ranking_length_idx", "movie_ranking", ["model_run_id", "length"], schema="embrec")
 
 
 RUN_COLUMNS = ("event_count", "events_sha256", "newest_event_at", "history_length", "row_decays", "vector_decays")

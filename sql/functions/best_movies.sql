@@ -1,6 +1,6 @@
--- Return the highest-scoring movies for a user vector of the part that a run ranks by (by_rating: its rating vectors), best
--- first, and their scores: the product with the user's vector plus the movie's bias. Of equal ones the most popular come
--- first. The filters are those of movies_within.
+-- Return the highest-scoring movies for a user vector of the part that a run ranks by (by_rating: its rating vectors), or with
+-- next for the vector of a history, best first, and their scores: the product with that vector plus the movie's bias. Of
+-- equal ones the most popular come first. The filters are those of movies_within.
 --
 -- Movies are looked at from the longest vector on, a block at a time, and no further once none that is left can be among the
 -- best: by the inequality of Cauchy and Schwarz a product is at most the product of the lengths. A bias is one more
@@ -12,6 +12,7 @@
 -- and casts from the catalogue, and the first answer of a connection waits for that.
 CREATE OR REPLACE FUNCTION embrec.best_movies(
     model_run_id integer,
+    next boolean,
     by_rating boolean,
     user_vector vector,
     excluded integer[],
@@ -58,7 +59,8 @@ BEGIN
             FROM (SELECT DISTINCT candidate FROM unnest(movie_ids) AS candidate) AS n
             JOIN embrec.movies AS m ON m.movie_id = n.candidate
         ) AS named -- alone, because a movie's columns have the filters' names
-        JOIN embrec.movie_ranking AS e ON e.model_run_id = best_movies.model_run_id AND e.movie_index = named.movie_index
+        JOIN embrec.movie_ranking AS e ON e.model_run_id = best_movies.model_run_id
+            AND e.movie_index = named.movie_index AND e.next = best_movies.next
         WHERE e.embedding IS NOT NULL AND e.movie_index NOT IN (SELECT unnest(excluded))
             AND (NOT filtered OR EXISTS (
                 SELECT
@@ -77,7 +79,7 @@ BEGIN
             lowest := coalesce((
                 SELECT e.length
                 FROM embrec.movie_ranking AS e
-                WHERE e.model_run_id = best_movies.model_run_id AND e.length < above
+                WHERE e.model_run_id = best_movies.model_run_id AND e.next = best_movies.next AND e.length < above
                 ORDER BY e.length DESC
                 OFFSET size - 1
                 LIMIT 1
@@ -89,12 +91,14 @@ BEGIN
         IF filtered THEN
             SELECT b.* INTO movies, scores, enough, tied
             FROM embrec.next_best(
-                model_run_id, user_vector, excluded, movies, scores, wanted, enough, above, lowest, asked_bits, genres,
+                model_run_id, next, user_vector, excluded, movies, scores, wanted, enough, above, lowest, asked_bits, genres,
                 without_genres, released_from, released_to, min_ratings
             ) AS b;
         ELSE
             SELECT b.* INTO movies, scores, enough, tied
-            FROM embrec.next_best(model_run_id, user_vector, excluded, movies, scores, wanted, enough, above, lowest) AS b;
+            FROM embrec.next_best(
+                model_run_id, next, user_vector, excluded, movies, scores, wanted, enough, above, lowest
+            ) AS b;
         END IF;
         above := lowest;
     END LOOP;

@@ -5,6 +5,7 @@
 -- place, so they have no settings.
 CREATE OR REPLACE FUNCTION embrec.next_best(
     model_run_id integer,
+    next boolean,
     user_vector vector,
     excluded integer[],
     found integer[],
@@ -28,7 +29,9 @@ BEGIN ATOMIC
             SELECT f.movie_index, f.score FROM unnest(next_best.found, next_best.found_scores) AS f (movie_index, score)
             UNION ALL
             SELECT b.movie_index, b.score
-            FROM embrec.ranking_block(next_best.model_run_id, next_best.user_vector, next_best.above, next_best.lowest) AS b
+            FROM embrec.ranking_block(
+                next_best.model_run_id, next_best.next, next_best.user_vector, next_best.above, next_best.lowest
+            ) AS b
             WHERE b.score >= next_best.enough
         ) AS u
         WHERE u.movie_index NOT IN (SELECT unnest(next_best.excluded))
@@ -39,6 +42,7 @@ END;
 
 CREATE OR REPLACE FUNCTION embrec.next_best(
     model_run_id integer,
+    next boolean,
     user_vector vector,
     excluded integer[],
     found integer[],
@@ -70,8 +74,8 @@ BEGIN ATOMIC
             UNION ALL
             SELECT b.movie_index, b.score, false
             FROM embrec.ranking_block(
-                next_best.model_run_id, next_best.user_vector, next_best.above, next_best.lowest, next_best.asked_bits,
-                next_best.released_from, next_best.released_to
+                next_best.model_run_id, next_best.next, next_best.user_vector, next_best.above, next_best.lowest,
+                next_best.asked_bits, next_best.released_from, next_best.released_to
             ) AS b
             WHERE b.score >= next_best.enough
             ORDER BY score DESC -- so that the rest is asked of the best alone

@@ -7,7 +7,7 @@ SET search_path FROM CURRENT
 AS $$
 BEGIN
     PERFORM embrec.order_movies(NEW.model_run_id, NULL);
-    IF NEW.serving IN ('two_part', 'dot_product') THEN
+    IF NEW.serving IN ('two_part', 'dot_product') OR NEW.vector_decays <> '{}' THEN
         ANALYZE embrec.movie_ranking;
     END IF;
     RETURN NULL;

@@ -19,7 +19,7 @@ BEGIN
                 SELECT t.rating, sum(e.profile) AS profiles
                 FROM unnest(preference_vector.movie_indexes, preference_vector.ratings) AS t (movie_index, rating)
                 JOIN embrec.movie_ranking AS e
-                    ON e.model_run_id = preference_vector.model_run_id AND e.movie_index = t.movie_index
+                    ON e.model_run_id = preference_vector.model_run_id AND e.movie_index = t.movie_index AND NOT e.next
                 GROUP BY t.rating
             ) AS s
             JOIN embrec.model_runs AS r ON r.model_run_id = preference_vector.model_run_id

@@ -113,7 +113,7 @@ BEGIN
     ELSE
         SELECT b.movies, b.scores INTO best, scores
         FROM embrec.best_movies(
-            run.model_run_id, run.serving <> 'two_part', user_vector, excluded, genres, without_genres, released_from,
+            run.model_run_id, false, run.serving <> 'two_part', user_vector, excluded, genres, without_genres, released_from,
             released_to, min_ratings, movie_ids, wanted
         ) AS b;
         -- The users of these movies rated no others, so answer as if there were no ratings.

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from data import FAKE_RUN
 
 from embrec.errors import RunError
-from embrec.models.next.base import NextModel
+from embrec.models.next.base import NextModel, strongest
 from embrec.runs import next as next_steps
 from embrec.runs import records
 from embrec.runs.records import TrainedRun
@@ -18,10 +18,11 @@ INDEXES = np.array([2, 3, 5, 9], np.int32)
 
 
 def some_model(**changes: object) -> NextModel:
-    rows = [
-        scipy.sparse.csr_array(np.array([[0, 0.5, 0, 2], [0, 0, 0, 0], [1, 0, 0, 0], [0, 0, -3, 0]], np.float32)),
-        scipy.sparse.csr_array(np.array([[1, 1, 1, 1], [0, 0, 0, 0.25], [0, 0, 0, 0], [0, 0, 0, 0]], np.float32)),
-    ]
+    weights = (
+        [[0, 0.5, 0, 2], [0, 0, 0, 0], [1, 0, 0, 0], [0, 0, -3, 0]],
+        [[1, 1, 1, 1], [0, 0, 0, 0.25], [0] * 4, [0] * 4],
+    )
+    rows = [strongest(scipy.sparse.csr_array(np.array(each, np.float32)), 3) for each in weights]
     random = np.random.default_rng(0)
     vectors = random.normal(size=(3, 4, 6)).astype(np.float32)
     vectors[1, 2] = 0

@@ -9,6 +9,9 @@ import numpy as np
 import scipy.sparse
 from numpy.typing import NDArray
 
+# Factors below 0.001 are 0: such a step adds nothing that could be seen.
+LEAST_FACTOR = 0.001
+
 
 @dataclass(frozen=True)
 class NextModel:
@@ -18,13 +21,15 @@ class NextModel:
     movie's score is the sum, over steps and channels, of ``decay ** age * row[step's movie, movie]``, plus the product
     of the movie's vector with the history's. The history's vector is the sum, over steps and channels, of
     ``decay ** age / sqrt(max(1, sum of decay ** age over the steps))`` times the history vector of the step's movie.
-    A decay of 0 counts the newest step alone.
+    A decay of 0 counts the newest step alone. A factor ``decay ** age`` below 0.001 counts as 0. Of a row with n
+    entries the strongest ``ceil(sqrt(decay ** age) * n)`` count: the weak ones of an old step change no list, and would
+    cost SQL as much as any other.
 
     Attributes:
         length: The number of newest steps that count, at least 1.
         row_decays: The decay of each channel of rows, from 0 to 1.
         rows: For each such channel the weights of the strongest next movies of each movie, float32 of shape
-            (movie_count, movie_count).
+            (movie_count, movie_count), in the order of :func:`strongest`.
         vector_decays: The decay of each channel of history vectors; empty without vectors.
         history_vectors: float32 of shape (channels, movie_count, dimensions), or None.
         movie_vectors: float32 of shape (movie_count, dimensions), or None.
@@ -39,6 +44,14 @@ class NextModel:
     movie_vectors: NDArray[np.float32] | None = None
     metrics: dict[str, float] | None = None
 
+    def __post_init__(self) -> None:
+        """Refuse rows whose entries are not in the order that old steps are cut in."""
+        for rows in self.rows:
+            within = np.ones(max(rows.nnz - 1, 0), bool)
+            within[rows.indptr[(rows.indptr > 0) & (rows.indptr < rows.nnz)] - 1] = False
+            if (np.diff(np.abs(rows.data))[within] > 0).any():
+                raise ValueError("the weights of a row are in no order; take embrec.models.next.base.strongest")
+
     def score(self, history: NDArray[np.int32]) -> NDArray[np.float64]:
         """Score all movies as the next step.
 
@@ -52,7 +65,8 @@ class NextModel:
         scores = np.zeros(self.rows[0].shape[1] if self.rows else len(_given(self.movie_vectors)))
         for decay, channel in zip(self.row_decays, self.rows, strict=True):
             for factor, movie in zip(powers(decay, len(newest)), newest, strict=True):
-                part = slice(channel.indptr[movie], channel.indptr[movie + 1])
+                start, end = channel.indptr[movie], channel.indptr[movie + 1]
+                part = slice(start, start + int(np.ceil(np.sqrt(factor) * (end - start))))
                 scores[channel.indices[part]] += factor * channel.data[part].astype(np.float64)
         if self.vector_decays and len(newest):
             total = np.zeros(_given(self.movie_vectors).shape[1])
@@ -63,9 +77,27 @@ class NextModel:
         return scores
 
 
+def strongest(rows: scipy.sparse.csr_array, number: int) -> scipy.sparse.csr_array:
+    """Return the entries of each row with the largest absolute weights, largest first; equal ones by column.
+
+    Args:
+        rows: float32 of shape (n, m).
+        number: Maximum number of entries of a row.
+
+    Returns:
+        float32 of shape (n, m). Its indices are in no order; operations of SciPy that sort them lose that of weights.
+    """
+    row = np.repeat(np.arange(rows.shape[0]), np.diff(rows.indptr))
+    order = np.lexsort((rows.indices, -np.abs(rows.data), row))
+    kept = order[np.arange(len(order)) - rows.indptr[row] < number]
+    starts = np.concatenate([[0], np.cumsum(np.bincount(row[kept], minlength=rows.shape[0]))])
+    return scipy.sparse.csr_array((rows.data[kept], rows.indices[kept], starts), shape=rows.shape)
+
+
 def powers(decay: float, number: int) -> NDArray[np.float64]:
     """Return the factors of steps by age, newest first: decay ** 0, decay ** 1, ..., float64 of shape (number,)."""
-    return np.power(float(decay), np.arange(number))
+    factors = np.power(float(decay), np.arange(number))
+    return np.where(factors < LEAST_FACTOR, 0.0, factors)
 
 
 def _given(vectors: NDArray[np.float32] | None) -> NDArray[np.float32]:

@@ -1,0 +1,44 @@
+-- Return the scores that a run's rows (next_movies) give movies as the next step of a history, newest step first: the highest
+-- first, without movies that are excluded. For each step and channel they are the weights of the movie's strongest next movies,
+-- times the factor, which is the channel's decay ** age. Factors below 0.001 are 0, and of a row the share that is the factor's
+-- square root counts. They are added by channel, then age, so that sums are those of embrec.models.next.base to the last bit.
+CREATE OR REPLACE FUNCTION embrec.next_rows(
+    model_run_id integer,
+    decays real[],
+    steps integer[],
+    excluded integer[],
+    OUT movies integer[],
+    OUT scores double precision[]
+)
+LANGUAGE plpgsql STABLE PARALLEL SAFE
+SET search_path FROM CURRENT
+SET plan_cache_mode = force_generic_plan
+SET max_parallel_workers_per_gather = 0 -- starting workers takes longer
+SET jit = off -- as does compiling
+AS $$
+#variable_conflict use_column
+BEGIN
+    SELECT array_agg(s.movie_index), array_agg(s.score) INTO movies, scores
+    FROM (
+        SELECT w.movie_index, sum(w.weight * w.factor) AS score
+        FROM (
+            SELECT unnest(k.next_indexes[1 : k.most]) AS movie_index, unnest(k.weights[1 : k.most]) AS weight, k.factor
+            FROM (
+                SELECT n.next_indexes, n.weights, f.factor, ceil(sqrt(f.factor) * cardinality(n.weights))::integer AS most
+                FROM (
+                    SELECT t.movie_index, d.channel::smallint AS channel, power(d.decay, t.position - '1') AS factor
+                    FROM unnest(decays::double precision[]) WITH ORDINALITY AS d (decay, channel)
+                    CROSS JOIN unnest(steps) WITH ORDINALITY AS t (movie_index, position)
+                ) AS f
+                JOIN embrec.next_movies AS n
+                    ON n.model_run_id = next_rows.model_run_id AND n.movie_index = f.movie_index AND n.channel = f.channel
+                WHERE f.factor >= '0.001'
+                ORDER BY n.channel, f.factor DESC
+            ) AS k
+        ) AS w
+        GROUP BY w.movie_index
+        HAVING w.movie_index NOT IN (SELECT unnest(excluded))
+        ORDER BY score DESC
+    ) AS s;
+END;
+$$;
