@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from embrec import db, metrics, splits
 from embrec.data.extraction import RatingArrays, extract
 from embrec.data.ratings import apply_followed, refresh_statistics
-from embrec.data.scale import check_for_training
+from embrec.data.scale import check_for_training, shown
 from embrec.errors import ConfigError, DatabaseError, DataError, RunError, WithheldError
 from embrec.last_acts import last_act
 from embrec.models import keras_import, registry
@@ -44,9 +44,9 @@ class TrainResult:
         published: Whether it was published.
         withheld: Why it was not, where it should have been; None else.
         model: The fitted model: vectors, history, prediction.
-        metrics: ``train_rmse``, and with a held-out part ``held_out_rmse`` and ``held_out_mae``, in the ratings' unit;
-            with a published run ``list_ndcg`` and ``published_list_ndcg``, NDCG@10 on hidden ratings, and
-            ``list_ndcg_margin``, by which they may differ by chance.
+        metrics: With a rating part ``train_rmse``, and with a held-out part ``held_out_rmse`` and ``held_out_mae``, in
+            the ratings' unit; ``list_ndcg``, NDCG@10 on hidden ratings and events, and with a published run
+            ``published_list_ndcg``, and ``list_ndcg_margin``, by which the two may differ by chance.
         seconds: Time spent in each step.
         deleted: The old runs that were deleted.
     """
@@ -81,7 +81,7 @@ def train(
     index_users: bool = False,
     half: bool = False,
 ) -> TrainResult:
-    """Train a model on the ratings in the database, and publish its vectors.
+    """Train a model on the ratings and events in the database, and publish its vectors.
 
     No connection is open while fitting, and a server that is restarted meanwhile is waited for. The run is recorded
     when it begins, and shows while it goes on that its process is alive; when it fails or is interrupted, the record
@@ -112,7 +112,8 @@ def train(
     Raises:
         ArgumentError: The database is no Engine.
         ConfigError: There is no such model or option, or the model cannot begin with a run.
-        DataError: There are no ratings, too few to hold a part out, or one that is not on the scale.
+        DataError: There are no ratings and no events, too few ratings to hold a part out, or one that is not on the
+            scale; or the ratings do not differ, and the model learns from how they do.
         TrainingError: The fit went wrong.
         RunError: The vectors cannot be used, or no run is published that a warm start could begin with.
     """
@@ -130,7 +131,9 @@ def train(
     apply_followed(engine)
     arrays = extract(engine)
     check_for_training(engine, arrays.ratings, settle=True)
-    training, held_out = _split(arrays.for_models(), holdout, seed)
+    known = arrays.for_models()
+    _check_ratings(chosen, known, holdout)
+    training, held_out = _split(known, holdout, seed)
     run = _new_run(chosen.name, settings, seed, holdout, half, arrays)
     start: dict[str, Start] = {}
     if warm_start:
@@ -258,6 +261,23 @@ def _published_start(engine: sa.Engine, model: Model, options: Any, arrays: Rati
     return published, Start(vectors, biases)
 
 
+def _check_ratings(model: Model, given: Ratings, holdout: float) -> None:
+    """Refuse a training that learns from how ratings differ, if they do not."""
+    if given.differ:
+        return
+    found = f"All ratings are {shown(given.ratings[0])}" if len(given.ratings) else "There are no ratings, only events"
+    if not getattr(model, "learns_events", False):
+        raise DataError(
+            f"{found}, and {model.name} learns from how ratings differ. Train a model that learns what people watch: "
+            f"embrec train --model {registry.DEFAULT}"
+        )
+    if holdout:
+        raise DataError(
+            f"{found}, so no error of predicted ratings can be measured. Train without --holdout; to measure lists: "
+            "embrec evaluate --task top-n"
+        )
+
+
 def _split(ratings: Ratings, holdout: float, seed: int) -> tuple[Ratings, Ratings | None]:
     if holdout == 0:
         return ratings, None
@@ -290,12 +310,15 @@ def library_versions() -> dict[str, str]:
 
 
 def _rows(arrays: RatingArrays, training: Ratings) -> Rows:
-    lowest, highest = float(training.ratings.min()), float(training.ratings.max())
-    return Rows(arrays.user_indexes, arrays.movie_indexes, arrays.fingerprints(), lowest, highest)
+    scale = training.scale if len(training.ratings) else (None, None)
+    return Rows(arrays.user_indexes, arrays.movie_indexes, arrays.fingerprints(), *scale)
 
 
 def _lists(engine: sa.Engine, model: FittedModel, arrays: RatingArrays, training: Ratings) -> dict[str, float]:
-    """Measure the model's lists and the published run's on hidden ratings; empty if there is nothing to compare."""
+    """Measure the model's lists and the published run's on what is hidden.
+
+    Lists that are compared with none are measured only if nothing else of the model is.
+    """
     hidden = None if model.serving == "similarity_only" else lists.hide(training)
 
     def published() -> lists.Scores | None:
@@ -307,12 +330,16 @@ def _lists(engine: sa.Engine, model: FittedModel, arrays: RatingArrays, training
             return lists.of_run(connection, run, arrays)
 
     before = db.retrying(published) if hidden is not None else None
-    if hidden is None or before is None:
+    if hidden is None or (before is None and model.predicts_ratings):
         return {}
-    return lists.compared(lists.quality(lists.of_model(model), hidden), lists.quality(before, hidden))
+    new = lists.quality(lists.of_model(model), hidden)
+    return {"list_ndcg": float(new.mean())} if before is None else lists.compared(new, lists.quality(before, hidden))
 
 
 def _errors(model: FittedModel, training: Ratings, held_out: Ratings | None) -> dict[str, float]:
+    """Return the errors of predicted ratings; empty without a rating part."""
+    if not model.predicts_ratings:
+        return {}
     found = {"train_rmse": metrics.rmse(model.predict(training.users, training.movies), training.ratings)}
     if held_out is not None:
         predicted = model.predict(held_out.users, held_out.movies)

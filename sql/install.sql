@@ -76,6 +76,9 @@
 \ir functions/scaled.sql
 \ir functions/rating_place.sql
 \ir functions/rating_weight.sql
+\ir functions/interaction_weight.sql
+\ir functions/event_pairs.sql
+\ir functions/user_interactions.sql
 \ir functions/preference_vector.sql
 \ir functions/ridge.sql
 \ir functions/rating_vector.sql

@@ -16,6 +16,9 @@ from embrec.db import binary_copy
 from embrec.db.tables import event_types
 from embrec.models.sequences import Sequences
 
+# Nothing is left of an event after 1,000 half-lives; more would underflow in SQL.
+_MOST_HALVINGS = 1_000.0
+
 
 @dataclass(frozen=True)
 class EventType:
@@ -75,7 +78,7 @@ class EventArrays:
         cls,
         users: NDArray[np.int32],
         movies: NDArray[np.int32],
-        types: NDArray[np.int32],
+        types: NDArray[np.int16],
         values: NDArray[np.float32],
         occurred_at: NDArray[np.int64],
         type_names: Sequence[str],
@@ -115,13 +118,35 @@ class EventArrays:
         values, times = np.empty(0, np.float32), np.empty(0, np.int64)
         return cls(indexes, indexes, types, values, times, known_types={}, sha256=None, newest_at=None)
 
+    @property
+    def dislikes(self) -> NDArray[np.bool_]:
+        """A mask of the events that are dislikes."""
+        return np.isin(self.types, [number for number, each in self.known_types.items() if each.kind == "dislike"])
+
     def without_dislikes(self) -> EventArrays:
         """Return the events of the other kinds."""
-        disliking = [number for number, each in self.known_types.items() if each.kind == "dislike"]
-        kept = ~np.isin(self.types, disliking)
-        return self if kept.all() else self._at(kept)
+        disliking = self.dislikes
+        return self.at(~disliking) if disliking.any() else self
 
-    def _at(self, kept: NDArray[np.bool_]) -> EventArrays:
+    def amounts(self, moment: int) -> NDArray[np.float64]:
+        """Return type weight * value * 0.5 ** (age / half-life) of each event, as the SQL function event_pairs does.
+
+        Args:
+            moment: Time of which ages are counted, in microseconds since 1970. An event without a time, or later, has
+                not aged.
+        """
+        amounts = np.where(np.isnan(self.values), 1.0, self.values.astype(np.float64))
+        for number, known in self.known_types.items():
+            mine = np.flatnonzero(self.types == number)
+            amounts[mine] *= known.weight
+            if known.half_life is not None:
+                times = self.occurred_at[mine]
+                days = np.where(times == NO_TIME, 0.0, (moment - times.astype(np.float64)) / MICROSECONDS_PER_DAY)
+                amounts[mine] *= 0.5 ** np.clip(days / known.half_life, 0.0, _MOST_HALVINGS)
+        return amounts
+
+    def at(self, kept: NDArray[np.bool_]) -> EventArrays:
+        """Return the events under a mask."""
         columns = {name: getattr(self, name)[kept] for name in ("users", "movies", "types", "values", "occurred_at")}
         return replace(self, **columns)
 

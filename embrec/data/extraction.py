@@ -19,6 +19,7 @@ from embrec.db import Bind, binary_copy
 from embrec.db.tables import movies
 from embrec.errors import DataError
 from embrec.models.base import Ratings
+from embrec.models.event_pairs import EventPairs
 from embrec.models.features import movie_features, user_features
 from embrec.models.sequences import Sequences
 
@@ -61,7 +62,7 @@ class RatingArrays:
     events: EventArrays
 
     def for_models(self) -> Ratings:
-        """Return the ratings in a model's form, with side information on movies and users."""
+        """Return the ratings in a model's form, with the events, and side information on movies and users."""
         return Ratings(
             self.users,
             self.movies,
@@ -71,7 +72,24 @@ class RatingArrays:
             movie_features(self.movie_genres, self.movie_years),
             user_features(self.user_labels),
             id_places(self.movie_ids),
+            self.event_pairs(),
         )
+
+    def event_pairs(self, moment: int | None = None) -> EventPairs | None:
+        """Return the pairs that have events and no rating, or None without any.
+
+        Args:
+            moment: Time of which ages are counted, in microseconds since 1970; None for that of the newest event.
+        """
+        if not len(self.events.users):
+            return None
+        rated = (self.users.astype(np.int64) << 32) | self.movies
+        watched = (self.events.users.astype(np.int64) << 32) | self.events.movies
+        unrated = self.events.at(~np.isin(watched, rated, kind="sort"))
+        if not len(unrated.users):
+            return None
+        newest = int(self.events.occurred_at.max()) if moment is None else moment
+        return EventPairs.of(unrated.users, unrated.movies, unrated.amounts(newest), unrated.dislikes)
 
     def fingerprints(self) -> NDArray[np.int64]:
         """Return what the SQL function ratings_fingerprint does, int64 of shape (user_count,).

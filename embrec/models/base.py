@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embrec import metrics
+from embrec.models.event_pairs import EventPairs
 from embrec.models.features import UserFeatures
 from embrec.models.next.base import NextModel
 
@@ -28,6 +29,7 @@ class Ratings:
         user_features: Side information on users, or None.
         id_places: Place of each movie in the order of external ids, int64 of shape (movie_count,), to break ties by; or
             None for the order of the movies here.
+        events: The pairs of the same users and movies that have events and no rating, or None without any.
     """
 
     users: NDArray[np.int32]
@@ -38,9 +40,20 @@ class Ratings:
     movie_features: NDArray[np.float32] | None = None
     user_features: UserFeatures | None = None
     id_places: NDArray[np.int64] | None = None
+    events: EventPairs | None = None
+
+    @property
+    def differ(self) -> bool:
+        """True if there are two different ratings, so that a model can learn from them how people rate."""
+        return len(self.ratings) > 0 and bool(self.ratings.min() < self.ratings.max())
+
+    @property
+    def scale(self) -> tuple[float, float]:
+        """The lowest and the highest rating; (0, 0) without ratings."""
+        return (float(self.ratings.min()), float(self.ratings.max())) if len(self.ratings) else (0.0, 0.0)
 
     def part(self, positions: NDArray[np.int64]) -> Ratings:
-        """Return the ratings at some positions, in their order, of the same users and movies."""
+        """Return the ratings at some positions, in their order, of the same users and movies; events stay."""
         users, movies, ratings = self.users[positions], self.movies[positions], self.ratings[positions]
         return replace(self, users=users, movies=movies, ratings=ratings)
 
@@ -105,6 +118,11 @@ class RatingWeights:
     def unsigned(self, ratings: NDArray[np.float32]) -> NDArray[np.float64]:
         """Return the weights for learning which movies go together: a dislike is little evidence, never against."""
         return replace(self, dislike=0.0).of(ratings)
+
+    @property
+    def least(self) -> float:
+        """The weight of the lowest rating for learning."""
+        return float(0.2**self.power)
 
     def _place(self, ratings: NDArray[np.float32]) -> NDArray[np.float64]:
         span = self.highest - self.lowest
@@ -203,8 +221,9 @@ class RatingFactors:
 
 
 # The formula by which SQL serves a run. dot_product: mean + biases + product of the vectors. two_part: the same for
-# ratings, and products of ranking vectors to rank by. dense_head: dense layers on the outer product of the vectors.
-# similarity_only: vectors are compared, and nothing is predicted.
+# ratings, and products of ranking vectors to rank by; without a mean there is no rating part, and none is predicted.
+# dense_head: dense layers on the outer product of the vectors. similarity_only: vectors are compared, and nothing is
+# predicted.
 Serving = Literal["dot_product", "two_part", "dense_head", "similarity_only"]
 # The source of a user's rating vector in SQL: the stored one, or fold_in, which solves for it from current ratings.
 UserVectors = Literal["stored", "fold_in"]
@@ -255,6 +274,11 @@ class FittedModel:
     fold_in: FoldIn | None = None
     head: Mapping[str, DenseLayer] = field(default_factory=dict)
     next: NextModel | None = None
+
+    @property
+    def predicts_ratings(self) -> bool:
+        """True if there is a rating part; without one the rating vectors are zeros, and predictions are NaN."""
+        return self.serving != "two_part" or self.mean is not None
 
     @property
     def user_rule(self) -> UserVectors:

@@ -4,6 +4,9 @@ No single vector does both well: which movies a person watches and how they rate
 rating model is sampled (:mod:`embrec.models.bayesian.gibbs`), or without posterior draws solved by ALS
 (:mod:`embrec.models.als.model`). The ranking model has a closed form (:mod:`embrec.models.ease.model`). Both are set
 into one Keras model (:mod:`embrec.models.recommender`).
+
+Events say what people watch, and nothing of how they rate. Without ratings, or if all are the same, there is only the
+ranking model.
 """
 
 from __future__ import annotations
@@ -21,7 +24,7 @@ from embrec.models.base import Epoch, FittedModel, Preference, RatingFactors, Ra
 from embrec.models.bayesian import gibbs
 from embrec.models.beside import beside
 from embrec.models.ease import model as ease
-from embrec.models.ease.penalty import FIRST_PENALTY
+from embrec.models.ease.penalty import DIMENSIONS, FIRST_PENALTY
 from embrec.models.fold_in import with_fold_in
 from embrec.models.protocol import Range, Search
 
@@ -31,7 +34,8 @@ class Options:
     """Options of a fit.
 
     Attributes:
-        dimensions: Length of a vector, of either model; ALS has 31 at most.
+        dimensions: Length of a vector, of either model; ALS has 31 at most. None for 64; the ranking model then
+            chooses it for events and constant ratings, up to 256.
         draws: Posterior draws of the rating model to average; 0 for ALS, which is quicker, None for as many as the
             number of ratings allows, up to 200.
         penalty: Regularization of the ranking model; None to choose it on held-out ratings.
@@ -41,7 +45,7 @@ class Options:
         dislike_weight: Weight of the lowest rating against its movie in the ranking model, likewise.
     """
 
-    dimensions: int = 64
+    dimensions: int | None = None
     draws: int | None = None
     penalty: float | None = None
     first_penalty: float | None = None
@@ -55,6 +59,7 @@ class TwoPart:
 
     name = "two-part"
     options = Options
+    learns_events = True
     # The rating model has nothing to tune, because its hyperparameters are sampled too.
     search = Search(
         "NDCG@10",
@@ -64,7 +69,7 @@ class TwoPart:
             "dropout": Range(0.0, 0.6),
             "rating_power": Range(0.0, 3.0),
         },
-        Options(penalty=FIRST_PENALTY),
+        Options(dimensions=DIMENSIONS, penalty=FIRST_PENALTY),
     )
 
     def fit(
@@ -75,10 +80,10 @@ class TwoPart:
         seed: int,
         on_epoch: Callable[[Epoch], None] = lambda epoch: None,
     ) -> FittedModel:
-        """Fit both parts.
+        """Fit both parts, or without two different ratings the ranking model alone.
 
         Args:
-            training: Ratings to learn from.
+            training: Ratings and events to learn from.
             held_out: Ratings to report the rating model's error on; with posterior draws they influence nothing else.
             options: Options of the fit.
             seed: The same seed gives the same vectors.
@@ -90,9 +95,9 @@ class TwoPart:
         with threadpool_limits(1, user_api="blas"):
             # Each part keeps a core busy; more BLAS threads would compete with them.
             begun = beside(lambda: ease.begin(training, _ranking_options(options), seed), "ranking model", daemon=True)
-            factors = _rating_part(training, held_out, options, seed, on_epoch)
-            preference = begun()(factors.movie_vectors)
-            if factors.fold_in is None:
+            factors = _rating_part(training, held_out, options, seed, on_epoch) if training.differ else None
+            preference = begun()(None if factors is None else factors.movie_vectors)
+            if factors is not None and factors.fold_in is None:
                 factors = with_fold_in(factors, training)
         return _as_keras_model(factors, training, preference)
 
@@ -126,9 +131,9 @@ def _rating_part(
         from embrec.models.als import model as als
 
         quick = als.Options()
-        quick = dataclasses.replace(quick, dimensions=min(options.dimensions, quick.dimensions))
+        quick = dataclasses.replace(quick, dimensions=min(options.dimensions or DIMENSIONS, quick.dimensions))
         return als.factorize(training, held_out, quick, seed, on_epoch)
-    bayes = gibbs.Options(dimensions=options.dimensions, draws=options.draws)
+    bayes = gibbs.Options(dimensions=options.dimensions or DIMENSIONS, draws=options.draws)
     return gibbs.factorize(training, held_out, bayes, seed, on_epoch)
 
 
@@ -143,9 +148,11 @@ def _ranking_options(options: Options) -> ease.Options:
     )
 
 
-def _as_keras_model(factors: RatingFactors, training: Ratings, preference: Preference | None = None) -> FittedModel:
+def _as_keras_model(
+    factors: RatingFactors | None, training: Ratings, preference: Preference | None = None
+) -> FittedModel:
     """Set the solution into a Keras model, which Keras is needed for."""
     keras_import.wait()
     from embrec.models.recommender import recommender
 
-    return recommender(factors, float(training.ratings.min()), float(training.ratings.max()), preference)
+    return recommender(factors, *training.scale, preference)

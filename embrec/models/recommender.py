@@ -27,16 +27,17 @@ class Recommender(keras.Model):  # type: ignore[misc]  # keras has no types
     """Ratings as mean + user bias + movie bias + user vector . movie vector.
 
     Call it with int32 users and movies, each of shape (n,), for float32 ratings of shape (n, 1). Outside of training
-    they are limited to the scale, as SQL limits them. The layers ``user_vector``, ``movie_vector``, ``user_bias`` and
-    ``movie_bias`` are trainable. The others are not, for no rating's error says anything about them:
-    ``user_deviation`` and ``movie_deviation``, whose product is a rating's standard deviation, and the ranking part,
-    ``user_preference``, ``movie_preference``, ``movie_profile``, ``movie_similarity`` and ``user_similarity``.
+    they are limited to the scale, as SQL limits them. Without a rating part it gives the scores to rank by. The layers
+    ``user_vector``, ``movie_vector``, ``user_bias`` and ``movie_bias`` are trainable. The others are not, for no
+    rating's error says anything about them: ``user_deviation`` and ``movie_deviation``, whose product is a rating's
+    standard deviation, and the ranking part, ``user_preference``, ``movie_preference``, ``movie_profile``,
+    ``movie_similarity`` and ``user_similarity``.
 
     Args:
         user_count: Number of users.
         movie_count: Number of movies.
-        dimensions: Length of a rating vector.
-        mean: The rating that biases and products are added to.
+        dimensions: Length of a rating vector; 0 without a rating part.
+        mean: The rating that biases and products are added to; None without a rating part.
         lowest: The lowest rating of the scale.
         highest: The highest rating of the scale.
         uncertainty: Whether there are deviations.
@@ -52,7 +53,7 @@ class Recommender(keras.Model):  # type: ignore[misc]  # keras has no types
         user_count: int,
         movie_count: int,
         dimensions: int,
-        mean: float,
+        mean: float | None,
         lowest: float,
         highest: float,
         uncertainty: bool = False,
@@ -76,10 +77,11 @@ class Recommender(keras.Model):  # type: ignore[misc]  # keras has no types
             "fold_in": self.fold_in,
             "ranking": self.ranking,
         }
-        self.user_vector = _table("user_vector", user_count, dimensions)
-        self.movie_vector = _table("movie_vector", movie_count, dimensions)
-        self.user_bias = _table("user_bias", user_count, 1)
-        self.movie_bias = _table("movie_bias", movie_count, 1)
+        if mean is not None:
+            self.user_vector = _table("user_vector", user_count, dimensions)
+            self.movie_vector = _table("movie_vector", movie_count, dimensions)
+            self.user_bias = _table("user_bias", user_count, 1)
+            self.movie_bias = _table("movie_bias", movie_count, 1)
         if uncertainty:
             self.user_deviation = _table("user_deviation", user_count, 1, trainable=False)
             self.movie_deviation = _table("movie_deviation", movie_count, 1, trainable=False)
@@ -106,13 +108,15 @@ class Recommender(keras.Model):  # type: ignore[misc]  # keras has no types
         return cls(**config)
 
     def call(self, inputs: Sequence[Any], training: bool | None = None) -> Any:
-        """Predict ratings."""
-        ratings = self.unlimited(inputs)
-        return ratings if training else keras.ops.clip(ratings, self.lowest, self.highest)
+        """Predict ratings, or without a rating part scores to rank by."""
+        found = self.unlimited(inputs)
+        return found if training or self.mean is None else keras.ops.clip(found, self.lowest, self.highest)
 
     def unlimited(self, inputs: Sequence[Any]) -> Any:
-        """Predict ratings, also beyond the ends of the scale."""
+        """Predict ratings, also beyond the ends of the scale, or without a rating part scores to rank by."""
         users, movies = (keras.ops.reshape(each, (-1,)) for each in inputs)
+        if self.mean is None:
+            return keras.ops.sum(self.user_preference(users) * self.movie_preference(movies), axis=-1, keepdims=True)
         product = keras.ops.sum(self.user_vector(users) * self.movie_vector(movies), axis=-1, keepdims=True)
         return self.mean + self.user_bias(users) + self.movie_bias(movies) + product
 
@@ -124,25 +128,17 @@ def _table(name: str, rows: int, columns: int, trainable: bool = True) -> keras.
 
 
 def recommender(
-    factors: RatingFactors, lowest: float, highest: float, preference: Preference | None = None
+    factors: RatingFactors | None, lowest: float, highest: float, preference: Preference | None = None
 ) -> FittedModel:
-    """Set what solvers have found into a Keras model.
+    """Set what solvers have found into a Keras model; at least one of the two parts must be given.
 
     Args:
-        factors: The rating part.
+        factors: The rating part, if there is one.
         lowest: The lowest rating of the scale.
         highest: The highest.
         preference: The ranking part, if there is one.
     """
-    tables: dict[str, NDArray[np.float32] | None] = {
-        "user_vector": factors.user_vectors,
-        "movie_vector": factors.movie_vectors,
-        "user_bias": factors.user_biases[:, np.newaxis],
-        "movie_bias": factors.movie_biases[:, np.newaxis],
-        "user_deviation": None if factors.user_spreads is None else factors.user_spreads[:, np.newaxis],
-        "movie_deviation": None if factors.movie_spreads is None else factors.movie_spreads[:, np.newaxis],
-    }
-    ranking = None
+    tables, ranking = _rating_tables(factors) if factors else {}, None
     if preference:
         compared = user_similarity(preference.user_vectors)
         tables |= {
@@ -160,21 +156,36 @@ def recommender(
             "rating_power": preference.weighting.power,
             "dislike_weight": preference.weighting.dislike,
         }
+    rows = factors or preference
+    assert rows is not None  # noqa: S101  # its callers have one of the two
     model = Recommender(
-        user_count=len(factors.user_vectors),
-        movie_count=len(factors.movie_vectors),
-        dimensions=factors.movie_vectors.shape[1],
-        mean=factors.mean,
+        user_count=len(rows.user_vectors),
+        movie_count=len(rows.movie_vectors),
+        dimensions=factors.movie_vectors.shape[1] if factors else 0,
+        mean=factors.mean if factors else None,
         lowest=lowest,
         highest=highest,
-        uncertainty=factors.user_spreads is not None,
-        fold_in=asdict(factors.fold_in) if factors.fold_in else None,
+        uncertainty="user_deviation" in tables,
+        fold_in=asdict(factors.fold_in) if factors and factors.fold_in else None,
         ranking=ranking,
     )
-    for name, rows in tables.items():
-        if rows is not None:
-            getattr(model, name).set_weights([rows])
-    return fitted(model, factors.history, factors.kept_epoch)
+    for name, weights in tables.items():
+        getattr(model, name).set_weights([weights])
+    return fitted(model, factors.history if factors else [], factors.kept_epoch if factors else 0)
+
+
+def _rating_tables(factors: RatingFactors) -> dict[str, NDArray[np.float32]]:
+    """Return the weights of the rating part's layers, by their names."""
+    tables = {
+        "user_vector": factors.user_vectors,
+        "movie_vector": factors.movie_vectors,
+        "user_bias": factors.user_biases[:, np.newaxis],
+        "movie_bias": factors.movie_biases[:, np.newaxis],
+    }
+    if factors.user_spreads is not None and factors.movie_spreads is not None:
+        tables["user_deviation"] = factors.user_spreads[:, np.newaxis]
+        tables["movie_deviation"] = factors.movie_spreads[:, np.newaxis]
+    return tables
 
 
 def fitted(model: Recommender, history: list[Epoch], kept_epoch: int) -> FittedModel:
@@ -192,6 +203,7 @@ def fitted(model: Recommender, history: list[Epoch], kept_epoch: int) -> FittedM
     def column(name: str) -> NDArray[np.float32] | None:
         return rows(name)[:, 0] if hasattr(model, name) else None
 
+    users, movies = model.get_config()["user_count"], model.get_config()["movie_count"]
     preference = None
     if model.ranking:
         preference = Preference(
@@ -210,8 +222,9 @@ def fitted(model: Recommender, history: list[Epoch], kept_epoch: int) -> FittedM
     return FittedModel(
         keras_model=model,
         serving="two_part" if preference else "dot_product",
-        user_vectors=rows("user_vector"),
-        movie_vectors=rows("movie_vector"),
+        # Zeros stand for no vector.
+        user_vectors=np.zeros((users, 1), np.float32) if model.mean is None else rows("user_vector"),
+        movie_vectors=np.zeros((movies, 1), np.float32) if model.mean is None else rows("movie_vector"),
         history=history,
         kept_epoch=kept_epoch,
         predict=lambda users, movies: predict_unlimited(model, users, movies),
@@ -227,8 +240,10 @@ def fitted(model: Recommender, history: list[Epoch], kept_epoch: int) -> FittedM
 
 
 def predict_unlimited(model: Recommender, users: NDArray[np.int32], movies: NDArray[np.int32]) -> NDArray[np.float32]:
-    """Predict ratings before they are limited to the scale, float32 of shape (n,)."""
-    found = np.empty(len(users), np.float32)
+    """Predict ratings before they are limited to the scale, float32 of shape (n,); NaN without a rating part."""
+    found = np.full(len(users), np.nan, np.float32)
+    if model.mean is None:
+        return found
     for begin in range(0, len(users), _PAIRS):
         block = slice(begin, begin + _PAIRS)
         found[block] = np.asarray(model.unlimited((users[block], movies[block])))[:, 0]

@@ -33,8 +33,12 @@ from embrec.runs.store import Rows, index_model, store_model
 
 RECORD = "embrec.json"
 _KEPT = ("architecture", "options", "seed", "library_versions", "ratings_sha256", "rating_count")
+# A file of an earlier version has none of these.
+_KEPT_OF_EVENTS = ("event_count", "events_sha256")
 # A file is refused if this database knows less than this share of its movies.
 _LEAST_KNOWN = 0.5
+
+Columns = tuple[NDArray[np.float32], NDArray[np.float32] | None, NDArray[np.float32] | None]
 
 
 def export_run(bind: Bind, model_run_id: int, path: str | Path) -> None:
@@ -55,7 +59,7 @@ def export_run(bind: Bind, model_run_id: int, path: str | Path) -> None:
         run = _trained(connection, model_run_id)
         rows = _rows_of(connection, run)
         model = _model_of(connection, run, rows)
-        record = {name: getattr(run, name) for name in _KEPT} | {
+        record = {name: getattr(run, name) for name in _KEPT + _KEPT_OF_EVENTS} | {
             "lowest": rows.lowest,
             "highest": rows.highest,
             "metrics": run.metrics,
@@ -144,6 +148,7 @@ def add_run(engine: sa.Engine, keras_model: Any, like: int) -> int:
 
 def _new_run(record: Mapping[str, Any], rows: Rows) -> NewRun:
     kept: dict[str, Any] = {name: record[name] for name in _KEPT}
+    kept |= {name: record.get(name) for name in _KEPT_OF_EVENTS}
     return NewRun(**kept, user_count=len(rows.users), movie_count=len(rows.movies))
 
 
@@ -188,8 +193,7 @@ def _rows_of(connection: sa.Connection, run: ModelRun) -> Rows:
         " WHERE model_run_id = :run AND part = 'rating' ORDER BY user_index"
     )
     fingerprints = np.array(connection.scalars(prints, {"run": run.model_run_id}).all(), np.int64)
-    lowest, highest = run.lowest_rating or 0.0, run.highest_rating or 0.0
-    return Rows(indexes["user"], indexes["movie"], fingerprints, lowest, highest)
+    return Rows(indexes["user"], indexes["movie"], fingerprints, run.lowest_rating, run.highest_rating)
 
 
 def _model_of(connection: sa.Connection, run: ModelRun, rows: Rows) -> Any:
@@ -201,23 +205,9 @@ def _model_of(connection: sa.Connection, run: ModelRun, rows: Rows) -> Any:
         )
     indexes: dict[Side, NDArray[np.int32]] = {"user": rows.users, "movie": rows.movies}
     arrays = {(side, part): _vectors(connection, run, side, part, indexes[side]) for side, part in _parts(run)}
-    users, user_biases, user_spreads = arrays["user", "rating"]
-    movies, movie_biases, movie_spreads = arrays["movie", "rating"]
     if head := stored.dense_head(connection, run.model_run_id):
-        return outer_product.from_layers(users, movies, *head)
-    folds_in = run.bias_feature is not None
-    factors = RatingFactors(
-        user_vectors=users,
-        movie_vectors=movies,
-        user_biases=np.zeros(len(users), np.float32) if user_biases is None else user_biases,
-        movie_biases=np.zeros(len(movies), np.float32) if movie_biases is None else movie_biases,
-        mean=run.mean or 0.0,
-        history=[],
-        kept_epoch=0,
-        user_spreads=user_spreads,
-        movie_spreads=movie_spreads,
-        fold_in=FoldIn(run.bias_feature or 0, run.ridge_constant or 0, run.ridge_per_rating or 0) if folds_in else None,
-    )
+        return outer_product.from_layers(arrays["user", "rating"][0], arrays["movie", "rating"][0], *head)
+    factors = _factors(run, arrays) if run.predicts_ratings else None
     lowest, highest = run.lowest_rating or 0.0, run.highest_rating or 0.0
     preference = None
     if run.serving == "two_part":
@@ -235,8 +225,27 @@ def _model_of(connection: sa.Connection, run: ModelRun, rows: Rows) -> Any:
     return model
 
 
+def _factors(run: ModelRun, arrays: Mapping[tuple[Side, Part], Columns]) -> RatingFactors:
+    """Return the rating part of a run."""
+    users, user_biases, user_spreads = arrays["user", "rating"]
+    movies, movie_biases, movie_spreads = arrays["movie", "rating"]
+    folds_in = run.bias_feature is not None
+    return RatingFactors(
+        user_vectors=users,
+        movie_vectors=movies,
+        user_biases=np.zeros(len(users), np.float32) if user_biases is None else user_biases,
+        movie_biases=np.zeros(len(movies), np.float32) if movie_biases is None else movie_biases,
+        mean=run.mean or 0.0,
+        history=[],
+        kept_epoch=0,
+        user_spreads=user_spreads,
+        movie_spreads=movie_spreads,
+        fold_in=FoldIn(run.bias_feature or 0, run.ridge_constant or 0, run.ridge_per_rating or 0) if folds_in else None,
+    )
+
+
 def _ranking_vectors(connection: sa.Connection, run: ModelRun, rows: Rows) -> NDArray[np.float32]:
-    """Users' ranking vectors, which no run stores, from ratings as they are now; zeros for users without one."""
+    """Users' ranking vectors, which no run stores, from current ratings and events; zeros for users without one."""
     ratings = extract(connection)
     profiles = embeddings.read(connection, run.model_run_id, "movie", "profile")
     found = ranking_vectors.of_all_users(run, ratings, profiles)
@@ -248,9 +257,6 @@ def _parts(run: ModelRun) -> list[tuple[Side, Part]]:
     if run.serving == "two_part":
         parts += [("user", "similarity"), ("movie", "preference"), ("movie", "profile"), ("movie", "similarity")]
     return parts
-
-
-Columns = tuple[NDArray[np.float32], NDArray[np.float32] | None, NDArray[np.float32] | None]
 
 
 def _vectors(connection: sa.Connection, run: ModelRun, side: Side, part: Part, indexes: NDArray[np.int32]) -> Columns:

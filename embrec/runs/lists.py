@@ -1,13 +1,14 @@
 """The quality of a new run's lists beside the published run's, so that a collapse of everybody's list is not published.
 
-A fifth of some users' ratings is held out. Each run ranks the movies by the ratings that are left, and NDCG@10 measures
-how high the held-out ones stand. Both runs were trained on all of them, so that both figures are too good, but alike.
+A fifth of some users' ratings and watched movies is held out. Each run ranks the movies by what is left, and NDCG@10
+measures how high the held-out ones stand. Both runs were trained on all of them, so that both figures are too
+good, but alike.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 from embrec import metrics, similarity, splits
 from embrec.data.extraction import RatingArrays
 from embrec.models.base import FittedModel, FoldIn, Ratings, RatingWeights
+from embrec.models.interactions import Interactions, signed
 from embrec.runs import embeddings, stored
 from embrec.runs.records import ModelRun
 from embrec.runs.stored import StoredModel
@@ -24,8 +26,8 @@ from embrec.runs.stored import StoredModel
 # At most 500 users, or measuring would take longer than a training of few ratings; fewer than 50 say too little.
 _USERS, _FEWEST_USERS = 500, 50
 _HIDDEN = 0.2
-# A user needs 5 ratings, of which one can be hidden.
-_FEWEST_RATINGS = 5
+# A user needs 5 movies that were rated or watched, of which one can be hidden.
+_FEWEST_MOVIES = 5
 # The margin of a difference of means, in standard errors.
 _ERRORS = 3.0
 
@@ -38,31 +40,33 @@ class Hidden:
 
     Attributes:
         users: Their rows in the model, int32 of shape (n,).
-        ratings: The ratings that are not hidden, sorted by user; users are numbered as in ``users``.
-        relevant: The hidden movies that the user rated at least as high as the median of their own ratings, bool of
-            shape (n, movie_count), at least one in each row. It needs no scale, for a wrong rating changes the scale.
+        left: The interactions that are not hidden, sorted by user; users are numbered as in ``users``.
+        relevant: The hidden movies that the user watched, or rated at least as high as the median of their own ratings,
+            bool of shape (n, movie_count), at least one in each row. It needs no scale, for a wrong rating changes the
+            scale.
     """
 
     users: NDArray[np.int32]
-    ratings: Ratings
+    left: Interactions
     relevant: NDArray[np.bool_]
 
 
-def hide(ratings: Ratings) -> Hidden | None:
-    """Hide a fifth of some users' ratings; None if there are too few users with enough of them."""
-    enough = np.flatnonzero(np.bincount(ratings.users, minlength=ratings.user_count) >= _FEWEST_RATINGS)
+def hide(given: Ratings) -> Hidden | None:
+    """Hide a fifth of some users' interactions; None if there are too few users with enough of them."""
+    pairs = Interactions.of(given)
+    enough = np.flatnonzero(np.bincount(pairs.users, minlength=given.user_count) >= _FEWEST_MOVIES)
     if len(enough) < _FEWEST_USERS:
         return None
     users = np.sort(np.random.default_rng(0).permutation(enough)[:_USERS]).astype(np.int32)
-    number = np.full(ratings.user_count, -1, np.int32)
+    number = np.full(given.user_count, -1, np.int32)
     number[users] = np.arange(len(users), dtype=np.int32)
-    own = _of(ratings, number)
-    left, hidden = (own.part(positions) for positions in splits.per_user(own.users, _HIDDEN, 0))
-    medians = np.array(
-        [np.median(each) for each in np.split(left.ratings, np.searchsorted(left.users, range(1, len(users))))]
-    )
-    relevant = np.zeros((len(users), ratings.movie_count), bool)
-    high = hidden.ratings >= medians[hidden.users]
+    own = _of(pairs, number)
+    left, hidden = (own.at(positions) for positions in splits.per_user(own.users, _HIDDEN, 0))
+    parts = np.split(left.ratings, np.searchsorted(left.users, range(1, len(users))))
+    high = hidden.ratings >= np.array([_median(each) for each in parts])[hidden.users]
+    if hidden.interests is not None:
+        high |= hidden.interests > 0
+    relevant = np.zeros((len(users), given.movie_count), bool)
     relevant[hidden.users[high], hidden.movies[high]] = True
     some = np.flatnonzero(relevant.any(axis=1))
     if len(some) < _FEWEST_USERS:
@@ -72,18 +76,17 @@ def hide(ratings: Ratings) -> Hidden | None:
     return Hidden(users[some], _of(left, again), relevant[some])
 
 
-def _of(ratings: Ratings, number: NDArray[np.int32]) -> Ratings:
-    """Return the ratings of the users who have a number, numbered anew, sorted by user and movie."""
-    positions = np.flatnonzero(number[ratings.users] >= 0)
-    users, movies = number[ratings.users[positions]], ratings.movies[positions]
-    order = np.lexsort((movies, users))
-    return Ratings(
-        users[order],
-        movies[order],
-        ratings.ratings[positions][order],
-        int(number.max(initial=-1)) + 1,
-        ratings.movie_count,
-    )
+def _median(ratings: NDArray[np.float32]) -> float:
+    """Return the median of ratings, some of which are NaN; NaN if all are."""
+    known = ratings[~np.isnan(ratings)]
+    return float(np.median(known)) if len(known) else np.nan
+
+
+def _of(pairs: Interactions, number: NDArray[np.int32]) -> Interactions:
+    """Return the interactions of the users who have a number, numbered anew, sorted by user and movie."""
+    own = pairs.at(number[pairs.users] >= 0)
+    own = replace(own, users=number[own.users])
+    return own.at(np.lexsort((own.movies, own.users)))
 
 
 class _Rating(NamedTuple):
@@ -139,8 +142,8 @@ def _by_preference(profiles: NDArray[np.float32], movies: NDArray[np.float32], w
 
     def score(hidden: Hidden, rows: NDArray[np.int64]) -> NDArray[np.float32]:
         users = np.zeros((len(rows), profiles.shape[1]), np.float32)
-        for place, (movies_rated, given) in enumerate(_own(hidden, rows)):
-            users[place] = weighting.of(given) @ profiles[movies_rated]
+        for place, own in enumerate(_own(hidden, rows)):
+            users[place] = signed(weighting, own.ratings, own.interests) @ profiles[own.movies]
         return users @ movies.T
 
     return score
@@ -153,8 +156,10 @@ def _by_fold_in(run: _Rating) -> Scores:
 
     def score(hidden: Hidden, rows: NDArray[np.int64]) -> NDArray[np.float32]:
         users = np.zeros((len(rows), run.vectors.shape[1]), np.float32)
-        for place, (movies, given) in enumerate(_own(hidden, rows)):
-            x, y = features[movies], given - run.mean - run.biases[movies]
+        for place, own in enumerate(_own(hidden, rows)):
+            rated = own.at(~np.isnan(own.ratings))
+            movies = rated.movies
+            x, y = features[movies], rated.ratings - run.mean - run.biases[movies]
             penalty = run.rule.constant + run.rule.per_rating * len(movies)
             users[place] = np.linalg.solve(x.T @ x + penalty * np.eye(x.shape[1]), x.T @ y)[:-1]
         return np.asarray(users @ run.vectors.T + run.biases)
@@ -162,11 +167,10 @@ def _by_fold_in(run: _Rating) -> Scores:
     return score
 
 
-def _own(hidden: Hidden, rows: NDArray[np.int64]) -> list[tuple[NDArray[np.int32], NDArray[np.float32]]]:
-    """Return each user's movies and ratings that are not hidden."""
-    starts = np.searchsorted(hidden.ratings.users, np.arange(len(hidden.users) + 1))
-    parts = [slice(starts[row], starts[row + 1]) for row in rows]
-    return [(hidden.ratings.movies[part], hidden.ratings.ratings[part]) for part in parts]
+def _own(hidden: Hidden, rows: NDArray[np.int64]) -> list[Interactions]:
+    """Return each user's interactions that are not hidden."""
+    starts = np.searchsorted(hidden.left.users, np.arange(len(hidden.users) + 1))
+    return [hidden.left.at(slice(starts[row], starts[row + 1])) for row in rows]
 
 
 def quality(scores: Scores, hidden: Hidden) -> NDArray[np.float64]:
@@ -175,8 +179,8 @@ def quality(scores: Scores, hidden: Hidden) -> NDArray[np.float64]:
     for rows in similarity.blocks(np.arange(len(hidden.users)), hidden.relevant.shape[1]):
         block = np.array(scores(hidden, rows), np.float64)
         block[np.isnan(block)] = -np.inf
-        for place, (movies, _) in enumerate(_own(hidden, rows)):
-            block[place, movies] = -np.inf
+        for place, own in enumerate(_own(hidden, rows)):
+            block[place, own.movies] = -np.inf
         found.append(metrics.ndcg(block, hidden.relevant[rows], 10))
     return np.concatenate(found)
 

@@ -74,6 +74,11 @@ class ModelRun:
     published: bool
 
     @property
+    def predicts_ratings(self) -> bool:
+        """False for a run that only compares vectors, or was trained without two different ratings."""
+        return self.serving != "similarity_only" and (self.serving != "two_part" or self.mean is not None)
+
+    @property
     def weighting(self) -> RatingWeights:
         """The weights of ratings in a user's ranking vector."""
         lowest, highest = self.lowest_rating or 0.0, self.highest_rating or 0.0

@@ -35,15 +35,15 @@ class Rows:
         users: Their indexes in the database, int32 of shape (user_count,).
         movies: The movies' indexes, int32 of shape (movie_count,).
         fingerprints: Fingerprint of the ratings that each user's vector was learned from, int64 of shape (user_count,).
-        lowest: The lowest rating of the scale.
-        highest: The highest.
+        lowest: The lowest rating of the scale, or None without ratings.
+        highest: The highest, or None.
     """
 
     users: NDArray[np.int32]
     movies: NDArray[np.int32]
     fingerprints: NDArray[np.int64]
-    lowest: float
-    highest: float
+    lowest: float | None
+    highest: float | None
 
 
 def store_model(
@@ -218,7 +218,7 @@ def _outcome(rows: Rows, model: FittedModel, metrics: Mapping[str, float]) -> Tr
         (ranking.user_vectors, ranking.movie_vectors) if ranking else (model.user_vectors, model.movie_vectors)
     )
     return TrainedRun(
-        dimensions=model.movie_vectors.shape[1],
+        dimensions=(model.movie_vectors if model.predicts_ratings else movies).shape[1],
         serving=model.serving,
         user_vectors=model.user_rule,
         mean=model.mean,

@@ -107,8 +107,8 @@ def read(connection: sa.Connection, run: ModelRun, arrays: RatingArrays) -> Stor
 
     users, user_biases = part_of("user", "rating")
     movies, movie_biases = part_of("movie", "rating")
-    if run.serving == "similarity_only":
-        users = np.full_like(users, np.nan)  # nothing is predicted
+    if not run.predicts_ratings:
+        users = np.full_like(users, np.nan)
     preference = None
     if run.serving == "two_part":
         profiles = embeddings.read(connection, run.model_run_id, "movie", "profile")

@@ -22,6 +22,7 @@ from embrec.data.extraction import RatingArrays, extract
 from embrec.data.reading import ahead
 from embrec.db import Bind, binary_copy
 from embrec.errors import NoPublishedRunError, RunError
+from embrec.models.interactions import Interactions
 from embrec.runs import embeddings, ranking_vectors, records
 from embrec.runs.records import ModelRun
 from embrec.serving import outputs
@@ -89,9 +90,9 @@ def recommend_all(
     include_rated: bool = False,
     progress: Callable[[int, int], None] = lambda done, of: None,
 ) -> BatchReport:
-    """Write the top n movies of every user who has ratings, by the published run.
+    """Write the top n movies of every user who has ratings or events, by the published run.
 
-    A run with a ranking model scores as the SQL function recommend_movies does, from the ratings as they are now.
+    A run with a ranking model scores as the SQL function recommend_movies does, from current ratings and events.
     ALS scores by the stored user vectors, and solves for users newer than its training. A user whom recommend_movies
     answers by popularity gets no rows: one without any rating of a movie that the run has, or with dislikes alone.
 
@@ -101,7 +102,7 @@ def recommend_all(
             model_run_id; or a table as ``schema.table``, with title as well, which is created if it does not exist.
             Earlier contents are replaced as a whole at the end, and kept if writing fails.
         n: Number of movies for a user; all that qualify if there are fewer.
-        include_rated: True to include movies that the user has rated.
+        include_rated: True to include movies that the user has rated or watched.
         progress: Called with the number of users done, and of all users.
 
     Returns:
@@ -111,7 +112,7 @@ def recommend_all(
         ConfigError: Nothing can be written to ``output``.
         NoPublishedRunError: No run is published.
         RunError: The published run cannot rank for many users at once.
-        DataError: There are no ratings.
+        DataError: There are no ratings or events.
         SchemaError: The schema is absent or behind.
     """
     n = validation.count(n, least=1)
@@ -213,26 +214,27 @@ def _pieces(
     """Yield the recommendations of many users at a time, with the number of users done."""
     count = len(arrays.user_indexes) if len(ranking.movies) else 0
     column = ranking_vectors.positions(arrays.movie_indexes, ranking.movie_indexes)
+    seen = None if include_rated else ranking_vectors.interactions(arrays)
     at_once = max(_PIECE_ROWS // n, 1)
     in_block = min(max(_BLOCK_SCORES // max(len(ranking.movies), 1), 1), at_once)
     for begin in range(0, count, at_once):
         end = min(begin + at_once, count)
         blocks = [slice(start, min(start + in_block, end)) for start in range(begin, end, in_block)]
-        found = [_best_of(arrays, ranking, block, column, n, include_rated) for block in blocks]
+        found = [_best_of(ranking, block, seen, column, n) for block in blocks]
         yield end, _Recommendations(*(np.concatenate(parts) for parts in zip(*found, strict=True)))
 
 
 def _best_of(
-    arrays: RatingArrays, ranking: _Ranking, block: slice, column: NDArray[np.int64], n: int, include_rated: bool
+    ranking: _Ranking, block: slice, seen: Interactions | None, column: NDArray[np.int64], n: int
 ) -> _Recommendations:
-    """Return the recommendations of a block of users, of whom the run can tell any by their ratings."""
+    """Return the recommendations of a block of users, of whom the run can tell any, without the movies seen."""
     users, movies = ranking.users(block), ranking.movies
     scores = users @ movies.T
-    if not include_rated:
-        rated, _ = ranking_vectors.rated(arrays, block)
-        columns = column[arrays.movies[rated]]
+    if seen is not None:
+        mine, _ = ranking_vectors.of_block(seen, block)
+        columns = column[mine.movies]
         known = columns >= 0
-        scores[arrays.users[rated][known] - block.start, columns[known]] = -np.inf
+        scores[mine.users[known] - block.start, columns[known]] = -np.inf
     user, movie = _candidates(scores, n, _rounding(users, movies))
     exact = np.einsum("nd,nd->n", users[user], movies[movie], dtype=np.float64)
     order = np.lexsort((ranking.popularity[movie], -exact, user))

@@ -16,22 +16,23 @@ from embrec.validation import GivenRatings, OutsideId
 
 @as_frame
 def explain_recommendation(bind: Bind, user_id: OutsideId, movie_id: OutsideId, n: int | None = 10) -> Answer:
-    """Return the user's ratings with the largest contributions to a movie's score, positive or negative.
+    """Return the movies rated or watched with the largest contributions to a movie's score, positive or negative.
 
     Args:
         bind: An engine or a connection.
         user_id: The user's external id.
         movie_id: The movie's external id; the user may have rated it.
-        n: Number of ratings; None for all, whose contributions add up to the score.
+        n: Number of movies; None for all, whose contributions add up to the score.
 
     Returns:
-        Columns rank, movie_id, title, rating, contribution, score, model_run_id and relation, the largest contribution
-        first. Relation is ``because`` for a rating that speaks for the movie, ``although`` for one that speaks against
-        it, and None for a dislike that happens to add to the score. If the run ranks by predicted ratings, the first
-        row has no movie: it is the part of the score that no rating of the user contributes to.
+        Columns rank, movie_id, title, rating (missing for a movie that was watched and not rated), contribution, score,
+        model_run_id and relation, the largest contribution first. Relation is ``because`` for one that speaks for the
+        movie, ``although`` for one that speaks against it, and None for a dislike that happens to add to the score. If
+        the run ranks by predicted ratings, the first row has no movie: it is the part of the score that no rating of
+        the user contributes to.
 
     Raises:
-        UnknownUserError: No user has this id, or one without ratings.
+        UnknownUserError: No user has this id, or one without ratings or events.
         UnknownMovieError: No movie has this id, or it has no vector in the run.
         RunError: The run's scores are no sum over ratings.
         NoPublishedRunError: No run is published.
@@ -43,10 +44,10 @@ def explain_recommendation(bind: Bind, user_id: OutsideId, movie_id: OutsideId, 
         found = answer(connection, statement, user=user, movie=movie, n=most)
         if not found and most != 0:
             explain_no_pair(connection, user, movie)
-            run = sa.text("SELECT mean FROM embrec.model_runs WHERE model_run_id = embrec.serving_run(:user)")
-            if connection.scalar(run, {"user": user}) is None:
+            run = sa.text("SELECT serving FROM embrec.model_runs WHERE model_run_id = embrec.serving_run(:user)")
+            if connection.scalar(run, {"user": user}) == "dense_head":
                 raise RunError("The published run is of the outer product, which cannot be taken apart.")
-            raise UnknownUserError(f"The user {user!r} has no ratings that the published run knows.")
+            raise UnknownUserError(f"The user {user!r} has no ratings or events that the published run knows.")
     return found
 
 

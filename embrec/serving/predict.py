@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from embrec import db, validation
 from embrec.db import Bind
 from embrec.db.answer import Answer, answer, as_frame
-from embrec.errors import ArgumentError, UnknownUserError
+from embrec.errors import ArgumentError, RunError, UnknownUserError
 from embrec.serving.query import explain_no_pair
 from embrec.validation import OutsideId
 
@@ -23,13 +23,23 @@ def predict_rating(bind: Bind, user_id: OutsideId, movie_id: OutsideId) -> float
     Raises:
         UnknownUserError: No user has this id.
         UnknownMovieError: No movie has this id, or it has no vector in the run that serves the user.
+        RunError: The run was trained without two different ratings, so that it only ranks.
         NoPublishedRunError: No run is published.
         SchemaError: The schema is absent or behind.
     """
-    predicted = _of_pair(bind, "predict_rating", user_id, movie_id)
-    if predicted is None:
-        raise UnknownUserError(f"The published run has no vector of the user {str(user_id)!r}. Run: embrec train")
-    return predicted
+    with db.begin(bind) as connection:
+        predicted = _of_pair(connection, "predict_rating", user_id, movie_id)
+        if predicted is not None:
+            return predicted
+        user = validation.outside_id(user_id, "user_id")
+        part = sa.text("SELECT serving, mean FROM embrec.model_runs WHERE model_run_id = embrec.serving_run(:user)")
+        run = connection.execute(part, {"user": user}).one()
+    if run.serving == "two_part" and run.mean is None:
+        raise RunError(
+            "The published run predicts no ratings, because it was trained on events, or on ratings that are all the "
+            "same. It ranks movies: recommend_movies"
+        )
+    raise UnknownUserError(f"The published run has no vector of the user {user!r}. Run: embrec train")
 
 
 def rating_uncertainty(bind: Bind, user_id: OutsideId, movie_id: OutsideId) -> float | None:
@@ -59,7 +69,7 @@ def predict_ratings(bind: Bind, user_ids: Sequence[OutsideId], movie_ids: Sequen
     Returns:
         Columns user_id, movie_id, predicted_rating, uncertainty (the standard deviation of the rating; missing for a
         run that does not estimate it) and model_run_id, in no order. Pairs with an unknown id, or a movie without a
-        vector, are left out.
+        vector, are left out; all are if the run was trained without two different ratings.
 
     Raises:
         ArgumentError: There are not as many movies as users.

@@ -23,6 +23,7 @@ def upgrade() -> None:
     _create_next()
     _rank_what_comes_next()
     _describe_runs()
+    op.execute(statement(CHANGED_FUNCTIONS))
 
 
 def downgrade() -> None:
@@ -286,3 +287,33 @@ def _describe_runs() -> None:
         sa.Column("vector_decays", ARRAY(REAL)),
     ):
         op.add_column("model_runs", column, schema="embrec")
+
+
+# Functions whose new forms take interests beside ratings. Those made of them stay, because views of the host may use
+# them, and lose their bodies until the upgrade installs the current ones.
+CHANGED_FUNCTIONS = r"""
+DO $$
+DECLARE
+    ours record;
+BEGIN
+    FOR ours IN
+        SELECT p.oid, p.prorettype::regtype AS type
+        FROM pg_proc AS p
+        WHERE p.pronamespace = 'embrec'::regnamespace AND p.prosqlbody IS NOT NULL
+            AND p.proname IN ('recommend_for', 'explain_for', 'explain_recommendation')
+    LOOP
+        EXECUTE regexp_replace(
+            pg_get_functiondef(ours.oid), 'BEGIN ATOMIC.*', format('AS %L', format('SELECT NULL::%s', ours.type))
+        );
+    END LOOP;
+    FOR ours IN
+        SELECT p.oid::regprocedure AS signature
+        FROM pg_proc AS p
+        WHERE p.pronamespace = 'embrec'::regnamespace
+            AND p.proname IN ('preference_vector', 'given_ratings', 'contributions', 'ranked_movies')
+    LOOP
+        EXECUTE format('DROP FUNCTION %s', ours.signature);
+    END LOOP;
+END
+$$
+"""

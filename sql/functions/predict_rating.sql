@@ -1,6 +1,6 @@
 -- Predict the rating that a user would give a movie, by the run that serves the user, limited to the scale of its
--- ratings. A user without ratings is treated as an average one. NULL for an unknown id, and for a movie without a
--- vector in the run.
+-- ratings. A user without ratings is treated as an average one. NULL for an unknown id, for a movie without a vector in
+-- the run, and, with a notice, in a run that was trained without two different ratings.
 CREATE OR REPLACE FUNCTION embrec.predict_rating(user_id text, movie_id text)
 RETURNS double precision
 LANGUAGE plpgsql STABLE PARALLEL SAFE
@@ -19,6 +19,11 @@ BEGIN
         RETURN NULL;
     END IF;
     SELECT r.* INTO run FROM embrec.model_runs AS r WHERE r.model_run_id = embrec.serving_run(predict_rating.user_id);
+    IF run.serving = 'two_part' AND run.mean IS NULL THEN
+        RAISE NOTICE 'model run % predicts no ratings, because it was trained on events, or on ratings that are all the same; it ranks: recommend_movies',
+            run.model_run_id;
+        RETURN NULL;
+    END IF;
     SELECT e.index, e.embedding, e.bias INTO movie
     FROM embrec.stored_vectors(
         'movie', run.model_run_id, 'rating',

@@ -57,6 +57,8 @@ BEGIN
         RETURN;
     END IF;
     IF run.mean IS NULL THEN
+        RAISE NOTICE 'model run % predicts no ratings, because it was trained on events, or on ratings that are all the same; it ranks: recommend_movies',
+            run.model_run_id;
         RETURN;
     END IF;
     RETURN QUERY EXECUTE format(

@@ -1,7 +1,9 @@
--- Return a user's ranking vector, from current ratings: the sum of the movies' item profiles, each times its
--- rating_weight. NULL if none of the ratings speaks for a movie that the run knows: dislikes alone say nothing of what a
--- user likes.
-CREATE OR REPLACE FUNCTION embrec.preference_vector(model_run_id integer, movie_indexes integer[], ratings real[])
+-- Return a user's ranking vector, from current ratings and events (user_interactions): the sum of the movies' item
+-- profiles, each times its interaction_weight. NULL if none speaks for a movie that the run knows: dislikes alone say
+-- nothing of what a user likes.
+CREATE OR REPLACE FUNCTION embrec.preference_vector(
+    model_run_id integer, movie_indexes integer[], ratings real[], interests real[] DEFAULT NULL
+)
 RETURNS vector
 LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path FROM CURRENT
@@ -14,13 +16,16 @@ BEGIN
         FROM (
             SELECT
                 s.profiles,
-                embrec.rating_weight(s.rating, r.lowest_rating, r.highest_rating, r.rating_power, r.dislike_weight) AS weight
+                embrec.interaction_weight(
+                    s.rating, s.interest, r.lowest_rating, r.highest_rating, r.rating_power, r.dislike_weight
+                ) AS weight
             FROM (
-                SELECT t.rating, sum(e.profile) AS profiles
-                FROM unnest(preference_vector.movie_indexes, preference_vector.ratings) AS t (movie_index, rating)
+                SELECT t.rating, t.interest, sum(e.profile) AS profiles
+                FROM unnest(preference_vector.movie_indexes, preference_vector.ratings, preference_vector.interests)
+                    AS t (movie_index, rating, interest)
                 JOIN embrec.movie_ranking AS e
                     ON e.model_run_id = preference_vector.model_run_id AND e.movie_index = t.movie_index AND NOT e.next
-                GROUP BY t.rating
+                GROUP BY t.rating, t.interest
             ) AS s
             JOIN embrec.model_runs AS r ON r.model_run_id = preference_vector.model_run_id
             OFFSET 0 -- so that a weight is computed once

@@ -1,15 +1,17 @@
--- Return the n best movies for these ratings, by a run: recommend_movies and recommend_for are made of it. A run of two
--- parts ranks by the product of its ranking vectors, others by the predicted rating; if a run has no fold-in, by the
--- user's stored vector. With diversity above 0 the movies are chosen by maximal marginal relevance (Carbonell,
--- Goldstein, SIGIR 1998) among the ten times n best: each next movie has the highest (1 - diversity) * its score, as a
--- share of the candidates' range, - diversity * its cosine with the most similar movie chosen before. If none of the
--- ratings speaks for a movie that the run knows, or they tell nothing about any other, the most popular movies are
--- returned, by movie_likes. Those that resemble what the user dislikes come last, with a negative score.
+-- Return the n best movies for these ratings and interests (of user_interactions), by a run: recommend_movies and
+-- recommend_for are made of it. A run of two parts ranks by the product of its ranking vectors, others, which know nothing
+-- of events, by the predicted rating; if a run has no fold-in, by the user's stored vector. With diversity above 0 the
+-- movies are chosen by maximal marginal relevance (Carbonell, Goldstein, SIGIR 1998) among the ten times n best: each next
+-- movie has the highest (1 - diversity) * its score, as a share of the candidates' range, - diversity * its cosine with the
+-- most similar movie chosen before. If nothing speaks for a movie that the run knows, or it tells nothing about any other,
+-- the most popular movies are returned, by movie_likes. Those that resemble what the user dislikes come last, with a
+-- negative score. Basis says what the list is made of: 'ratings'; 'history', if events count too; or 'popularity'.
 CREATE OR REPLACE FUNCTION embrec.ranked_movies(
     model_run_id integer,
     user_index integer,
     movie_indexes integer[],
     ratings real[],
+    interests real[],
     n integer,
     genres text[],
     without_genres text[],
@@ -48,7 +50,7 @@ BEGIN
     FROM embrec.model_runs AS r
     WHERE r.model_run_id = ranked_movies.model_run_id;
     IF run.serving = 'two_part' THEN
-        user_vector := embrec.preference_vector(run.model_run_id, movie_indexes, ratings);
+        user_vector := embrec.preference_vector(run.model_run_id, movie_indexes, ratings, interests);
     ELSIF run.serving = 'dot_product' AND run.user_vectors = 'fold_in' THEN
         user_vector := embrec.rating_vector(run.model_run_id, movie_indexes, ratings);
         base := run.mean + run.bias_feature * (subvector(user_vector, vector_dims(user_vector), 1)::real[])[1];
@@ -66,9 +68,9 @@ BEGIN
         disliked := (
             SELECT sum(e.embedding)
             FROM embrec.stored_vectors('movie', run.model_run_id, 'profile', movie_indexes) AS e
-            JOIN unnest(movie_indexes, ratings) AS t (movie_index, rating) ON t.movie_index = e.index
-            WHERE run.serving = 'two_part' AND embrec.rating_weight(
-                t.rating, run.lowest_rating, run.highest_rating, run.rating_power, run.dislike_weight
+            JOIN unnest(movie_indexes, ratings, interests) AS t (movie_index, rating, interest) ON t.movie_index = e.index
+            WHERE run.serving = 'two_part' AND embrec.interaction_weight(
+                t.rating, t.interest, run.lowest_rating, run.highest_rating, run.rating_power, run.dislike_weight
             ) < 0
         );
         SELECT
@@ -121,7 +123,7 @@ BEGIN
             RETURN QUERY
             SELECT r.*
             FROM embrec.ranked_movies(
-                run.model_run_id, ranked_movies.user_index, movie_indexes, NULL, n, genres, without_genres, released_from,
+                run.model_run_id, ranked_movies.user_index, movie_indexes, NULL, NULL, n, genres, without_genres, released_from,
                 released_to, min_ratings, movie_ids, include_rated, diversity
             ) AS r;
             RETURN;
@@ -133,7 +135,12 @@ BEGIN
     END IF;
     RETURN QUERY
     SELECT t.position::integer, m.movie_id, m.title, coalesce(base, '0') + t.score,
-        CASE WHEN user_vector IS NULL THEN 'popularity' ELSE 'ratings' END, run.model_run_id
+        CASE
+            WHEN user_vector IS NULL THEN 'popularity'
+            WHEN interests IS NOT NULL AND run.serving = 'two_part' THEN 'history'
+            ELSE 'ratings'
+        END,
+        run.model_run_id
     FROM unnest(best, scores) WITH ORDINALITY AS t (movie_index, score, position)
     JOIN embrec.movies AS m ON m.movie_index = t.movie_index
     ORDER BY t.position;

@@ -25,7 +25,8 @@ BEGIN
     FROM unnest(rating_vector.movie_indexes, rating_vector.ratings) AS t (movie_index, rating)
     JOIN embrec.stored_vectors('movie', run.model_run_id, 'rating', rating_vector.movie_indexes) AS e
         ON e.index = t.movie_index
-    CROSS JOIN LATERAL (SELECT e.embedding || ARRAY[run.bias_feature]::vector AS feature) AS f;
+    CROSS JOIN LATERAL (SELECT e.embedding || ARRAY[run.bias_feature]::vector AS feature) AS f
+    WHERE t.rating IS NOT NULL;
     IF features IS NULL THEN
         RETURN NULL;
     END IF;

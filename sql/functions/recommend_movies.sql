@@ -1,6 +1,6 @@
--- Recommend the n best movies for a user, from current ratings: a rating that is inserted, changed or deleted changes
--- the next answer. Movies that the user rated are left out unless include_rated. The filters are those of
--- movies_within, diversity is that of ranked_movies. A user without ratings, or unknown, gets the most popular movies.
+-- Recommend the n best movies for a user, from current ratings and events: one that is inserted, changed or deleted
+-- changes the next answer. Movies that the user rated or watched are left out unless include_rated. The filters are those
+-- of movies_within, diversity is that of ranked_movies. A user without either, or unknown, gets the most popular movies.
 CREATE OR REPLACE FUNCTION embrec.recommend_movies(
     user_id text,
     n integer DEFAULT 10,
@@ -23,15 +23,12 @@ DECLARE
     own_index integer := (SELECT u.user_index FROM embrec.users AS u WHERE u.user_id = recommend_movies.user_id);
     own record;
 BEGIN
-    SELECT array_agg(r.movie_index) AS movies, array_agg(r.rating) AS ratings
-    INTO own
-    FROM embrec.ratings AS r
-    WHERE r.user_index = own_index;
+    SELECT i.* INTO own FROM embrec.user_interactions(own_index) AS i;
     RETURN QUERY
     SELECT ranked.*
     FROM embrec.ranked_movies(
-        embrec.serving_run(recommend_movies.user_id), own_index, own.movies, own.ratings, n, genres, without_genres,
-        released_from, released_to, min_ratings, movie_ids, include_rated, diversity
+        embrec.serving_run(recommend_movies.user_id), own_index, own.movies, own.ratings, own.interests, n, genres,
+        without_genres, released_from, released_to, min_ratings, movie_ids, include_rated, diversity
     ) AS ranked;
 END;
 $$;

@@ -107,7 +107,7 @@ def test_hidden_ratings_are_a_fifth_of_each_users_and_few_users_say_too_little()
     assert hidden is not None
     for place, user in enumerate(hidden.users):
         own = frame[frame.user_id == str(user)]
-        left = hidden.ratings.movies[hidden.ratings.users == place]
+        left = hidden.left.movies[hidden.left.users == place]
         assert len(left) == len(own) - round(0.2 * len(own))
         relevant = np.flatnonzero(hidden.relevant[place])
         assert not set(relevant) & set(left)

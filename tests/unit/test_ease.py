@@ -22,7 +22,7 @@ from embrec.models.ease import penalty as ease_penalty
 from embrec.models.ease.components import components, leading
 from embrec.models.ease.gram import Gram, MovieGram, UserGram, gram_of, upper_gram
 from embrec.models.ease.model import Options, fit
-from embrec.models.ease.penalty import best_penalty
+from embrec.models.ease.penalty import choose
 from embrec.models.ease.solution import solve
 from embrec.models.ease.users import user_similarity
 
@@ -366,7 +366,7 @@ def test_the_penalty_is_the_smallest_as_good_as_the_best_from_wherever_the_searc
     asked = quality_of(curve | {6: 0.05, 7: 0.04}, monkeypatch)
     ratings = replace(two_camps(), user_count=5000)  # one split
     weighting = ease._weighting(ratings, Options())
-    assert best_penalty(ratings, weighting, 0.25, 8, 0, first) == 40.0
+    assert choose(ratings, weighting, 0.25, None, 8, 0, first)[0] == 40.0
     assert {-1, 0, 1, 2} <= set(asked), "the peak, the smaller one as good, and one worse on both sides"
     assert len(asked) == len(set(asked))
     assert first != 40.0 or asked == [0, 1, 2, -1]
@@ -384,7 +384,7 @@ def test_the_search_of_the_penalty_ends_at_its_bounds(
     asked = quality_of(curve, monkeypatch)
     ratings = two_camps()
     weighting = ease._weighting(ratings, Options())
-    assert best_penalty(ratings, weighting, 0.25, 8, 0, chosen) == chosen
+    assert choose(ratings, weighting, 0.25, None, 8, 0, chosen)[0] == chosen
     assert min(asked) >= -5
     assert max(asked) <= 7
 
@@ -400,7 +400,7 @@ def test_the_penalty_is_chosen_among_the_most_rated_movies(monkeypatch: pytest.M
 
     monkeypatch.setattr(ease_penalty, "_Validation", Seen)
     ratings = two_camps()
-    best_penalty(ratings, ease._weighting(ratings, Options()), 0.25, 8, 0, 40.0)
+    choose(ratings, ease._weighting(ratings, Options()), 0.25, None, 8, 0, 40.0)
     assert set(sizes) == {20}
 
 

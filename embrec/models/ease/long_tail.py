@@ -7,6 +7,8 @@ regression of the movie's ratings on the users' vectors.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import scipy.sparse
 from numpy.typing import NDArray
@@ -19,15 +21,21 @@ PENALTY_USERS = 10.0
 
 
 def most_rated(training: Ratings, most: int) -> tuple[NDArray[np.int64], Ratings]:
-    """Return at most this number of the most rated movies, ascending, and their ratings with movies numbered anew."""
+    """Return at most this number of the movies with most interactions, ascending, and those, numbered anew."""
     most = min(most, training.movie_count)
+    events = training.events
     counts = np.bincount(training.movies, minlength=training.movie_count)
+    if events is not None:
+        counts += np.bincount(events.movies, minlength=training.movie_count)
     chosen = np.sort(np.argsort(-counts, kind="stable")[:most])
     number = np.full(training.movie_count, -1, np.int32)
     number[chosen] = np.arange(most, dtype=np.int32)
     kept = number[training.movies] >= 0
     users, movies, ratings = training.users[kept], number[training.movies[kept]], training.ratings[kept]
-    return chosen, Ratings(users, movies, ratings, training.user_count, most)
+    if events is not None:
+        of_chosen = events.at(number[events.movies] >= 0)
+        events = replace(of_chosen, movies=number[of_chosen.movies])
+    return chosen, Ratings(users, movies, ratings, training.user_count, most, events=events)
 
 
 def with_others(fitted: Preference, chosen: NDArray[np.int64], rows: Rows) -> Preference:
@@ -36,7 +44,7 @@ def with_others(fitted: Preference, chosen: NDArray[np.int64], rows: Rows) -> Pr
     Args:
         fitted: The ranking model of the chosen movies.
         chosen: The numbers of the chosen movies, ascending.
-        rows: The ratings of all movies.
+        rows: The interactions of all movies.
     """
     movie_count = rows.ratings.shape[1]
     others = np.setdiff1d(np.arange(movie_count), chosen)

@@ -9,7 +9,8 @@ largest singular values are kept, the smaller ones shrunk: this ranks better tha
 vector per movie. A user's vector is the weighted sum of the profiles of the movies they rated, so a new rating, or a
 new user, needs no training.
 
-The penalty is chosen by NDCG@10 on held-out ratings (:mod:`embrec.models.ease.penalty`).
+Events count as ratings do, by the interest of a pair (:mod:`embrec.models.event_pairs`). The penalty is chosen by
+NDCG@10 on held-out interactions, and for events the number of dimensions too (:mod:`embrec.models.ease.penalty`).
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from embrec.models.base import Preference, Ratings, RatingWeights
 from embrec.models.ease import long_tail
 from embrec.models.ease.components import components, leading
 from embrec.models.ease.gram import LARGEST, Gram, gram_of
-from embrec.models.ease.penalty import FIRST_PENALTY, best_penalty
+from embrec.models.ease.penalty import DIMENSIONS, FIRST_PENALTY, choose
 from embrec.models.ease.rows import Rows
 from embrec.models.ease.solution import solve
 from embrec.similarity import has_length
@@ -40,15 +41,15 @@ class Options:
     """Options of a fit.
 
     Attributes:
-        dimensions: Length of a vector.
-        penalty: Regularization, in ratings; None to choose it on held-out ratings.
+        dimensions: Length of a vector; None for 64, or with events for as many as rank best, up to 256.
+        penalty: Regularization, in ratings; None to choose it on held-out interactions.
         first_penalty: The penalty to begin choosing at.
         dropout: Dropout of the input, as regularization that grows with popularity; 0 regularizes all movies alike.
         rating_power: Exponent of a rating's weight; the higher, the more a high rating weighs. 0 weighs all alike.
         dislike_weight: Weight of the lowest rating against its movie in a user's vector; 0 if no rating counts against.
     """
 
-    dimensions: int = 64
+    dimensions: int | None = None
     penalty: float | None = None
     first_penalty: float = FIRST_PENALTY
     dropout: float = 0.25
@@ -65,9 +66,9 @@ def fit(
     """Fit the ranking model.
 
     Args:
-        training: Ratings to learn from.
+        training: Ratings and events to learn from.
         options: Options of the fit.
-        seed: Seeds the choice of held-out ratings for the penalty.
+        seed: Seeds the choice of held-out interactions.
         rating_vectors: Movie vectors of the rating model, of shape (movie_count, any). They influence which movies are
             similar, because a user who likes a series rates all of it alike.
     """
@@ -94,26 +95,27 @@ def begin(training: Ratings, options: Options, seed: int) -> Finish:
 
 
 def _weighting(training: Ratings, options: Options) -> RatingWeights:
-    lowest, highest = float(training.ratings.min()), float(training.ratings.max())
-    against = np.mean(training.ratings <= disliked_to(lowest, highest))
-    dislike = options.dislike_weight if against <= _MOST_DISLIKES else 0.0
+    lowest, highest = training.scale
+    against = np.count_nonzero(training.ratings <= disliked_to(lowest, highest))
+    dislike = options.dislike_weight if against <= _MOST_DISLIKES * len(training.ratings) else 0.0
     return RatingWeights(lowest, highest, options.rating_power, dislike)
 
 
 def _begin(training: Ratings, weighting: RatingWeights, options: Options, seed: int) -> Finish:
-    penalty = options.penalty or best_penalty(
-        training, weighting, options.dropout, options.dimensions, seed, options.first_penalty
+    penalty, dimensions = choose(
+        training, weighting, options.dropout, options.penalty, options.dimensions, seed, options.first_penalty
     )
     rows = Rows.of(training, weighting)
     gram, labels = gram_of(rows.scaled()), components(rows.ratings)
-    solution = solve(gram, labels, penalty, options.dropout, options.dimensions)
+    solution = solve(gram, labels, penalty, options.dropout, dimensions)
     # Any split of the singular values between the two sides gives the same scores. With this split the cosines of
     # movies agree best with their similarity.
     sizes = solution.sizes / solution.sizes[0]
     stretch = sizes**0.75 * solution.shrinkage**0.5
     profiles = solution.profiles * (solution.shrinkage / stretch)
     movies = solution.basis * stretch
-    kinds = [(1.0, movies), (1.0, _rated_together(gram, labels, penalty, options.dimensions))]
+    compared = options.dimensions or DIMENSIONS
+    kinds = [(1.0, movies), (1.0, _rated_together(gram, labels, penalty, compared))]
 
     def finish(rating_vectors: NDArray[np.float32] | None) -> Preference:
         more = [] if rating_vectors is None else [(0.5, rating_vectors.astype(np.float64))]
@@ -121,7 +123,7 @@ def _begin(training: Ratings, weighting: RatingWeights, options: Options, seed: 
             users=rows.signed() @ profiles.astype(np.float32),
             movies=movies,
             profiles=profiles,
-            similarity=_mixed([*kinds, *more], options.dimensions),
+            similarity=_mixed([*kinds, *more], compared),
             penalty=penalty,
             weighting=weighting,
         )

@@ -1,4 +1,7 @@
-"""The choice of the penalty of EASE, by NDCG@10 on held-out ratings of the most rated movies."""
+"""The choice of the penalty of EASE, and of its dimensions for events, by NDCG@10 on held-out interactions.
+
+Ratings are ranked as well by 64 dimensions as by more. Events tell less each and are more, and gain from up to 256.
+"""
 
 from __future__ import annotations
 
@@ -8,13 +11,14 @@ from numpy.typing import NDArray
 
 from embrec import similarity
 from embrec.errors import ConfigError
-from embrec.metrics import liked_from, ndcg
+from embrec.metrics import ndcg
 from embrec.models.base import Ratings, RatingWeights
 from embrec.models.ease.components import components
 from embrec.models.ease.gram import gram_of
 from embrec.models.ease.long_tail import most_rated
 from embrec.models.ease.rows import Rows
 from embrec.models.ease.solution import solve
+from embrec.models.interactions import Interactions
 
 # The penalties that may be chosen are this one times powers of two, from 1.25 to 5,120. It is the first one tried.
 FIRST_PENALTY = 40.0
@@ -24,41 +28,65 @@ _LOWEST_POWER, _HIGHEST_POWER = -5, 7
 _SEARCHED_SHARE, _FEW_MOVIES = 0.5, 1_000
 _VALIDATION_USERS = 2_000
 _MOST_VALIDATIONS = 3
+# The dimensions that ratings are ranked by, and those that may be chosen for events.
+DIMENSIONS = 64
+_MORE_DIMENSIONS = (128, 256)
 
 
-def best_penalty(
-    training: Ratings, weighting: RatingWeights, dropout: float, dimensions: int, seed: int, first: float
-) -> float:
-    """Search the penalties for the smallest one within one standard error of the best NDCG@10 on held-out ratings.
-
-    It is the smallest, because all ratings together need less regularization than the training split. The search climbs
-    from the first penalty to a peak, and from there goes down until NDCG@10 is worse by more than a standard error. So
-    the result depends on where it began only if there are several peaks.
+def choose(
+    training: Ratings,
+    weighting: RatingWeights,
+    dropout: float,
+    penalty: float | None,
+    dimensions: int | None,
+    seed: int,
+    first: float,
+) -> tuple[float, int]:
+    """Choose the penalty and the number of dimensions.
 
     Args:
-        training: Ratings to learn from and to hold out.
+        training: Interactions to learn from and to hold out.
         weighting: The weights of ratings.
         dropout: Dropout of the input.
-        dimensions: Number of singular vectors.
-        seed: Seeds the choice of held-out ratings.
+        penalty: The penalty, or None to choose it.
+        dimensions: Number of singular vectors, or None for 64, or with events or constant ratings to choose it.
+        seed: Seeds the choice of held-out interactions.
         first: The penalty to begin at; the nearest one that may be chosen is taken.
 
     Raises:
         ConfigError: The first penalty is not positive.
     """
-    if not first > 0:
-        raise ConfigError(f"first_penalty is {first}; give a number above 0.")
-    _, searched = most_rated(training, max(int(training.movie_count * _SEARCHED_SHARE), _FEW_MOVIES))
-    random = np.random.default_rng(seed)
-    # One split of few users is noisy, so fewer users get more splits.
-    count = min(max(_VALIDATION_USERS * 2 // training.user_count, 1), _MOST_VALIDATIONS)
-    validations = [_Validation(searched, weighting, random) for _ in range(count)]
+    implicit = training.events is not None or not training.differ
+    if dimensions is None and not implicit:
+        dimensions = DIMENSIONS
+    if penalty and dimensions:
+        return penalty, dimensions
+    validations = _validations(training, weighting, seed)
+    dimensions = dimensions or _best_dimensions(validations, penalty or FIRST_PENALTY * 2.0 ** _power(first), dropout)
+    return penalty or best_penalty(validations, dropout, dimensions, first), dimensions
+
+
+def best_penalty(validations: list[_Validation], dropout: float, dimensions: int, first: float) -> float:
+    """Search the penalties for the smallest one within one standard error of the best NDCG@10 on held-out interactions.
+
+    It is the smallest, because all interactions together need less regularization than the training split. The search
+    climbs from the first penalty to a peak, and from there goes down until NDCG@10 is worse by more than a standard
+    error. So the result depends on where it began only if there are several peaks.
+
+    Args:
+        validations: The validation splits.
+        dropout: Dropout of the input.
+        dimensions: Number of singular vectors.
+        first: The penalty to begin at; the nearest one that may be chosen is taken.
+
+    Raises:
+        ConfigError: The first penalty is not positive.
+    """
 
     def quality(power: int) -> NDArray[np.float64]:
-        penalty = FIRST_PENALTY * 2.0**power
-        return np.concatenate([validation.quality(penalty, dropout, dimensions) for validation in validations])
+        return _quality(validations, FIRST_PENALTY * 2.0**power, dropout, dimensions)
 
-    power = int(np.clip(round(np.log2(first / FIRST_PENALTY)), _LOWEST_POWER, _HIGHEST_POWER))
+    power = _power(first)
     tried = {power: quality(power)}
     if not len(tried[power]):
         return FIRST_PENALTY
@@ -74,18 +102,54 @@ def best_penalty(
         tried[beside] = quality(beside)
 
 
+def _power(first: float) -> int:
+    """Return the power of two of the penalty that may be chosen and is nearest to one."""
+    if not first > 0:
+        raise ConfigError(f"first_penalty is {first}; give a number above 0.")
+    return int(np.clip(round(np.log2(first / FIRST_PENALTY)), _LOWEST_POWER, _HIGHEST_POWER))
+
+
+def _best_dimensions(validations: list[_Validation], penalty: float, dropout: float) -> int:
+    """Return the largest number of dimensions within one standard error of the best NDCG@10.
+
+    It is the largest, because all movies and interactions together bear more dimensions than the validation's.
+    """
+    most = max(each.movies for each in validations)
+    tried = [DIMENSIONS, *(each for each in _MORE_DIMENSIONS if each < most)]
+    found = [_quality(validations, penalty, dropout, dimensions) for dimensions in tried]
+    if not len(found[0]):
+        return DIMENSIONS
+    best = max(found, key=lambda each: float(each.mean()))
+    return max(dimensions for dimensions, each in zip(tried, found, strict=True) if _as_good(best - each))
+
+
+def _quality(validations: list[_Validation], penalty: float, dropout: float, dimensions: int) -> NDArray[np.float64]:
+    """Return each user's NDCG@10 on each split, in one array."""
+    return np.concatenate([validation.quality(penalty, dropout, dimensions) for validation in validations])
+
+
+def _validations(training: Ratings, weighting: RatingWeights, seed: int) -> list[_Validation]:
+    """Return validation splits of the most popular movies; few users get more splits, because one is noisy."""
+    _, searched = most_rated(training, max(int(training.movie_count * _SEARCHED_SHARE), _FEW_MOVIES))
+    random = np.random.default_rng(seed)
+    count = min(max(_VALIDATION_USERS * 2 // training.user_count, 1), _MOST_VALIDATIONS)
+    return [_Validation(searched, weighting, random) for _ in range(count)]
+
+
 class _Validation:
-    """A validation split: a fifth of the ratings, held out to be ranked by a model of the others."""
+    """A validation split: a fifth of the interactions, held out to be ranked by a model of the others."""
 
     def __init__(self, training: Ratings, weighting: RatingWeights, random: np.random.Generator) -> None:
-        held = random.random(len(training.ratings)) < 0.2
-        rows = Rows.of(training, weighting, ~held)
-        self._gram, self._labels = gram_of(rows.scaled()), components(rows.ratings)
-        liked = held & (training.ratings >= liked_from(weighting.lowest, weighting.highest))
-        users = np.unique(training.users[liked])
-        users = np.sort(random.permutation(users)[:_VALIDATION_USERS])
-        entries = (np.ones(liked.sum(), bool), (training.users[liked], training.movies[liked]))
+        pairs = Interactions.of(training)
         shape = (training.user_count, training.movie_count)
+        held = random.random(len(pairs.users)) < 0.2
+        rows = Rows.between(pairs.at(~held), weighting, shape)
+        self.movies = training.movie_count
+        self._gram, self._labels = gram_of(rows.scaled()), components(rows.ratings)
+        liked = held & pairs.liked(weighting)
+        users = np.unique(pairs.users[liked])
+        users = np.sort(random.permutation(users)[:_VALIDATION_USERS])
+        entries = (np.ones(liked.sum(), bool), (pairs.users[liked], pairs.movies[liked]))
         self._relevant = scipy.sparse.csr_array(entries, shape=shape)[users]
         self._weights, self._seen = rows.signed()[users], rows.ratings[users]
 

@@ -1,4 +1,4 @@
-"""Ratings as sparse rows of weights, one for each user, from which EASE learns and by which it scores."""
+"""Interactions as sparse rows of weights, one for each user, from which EASE learns and by which it scores."""
 
 from __future__ import annotations
 
@@ -10,46 +10,60 @@ import scipy.sparse
 from numpy.typing import NDArray
 
 from embrec.models.base import Ratings, RatingWeights
+from embrec.models.interactions import Interactions, signed, unsigned
 
 # A user's row is scaled by its number of ratings to this power, or very active users would dominate the Gram matrix.
 _ROW_POWER = -0.25
-# Ratings are weighed a million at a time: the weights are computed in double precision and kept in single.
+# Interactions are weighed a million at a time: the weights are computed in double precision and kept in single.
 _AT_ONCE = 1 << 20
+
+Weigh = Callable[[RatingWeights, NDArray[np.float32], "NDArray[np.float32] | None"], NDArray[np.float64]]
 
 
 @dataclass(frozen=True)
 class Rows:
-    """The ratings by user, and their weights for each purpose, each made when it is asked for.
+    """The interactions by user, and their weights for each purpose, each made when it is asked for.
 
     Attributes:
-        ratings: The ratings, float32 of shape (user_count, movie_count).
+        ratings: The ratings, float32 of shape (user_count, movie_count); NaN for a pair of events.
+        interests: The interests, NaN for a rating, in the order of ``ratings.data``; None without events.
         weighting: The weights of ratings.
     """
 
     ratings: scipy.sparse.csr_array
+    interests: NDArray[np.float32] | None
     weighting: RatingWeights
 
     @classmethod
-    def of(cls, ratings: Ratings, weighting: RatingWeights, positions: NDArray[np.bool_] | slice = slice(None)) -> Rows:
-        """Return the rows of the ratings at some positions."""
-        given, users, movies = ratings.ratings[positions], ratings.users[positions], ratings.movies[positions]
-        found = scipy.sparse.csr_array((given, (users, movies)), shape=(ratings.user_count, ratings.movie_count))
-        found.sort_indices()
-        return cls(found, weighting)
+    def of(cls, given: Ratings, weighting: RatingWeights) -> Rows:
+        """Return the rows of ratings, and of the events beside them."""
+        return cls.between(Interactions.of(given), weighting, (given.user_count, given.movie_count))
+
+    @classmethod
+    def between(cls, pairs: Interactions, weighting: RatingWeights, shape: tuple[int, int]) -> Rows:
+        """Return the rows of interactions; ``shape`` is (user_count, movie_count)."""
+
+        def by_user(values: NDArray[np.float32]) -> scipy.sparse.csr_array:
+            found = scipy.sparse.csr_array((values, (pairs.users, pairs.movies)), shape=shape)
+            found.sort_indices()
+            return found
+
+        interests = None if pairs.interests is None else by_user(pairs.interests).data
+        return cls(by_user(pairs.ratings), interests, weighting)
 
     def signed(self) -> scipy.sparse.csr_array:
         """Return the weights in users' vectors.
 
         Users with dislikes alone weigh nothing, because nothing says what they like.
         """
-        weights = self._weighed(self.weighting.of)
+        weights = self._weighed(signed)
         likes = self._with(weights.data > 0) @ np.ones(weights.shape[1], np.float32)
         weights.data *= np.repeat(likes > 0, np.diff(weights.indptr))
         return weights
 
     def unsigned(self) -> scipy.sparse.csr_array:
         """Return the weights for learning, which knows no dislikes."""
-        return self._weighed(self.weighting.unsigned)
+        return self._weighed(unsigned)
 
     def scaled(self) -> scipy.sparse.csr_array:
         """Return the weights for learning, each user's scaled by the number of their ratings."""
@@ -62,10 +76,12 @@ class Rows:
         weights.data *= np.float32(np.sqrt(before / max(after, 1e-30)))
         return weights
 
-    def _weighed(self, weigh: Callable[[NDArray[np.float32]], NDArray[np.float64]]) -> scipy.sparse.csr_array:
+    def _weighed(self, weigh: Weigh) -> scipy.sparse.csr_array:
         data = np.empty(len(self.ratings.data), np.float32)
         for begin in range(0, len(data), _AT_ONCE):
-            data[begin : begin + _AT_ONCE] = weigh(self.ratings.data[begin : begin + _AT_ONCE])
+            part = slice(begin, begin + _AT_ONCE)
+            interests = None if self.interests is None else self.interests[part]
+            data[part] = weigh(self.weighting, self.ratings.data[part], interests)
         return self._with(data)
 
     def _with(self, data: NDArray[np.float32] | NDArray[np.bool_]) -> scipy.sparse.csr_array:

@@ -1,0 +1,26 @@
+-- Return the movies that a user rated or has events of, with their ratings (NULL for events alone) and interests (NULL for
+-- a rating): all that lists are made of. Without events the interests are NULL, and one index was looked at for them.
+CREATE OR REPLACE FUNCTION embrec.user_interactions(
+    user_index integer, OUT movies integer[], OUT ratings real[], OUT interests real[]
+)
+LANGUAGE plpgsql STABLE PARALLEL SAFE
+SET plan_cache_mode = force_generic_plan
+AS $$
+BEGIN
+    SELECT array_agg(r.movie_index), array_agg(r.rating)
+    INTO movies, ratings
+    FROM embrec.ratings AS r
+    WHERE r.user_index = user_interactions.user_index;
+    IF EXISTS (SELECT FROM embrec.events AS e WHERE e.user_index = user_interactions.user_index) THEN
+        SELECT array_agg(a.movie_index), array_agg(a.rating), array_agg(a.interest)
+        INTO movies, ratings, interests
+        FROM (
+            SELECT t.movie_index, t.rating, NULL::real AS interest
+            FROM unnest(movies, ratings) AS t (movie_index, rating)
+            UNION ALL
+            SELECT p.movie_index, NULL, p.interest
+            FROM embrec.event_pairs(user_interactions.user_index, movies) AS p
+        ) AS a;
+    END IF;
+END;
+$$;
