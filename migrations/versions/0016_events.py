@@ -300,7 +300,14 @@ BEGIN
         SELECT p.oid, p.prorettype::regtype AS type
         FROM pg_proc AS p
         WHERE p.pronamespace = 'embrec'::regnamespace AND p.prosqlbody IS NOT NULL
-            AND p.proname IN ('recommend_for', 'explain_for', 'explain_recommendation')
+            AND EXISTS (
+                SELECT
+                FROM pg_depend AS d
+                JOIN pg_proc AS q ON q.oid = d.refobjid
+                WHERE d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.refclassid = 'pg_proc'::regclass
+                    AND q.pronamespace = 'embrec'::regnamespace
+                    AND q.proname IN ('preference_vector', 'given_ratings', 'contributions', 'ranked_movies')
+            )
     LOOP
         EXECUTE regexp_replace(
             pg_get_functiondef(ours.oid), 'BEGIN ATOMIC.*', format('AS %L', format('SELECT NULL::%s', ours.type))
