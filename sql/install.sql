@@ -29,7 +29,6 @@
 \ir views/status.sql
 \ir views/followed_tables.sql
 \ir functions/trimmed.sql
-\ir functions/apply_followed.sql
 \ir functions/liked_from.sql
 \ir functions/rank_movies.sql
 \ir functions/recount_events.sql
@@ -59,6 +58,10 @@
 \ir functions/as_value.sql
 \ir functions/add_event.sql
 \ir functions/remove_event.sql
+\ir functions/add_ids.sql
+\ir functions/apply_ratings.sql
+\ir functions/apply_events.sql
+\ir functions/apply_followed.sql
 \ir functions/delete_events.sql
 \ir functions/assign_variant.sql
 \ir functions/movies_within.sql
@@ -106,9 +109,16 @@
 \ir functions/vectors_by_description.sql
 \ir functions/vectors_by_ranking.sql
 \ir functions/newcomers.sql
+\ir functions/column_kind.sql
+\ir functions/column_time.sql
 \ir functions/ratings_of_table.sql
+\ir functions/key_of_table.sql
+\ir functions/events_of_table.sql
+\ir functions/rows_of_table.sql
 \ir functions/refuse_to_follow.sql
 \ir functions/recording_of.sql
+\ir functions/changed_rows.sql
+\ir functions/followed_columns.sql
 \ir functions/follow_partitions.sql
 \ir functions/followed_partitions_changed.sql
 \ir functions/watch_partitions.sql

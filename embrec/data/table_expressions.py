@@ -37,13 +37,17 @@ class Given:
     fault: str
 
 
-def expressions(columns: Mapping[str, tuple[str, str]], scale: Scale, event_type: str) -> Given:
+def expressions(
+    columns: Mapping[str, tuple[str, str]], scale: Scale, event_type: str, origin: str | None = None
+) -> Given:
     """Return the expressions for the columns of a source.
 
     Args:
         columns: The expression of each column, and its type, by our names.
         scale: The scale that ratings keep to.
         event_type: The type of events that have no column of types.
+        origin: The table that the rows are of, which stands before their external ids: two tables may have the same
+            keys, and ``embrec.follow_table()`` has the ids so, too. None for a query, whose ids are taken as they are.
     """
     kind = kind_of(columns)
     texts = {column: _as_id(*columns[column]) for column in ("user_id", "movie_id")}
@@ -53,7 +57,7 @@ def expressions(columns: Mapping[str, tuple[str, str]], scale: Scale, event_type
         values["rating"] = _stored(rating[0], scale)
         faults += _rating_faults(*rating, scale)
     else:
-        texts["event_type"] = "'" + event_type.replace("'", "''").replace("%", "%%") + "'::text"
+        texts["event_type"] = _literal(event_type)
         texts["external_id"], values["value"] = "NULL::text", "NULL::real"
         if "event_type" in columns:
             texts["event_type"] = f"embrec.trimmed({columns['event_type'][0]}::text)"
@@ -65,7 +69,8 @@ def expressions(columns: Mapping[str, tuple[str, str]], scale: Scale, event_type
                 f"WHEN NOT {value} BETWEEN 0 AND {LARGEST_VALUE:.0f} THEN 'value: not from 0 to {LARGEST_VALUE:,.0f}'"
             )
         if "external_id" in columns:
-            texts["external_id"] = f"nullif(embrec.trimmed({columns['external_id'][0]}::text), '')"
+            before = "" if origin is None else f"{_literal(f'{origin} ')} || "
+            texts["external_id"] = f"{before}nullif(embrec.trimmed({columns['external_id'][0]}::text), '')"
             faults.append(_too_long("external_id", LONGEST_ID_BYTES))
     values[kind.time] = "NULL::timestamptz"
     if kind.time in columns:
@@ -76,6 +81,10 @@ def expressions(columns: Mapping[str, tuple[str, str]], scale: Scale, event_type
             late = f"{values[kind.time]} > now() + interval '1 day'"
             faults.append(f"WHEN {late} THEN '{kind.time}: more than a day in the future; is the clock right?'")
     return Given(texts, values, f"CASE {' '.join(faults)} END")
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("'", "''").replace("%", "%%") + "'::text"
 
 
 def _as_id(column: str, kind: str) -> str:

@@ -293,8 +293,8 @@ load_watermarks = sa.Table(
     sa.Column("loaded_at", timestamptz, nullable=False, server_default=sa.func.now()),
 )
 
-# Changes of followed tables that are not in ratings yet. A row is a block of changes of one statement; those that could
-# not be applied when their transaction committed are waiting.
+# Changes of followed tables that are not in ratings and events yet. A row is a block of changes of one statement; those
+# that could not be applied when their transaction committed are waiting.
 followed_changes = sa.Table(
     "followed_changes",
     metadata,
@@ -305,6 +305,10 @@ followed_changes = sa.Table(
     sa.Column("movie_ids", ARRAY(sa.Text), nullable=False),
     sa.Column("ratings", ARRAY(REAL), nullable=False),  # NULL: the rating is gone
     sa.Column("times", ARRAY(timestamptz), nullable=False),
+    # For events alone. A type that is NULL: the event is gone.
+    sa.Column("event_types", ARRAY(sa.Text)),
+    sa.Column("event_values", ARRAY(REAL)),
+    sa.Column("external_ids", ARRAY(sa.Text)),
 )
 sa.Index("followed_changes_transaction_id_idx", followed_changes.c.transaction_id)
 sa.Index("followed_changes_waiting_idx", followed_changes.c.change_id, postgresql_where=followed_changes.c.waiting)

@@ -20,6 +20,7 @@ depends_on = None
 def upgrade() -> None:
     _create_events()
     _count_events()
+    _follow_events()
     _create_next()
     _rank_what_comes_next()
     _describe_runs()
@@ -31,6 +32,8 @@ def downgrade() -> None:
     _forget_what_comes_next()
     for column in RUN_COLUMNS:
         op.drop_column("model_runs", column, schema="embrec")
+    for column in CHANGE_COLUMNS:
+        op.drop_column("followed_changes", column, schema="embrec")
     _uncount_events()
     for table in ("next_vectors", "next_movies", "events", "event_types"):
         op.drop_table(table, schema="embrec")
@@ -154,6 +157,23 @@ def _uncount_events() -> None:
         op.drop_column("movie_counts", column, schema="embrec")
     op.drop_table("uncounted_events", schema="embrec")
     op.drop_table("event_counts", schema="embrec")
+
+
+CHANGE_COLUMNS = ("event_types", "event_values", "external_ids")
+
+
+def _follow_events() -> None:
+    """Add to the changes of followed tables what those of events have beside users, movies and times."""
+    for column in (
+        sa.Column("event_types", ARRAY(sa.Text)),
+        sa.Column("event_values", ARRAY(REAL)),
+        sa.Column("external_ids", ARRAY(sa.Text)),
+    ):
+        op.add_column("followed_changes", column, schema="embrec")
+    op.execute(
+        "ALTER TABLE embrec.followed_changes ALTER external_ids SET STATISTICS 0, ALTER event_values SET STATISTICS 0"
+    )
+    op.execute("DROP FUNCTION IF EXISTS embrec.follow_table(regclass, text, text, text, text)")
 
 
 def _create_next() -> None:

@@ -1,5 +1,5 @@
--- Apply the changes of followed tables that are not in embrec.ratings yet: those of this transaction, and those that had
--- to wait. Returns the number of ratings that they were about.
+-- Apply the changes of followed tables that are not in embrec.ratings and embrec.events yet: those of this transaction,
+-- and those that had to wait. Returns the number of ratings and events that they were about.
 CREATE OR REPLACE FUNCTION embrec.apply_followed()
 RETURNS bigint
 LANGUAGE plpgsql
@@ -7,12 +7,7 @@ SET search_path = pg_catalog, pg_temp
 SET plan_cache_mode = force_generic_plan -- planning takes longer than applying the change of one row
 AS $$
 DECLARE
-    users text[];
-    movies text[];
-    given real[];
-    times timestamptz[];
-    new_users text[];
-    new_movies text[];
+    changed record;
 BEGIN
     -- Before any work: a load may hold the tables for minutes. Changes that wait are applied by one session at a time.
     IF EXISTS (SELECT FROM embrec.followed_changes AS f WHERE f.waiting) THEN
@@ -28,61 +23,64 @@ BEGIN
             UNION ALL
             SELECT other.change_id FROM embrec.followed_changes AS other WHERE other.waiting
         )
-        RETURNING f.change_id, f.user_ids, f.movie_ids, f.ratings, f.times
+        RETURNING f.*
     ),
-    newest AS (
+    changes AS MATERIALIZED (
+        SELECT t.change_id, c.*
+        FROM taken AS t
+        CROSS JOIN unnest(
+            t.user_ids, t.movie_ids, t.ratings, t.times, t.event_types, t.event_values, t.external_ids
+        ) WITH ORDINALITY AS c (user_id, movie_id, rating, moment, event_type, value, external_id, place)
+    ),
+    newest_ratings AS (
         -- The scale may be newer than the change. A rating that is not on it is left out, and an earlier one goes.
         SELECT DISTINCT ON (c.user_id, c.movie_id)
-            c.user_id, c.movie_id, embrec.as_rating(c.rating, b.lowest, b.highest) AS rating, c.rated_at
-        FROM taken AS t
+            c.user_id, c.movie_id, embrec.as_rating(c.rating, b.lowest, b.highest) AS rating, c.moment
+        FROM changes AS c
         CROSS JOIN embrec.rating_bounds() AS b
-        CROSS JOIN unnest(t.user_ids, t.movie_ids, t.ratings, t.times) AS c (user_id, movie_id, rating, rated_at)
-        ORDER BY c.user_id, c.movie_id, t.change_id DESC
+        WHERE c.event_type IS NULL AND c.external_id IS NULL
+        ORDER BY c.user_id, c.movie_id, c.change_id DESC
+    ),
+    newest_events AS (
+        -- All events without an external id are kept.
+        SELECT c.*
+        FROM (
+            SELECT
+                c.*,
+                row_number() OVER (PARTITION BY c.external_id ORDER BY c.change_id DESC, c.place DESC) AS age
+            FROM changes AS c
+            WHERE num_nonnulls(c.event_type, c.external_id) > 0
+        ) AS c
+        WHERE c.age = 1 OR c.external_id IS NULL
     )
-    SELECT array_agg(n.user_id), array_agg(n.movie_id), array_agg(n.rating), array_agg(n.rated_at)
-    INTO users, movies, given, times
-    FROM newest AS n;
-    IF users IS NULL THEN
-        RETURN 0;
+    SELECT r.*, e.*
+    INTO changed
+    FROM (
+        SELECT
+            array_agg(n.user_id) AS raters,
+            array_agg(n.movie_id) AS rated,
+            array_agg(n.rating) AS ratings,
+            array_agg(n.moment) AS rated_at
+        FROM newest_ratings AS n
+    ) AS r
+    CROSS JOIN (
+        SELECT
+            array_agg(n.user_id ORDER BY n.change_id, n.place) AS users,
+            array_agg(n.movie_id ORDER BY n.change_id, n.place) AS movies,
+            array_agg(n.external_id ORDER BY n.change_id, n.place) AS external_ids,
+            array_agg(n.event_type ORDER BY n.change_id, n.place) AS types,
+            array_agg(n.value ORDER BY n.change_id, n.place) AS values,
+            array_agg(n.moment ORDER BY n.change_id, n.place) AS times
+        FROM newest_events AS n
+    ) AS e;
+    IF changed.raters IS NOT NULL THEN
+        PERFORM embrec.apply_ratings(changed.raters, changed.rated, changed.ratings, changed.rated_at);
     END IF;
-    new_users := ARRAY(
-        SELECT DISTINCT n.id
-        FROM unnest(users, given) AS n (id, rating)
-        WHERE n.rating IS NOT NULL AND NOT EXISTS (SELECT FROM embrec.users AS u WHERE u.user_id = n.id)
-    );
-    new_movies := ARRAY(
-        SELECT DISTINCT n.id
-        FROM unnest(movies, given) AS n (id, rating)
-        WHERE n.rating IS NOT NULL AND NOT EXISTS (SELECT FROM embrec.movies AS m WHERE m.movie_id = n.id)
-    );
-    IF cardinality(new_users) + cardinality(new_movies) > 0 THEN
-        -- As in user_index_of: one transaction at a time gives out indexes.
-        LOCK TABLE embrec.users, embrec.movies IN SHARE ROW EXCLUSIVE MODE;
-        INSERT INTO embrec.users (user_index, user_id)
-        SELECT (SELECT coalesce(max(u.user_index), -1) FROM embrec.users AS u) + row_number() OVER (ORDER BY length(n.id), n.id), n.id
-        FROM unnest(new_users) AS n (id)
-        WHERE NOT EXISTS (SELECT FROM embrec.users AS u WHERE u.user_id = n.id)
-        ON CONFLICT DO NOTHING; -- so that an older snapshot is a serialization failure
-        INSERT INTO embrec.movies (movie_index, movie_id)
-        SELECT (SELECT coalesce(max(m.movie_index), -1) FROM embrec.movies AS m) + row_number() OVER (ORDER BY length(n.id), n.id), n.id
-        FROM unnest(new_movies) AS n (id)
-        WHERE NOT EXISTS (SELECT FROM embrec.movies AS m WHERE m.movie_id = n.id)
-        ON CONFLICT DO NOTHING;
+    IF changed.users IS NOT NULL THEN
+        PERFORM embrec.apply_events(
+            changed.users, changed.movies, changed.external_ids, changed.types, changed.values, changed.times
+        );
     END IF;
-    DELETE FROM embrec.ratings AS r
-    USING unnest(users, movies, given) AS gone (user_id, movie_id, rating), embrec.users AS u, embrec.movies AS m
-    WHERE gone.rating IS NULL AND u.user_id = gone.user_id AND m.movie_id = gone.movie_id
-        AND r.user_index = u.user_index AND r.movie_index = m.movie_index;
-    -- In the order of the key, so that two transactions lock rows in the same order.
-    INSERT INTO embrec.ratings AS r (user_index, movie_index, rating, rated_at)
-    SELECT u.user_index, m.movie_index, n.rating, n.rated_at
-    FROM unnest(users, movies, given, times) AS n (user_id, movie_id, rating, rated_at)
-    JOIN embrec.users AS u ON u.user_id = n.user_id
-    JOIN embrec.movies AS m ON m.movie_id = n.movie_id
-    WHERE n.rating IS NOT NULL
-    ORDER BY u.user_index, m.movie_index
-    ON CONFLICT ON CONSTRAINT ratings_pkey DO UPDATE SET rating = excluded.rating, rated_at = excluded.rated_at
-    WHERE (r.rating, r.rated_at) IS DISTINCT FROM (excluded.rating, excluded.rated_at);
-    RETURN cardinality(users);
+    RETURN coalesce(cardinality(changed.raters), 0) + coalesce(cardinality(changed.users), 0);
 END;
 $$;

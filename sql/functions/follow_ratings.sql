@@ -1,4 +1,4 @@
--- The trigger on a followed table; follow_table() makes it. It writes down what a statement or a row changes, and
+-- The trigger on a followed table, of ratings or of events; follow_table() makes it. It writes down what a statement or a row changes, and
 -- followed_at_commit() applies that when the transaction commits. A role that writes to the table needs no right on
 -- embrec, and its statement never fails because of embrec: rows that cannot be read give a warning.
 --
@@ -26,19 +26,15 @@ BEGIN
             USING ERRCODE = 'invalid_parameter_value';
     END IF;
     IF TG_OP <> 'INSERT' THEN
-        before_rows := embrec.ratings_of_table(TG_RELID, columns, before_rows);
+        before_rows := embrec.rows_of_table(TG_RELID, columns, before_rows);
     END IF;
     IF TG_OP <> 'DELETE' THEN
-        after_rows := embrec.ratings_of_table(TG_RELID, columns, after_rows);
+        after_rows := embrec.rows_of_table(TG_RELID, columns, after_rows);
     END IF;
     EXECUTE CASE TG_OP
         WHEN 'INSERT' THEN embrec.recording_of(after_rows)
         WHEN 'DELETE' THEN embrec.recording_of(before_rows, gone => true)
-        ELSE embrec.recording_of(format(
-            'SELECT user_id, movie_id, n.rating, n.rated_at FROM (%s) AS b FULL JOIN (%s) AS n USING (user_id, movie_id)'
-            ' WHERE (b.rating, b.rated_at) IS DISTINCT FROM (n.rating, n.rated_at)',
-            before_rows, after_rows
-        ))
+        ELSE embrec.recording_of(embrec.changed_rows(columns, before_rows, after_rows))
     END USING OLD, NEW;
     RETURN NULL;
 EXCEPTION

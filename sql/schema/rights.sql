@@ -15,13 +15,14 @@ DECLARE
     telling text[] := '{add_rating,remove_rating,add_event,remove_event,record_exposure,record_outcome}';
     loading text[] := '{count_changes,refresh_statistics,forget_user,follow_ratings,apply_followed,settle_scale}';
     -- These run with the caller's rights: they make triggers on the caller's own table, or lock tables for a load.
-    following text[] := '{follow_table,follow_truncate,watch_partitions,follow_partitions,recording_of,ratings_of_table,'
-        'refuse_to_follow,lock_indexes,writers_of}';
+    following text[] := '{follow_table,followed_columns,follow_truncate,watch_partitions,follow_partitions,recording_of,'
+        'changed_rows,rows_of_table,ratings_of_table,events_of_table,key_of_table,column_kind,column_time,refuse_to_follow,lock_indexes,writers_of}';
     -- And these, which know what a rating and an event are; set_rating_scale replaces a scale only for the owner of the table.
     scaling text[] := '{rating_bounds,as_rating,as_value,event_type_of,trimmed,judged_scale,common_scale,ratings_beyond,set_rating_scale}';
     -- Triggers of embrec's own tables, which nobody else may put on a table with columns of other types; a part of the
     -- functions that count and of those that put movies in order; and the deletion of many users' events.
-    internal text[] := '{followed_at_commit,note_changes,note_events,rank_movies,count_events,recount_events,delete_events,order_movies,'
+    internal text[] := '{followed_at_commit,note_changes,note_events,rank_movies,count_events,recount_events,delete_events,add_ids,apply_ratings,'
+        'apply_events,order_movies,'
         'order_trained_run,order_changed_vectors,copy_movie_filters,index_titles,titles_changed}';
     training text[] := '{open_run,close_run,index_run,run_digest,refresh_statistics,apply_followed,settle_scale}';
     publishing text[] := '{refresh,run_digest,refresh_statistics,apply_followed}';

@@ -73,7 +73,10 @@ UNION ALL
 SELECT
     'not_followed',
     format('Changes of the table %s are not all followed: %s.', f.table_name, f.fault),
-    format('SELECT embrec.follow_table(%L, %s);', f.table_name, (SELECT string_agg(quote_literal(c.name), ', ') FROM unnest(f.column_names) AS c (name)))
+    format('SELECT embrec.follow_table(%L, %s);', f.table_name, (
+        SELECT string_agg(quote_nullable(c.name), ', ' ORDER BY c.place)
+        FROM unnest(f.column_names) WITH ORDINALITY AS c (name, place)
+    ))
 FROM embrec.followed_tables AS f
 WHERE f.fault IS NOT NULL
 UNION ALL

@@ -51,9 +51,9 @@ INSERT INTO shop.log VALUES (10, 'ann', 7, 'rewind', NULL, '2020-01-01 00:00+00'
     (9, 'ann', 9, 'play', 0, '2020-01-01 00:00+00'), (NULL, 'ann', 7, 'view', 1e9, NULL)
 """
 EVENTS: list[Row] = [
-    ("bob", "8", "play", 1.5, None, "2"),
-    ("ann", "9", "play", 0.0, 1577836800, "9"),
-    ("ann", "7", "rewind", None, 1577836800, "10"),
+    ("bob", "8", "play", 1.5, None, "shop.log 2"),
+    ("ann", "9", "play", 0.0, 1577836800, "shop.log 9"),
+    ("ann", "7", "rewind", None, 1577836800, "shop.log 10"),
     ("ann", "7", "view", 1e9, None, None),
 ]
 

@@ -311,7 +311,7 @@ def test_a_role_without_rights_on_embrec_truncates(engine: sa.Engine, shop_owner
     as_owner = f"SET LOCAL ROLE {shop_owner}"
     do(engine, FOLLOW, "INSERT INTO shop.stars VALUES ('a', 1, 3)", f"REVOKE embrec_loader FROM {shop_owner}")
     (warning,) = said(engine, as_owner, "TRUNCATE shop.stars")
-    assert "embrec keeps the ratings of shop.stars, which was truncated: permission denied" in warning
+    assert "embrec keeps the rows of shop.stars, which was truncated: permission denied" in warning
     assert pairs(engine) == [("a", "1", 3.0)]
 
 
