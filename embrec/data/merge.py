@@ -154,10 +154,10 @@ def merge_rows(connection: sa.Connection, target: Target, write: Callable[[str, 
 
 
 def count_loaded(bind: Bind) -> None:
-    """Count the ratings that a load changed, outside its locks: a change of the range makes counting read all ratings.
+    """Count the rows that a load changed, outside its locks: a change of the range makes counting read all ratings.
 
     Raises:
-        DatabaseError: It failed. The ratings of an engine's load are stored.
+        DatabaseError: It failed. The rows of an engine's load are stored.
     """
     try:
         count_changes(bind)
@@ -165,7 +165,7 @@ def count_loaded(bind: Bind) -> None:
         if isinstance(bind, sa.Connection):
             raise
         raise type(error)(
-            "The ratings are stored, and counting them for popular movies failed: "
+            "The rows are stored, and counting them for popular movies failed: "
             f"{str(error).partition('. ')[0]}. Count them by SQL: SELECT embrec.refresh_statistics()"
         ) from error
 
@@ -208,22 +208,19 @@ def _without_keys(connection: sa.Connection, target: Target) -> Iterator[bool]:
         connection.execute(sa.text(f"ALTER TABLE {target.table} ADD CONSTRAINT {name} {definition}"))
     for _, definition in indexes:
         connection.execute(sa.text(definition))
-    if target.trigger is not None:
-        connection.execute(sa.text(f"ALTER TABLE {target.table} ENABLE TRIGGER {target.trigger}"))
+    connection.execute(sa.text(f"ALTER TABLE {target.table} ENABLE TRIGGER note_inserted"))
     connection.execute(sa.text(f"ANALYZE {target.table}"))
 
 
 def _drop(connection: sa.Connection, target: Target, keys: Sequence[str], indexes: Sequence[str]) -> bool:
     """Drop keys and indexes, and truncate, so that COPY may freeze rows; false if something depends on them."""
     savepoint = connection.begin_nested()
-    changes = [f"DROP CONSTRAINT {key}" for key in keys]
-    if target.trigger is not None:
-        changes.insert(0, f"DISABLE TRIGGER {target.trigger}")
+    drops = "".join(f", DROP CONSTRAINT {key}" for key in keys)
     try:
         # Before any lock that a session which counts would wait for.
-        for counts in target.counts:
+        for counts in (target.counts, f"uncounted_{target.name}"):
             connection.execute(sa.text(f"DELETE FROM embrec.{counts}"))
-        connection.execute(sa.text(f"ALTER TABLE {target.table} {', '.join(changes)}"))
+        connection.execute(sa.text(f"ALTER TABLE {target.table} DISABLE TRIGGER note_inserted{drops}"))
         for index in indexes:
             connection.execute(sa.text(f"DROP INDEX {index}"))
         connection.execute(sa.text(f"TRUNCATE {target.table}"))

@@ -294,11 +294,11 @@ def _write(connection: sa.Connection, target: Target, table: str, bare: bool) ->
     """
     rows = _EVENTS_IN_ORDER if target is EVENTS_TABLE else _NEWEST_RATINGS
     written = connection.execute(sa.text(f"INSERT INTO {table} {rows}")).rowcount
-    if bare and target is RATINGS_TABLE:
+    if bare:
         connection.execute(
             sa.text(
-                "INSERT INTO embrec.uncounted_ratings (movie_index, rating, number)"
-                f" SELECT movie_index, rating, count(*) FROM {table} GROUP BY movie_index, rating"
+                f"INSERT INTO {target.uncounted}"
+                f" SELECT movie_index, {target.counted_by}, count(*) FROM {table} GROUP BY 1, 2"
             )
         )
     return written
