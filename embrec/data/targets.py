@@ -74,7 +74,7 @@ WITH numbered AS (
 ),
 stored (user_index, movie_index, event_type, value, occurred_at, times) AS (
     SELECT {_SAME_EVENT}, count(*) FROM embrec.events
-    WHERE user_index IN (SELECT user_index FROM numbered) GROUP BY {_SAME_EVENT}
+    WHERE (user_index, movie_index) IN (SELECT user_index, movie_index FROM numbered) GROUP BY {_SAME_EVENT}
 ),
 merged AS (
     INSERT INTO embrec.events (user_index, movie_index, event_type, value, occurred_at, external_id)
