@@ -137,7 +137,7 @@ ROWS = {
     ),
     "load-events": Row(
         "small",
-        "6000x3400x1100000",
+        "6000x3400x1000000",
         5,
         rows_bulk.events,
         (

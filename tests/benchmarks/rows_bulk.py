@@ -121,8 +121,9 @@ def write_events(bench: Bench, size: str) -> tuple[Path, int]:
         The directory of events.csv and events.bin, and the number of events.
     """
     stage, random = bench.stage(size_of(size)), np.random.default_rng(0)
-    users, movies = (pd.factorize(column)[0].astype(np.int32) for column in stage.training[:2])
-    count = len(users)
+    count = stage.size.ratings
+    drawn = (random.beta(1, 3, count) * number for number in (stage.size.users, stage.size.movies))
+    users, movies = (pd.factorize(column.astype(np.int32))[0].astype(np.int32) for column in drawn)
     columns = {
         "user_index": users,
         "movie_index": movies,
