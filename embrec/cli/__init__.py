@@ -16,7 +16,7 @@ from embrec.errors import EmbrecError, WithheldError
 COMMANDS = {
     "demo": "Load MovieLens 100K, train two models, and compare them.",
     "db": "Manage the database: the embedded server, and the schema.",
-    "load": "Load ratings from files, or from a table of the database.",
+    "load": "Load ratings or events from files, or from a table of the database.",
     "scale": "Show or change the scale of ratings.",
     "train": "Train a model on the ratings, and publish its vectors.",
     "runs": "List, show, publish, roll back, delete, export, import runs.",

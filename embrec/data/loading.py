@@ -28,7 +28,7 @@ from embrec.data.ratings import apply_followed
 from embrec.data.reading import EventRows, read_rows
 from embrec.data.rejects import check_reject_file, write_rejected
 from embrec.data.to_load import Columns, EventsToLoad, RatingsToLoad
-from embrec.db import Bind, binary_copy
+from embrec.db import Bind, binary_copy, copy_format
 
 # The steps of storing: giving out indexes, sending the rows, merging them or building keys, counting them.
 STEPS = ("ids", "copy", "merge", "count")
@@ -145,7 +145,7 @@ def _copy(
     on_store: Callable[[str, int, int], None],
 ) -> int:
     """Write rows to a table, and note them for the counts if it is bare; returns how many there are."""
-    counting = worker.submit(loaded.counts, columns) if bare else None
+    counting = worker.submit(_counts, columns["movie_index"], columns[loaded.target.counted_by]) if bare else None
     binary_copy.copy_arrays(
         connection,
         f"{table} ({', '.join(columns)})",
@@ -153,7 +153,14 @@ def _copy(
         bare,
         lambda done, of: on_store("copy", done, of),
     )
-    if counting is not None and (counts := counting.result()):
-        binary_copy.copy_arrays(connection, *counts)
+    if counting is not None:
+        binary_copy.copy_arrays(connection, loaded.target.uncounted, counting.result())
     on_store("merge", 0, 0)
     return len(columns["user_index"])
+
+
+def _counts(movies: copy_format.Column, values: copy_format.Column) -> Sequence[copy_format.Column]:
+    """Return how many rows of each value a movie has: movies, values, numbers."""
+    rows = pa.table({"movie": movies, "value": values})
+    grouped = rows.group_by(["movie", "value"]).aggregate([([], "count_all")])
+    return [grouped[name].to_numpy() for name in ("movie", "value", "count_all")]

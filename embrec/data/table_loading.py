@@ -16,6 +16,7 @@ from embrec.data.files.movies import Movie
 from embrec.data.ids import add_new_ids, map_ids, map_types
 from embrec.data.merge import (
     LoadReport,
+    allow_memory,
     count_loaded,
     describe_movies,
     lock_indexes,
@@ -38,7 +39,6 @@ from embrec.data.targets import EVENTS_TABLE, RATINGS_TABLE, Target
 from embrec.db.tables import load_watermarks
 from embrec.errors import BusyError, DataError
 
-WORK_MEMORY = "256MB"
 LOCK_SECONDS = 5
 _TRIES = 3
 
@@ -189,13 +189,7 @@ def _stage(connection: sa.Connection, reading: Reading, new_rows: str) -> int:
 
     A query that samples, or has no order, gives other rows each time it is run.
     """
-    # The hashes of a million users and of their ratings' sort; the default of 4 MB takes twice the time.
-    connection.execute(
-        sa.text(
-            f"SELECT set_config('work_mem', '{WORK_MEMORY}', true)"
-            f" WHERE pg_size_bytes(current_setting('work_mem')) < pg_size_bytes('{WORK_MEMORY}')"
-        )
-    )
+    allow_memory(connection)
     if reading.kind is EVENTS:
         # Rows come in the order of the query, or of their places in the table, and not as workers find them.
         connection.execute(sa.text("SET LOCAL synchronize_seqscans = off"))
@@ -294,11 +288,11 @@ def _write(connection: sa.Connection, target: Target, table: str, bare: bool) ->
     """
     rows = _EVENTS_IN_ORDER if target is EVENTS_TABLE else _NEWEST_RATINGS
     written = connection.execute(sa.text(f"INSERT INTO {table} {rows}")).rowcount
-    if bare and target is RATINGS_TABLE:
+    if bare:
         connection.execute(
             sa.text(
-                "INSERT INTO embrec.uncounted_ratings (movie_index, rating, number)"
-                f" SELECT movie_index, rating, count(*) FROM {table} GROUP BY movie_index, rating"
+                f"INSERT INTO {target.uncounted}"
+                f" SELECT movie_index, {target.counted_by}, count(*) FROM {table} GROUP BY 1, 2"
             )
         )
     return written

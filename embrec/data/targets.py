@@ -13,22 +13,27 @@ class Target:
         name: The table's name in the schema ``embrec``.
         staged: The columns of a temporary table for rows that are to be merged.
         merge: A statement that merges the rows of ``{staged}``; its row has how many were inserted, and updated.
+        counted_by: The column by whose values a movie's rows are counted.
+        counts: The table of counts, which is empty while the table is.
         indexes: Indexes, beside those of keys, that are made anew once an empty table is filled.
-        trigger: The trigger that notes new rows for the counts.
-        counts: Tables of counts, which are empty while the table is.
     """
 
     name: str
     staged: str
     merge: str
+    counted_by: str
+    counts: str
     indexes: tuple[str, ...] = ()
-    trigger: str | None = None
-    counts: tuple[str, ...] = ()
 
     @property
     def table(self) -> str:
         """The table's name with its schema."""
         return f"embrec.{self.name}"
+
+    @property
+    def uncounted(self) -> str:
+        """The table of rows that came since the last count, with its schema and columns."""
+        return f"embrec.uncounted_{self.name} (movie_index, {self.counted_by}, number)"
 
 
 RATINGS_TABLE = Target(
@@ -48,8 +53,8 @@ WITH merged AS (
 )
 SELECT count(*) FILTER (WHERE is_new), count(*) FILTER (WHERE NOT is_new) FROM merged
 """,
-    trigger="note_inserted",
-    counts=("movie_counts", "uncounted_ratings"),
+    counted_by="rating",
+    counts="movie_counts",
 )
 
 # Neither is a value NaN nor a time infinite, so each stands for NULL in a join.
@@ -69,7 +74,7 @@ WITH numbered AS (
 ),
 stored (user_index, movie_index, event_type, value, occurred_at, times) AS (
     SELECT {_SAME_EVENT}, count(*) FROM embrec.events
-    WHERE user_index IN (SELECT user_index FROM numbered) GROUP BY {_SAME_EVENT}
+    WHERE (user_index, movie_index) IN (SELECT user_index, movie_index FROM numbered) GROUP BY {_SAME_EVENT}
 ),
 merged AS (
     INSERT INTO embrec.events (user_index, movie_index, event_type, value, occurred_at, external_id)
@@ -91,5 +96,7 @@ merged AS (
 )
 SELECT count(*), 0 FROM merged
 """,
+    counted_by="event_type",
+    counts="event_counts",
     indexes=("events_newest_idx", "events_occurred_at_idx", "events_external_id_idx"),
 )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -88,13 +87,6 @@ class RatingsToLoad:
             **_times("rated_at", rated_at),
         }
 
-    def counts(self, columns: Columns) -> tuple[str, Sequence[NDArray[Any]]]:
-        """Return the table of ratings to count, and how many ratings of each value a movie has."""
-        named = {"movie": columns["movie_index"], "rating": columns["rating"]}
-        grouped = pa.table(named).group_by(["movie", "rating"]).aggregate([([], "count_all")])
-        numbers = [grouped[name].to_numpy() for name in ("movie", "rating", "count_all")]
-        return "embrec.uncounted_ratings (movie_index, rating, number)", numbers
-
     def finish(self, connection: sa.Connection) -> None:
         """Put the scale on record."""
         scales.keep(connection, self._name, self._given)
@@ -145,9 +137,6 @@ class EventsToLoad:
             ids = rows.external_ids
             columns["external_id"] = ids if isinstance(chosen, slice) else ids.take(pa.array(chosen))
         return columns
-
-    def counts(self, columns: Columns) -> None:
-        """Return nothing: events are not counted."""
 
     def finish(self, connection: sa.Connection) -> None:
         """Do nothing: events have no scale."""

@@ -5,11 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.csv
 from servers import timed
 from stages import Bench, Figures, Site, Stage, in_turn, size_of
 from table import Found
+
+from embrec.db import copy_format
 
 NEW_ROWS = 10_000
 NEW_MOVIES, RATINGS_EACH = 1_000, 20
@@ -68,6 +71,81 @@ def write_binary(stage: Stage) -> Path:
             file.write(rows.tobytes())
         file.write(b"\xff\xff")
     return path
+
+
+def events(bench: Bench, size: str, times: int) -> Found:
+    """Measure first loads of events from CSV, and raw COPY of the same rows and their keys, with the bytes of each."""
+    directory, count = write_events(bench, size)
+
+    def ours(number: int) -> Figures:
+        with bench.passing("ours", f"events{number}") as site:
+            site.load(str(directory / "events.csv"))
+            return rate(site, "embrec.events", site.costs["load"][0])
+
+    def raw(number: int) -> Figures:
+        with bench.passing("ours", f"raw_events{number}") as site, open(directory / "events.bin", "rb") as file:
+            site.load(str(directory / "events.csv"))  # its users and movies are those that the keys refer to
+            found: Figures = {}
+            with site.database.costs(found):
+                wall = timed(lambda: site.database.run(RAW_EVENTS))
+                wall += timed(lambda: site.database.psql(f"COPY public.raw {RAW_COLUMNS}", stdin=file))
+                wall += timed(lambda: site.database.run(*RAW_EVENT_KEYS))
+            return rate(site, "public.raw", {"wall s": wall, "CPU s": found["server CPU s"]})
+
+    def rate(site: Site, table: str, costs: Figures) -> Figures:
+        size = site.database.scalar(f"SELECT pg_total_relation_size('{table}')")
+        return costs | {"M events a second": count / costs["wall s"] / 1e6, "bytes an event": size / count}
+
+    return in_turn(times, {"ours": ours, "raw COPY": raw})
+
+
+RAW_EVENTS = "CREATE TABLE public.raw (LIKE embrec.events INCLUDING IDENTITY INCLUDING CONSTRAINTS)"
+RAW_COLUMNS = "(user_index, movie_index, event_type, value, occurred_at) FROM STDIN (FORMAT binary)"
+# The keys and indexes of embrec.events.
+RAW_EVENT_KEYS = (
+    "ALTER TABLE public.raw ADD PRIMARY KEY (event_id), ADD FOREIGN KEY (user_index) REFERENCES embrec.users,"
+    " ADD FOREIGN KEY (movie_index) REFERENCES embrec.movies,"
+    " ADD FOREIGN KEY (event_type) REFERENCES embrec.event_types",
+    "CREATE INDEX ON public.raw (user_index, occurred_at DESC NULLS LAST, event_id DESC)"
+    " INCLUDE (movie_index, event_type, value)",
+    "CREATE INDEX ON public.raw USING brin (occurred_at)",
+    "CREATE UNIQUE INDEX ON public.raw (external_id) WHERE external_id IS NOT NULL",
+    "ANALYZE public.raw",
+)
+
+
+def write_events(bench: Bench, size: str) -> tuple[Path, int]:
+    """Write events with a type, a value and a time, in order of time, as CSV and for a binary COPY.
+
+    Returns:
+        The directory of events.csv and events.bin, and the number of events.
+    """
+    stage, random = bench.stage(size_of(size)), np.random.default_rng(0)
+    count = stage.size.ratings
+    drawn = (random.beta(1, 3, count) * number for number in (stage.size.users, stage.size.movies))
+    users, movies = (pd.factorize(column.astype(np.int32))[0].astype(np.int32) for column in drawn)
+    columns = {
+        "user_index": users,
+        "movie_index": movies,
+        "event_type": random.choice(np.array([2, 3, 4], np.int16), count),
+        "value": random.integers(1, 100, count).astype(np.float32),
+        "occurred_at": np.sort(random.integers(10**9, 11 * 10**8, count)),
+    }
+    names = np.array(["view", "click", "play"])[columns["event_type"] - 2]
+    seconds = columns["occurred_at"]
+    table = {
+        "user_id": users,
+        "movie_id": movies,
+        "event_type": names,
+        "value": columns["value"],
+        "occurred_at": seconds,
+    }
+    pa.csv.write_csv(pa.table(table), stage.directory / "events.csv")
+    with open(stage.directory / "events.bin", "wb") as file:
+        times = copy_format.timestamps(seconds * 1_000_000)
+        rows = copy_format.encoded([*list(columns.values())[:4], times])
+        file.write(copy_format.SIGNATURE + rows + copy_format.TRAILER)
+    return stage.directory, count
 
 
 def stored(bench: Bench, size: str, times: int) -> Found:

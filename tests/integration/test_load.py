@@ -104,7 +104,7 @@ def test_counting_that_fails_says_that_the_ratings_are_stored(engine: sa.Engine,
     with engine.connect() as counting:
         counting.execute(sa.text("SELECT embrec.refresh_statistics()"))
         impatient = db.create_engine(f"{url} options='-c lock_timeout=200ms'")
-        with pytest.raises(DatabaseError, match="The ratings are stored, and counting them"):
+        with pytest.raises(DatabaseError, match="The rows are stored, and counting them"):
             load_frame(impatient, frame(("a", "1", 1, None)))
         impatient.dispose()
     assert len(stored(engine)) == 2

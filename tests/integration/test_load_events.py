@@ -273,6 +273,45 @@ def test_any_loads_end_as_their_rows_would_by_the_rules(engine: sa.Engine, loads
     assert rows(engine) == expected
 
 
+COUNTED = """
+SELECT movie_id, name, event_count FROM embrec.event_counts JOIN embrec.movies USING (movie_index)
+JOIN embrec.event_types USING (event_type) ORDER BY 1, 2
+"""
+
+
+@pytest.mark.parametrize("from_table", [False, True], ids=["file", "table"])
+def test_counts_are_those_of_all_events_whatever_is_loaded_first(engine: sa.Engine, from_table: bool) -> None:
+    load_frame(engine, rating_frame())
+
+    def load(times: int) -> None:
+        if from_table:
+            query = f"""
+                SELECT n % 2 AS user_id, 100 + n % 3 AS movie_id, 'play' AS event_type, n AS external_id
+                FROM generate_series(1, {times}) AS n
+            """
+            embrec.load_from_table(engine, embrec.TableSource(query=query))
+        else:
+            embrec.load(
+                engine, frame(*((str(n % 2), str(100 + n % 3), "play", 1, None, str(n)) for n in range(1, times + 1)))
+            )
+
+    with engine.connect() as connection:
+        before = embrec.popular_movies(connection, 3, min_ratings=0).movie_id.tolist()
+    load(30)
+    assert rows(engine, COUNTED) == [(str(movie), "play", 10) for movie in (100, 101, 102)]
+    load(100)
+    assert rows(engine, COUNTED) == [("100", "play", 33), ("101", "play", 34), ("102", "play", 33)]
+    assert rows(engine, "SELECT count(*) FROM embrec.uncounted_events") == [(0,)]
+    popular = embrec.popular_movies(engine, 3)
+    assert set(popular.movie_id) == {"100", "101", "102"} != set(before)
+    with engine.begin() as connection:
+        connection.execute(sa.text("TRUNCATE embrec.ratings"))
+    load_frame(engine, rating_frame())
+    assert rows(engine, "SELECT sum(event_count), sum(rating_count) FROM embrec.movie_counts") == [
+        (100, len(rating_frame()))
+    ]
+
+
 def test_a_table_with_rows_that_others_refer_to_is_filled_with_its_keys(engine: sa.Engine) -> None:
     with engine.begin() as connection:
         connection.execute(sa.text("CREATE TABLE mine (event bigint REFERENCES embrec.events)"))

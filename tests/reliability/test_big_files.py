@@ -20,7 +20,7 @@ from embrec.data.files.validate import check_rows
 MB = 1 << 20
 HEADER = b"user_id,movie_id,rating\n"
 # Reads files one after the other in a process of its own, and prints for each how many MB higher the peak is than at
-# the beginning, and how many ratings were read, or the refusal.
+# the beginning, and how many rows were read, or the refusal.
 READ = """
 import resource, sys
 import pandas as pd
@@ -35,7 +35,7 @@ read_rows(from_frame(pd.DataFrame({"user_id": [1], "movie_id": [1], "rating": [1
 before = peak()
 for path in sys.argv[1:]:
     try:
-        said = len(read_rows(open_source(path))[0].ratings)
+        said = len(read_rows(open_source(path))[0].users)
     except DataError as error:
         said = error
     print(peak() - before, said)
@@ -43,8 +43,9 @@ for path in sys.argv[1:]:
 # Memory of the blocks in flight, as bytes, text columns and bad rows, for any file. Blank lines take the most, because
 # every byte of a block is a row.
 BLOCKS_MB, BLANK_BLOCKS_MB = 400, 1200
-# Memory of a rating, twice for before and after joining: ids as text or integers, their indexes, rating and time.
-BYTES_PER_RATING = 2 * (2 * 16 + 2 * 4 + 4 + 8)
+# Memory of a row, twice for before and after joining: ids as text or integers, their indexes, rating and time. The type
+# and the value of an event take no more than a rating.
+BYTES_PER_ROW = 2 * (2 * 16 + 2 * 4 + 4 + 8)
 ROWS = b"".join(b"%d,%d,3,not for us: %s\n" % (row % 1000, row % 777, b"x" * 200) for row in range(10_000))
 # Sorted by bound, because the measured peak is the highest so far. Name, content, bound, error message.
 FILES: list[tuple[str, Callable[[], Iterable[bytes]], int, str]] = [
@@ -55,6 +56,7 @@ FILES: list[tuple[str, Callable[[], Iterable[bytes]], int, str]] = [
     ("short.csv", lambda: [HEADER, *[b"a\n" * (MB // 2)] * 20], BLOCKS_MB, "line 2, .*1 columns where 3"),
     ("bad.csv", lambda: [HEADER, *[b"a,b,x\n" * (MB // 6)] * 20], BLOCKS_MB, "line 2, column rating: not a number"),
     ("long.csv", lambda: [HEADER[:-1] + b",remark\n", *[ROWS] * 30], BLOCKS_MB, "^300000$"),
+    ("events.csv", lambda: [b"user,item,value,remark\n", *[ROWS] * 30], BLOCKS_MB, "^300000$"),
     ("long.csv.gz", lambda: [HEADER[:-1] + b",remark\n", *[ROWS] * 30], BLOCKS_MB, "^300000$"),
     ("blank.csv.gz", lambda: [HEADER, *[b"\n" * MB] * 30], BLANK_BLOCKS_MB, "has no rows"),
 ]
@@ -75,7 +77,7 @@ def test_memory_follows_the_ratings_that_are_read_and_not_the_files(tmp_path: Pa
     for (name, _, bound, message), line in zip(FILES, done.stdout.splitlines(), strict=True):
         grown, _, said = line.partition(" ")
         assert re.search(message, said), name
-        assert int(grown) < bound + 300_000 * BYTES_PER_RATING // MB, name
+        assert int(grown) < bound + 300_000 * BYTES_PER_ROW // MB, name
 
 
 def test_a_process_that_was_refused_a_big_file_ends_in_peace(tmp_path: Path) -> None:

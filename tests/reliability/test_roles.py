@@ -91,6 +91,10 @@ OPERATIONS: dict[str, tuple[Operation, str]] = {
         lambda c: loading.load(c, sources.from_frame(rating_frame(5, 5, 9, seed=9), [], users=USERS)),
         "owner loader",
     ),
+    "load events": (
+        lambda c: loading.load(c, sources.from_frame(rating_frame(5, 5, 9, seed=9)[["user_id", "movie_id"]])),
+        "owner loader",
+    ),
     "forget": (lambda c: ratings.forget_user(c, "u1"), "owner loader"),
     "count": (sql("SELECT embrec.refresh_statistics()"), "owner loader trainer publisher"),
     "read ratings": (sql("SELECT * FROM embrec.ratings"), "owner loader trainer reader"),
