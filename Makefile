@@ -58,10 +58,12 @@ bench-serving: $(VENV)/.bench
 bench-accuracy: $(VENV)/.bench $(VENV)-lenskit/.made $(VENV)-lightfm/.made
 	$(BIN)/python tests/benchmarks/accuracy.py
 
-# Measure what comes next beside peers; writes docs/next.md. Takes half an hour. EMBREC_SEQUENCES=FOLDER names the folder of
-# the S3-Rec paper's files, without which MovieLens 100K alone is measured.
+# Measure what comes next, and lists from play counts, beside peers; writes docs/next.md. Takes an hour. EMBREC_SEQUENCES is
+# the folder of the S3-Rec paper's files, and EMBREC_PLAY_COUNTS the file user_artists.dat of HetRec 2011; without them
+# MovieLens 100K alone is measured.
 bench-next: $(VENV)/.bench
 	$(BIN)/python tests/benchmarks/next.py
+	$(BIN)/python tests/benchmarks/lists.py
 
 # Peers with needs of their own live apart. LightFM's own setup.py fails under today's pip; this is its version 1.17
 # with another, and takes a C compiler.

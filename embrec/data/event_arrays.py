@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from embrec.data.arrays import MICROSECONDS_PER_DAY, NO_TIME
 from embrec.db import binary_copy
 from embrec.db.tables import event_types
+from embrec.models.event_pairs import EventPairs
 from embrec.models.sequences import Sequences
 
 # Nothing is left of an event after 1,000 half-lives; more would underflow in SQL.
@@ -144,6 +145,24 @@ class EventArrays:
                 days = np.where(times == NO_TIME, 0.0, (moment - times.astype(np.float64)) / MICROSECONDS_PER_DAY)
                 amounts[mine] *= 0.5 ** np.clip(days / known.half_life, 0.0, _MOST_HALVINGS)
         return amounts
+
+    def pairs(
+        self, users: NDArray[np.int32], movies: NDArray[np.int32], moment: int | None = None
+    ) -> EventPairs | None:
+        """Return the pairs that have events and no rating, or None without any.
+
+        Args:
+            users: The user of each rating, int32 of shape (n,).
+            movies: The movie of each rating, int32 of shape (n,).
+            moment: Time of which ages are counted, in microseconds since 1970; None for that of the newest event.
+        """
+        rated = (users.astype(np.int64) << 32) | movies
+        watched = (self.users.astype(np.int64) << 32) | self.movies
+        unrated = self.at(~np.isin(watched, rated, kind="sort"))
+        if not len(unrated.users):
+            return None
+        newest = int(self.occurred_at.max()) if moment is None else moment
+        return EventPairs.of(unrated.users, unrated.movies, unrated.amounts(newest), unrated.dislikes)
 
     def at(self, kept: NDArray[np.bool_]) -> EventArrays:
         """Return the events under a mask."""

@@ -81,15 +81,7 @@ class RatingArrays:
         Args:
             moment: Time of which ages are counted, in microseconds since 1970; None for that of the newest event.
         """
-        if not len(self.events.users):
-            return None
-        rated = (self.users.astype(np.int64) << 32) | self.movies
-        watched = (self.events.users.astype(np.int64) << 32) | self.events.movies
-        unrated = self.events.at(~np.isin(watched, rated, kind="sort"))
-        if not len(unrated.users):
-            return None
-        newest = int(self.events.occurred_at.max()) if moment is None else moment
-        return EventPairs.of(unrated.users, unrated.movies, unrated.amounts(newest), unrated.dislikes)
+        return self.events.pairs(self.users, self.movies, moment)
 
     def fingerprints(self) -> NDArray[np.int64]:
         """Return what the SQL function ratings_fingerprint does, int64 of shape (user_count,).

@@ -28,7 +28,7 @@ def biases() -> Contender:
     def rank(training: Ratings, seed: int) -> Score:
         return by_prediction(rate(training, seed), training.movie_count)
 
-    return Contender("biases", rate, rank)
+    return Contender("biases", rate, rank, learns_events=False)
 
 
 def by_prediction(predict: Predict, movie_count: int) -> Score:
@@ -59,11 +59,16 @@ def popularity() -> Contender:
 def popularity_order(training: Ratings) -> NDArray[np.int64]:
     """Return the movies by their number of likes, then of ratings, then by their mean, as the view movie_likes does.
 
-    Of movies that are equal in all three the one with the first external id comes first.
+    A user with events and no rating of a movie counts as one who likes it, unless they dislike it; movie_likes counts
+    the events. Of movies that are equal in all three the one with the first external id comes first.
     """
-    liked = training.ratings >= metrics.liked_from(float(training.ratings.min()), float(training.ratings.max()))
+    liked = training.ratings >= metrics.liked_from(*training.scale)
     counts = np.bincount(training.movies, minlength=training.movie_count)
     likes = np.bincount(training.movies, liked, minlength=training.movie_count)
+    if training.events is not None:
+        likes = likes + np.bincount(
+            training.events.movies, training.events.interests > 0, minlength=training.movie_count
+        )
     means = np.bincount(training.movies, training.ratings, minlength=training.movie_count) / np.maximum(counts, 1)
     ties = np.arange(training.movie_count) if training.id_places is None else training.id_places
     return np.lexsort((ties, -means, -counts, -likes))

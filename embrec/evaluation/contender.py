@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -25,6 +25,7 @@ class Contender:
 
     Attributes:
         name: Its name in the tables.
+        learns_events: False if it learns nothing without ratings that differ.
         rate: Learns from ratings with a seed; returns a function that predicts ratings of users and movies, (n,).
         rank: The same; returns a function that scores all movies for some users, (users, movies).
         compare: The same; returns a function for the similarity of some movies, (n,), to each other, (n, n).
@@ -33,6 +34,7 @@ class Contender:
     """
 
     name: str
+    learns_events: bool = field(default=True, kw_only=True)
     rate: Callable[[Ratings, int], Predict] | None = None
     rank: Callable[[Ratings, int], Score] | None = None
     compare: Callable[[Ratings, int], Compare] | None = None

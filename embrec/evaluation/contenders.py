@@ -49,7 +49,11 @@ def of_model(model: Model, **options: Any) -> Contender:
         part: Callable[..., Score] | None = getattr(model, "rank", None)
         return part(training, chosen, seed) if part else fit(training, seed).score
 
-    return Contender(model.name, rate, rank, lambda training, seed: by_cosine(fit(training, seed).compared_movies))
+    def compare(training: Ratings, seed: int) -> Compare:
+        return by_cosine(fit(training, seed).compared_movies)
+
+    learns_events = getattr(model, "learns_events", False)
+    return Contender(model.name, rate, rank, compare, learns_events=learns_events)
 
 
 def by_cosine(vectors: NDArray[Any]) -> Compare:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +21,7 @@ from embrec.db import Bind
 from embrec.errors import DataError
 from embrec.models.base import Ratings
 from embrec.models.features import UserFeatures, movie_features, user_features
+from embrec.models.interactions import Interactions
 from embrec.models.sequences import Sequences
 
 FOLDS = 5
@@ -49,17 +51,24 @@ class EvaluationData:
     genres: list[list[str]]
     digest: str = ""
 
+    @functools.cached_property
+    def interactions(self) -> Interactions:
+        """The ratings, then the pairs of a user and a movie with events and no rating."""
+        return Interactions.of(self.ratings)
+
     @property
     def liked(self) -> NDArray[np.bool_]:
-        """Return a mask of the ratings that say that the movie was liked."""
-        ratings = self.ratings.ratings
-        return np.asarray(ratings >= metrics.liked_from(float(ratings.min()), float(ratings.max())))
+        """Return a mask of the interactions that say that the movie was liked: high ratings, and all events."""
+        pairs = self.interactions
+        liked = pairs.ratings >= metrics.liked_from(*self.ratings.scale)
+        return np.asarray(liked if pairs.interests is None else liked | (pairs.interests > 0))
 
     @property
     def disliked(self) -> NDArray[np.bool_]:
-        """Return a mask of the ratings that say that the movie was disliked."""
-        ratings = self.ratings.ratings
-        return np.asarray(ratings <= metrics.disliked_to(float(ratings.min()), float(ratings.max())))
+        """Return a mask of the interactions that say that the movie was disliked."""
+        pairs = self.interactions
+        disliked = pairs.ratings <= metrics.disliked_to(*self.ratings.scale)
+        return np.asarray(disliked if pairs.interests is None else disliked | (pairs.interests < 0))
 
     def sequences(self) -> Sequences:
         """Return the histories of users, in order of time.
@@ -79,9 +88,12 @@ class EvaluationData:
         return histories(users, movies, times, self.events, whole.user_count, whole.movie_count)
 
     def part(self, positions: NDArray[np.int64]) -> Ratings:
-        """Some of the ratings, sorted by user, then movie, as in training."""
+        """Return some of the interactions as ratings and events, sorted by user, then movie, as in training."""
         whole = self.ratings
-        return whole.part(positions[np.lexsort((whole.movies[positions], whole.users[positions]))])
+        rated = positions[positions < len(whole.ratings)]
+        found = whole.part(rated[np.lexsort((whole.movies[rated], whole.users[rated]))])
+        watched = np.sort(positions[positions >= len(whole.ratings)]) - len(whole.ratings)
+        return replace(found, events=whole.events.part(watched) if whole.events and len(watched) else None)
 
 
 def read_data(source: Source) -> EvaluationData:
@@ -100,6 +112,7 @@ def read_data(source: Source) -> EvaluationData:
     none = np.empty(0, np.int32)
     ratings, untimed = Ratings(none, none, np.empty(0, np.float32), *about), np.empty(0, np.int64)
     events = EventArrays.of(rows.users, rows.movies, rows.types, rows.values, rows.occurred_at, rows.type_names)
+    ratings = replace(ratings, events=events.pairs(none, none))
     return EvaluationData(source.name, ratings, untimed, events, movie_ids, genres)
 
 

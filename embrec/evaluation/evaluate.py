@@ -21,6 +21,7 @@ from embrec.evaluation.data import HELD_OUT, EvaluationData, rating_splits
 from embrec.evaluation.outcome import Outcome, Progress, counting, quiet
 from embrec.models.base import Ratings
 from embrec.models.features import movie_features
+from embrec.models.interactions import Interactions
 
 # Rankings are computed for at most 10,000 users: more take longer and change the means little.
 _USERS_ASKED = 10_000
@@ -59,20 +60,22 @@ def rank(
 ) -> list[Outcome]:
     """Evaluate rankings of unseen movies (full ranking); the relevant movies are those with a held-out liking.
 
-    A fifth of each user's ratings is held out. Coverage is the share of all movies that are in any list of ten,
-    popularity the mean share of users who rated the movies in them. Dislikes@10 is the share of the held-out dislikes
-    that are in their users' lists of ten; it is left out if no held-out rating is a dislike. Equal scores are ranked by
-    popularity.
+    A fifth of each user's movies, rated or watched, is held out; those watched are relevant too. Coverage is the share
+    of all movies that are in any list of ten, popularity the mean share of users who rated or watched the movies in
+    them. Dislikes@10 is the share of the held-out dislikes that are in their users' lists of ten; it is left out if
+    nothing that is held out is disliked. Models that learn from how ratings differ are left out if they do not. Equal
+    scores are ranked by popularity.
     """
     task = "top-N"
     outcomes = []
-    rankers = [(each.name, each.rank) for each in contenders if each.rank]
+    able = [each for each in contenders if each.learns_events or data.ratings.differ]
+    rankers = [(each.name, each.rank) for each in able if each.rank]
     begin = counting(progress, task, len(rankers) * len(seeds))
     for name, fit in rankers:
         outcomes.append(Outcome(task, name))
         for seed in seeds:
             begin(name)
-            kept, held = splits.per_user(data.ratings.users, HELD_OUT, seed)
+            kept, held = splits.per_user(data.interactions.users, HELD_OUT, seed)
             training = data.part(kept)
             expected = _movies_of(data, held[data.liked[held]]), _movies_of(data, held[data.disliked[held]])
             outcomes[-1].add(**_rank_once(fit(training, seed), training, *expected, seed))
@@ -80,8 +83,8 @@ def rank(
 
 
 def _movies_of(data: EvaluationData, positions: NDArray[np.int64]) -> scipy.sparse.csr_array:
-    """Return the movies of each user among some ratings, bool of shape (users, movies)."""
-    users, movies = data.ratings.users[positions], data.ratings.movies[positions]
+    """Return the movies of each user among some interactions, bool of shape (users, movies)."""
+    users, movies = data.interactions.users[positions], data.interactions.movies[positions]
     shape = (data.ratings.user_count, data.ratings.movie_count)
     return scipy.sparse.csr_array((np.ones(len(users), bool), (users, movies)), shape=shape)
 
@@ -90,13 +93,14 @@ def _rank_once(
     score: Score, training: Ratings, liked: scipy.sparse.csr_array, disliked: scipy.sparse.csr_array, seed: int
 ) -> dict[str, float]:
     if not liked.nnz:
-        raise DataError("No held-out rating is of a liked movie; there are too few ratings to measure lists by.")
+        raise DataError("No held-out movie was liked or watched; there are too few of them to measure lists by.")
     users = np.flatnonzero(np.diff(liked.indptr) + np.diff(disliked.indptr)).astype(np.int32)
     users = np.sort(np.random.default_rng(seed).permutation(users)[:_USERS_ASKED])
     order = popularity_order(training)
+    known = Interactions.of(training)
     shape = (training.user_count, training.movie_count)
-    seen = scipy.sparse.csr_array((np.ones(len(training.users)), (training.users, training.movies)), shape=shape)
-    shares = np.bincount(training.movies, minlength=training.movie_count)[order] / training.user_count
+    seen = scipy.sparse.csr_array((np.ones(len(known.users)), (known.users, known.movies)), shape=shape)
+    shares = np.bincount(known.movies, minlength=training.movie_count)[order] / training.user_count
     values: dict[str, list[NDArray[Any]]] = {}
     recommended = np.zeros(training.movie_count, bool)
     shown = 0
@@ -132,7 +136,7 @@ def compare(
     groups: Mapping[str, str] | None = None,
     progress: Progress = quiet,
 ) -> list[Outcome]:
-    """Evaluate the top-n neighbours of movies with at least 20 ratings: do they share genre, group and audience?
+    """Evaluate the top-n neighbours of movies that 20 users rated or watched: do they share genre, group and audience?
 
     Genres: mean Jaccard index of a movie's genres and its ten nearest's. Groups, such as series: the share of their
     movies with another of the group among the ten nearest. Co-preference: learning from half of the users, how many of
@@ -147,22 +151,26 @@ def compare(
         progress: Told which contender is next, and how many of the splits of all are done.
     """
     task = "similar movies"
-    counts = np.bincount(data.ratings.movies, minlength=data.ratings.movie_count)
+    pairs = data.interactions
+    counts = np.bincount(pairs.movies, minlength=data.ratings.movie_count)
     chosen = np.argsort(-counts, kind="stable")[:_MOVIES_COMPARED]
     chosen = np.sort(chosen[counts[chosen] >= _FEWEST_RATINGS])
     if len(chosen) <= _NEIGHBOURS:
-        raise DataError(f"{data.name} has {len(chosen)} movies with {_FEWEST_RATINGS} ratings; too few to compare.")
-    halves = [splits.half_of_users(data.ratings.users, data.ratings.user_count, seed) for seed in seeds]
+        raise DataError(
+            f"{data.name} has {len(chosen)} movies that {_FEWEST_RATINGS} users rated or watched; too few to compare."
+        )
+    halves = [splits.half_of_users(pairs.users, data.ratings.user_count, seed) for seed in seeds]
     expected = [_liked_along(data, others, chosen) for _, others in halves]
     if not groups and not any(data.genres) and not any(len(asked) for asked, *_ in expected):
         raise DataError(f"{data.name} has no genres, and no movie that enough users like; too little to compare by.")
     outcomes = []
-    comparers = [(each.name, each.compare) for each in contenders if each.compare]
+    able = [each for each in contenders if each.learns_events or data.ratings.differ]
+    comparers = [(each.name, each.compare) for each in able if each.compare]
     begin = counting(progress, task, len(comparers) * (1 + len(seeds)))
     for name, fit in comparers:
         outcomes.append(outcome := Outcome(task, name))
         begin(name)
-        whole = fit(data.part(np.arange(len(data.ratings.ratings))), seeds[0])
+        whole = fit(data.part(np.arange(len(pairs.users))), seeds[0])
         near = similarity.nearest(whole(chosen), _NEIGHBOURS)
         outcome.values.update(_alike(data, chosen, near, groups or {}))
         for seed, (half, _), (asked, by_cosine, by_lift) in zip(seeds, halves, expected, strict=True):

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from embrec.errors import ConfigError
-from embrec.evaluation import evaluate, next_baselines, next_steps
+from embrec.evaluation import evaluate, list_baselines, next_baselines, next_steps
 from embrec.evaluation.contender import Contender
 from embrec.evaluation.data import EvaluationData
 from embrec.evaluation.outcome import Outcome, Progress, quiet
@@ -52,7 +52,7 @@ class Protocol:
 def outcomes(
     data: EvaluationData, contenders: Sequence[Contender], task: str, protocol: Protocol, progress: Progress = quiet
 ) -> list[Outcome]:
-    """Measure contenders in a task, and for the next step the baselines of that task.
+    """Measure contenders in a task, beside the baselines of lists from events and of the next step.
 
     Raises:
         DataError: The data do not allow the task.
@@ -61,7 +61,7 @@ def outcomes(
     if task == "ratings":
         return evaluate.rate(data, contenders, protocol.split_of(task), progress=progress)
     if task == "top-n":
-        return evaluate.rank(data, contenders, seeds, progress)
+        return evaluate.rank(data, [*contenders, *list_baselines.beside(data.ratings)], seeds, progress)
     if task == "similar":
         return evaluate.compare(data, contenders, seeds, protocol.groups, progress)
     sequences = data.sequences()

@@ -54,6 +54,15 @@ class EventPairs:
         interests = np.where(against, -interests, interests / np.where(roots > 0, roots, 1.0))
         return cls(of_users, of_movies, interests.astype(np.float32))
 
+    def part(self, positions: NDArray[np.int64]) -> EventPairs:
+        """Return the pairs at some positions, weighed as if there were no others of their users."""
+        found = self.at(positions)
+        watched = np.maximum(found.interests, 0).astype(np.float64)
+        counts = np.bincount(found.users, watched > 0)
+        roots = np.sqrt(np.bincount(found.users, watched**2) / np.maximum(counts, 1))[found.users]
+        interests = np.where(watched > 0, watched / np.where(roots > 0, roots, 1.0), found.interests)
+        return EventPairs(found.users, found.movies, interests.astype(np.float32))
+
     def at(self, positions: NDArray[np.bool_] | NDArray[np.int64]) -> EventPairs:
         """Return the pairs at some positions, in their order."""
         return EventPairs(self.users[positions], self.movies[positions], self.interests[positions])

@@ -11,12 +11,12 @@ import json
 import sys
 import time
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import followers
 import numpy as np
 import sequence_data
+from page_parts import DOCS, between
 
 from embrec.evaluation import next_baselines, next_steps, steps
 from embrec.evaluation.contender import Contender, Follow
@@ -26,9 +26,7 @@ from embrec.models.base import Ratings
 from embrec.models.ease import model as ease
 from embrec.models.sequences import Sequences
 
-DOCS = Path(__file__).resolve().parents[2] / "docs"
 RESULTS, PAGE = DOCS / "next.json", DOCS / "next.md"
-BEGIN, END = "<!-- measured by tests/benchmarks/next.py: begin -->", "<!-- measured: end -->"
 METRICS = ("HR@10", "NDCG@10", "MRR@20", "coverage")
 ANSWERS = 30
 
@@ -102,11 +100,8 @@ def table(title: str, results: dict[str, Any]) -> list[str]:
 
 
 def write(results: dict[str, Any]) -> None:
-    """Write the tables between the markers of the page."""
-    before, rest = PAGE.read_text().split(BEGIN)
-    _, after = rest.split(END)
-    lines = [line for title, found in results.items() for line in table(title, found)]
-    PAGE.write_text(before + BEGIN + "\n\n" + "\n".join(lines) + "\n" + END + after)
+    """Write the tables into the page."""
+    between(PAGE, "next.py", [line for title, found in results.items() for line in table(title, found)])
 
 
 def main() -> None:

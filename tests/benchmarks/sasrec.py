@@ -77,8 +77,11 @@ class Block(keras.layers.Layer):
         return inner + self.dropout(self.dense[1](self.dense[0](inner)), training=training)
 
 
-def batches(training: Sequences, seed: int) -> tf.data.Dataset:
-    """Return pieces of histories in batches of similar length, in another order each epoch: inputs and targets."""
+def batches(training: Sequences, seed: int) -> tuple[tf.data.Dataset, int]:
+    """Return batches without end, and their number in an epoch.
+
+    A batch has inputs and targets of pieces of histories of similar length. Each epoch cuts other batches.
+    """
     random = np.random.default_rng(seed)
     pieces = [piece for user in range(len(training.lengths)) for piece in _pieces(training.history(user))]
 
@@ -91,7 +94,7 @@ def batches(training: Sequences, seed: int) -> tf.data.Dataset:
 
     # A keras.utils.PyDataset would take the length of the first batches for that of all.
     ids = tf.TensorSpec((None, None), tf.int32)
-    return tf.data.Dataset.from_generator(epoch, output_signature=(ids, ids))
+    return tf.data.Dataset.from_generator(epoch, output_signature=(ids, ids)).repeat(), -(-len(pieces) // BATCH)
 
 
 def _pieces(history: np.ndarray) -> list[np.ndarray]:
@@ -146,7 +149,8 @@ def sasrec(chosen: dict[str, str]) -> Contender:
         model = SASRec(training.movie_count)
         model.compile(keras.optimizers.Adam(RATE), jit_compile=False)
         stopping = Stopping(validation, popularity(training), seed)
-        model.fit(batches(training, seed), epochs=MOST_EPOCHS, callbacks=[stopping], verbose=0)
+        data, steps = batches(training, seed)
+        model.fit(data, epochs=MOST_EPOCHS, steps_per_epoch=steps, callbacks=[stopping], shuffle=False, verbose=0)
         model.set_weights(stopping.weights)
         chosen["SASRec"] = (
             f"{DIMENSIONS} dimensions, {BLOCKS} blocks, one head, length {LENGTH}, dropout {DROPOUT}, Adam {RATE}; "

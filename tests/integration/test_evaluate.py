@@ -105,7 +105,7 @@ def test_too_little_data_is_said() -> None:
     few = read_data(sources.from_frame(rating_frame().head(5), []))
     with pytest.raises(DataError, match="has 5 ratings; evaluating needs 10"):
         evaluate.rate(few, [contenders.biases()], "random")
-    with pytest.raises(DataError, match="No held-out rating is of a liked movie"):
+    with pytest.raises(DataError, match="No held-out movie was liked or watched"):
         evaluate.rank(few, [contenders.popularity()], (0,))
 
 
@@ -118,7 +118,7 @@ def test_ratings_without_times_cannot_be_split_by_time() -> None:
 
 def test_too_few_movies_cannot_be_compared() -> None:
     data = read_data(sources.from_frame(rating_frame(), []))
-    with pytest.raises(DataError, match="3 movies with 20 ratings; too few"):
+    with pytest.raises(DataError, match="3 movies that 20 users rated or watched; too few"):
         evaluate.compare(data, [contenders.of_model(TwoPart())], (0,))
 
 

@@ -130,12 +130,13 @@ def test_the_page_has_a_table_for_each_result(load: object, monkeypatch: pytest.
     figures = {**dict.fromkeys(page.METRICS, 0.25), "train s": 1.25, "answer ms": 0.5}
     results = {"Toys, time": {"facts": {"users": 3}, "models": {"A": figures}, "chosen": {"A": "(1,) of 2 tries"}}}
     monkeypatch.setattr(page, "PAGE", tmp_path / "next.md")
-    (tmp_path / "next.md").write_text(f"before\n{page.BEGIN}\nold\n{page.END}\nafter\n")
+    begin, end = "<!-- measured by tests/benchmarks/next.py: begin -->", "<!-- measured: end -->"
+    (tmp_path / "next.md").write_text(f"before\n{begin}\nold\n{end}\nafter {end}\n")
     page.write(results)
     text = (tmp_path / "next.md").read_text()
     assert "old" not in text
     assert "| A | 0.2500 | 0.2500 | 0.2500 | 0.2500 | 1.2 | 0.50 |" in text
     assert text.startswith("before\n")
-    assert text.endswith("after\n")
+    assert text.endswith(f"after {end}\n")
     page.write(json.loads(json.dumps(results)))
     assert (tmp_path / "next.md").read_text() == text
