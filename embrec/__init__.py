@@ -54,6 +54,12 @@ if TYPE_CHECKING:
     from embrec.serving.catalogue import user_ratings as user_ratings
     from embrec.serving.explain import explain_for as explain_for
     from embrec.serving.explain import explain_recommendation as explain_recommendation
+    from embrec.serving.next import also_watched as also_watched
+    from embrec.serving.next import continue_watching as continue_watching
+    from embrec.serving.next import explain_next as explain_next
+    from embrec.serving.next import next_after as next_after
+    from embrec.serving.next import recommend_next as recommend_next
+    from embrec.serving.next import recommend_next_for as recommend_next_for
     from embrec.serving.predict import predict_rating as predict_rating
     from embrec.serving.predict import predict_ratings as predict_ratings
     from embrec.serving.predict import rating_uncertainty as rating_uncertainty
@@ -115,6 +121,14 @@ PROVISIONAL = {
     "models.protocol": ("Model", "Range", "Search"),
     "runs.keras_files": ("add_run", "export_run", "import_run"),
     "runs.store": ("index_users",),
+    "serving.next": (
+        "also_watched",
+        "continue_watching",
+        "explain_next",
+        "next_after",
+        "recommend_next",
+        "recommend_next_for",
+    ),
 }
 # Former names and the present ones, for one minor release.
 RENAMED: dict[str, str] = {}

@@ -12,12 +12,15 @@ import struct
 import uuid
 from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
-from typing import Any
+from typing import Any, Literal, get_args
 
 from embrec.errors import ArgumentError
 
 # An external id, as applications hold it: PostgreSQL's text, bigint or uuid.
 OutsideId = str | int | uuid.UUID
+# A step of a visitor's session: a movie's id, or a mapping with the keys movie_id, type and at.
+Step = str | int | uuid.UUID | Mapping[str, Any]
+Repeats = Literal["never", "allowed", "only"]
 # A visitor's ratings by movie id.
 GivenRatings = Mapping[str, float] | Mapping[int, float] | Mapping[uuid.UUID, float]
 LONGEST_ID_BYTES = 500
@@ -127,6 +130,33 @@ def ratings(given: object) -> dict[str, float]:
     if not isinstance(given, Mapping):
         raise ArgumentError('The ratings are no mapping; give them by movie id, as in {"50": 5}.')
     return {outside_id(movie, "movie_id"): rating(value) for movie, value in given.items()}
+
+
+def history(given: object) -> list[str | dict[str, str]]:
+    """Return a visitor's session as the SQL function given_history reads it, oldest step first."""
+    if isinstance(given, str | bytes | Mapping) or not isinstance(given, Iterable):
+        raise ArgumentError(f'The history is {_shown(given)}; give movie ids, newest last, as in ["50", "172"].')
+    return [_step(each) if isinstance(each, Mapping) else outside_id(each, "movie_id") for each in given]
+
+
+def _step(given: Mapping[Any, Any]) -> dict[str, str]:
+    if "movie_id" not in given or set(given) - {"movie_id", "type", "at"}:
+        raise ArgumentError(
+            f"A step has the keys {', '.join(map(str, given))}; give movie_id, and type and at if known."
+        )
+    found = {"movie_id": outside_id(given["movie_id"], "movie_id")}
+    if given.get("type") is not None:
+        found["type"] = text(given["type"], "type")
+    if given.get("at") is not None:
+        found["at"] = moment(given["at"], "at").isoformat()
+    return found
+
+
+def repeats(value: object) -> str:
+    """Return the name of what repeats means."""
+    if value not in get_args(Repeats):
+        raise ArgumentError(f"repeats is {_shown(value)}; give never, allowed or only.")
+    return str(value)
 
 
 def diversity(value: Any) -> float:

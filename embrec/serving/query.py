@@ -31,14 +31,7 @@ def call(connection: sa.Connection, beginning: str, n: int, others: Mapping[str,
 def explain_nothing(connection: sa.Connection, side: str, outside_id: str) -> None:
     """Raise the error that explains an empty answer; return if the answer is just empty."""
     error = UnknownMovieError if side == "movie" else UnknownUserError
-    known, published, has_vector = connection.execute(
-        sa.text("SELECT known, published, has_vector FROM embrec.known_id(:side, :id)"),
-        {"side": side, "id": outside_id},
-    ).one()
-    if not known:
-        raise error(f"There is no {side} with the id {outside_id!r}.")
-    if published is None:
-        raise NoPublishedRunError()
+    published, has_vector = explain_unknown(connection, side, outside_id, run=True)
     if not has_vector:
         raise error(
             f"The {side} {outside_id!r} has no vector in model run {published}: it was trained without ratings of it, "
@@ -46,9 +39,24 @@ def explain_nothing(connection: sa.Connection, side: str, outside_id: str) -> No
         )
 
 
+def explain_unknown(
+    connection: sa.Connection, side: str, outside_id: str, run: bool = False
+) -> tuple[int | None, bool]:
+    """Raise an error if an id is unknown, or with ``run`` if no run is published; return both of known_id's others."""
+    known, published, has_vector = connection.execute(
+        sa.text("SELECT known, published, has_vector FROM embrec.known_id(:side, :id)"),
+        {"side": side, "id": outside_id},
+    ).one()
+    if not known:
+        raise (UnknownMovieError if side == "movie" else UnknownUserError)(
+            f"There is no {side} with the id {outside_id!r}."
+        )
+    if run and published is None:
+        raise NoPublishedRunError()
+    return published, has_vector
+
+
 def explain_no_pair(connection: sa.Connection, user: str, movie: str) -> None:
     """Raise the error that explains why a user and a movie have no answer; return if the run knows both."""
-    known = sa.text("SELECT known FROM embrec.known_id('user', :user)")
-    if not connection.scalar(known, {"user": user}):
-        raise UnknownUserError(f"There is no user with the id {user!r}.")
+    explain_unknown(connection, "user", user)
     explain_nothing(connection, "movie", movie)

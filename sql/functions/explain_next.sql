@@ -27,7 +27,7 @@ BEGIN
     parts AS (
         SELECT
             s.age,
-            f.factor * n.weights[array_position(n.next_indexes[1 : ceil(sqrt(f.factor) * cardinality(n.weights))::integer], asked)] AS part
+            f.factor * n.weights[array_position(n.next_indexes[1 : ceil(sqrt(f.factor) * cardinality(n.weights) - 1e-6)::integer], asked)] AS part
         FROM steps AS s
         CROSS JOIN unnest(run.row_decays::double precision[]) WITH ORDINALITY AS d (decay, channel)
         CROSS JOIN LATERAL (SELECT power(d.decay, s.age) AS factor) AS f

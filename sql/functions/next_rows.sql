@@ -24,7 +24,7 @@ BEGIN
         FROM (
             SELECT unnest(k.next_indexes[1 : k.most]) AS movie_index, unnest(k.weights[1 : k.most]) AS weight, k.factor
             FROM (
-                SELECT n.next_indexes, n.weights, f.factor, ceil(sqrt(f.factor) * cardinality(n.weights))::integer AS most
+                SELECT n.next_indexes, n.weights, f.factor, ceil(sqrt(f.factor) * cardinality(n.weights) - 1e-6)::integer AS most
                 FROM (
                     SELECT t.movie_index, d.channel::smallint AS channel, power(d.decay, t.position - '1') AS factor
                     FROM unnest(decays::double precision[]) WITH ORDINALITY AS d (decay, channel)

@@ -20,6 +20,7 @@ from embrec.data.files.movies import Movie
 from embrec.errors import ArgumentError, EmbrecError, NotFoundError
 from embrec.runs import experiments, publishing, records
 from embrec.serving import batch, catalogue, explain, predict, recommend, search, similar
+from embrec.serving import next as next_movies
 
 NOW = dt.datetime(2024, 1, 1, tzinfo=dt.UTC)
 Call = Callable[[sa.Engine], Any]
@@ -36,6 +37,9 @@ IDS: list[tuple[str, Any, str]] = [
 ]
 BY_USER: dict[str, Callable[[sa.Engine, Any], Any]] = {
     "recommend_movies": lambda engine, user: recommend.recommend_movies(engine, user),
+    "recommend_next": lambda engine, user: next_movies.recommend_next(engine, user),
+    "continue_watching": next_movies.continue_watching,
+    "explain_next": lambda engine, user: next_movies.explain_next(engine, user, 100),
     "similar_users": lambda engine, user: similar.similar_users(engine, user),
     "predict_rating": lambda engine, user: predict.predict_rating(engine, user, 100),
     "rating_uncertainty": lambda engine, user: predict.rating_uncertainty(engine, user, 100),
@@ -51,6 +55,10 @@ BY_USER: dict[str, Callable[[sa.Engine, Any], Any]] = {
     "record_outcome": lambda engine, user: experiments.record_outcome(engine, user, 1.0),
 }
 BY_MOVIE: dict[str, Callable[[sa.Engine, Any], Any]] = {
+    "next_after": next_movies.next_after,
+    "also_watched": next_movies.also_watched,
+    "explain_next": lambda engine, movie: next_movies.explain_next(engine, "u1", movie),
+    "recommend_next_for": lambda engine, movie: next_movies.recommend_next_for(engine, [movie]),
     "similar_movies": lambda engine, movie: similar.similar_movies(engine, movie),
     "movie_details": catalogue.movie_details,
     "explain_for": lambda engine, movie: explain.explain_for(engine, {100: 5}, movie),
@@ -64,6 +72,12 @@ BY_MOVIE: dict[str, Callable[[sa.Engine, Any], Any]] = {
     "remove_event": lambda engine, movie: events.remove_event(engine, "u1", movie),
 }
 BY_N: dict[str, Callable[[sa.Engine, Any], Any]] = {
+    "recommend_next": lambda engine, n: next_movies.recommend_next(engine, "u1", n),
+    "recommend_next_for": lambda engine, n: next_movies.recommend_next_for(engine, [100], n),
+    "next_after": lambda engine, n: next_movies.next_after(engine, 100, n),
+    "also_watched": lambda engine, n: next_movies.also_watched(engine, 100, n),
+    "continue_watching": lambda engine, n: next_movies.continue_watching(engine, "u1", n),
+    "explain_next": lambda engine, n: next_movies.explain_next(engine, "u1", 100, n),
     "recommend_movies": lambda engine, n: recommend.recommend_movies(engine, "u1", n),
     "recommend_for": lambda engine, n: recommend.recommend_for(engine, {100: 5}, n),
     "similar_movies": lambda engine, n: similar.similar_movies(engine, 100, n),
@@ -99,6 +113,16 @@ OTHERS: list[tuple[str, Call, str]] = [
                              ({100: float("nan")}, "is nan; give a finite number"),
                              ({100: 1e39}, "give a finite number"), ({100: [5]}, "rating is of type list"),
                              ({1.5: 3}, "movie_id is 1.5; give text, an integer or a UUID"))),
+    *((f"a session of {value!r}", lambda engine, value=value: next_movies.recommend_next_for(engine, value), message)
+      for value, message in ((None, "The history is None; give movie ids"), ("50", "The history is '50'; give movie"),
+                             ({"50": 5}, "The history is of type dict"), ([None], "movie_id is None; give text"),
+                             ([{"id": 5}], "A step has the keys id; give movie_id"),
+                             ([{"movie_id": 5, "at": "now"}], "at is 'now'; give a datetime"),
+                             ([{"movie_id": 5, "type": 1}], "type is 1; give text"),
+                             ([{"movie_id": 5, "type": "watch"}], "'watch', which there is not; give one of rating"))),
+    *((f"repeats {value!r}", lambda engine, value=value: next_movies.recommend_next(engine, "u1", repeats=value),
+       "give never, allowed or only") for value in (None, "often", 1)),
+    ("next since text", lambda engine: next_movies.recommend_next(engine, "u1", since="now"), "give a datetime"),
     *((f"rating {value!r}", lambda engine, value=value: ratings.add_rating(engine, "u1", 100, value), message)
       for value, message in ((None, "give a number"), ("5", "give a number"), (float("inf"), "give a finite number"),
                              (10**400, "give a finite number"), (Decimal("NaN"), "give a finite number"))),
@@ -127,6 +151,11 @@ UNKNOWN: list[tuple[str, Call, str]] = [
     ("a user", lambda engine: similar.similar_users(engine, 2**80), "There is no user with the id"),
     ("a pair's user", lambda engine: predict.predict_rating(engine, "x", 100), "There is no user with the id 'x'"),
     ("a pair's movie", lambda engine: predict.predict_rating(engine, "u1", "x"), "There is no movie with the id 'x'"),
+    ("after", lambda engine: next_movies.next_after(engine, "x"), "There is no movie with the id 'x'"),
+    ("also", lambda engine: next_movies.also_watched(engine, "x"), "There is no movie with the id 'x'"),
+    ("who goes on", lambda engine: next_movies.continue_watching(engine, "x"), "There is no user with the id 'x'"),
+    ("why next", lambda engine: next_movies.explain_next(engine, "u1", "x"), "There is no movie with the id 'x'"),
+    ("why next for x", lambda engine: next_movies.explain_next(engine, "x", 100), "There is no user with the id 'x'"),
     ("why", lambda engine: explain.explain_recommendation(engine, "u1", "x"), "There is no movie with the id 'x'"),
     ("a title", lambda engine: search.resolve_movie(engine, "\udcff\0"), "Look for it with: embrec find"),
     *((f"run {run}", lambda engine, run=run: publishing.publish(engine, run), "no model run .* with: embrec runs list")

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-import scipy.sparse
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    import scipy.sparse
 
 # Factors below 0.001 are 0: such a step adds nothing that could be seen.
 LEAST_FACTOR = 0.001
+# Rounding of a factor does not change how many entries of a row count.
+ROUNDING = 1e-6
 
 
 @dataclass(frozen=True)
@@ -22,8 +27,8 @@ class NextModel:
     of the movie's vector with the history's. The history's vector is the sum, over steps and channels, of
     ``decay ** age / sqrt(max(1, sum of decay ** age over the steps))`` times the history vector of the step's movie.
     A decay of 0 counts the newest step alone. A factor ``decay ** age`` below 0.001 counts as 0. Of a row with n
-    entries the strongest ``ceil(sqrt(decay ** age) * n)`` count: the weak ones of an old step change no list, and would
-    cost SQL as much as any other.
+    entries the strongest ``ceil(sqrt(decay ** age) * n - 1e-6)`` count: the weak ones of an old step change no list,
+    and would cost SQL as much as any other.
 
     Attributes:
         length: The number of newest steps that count, at least 1.
@@ -66,7 +71,7 @@ class NextModel:
         for decay, channel in zip(self.row_decays, self.rows, strict=True):
             for factor, movie in zip(powers(decay, len(newest)), newest, strict=True):
                 start, end = channel.indptr[movie], channel.indptr[movie + 1]
-                part = slice(start, start + int(np.ceil(np.sqrt(factor) * (end - start))))
+                part = slice(start, start + int(np.ceil(np.sqrt(factor) * (end - start) - ROUNDING)))
                 scores[channel.indices[part]] += factor * channel.data[part].astype(np.float64)
         if self.vector_decays and len(newest):
             total = np.zeros(_given(self.movie_vectors).shape[1])
@@ -91,12 +96,15 @@ def strongest(rows: scipy.sparse.csr_array, number: int) -> scipy.sparse.csr_arr
     order = np.lexsort((rows.indices, -np.abs(rows.data), row))
     kept = order[np.arange(len(order)) - rows.indptr[row] < number]
     starts = np.concatenate([[0], np.cumsum(np.bincount(row[kept], minlength=rows.shape[0]))])
-    return scipy.sparse.csr_array((rows.data[kept], rows.indices[kept], starts), shape=rows.shape)
+    return type(rows)((rows.data[kept], rows.indices[kept], starts), shape=rows.shape)
 
 
 def powers(decay: float, number: int) -> NDArray[np.float64]:
-    """Return the factors of steps by age, newest first: decay ** 0, decay ** 1, ..., float64 of shape (number,)."""
-    factors = np.power(float(decay), np.arange(number))
+    """Return the factors of steps by age, newest first: decay ** 0, decay ** 1, ..., float64 of shape (number,).
+
+    The decay is rounded to single precision, as the database stores it.
+    """
+    factors = np.power(float(np.float32(decay)), np.arange(number))
     return np.where(factors < LEAST_FACTOR, 0.0, factors)
 
 
