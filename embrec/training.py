@@ -332,8 +332,11 @@ def _lists(engine: sa.Engine, model: FittedModel, arrays: RatingArrays, training
     before = db.retrying(published) if hidden is not None else None
     if hidden is None or (before is None and model.predicts_ratings):
         return {}
-    new = lists.quality(lists.of_model(model), hidden)
-    return {"list_ndcg": float(new.mean())} if before is None else lists.compared(new, lists.quality(before, hidden))
+    own = lists.of_model(model)
+    if before is None:
+        return {"list_ndcg": float(lists.quality(own, hidden).mean())}
+    own, before = lists.as_wide(own, before)
+    return lists.compared(lists.quality(own, hidden), lists.quality(before, hidden))
 
 
 def _errors(model: FittedModel, training: Ratings, held_out: Ratings | None) -> dict[str, float]:

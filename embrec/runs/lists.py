@@ -101,7 +101,7 @@ class _Rating(NamedTuple):
 def of_model(model: FittedModel) -> Scores:
     """Return a function that scores all movies for hidden users by a fitted model."""
     if (ranking := model.preference) is not None:
-        return _by_preference(ranking.movie_profiles, ranking.movie_vectors, ranking.weighting)
+        return _ByPreference(ranking.movie_profiles, ranking.movie_vectors, ranking.weighting)
     if model.fold_in is not None and model.movie_biases is not None:
         return _by_fold_in(_Rating(model.movie_vectors, model.movie_biases, model.mean or 0.0, model.fold_in))
     known = StoredModel(
@@ -129,7 +129,7 @@ def of_run(connection: sa.Connection, run: ModelRun, arrays: RatingArrays) -> Sc
         return stored.aligned(found, arrays.movie_indexes)
 
     if run.serving == "two_part":
-        return _by_preference(read("profile")[0], read("preference")[0], run.weighting)
+        return _ByPreference(read("profile")[0], read("preference")[0], run.weighting)
     if run.user_vectors == "fold_in":
         rule = FoldIn(run.bias_feature or 1.0, run.ridge_constant or 0.0, run.ridge_per_rating or 0.0)
         return _by_fold_in(_Rating(*read("rating"), run.mean or 0.0, rule))
@@ -137,16 +137,42 @@ def of_run(connection: sa.Connection, run: ModelRun, arrays: RatingArrays) -> Sc
     return lambda hidden, rows: known.score(hidden.users[rows])
 
 
-def _by_preference(profiles: NDArray[np.float32], movies: NDArray[np.float32], weighting: RatingWeights) -> Scores:
-    profiles = np.nan_to_num(profiles)
+@dataclass(frozen=True)
+class _ByPreference:
+    """Scores of a ranking model.
 
-    def score(hidden: Hidden, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+    Attributes:
+        profiles: Item profiles, float32 of shape (movie_count, dimensions), rows of NaN for movies without one.
+        movies: Movies' vectors, of the same shape; their columns are in the order of falling singular values.
+        weighting: The weights of ratings.
+    """
+
+    profiles: NDArray[np.float32]
+    movies: NDArray[np.float32]
+    weighting: RatingWeights
+
+    def __call__(self, hidden: Hidden, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Score all movies for some of the hidden users."""
+        profiles = np.nan_to_num(self.profiles)
         users = np.zeros((len(rows), profiles.shape[1]), np.float32)
         for place, own in enumerate(_own(hidden, rows)):
-            users[place] = signed(weighting, own.ratings, own.interests) @ profiles[own.movies]
-        return users @ movies.T
+            users[place] = signed(self.weighting, own.ratings, own.interests) @ profiles[own.movies]
+        return users @ self.movies.T
 
-    return score
+    def leading(self, width: int) -> _ByPreference:
+        """Return the scores by the leading dimensions alone."""
+        return replace(self, profiles=self.profiles[:, :width], movies=self.movies[:, :width])
+
+
+def as_wide(new: Scores, published: Scores) -> tuple[Scores, Scores]:
+    """Return the scores of two runs by as many dimensions as both have.
+
+    Both were trained on what is hidden, and a run with more dimensions remembers more of it.
+    """
+    if not isinstance(new, _ByPreference) or not isinstance(published, _ByPreference):
+        return new, published
+    width = min(new.movies.shape[1], published.movies.shape[1])
+    return new.leading(width), published.leading(width)
 
 
 def _by_fold_in(run: _Rating) -> Scores:

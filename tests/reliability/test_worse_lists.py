@@ -115,6 +115,20 @@ def test_hidden_ratings_are_a_fifth_of_each_users_and_few_users_say_too_little()
     assert lists.hide(ratings.part(np.flatnonzero(ratings.users < 40))) is None
 
 
+def test_runs_of_other_dimensions_are_compared_by_those_that_both_have(engine: sa.Engine) -> None:
+    """A run with more dimensions remembers more of the ratings that are hidden, which both were trained on."""
+    load_frame(engine, camps())
+    wide = train(engine, options=OPTIONS | {"dimensions": 50})
+    narrow = train(engine, options=OPTIONS | {"dimensions": 6})
+    assert narrow.published, narrow.withheld
+    hidden = lists.hide(extract(engine).for_models())
+    assert hidden is not None
+    whole, part = (lists.quality(lists.of_model(each.model), hidden).mean() for each in (wide, narrow))
+    assert whole > part + 0.05
+    assert narrow.metrics["list_ndcg"] == pytest.approx(part)
+    assert narrow.metrics["published_list_ndcg"] < whole - 0.05
+
+
 def test_the_lists_of_few_users_withhold_nothing(engine: sa.Engine) -> None:
     load_frame(engine, rating_frame(40, 30, 700))
     train(engine, options=OPTIONS)
