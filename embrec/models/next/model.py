@@ -1,0 +1,137 @@
+"""The model of what comes next: parts in closed form, mixed by weights that are chosen on validation steps.
+
+The parts are sequential rules, cosine, and rules of two steps (:mod:`embrec.models.next.sparse`), a ridge regression
+from decayed histories where there are few movies (:mod:`embrec.models.next.ridge`), and the ranking model
+(:mod:`embrec.models.next.lists`). The weights are chosen with parts that have not learned the validation steps
+(:mod:`embrec.models.next.selection`). Then the parts that have a weight learn from all steps.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from embrec.models.next import ridge, sparse
+from embrec.models.next.base import NextModel
+from embrec.models.next.lags import newest
+from embrec.models.next.lists import lists
+from embrec.models.next.mixture import mixture
+from embrec.models.next.parts import Part, Rows
+from embrec.models.next.selection import Candidates, Questions, choose, hold_out, quality
+from embrec.models.sequences import Sequences
+
+# The newest 2 million steps are learned from, the same number of each user who has as many: older ones take long and
+# tell little of what comes next now.
+MOST_STEPS = 2_000_000
+# The regularization of the ridge regression is chosen on the 1,500 most frequent movies, which takes little time.
+_SHRINKAGES = (1.0, 4.0, 16.0)
+_TRIED_MOVIES = 1_500
+# The only part where there is no step to choose weights by.
+_DEFAULT = "rules 0.5"
+# The kinds of parts: the first word of a part's name.
+_COUNTED, _RIDGE, _LIST = {"rules", "two-steps", "cosine"}, "ridge", "list"
+
+
+@dataclass(frozen=True)
+class Options:
+    """Options of a fit.
+
+    Attributes:
+        length: Newest steps of a history that count.
+        rows: Next movies that are kept of each movie and decay.
+        dimensions: Length of the ranking model's vectors.
+        penalty: Regularization of the ranking model, or None for its default.
+    """
+
+    length: int = 50
+    rows: int = 200
+    dimensions: int = 64
+    penalty: float | None = None
+
+
+Learn = Callable[[Sequences], Sequence[Part]]
+
+
+def nothing_more(sequences: Sequences) -> Sequence[Part]:
+    """Return no parts."""
+    return ()
+
+
+def fit(sequences: Sequences, options: Options, seed: int, more: Learn = nothing_more) -> NextModel:
+    """Fit the model.
+
+    Args:
+        sequences: The histories to learn from, of which the newest 2 million steps count.
+        options: Options of the fit.
+        seed: Seeds the choice of validation steps. The same histories, options and seed give the same bits.
+        more: Learns further parts, with the same names each time. It is called with the histories without validation
+            steps, and again with all if one of its parts gets a weight.
+
+    Returns:
+        The model; its metrics are those of the validation steps, and the weight of each part.
+    """
+    with threadpool_limits(1, user_api="blas"):  # or the number of threads would change how it rounds
+        steps = newest(sequences, MOST_STEPS)
+        training, questions = hold_out(steps, seed)
+        if not len(questions.targets):
+            return mixture(_counted(steps, {"rules"}), {_DEFAULT: 1.0}, options.length, options.rows)
+        shrinkage, regression = 0.0, list[Part]()
+        if training.movie_count <= ridge.LARGEST:
+            moments = ridge.Moments.of(training)
+            shrinkage = _shrinkage(moments, questions, options.length)
+            regression = _regression(moments, shrinkage)
+            del moments
+        parts = [*_counted(training, _COUNTED), *regression, *_lists(training, options, seed), *more(training)]
+        chosen = choose(Candidates.of(parts, questions, options.length))
+        weights = {part.name: float(weight) for part, weight in zip(parts, chosen, strict=True) if weight}
+        metrics = quality(mixture(parts, weights, options.length, options.rows).score, questions)
+        del parts, regression
+        kinds = {name.split()[0] for name in weights}
+        parts = [
+            *_counted(steps, kinds),
+            *(_regression(ridge.Moments.of(steps), shrinkage) if _RIDGE in kinds else ()),
+            *(_lists(steps, options, seed) if _LIST in kinds else ()),
+            *(more(steps) if kinds - {*_COUNTED, _RIDGE, _LIST} else ()),
+        ]
+        fitted = mixture(parts, weights, options.length, options.rows)
+    described = {f"next_weight {name}": weight for name, weight in weights.items()}
+    return dataclasses.replace(fitted, metrics={**metrics, **described})
+
+
+def _counted(steps: Sequences, kinds: set[str]) -> list[Part]:
+    """Return the parts of some kinds that count transitions and common users."""
+    found: list[Part] = []
+    if kinds & {"rules", "two-steps"}:
+        rules = sparse.rules(steps)
+        found += [Rows(f"rules {decay:g}", {decay: rules}) for decay in ridge.DECAYS]
+    if "two-steps" in kinds:
+        found.append(Rows("two-steps 0.5", {0.5: sparse.two_steps(rules)}))
+    if "cosine" in kinds:
+        cosine = sparse.cosine(steps)
+        found += [Rows(f"cosine {decay:g}", {decay: cosine}) for decay in ridge.DECAYS[1:]]
+    return found
+
+
+def _regression(moments: ridge.Moments, shrinkage: float) -> list[Part]:
+    return [Rows("ridge", dict(zip(ridge.DECAYS, moments.solve(shrinkage), strict=True)))]
+
+
+def _lists(steps: Sequences, options: Options, seed: int) -> Sequence[Part]:
+    return lists(steps, options.dimensions, options.penalty, seed)
+
+
+def _shrinkage(moments: ridge.Moments, questions: Questions, length: int) -> float:
+    """Choose the regularization of the ridge regression, on the most frequent movies."""
+    frequent = np.sort(np.argsort(-questions.ties, kind="stable")[:_TRIED_MOVIES])
+    few, asked = moments.among(frequent), questions.among(frequent)
+    if not len(asked.targets):
+        return _SHRINKAGES[1]
+    tried = []
+    for shrinkage in _SHRINKAGES:
+        candidates = Candidates.of(_regression(few, shrinkage), asked, length)
+        tried.append(candidates.gain(candidates.scores[0]))
+    return _SHRINKAGES[int(np.argmax(tried))]

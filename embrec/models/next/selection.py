@@ -1,0 +1,196 @@
+"""The choice of the parts' weights on validation steps, by NDCG@50 among the movies that any part ranks high.
+
+The validation steps are the last ones of some users, and the parts have learned from all steps before them. NDCG@50
+varies less by chance than NDCG@10, and weights chosen by it are as good for a list of ten.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from embrec import metrics
+from embrec.models.next.parts import Histories, Part
+from embrec.models.sequences import Sequences
+
+# Up to 3,000 steps are asked about. Where there are few users, up to 3 steps of each are held out.
+_MOST_QUESTIONS, _MOST_OF_USER = 3_000, 3
+# Movies that a part ranks among its 50 best are candidates, and so long is the list that weights are chosen by.
+_LISTED = 50
+# Scores of 4 million movies at a time: 16 MB for each part.
+_SCORES_AT_ONCE = 4_000_000
+# The metrics are of at most 30 million scores: all questions up to 10,000 movies.
+_QUALITY_SCORES = 30_000_000
+# The weights that an absent part is tried with, and the factors that others are multiplied by, coarse before fine.
+_FIRST_WEIGHTS = (0.1, 0.3, 1.0)
+_FACTORS = (2.0, 2.0**0.5)
+_MOST_ROUNDS, _LEAST_GAIN = 4, 1e-4
+
+
+@dataclass(frozen=True)
+class Questions:
+    """Histories, and the step that came next.
+
+    Attributes:
+        histories: The movies of each, oldest first.
+        targets: The movie of the next step of each, which is not in the history, int32 of shape (n,).
+        ties: The number of steps of each movie, which equal scores are ranked by, int64 of shape (movie_count,).
+    """
+
+    histories: list[NDArray[np.int32]]
+    targets: NDArray[np.int32]
+    ties: NDArray[np.int64]
+
+    def among(self, movies: NDArray[np.int64]) -> Questions:
+        """Return the questions whose target is one of some movies, ascending, as if there were no others."""
+        number = np.full(len(self.ties), -1, np.int32)
+        number[movies] = np.arange(len(movies), dtype=np.int32)
+        asked = np.flatnonzero(number[self.targets] >= 0)
+        renumbered = (number[self.histories[each]] for each in asked)
+        histories = [history[history >= 0] for history in renumbered]
+        return Questions(histories, number[self.targets[asked]], self.ties[movies])
+
+
+def hold_out(sequences: Sequences, seed: int) -> tuple[Sequences, Questions]:
+    """Split the last steps of some users off: return the histories to learn from, and the questions.
+
+    A step whose movie is in its history already is not asked about.
+    """
+    users = np.flatnonzero(sequences.lengths >= 2)
+    held = int(np.clip(_MOST_QUESTIONS // max(len(users), 1), 1, _MOST_OF_USER))
+    asked = np.sort(np.random.default_rng(seed).permutation(users)[: _MOST_QUESTIONS // held])
+    kept = sequences.lengths
+    kept[asked] = np.maximum(kept[asked] - held, 1)
+    histories, targets = [], []
+    for user in asked:
+        movies = sequences.history(user)
+        for step in range(kept[user], len(movies)):
+            if movies[step] not in movies[:step]:
+                histories.append(movies[:step])
+                targets.append(movies[step])
+    training = sequences.first(kept)
+    ties = np.bincount(training.movies, minlength=training.movie_count)
+    return training, Questions(histories, np.array(targets, np.int32), ties)
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """The scores that each part gives the target and the strongest other movies of each question.
+
+    Attributes:
+        scores: float32 of shape (parts, questions, movies), the target's first; each part's have unit variance.
+        scales: What each part's scores were divided by, float64 of shape (parts,); 0 for a part that scores all alike.
+        ties: int64 of shape (questions, movies), -1 where there is no more candidate.
+    """
+
+    scores: NDArray[np.float32]
+    scales: NDArray[np.float64]
+    ties: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, parts: Sequence[Part], questions: Questions, length: int) -> Candidates:
+        """Score the questions by each part."""
+        count = len(questions.ties)
+        popular = np.argsort(-questions.ties, kind="stable")[:_LISTED]
+        found, ties = [], []
+        for block in _blocks(questions, count):
+            histories = Histories([questions.histories[each] for each in block], length, count)
+            scores = np.stack([part.scores(histories) for part in parts])
+            for row, each in enumerate(block):
+                movies = _listed(scores[:, row], popular, questions.histories[each], int(questions.targets[each]))
+                found.append(scores[:, row, movies])
+                ties.append(questions.ties[movies])
+        width = max(len(each) for each in ties)
+        together = np.zeros((len(parts), len(ties), width), np.float32)
+        places = np.full((len(ties), width), -1, np.int64)
+        for row, (own, popularity) in enumerate(zip(found, ties, strict=True)):
+            together[:, row, : own.shape[1]], places[row, : len(popularity)] = own, popularity
+        scales = np.array([each[places >= 0].std(dtype=np.float64) for each in together])
+        divisors = np.where(scales > 0, scales, 1.0).astype(np.float32)
+        return cls(together / divisors[:, np.newaxis, np.newaxis], scales, places)
+
+    def gain(self, scores: NDArray[np.float32]) -> float:
+        """Return NDCG@50 of scores, of shape (questions, movies)."""
+        own, popularity = scores[:, :1], self.ties[:, :1]
+        equal = scores == own
+        before = (scores > own) | (equal & (self.ties > popularity))
+        alike = np.count_nonzero(equal & (self.ties == popularity), axis=1) - 1
+        ranks = np.count_nonzero(before & (self.ties >= 0), axis=1) + alike / 2
+        return float(np.where(ranks < _LISTED, 1 / np.log2(ranks + 2.0), 0.0).mean())
+
+
+def _blocks(questions: Questions, count: int) -> list[range]:
+    size = max(1, _SCORES_AT_ONCE // count)
+    asked = len(questions.targets)
+    return [range(begin, min(begin + size, asked)) for begin in range(0, asked, size)]
+
+
+def _listed(
+    scores: NDArray[np.float32], popular: NDArray[np.int64], history: NDArray[np.int32], target: int
+) -> NDArray[np.int64]:
+    """Return the target, then the other movies that are among the best of any part, without those of the history.
+
+    Args:
+        scores: Of shape (parts, movie_count).
+        popular: The most popular movies, which are listed too: they come before a target that no part knows.
+        history: Movies that cannot be recommended.
+        target: A movie that is not of the history.
+    """
+    listed = np.zeros(scores.shape[1], bool)
+    listed[popular] = True
+    for own in scores:
+        promising = np.flatnonzero(own > 0)
+        if len(promising) > _LISTED + len(history):
+            most = _LISTED + len(history)
+            promising = promising[np.argpartition(-own[promising], most - 1)[:most]]
+        listed[promising] = True
+    listed[history] = False
+    listed[target] = False
+    return np.concatenate([[target], np.flatnonzero(listed)])
+
+
+def choose(candidates: Candidates) -> NDArray[np.float64]:
+    """Choose the weights of the parts by coordinate ascent, from the best part alone.
+
+    Returns:
+        float64 of shape (parts,), for scores as the parts give them; 0 for a part that is not needed.
+    """
+    count = len(candidates.scores)
+    alone = [candidates.gain(own) for own in candidates.scores]
+    weights = np.zeros(count)
+    weights[int(np.argmax(alone))], best = 1.0, max(alone)
+    total = candidates.scores[int(np.argmax(alone))].copy()
+    for factor in _FACTORS:
+        for _ in range(_MOST_ROUNDS):
+            before = best
+            for part, own in enumerate(candidates.scores):
+                for weight in _tries(weights, part, factor):
+                    changed = total + np.float32(weight - weights[part]) * own
+                    if (gain := candidates.gain(changed)) > best:
+                        total, best, weights[part] = changed, gain, weight
+            if best < before + _LEAST_GAIN:
+                break
+    return np.where(candidates.scales > 0, weights / np.where(candidates.scales > 0, candidates.scales, 1.0), 0.0)
+
+
+def _tries(weights: NDArray[np.float64], part: int, factor: float) -> tuple[float, ...]:
+    """Return the weights to try for a part: more, less, or none unless it is the only one; or first weights."""
+    if not weights[part]:
+        return _FIRST_WEIGHTS
+    more_or_less = weights[part] * factor, weights[part] / factor
+    return (*more_or_less, 0.0) if np.count_nonzero(weights) > 1 else more_or_less
+
+
+def quality(score: Callable[[NDArray[np.int32]], NDArray[np.float64]], questions: Questions) -> dict[str, float]:
+    """Return the metrics of a model on questions, by full ranking: NDCG@10 and the hit rate (HR@10)."""
+    ranks = []
+    for number in range(min(len(questions.targets), max(1, _QUALITY_SCORES // len(questions.ties)))):
+        scores = score(questions.histories[number])
+        scores[questions.histories[number]] = -np.inf
+        target = questions.targets[number : number + 1]
+        ranks.append(metrics.expected_ranks(scores[np.newaxis], target, questions.ties)[0])
+    found = metrics.of_ranks(np.array(ranks), 10, 10)
+    return {"next_ndcg": float(found["NDCG@10"].mean()), "next_hit_rate": float(found["HR@10"].mean())}

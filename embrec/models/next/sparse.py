@@ -1,0 +1,105 @@
+"""Next movies by counting: sequential rules, cosine, and rules of two steps, as sparse matrices in bounded memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import scipy.sparse
+from numpy.typing import NDArray
+
+from embrec.models.next.base import strongest
+from embrec.models.next.lags import pairs, steps_before
+from embrec.models.sequences import Sequences
+
+# A rule counts the transitions at most 10 steps apart: the weight of the next distance would be below 0.03.
+_RULE_DECAY, _FARTHEST = 0.7, 10
+# Added to the number of transitions from a movie, so that one that was followed once promises little.
+_SHRINKAGE = 1.0
+# The row of an active user is scaled by its number of movies to this power, as in the ranking model.
+_ROW_POWER = -0.25
+# At most 400 entries of a row are kept: twice what a channel of a run has.
+_KEPT = 400
+# A rule of two steps takes the 10 strongest next movies first; 30 of its movies are kept.
+_FIRST_STEP, _TWO_STEPS = 10, 30
+# A product of sparse matrices is taken in blocks of 20 million products: 240 MB.
+_PRODUCTS = 20_000_000
+
+
+def rules(sequences: Sequences) -> scipy.sparse.csr_array:
+    """Return sequential rules (Kamehkhosh et al., 2017): the share of each movie among those that came after another.
+
+    A transition between steps d apart counts ``0.7 ** (d - 1)``. A movie after itself is a transition too.
+
+    Returns:
+        float32 of shape (movie_count, movie_count), a row for each earlier movie, in the order of
+        :func:`embrec.models.next.base.strongest`.
+    """
+    shape, before = (sequences.movie_count,) * 2, steps_before(sequences)
+    total = scipy.sparse.csr_array(shape)
+    for distance in range(1, _FARTHEST + 1):
+        found = pairs(sequences, before, distance)
+        weights = np.full(len(found.later), _RULE_DECAY ** (distance - 1))
+        total = total + scipy.sparse.csr_array((weights, (found.earlier, found.later)), shape=shape)
+    scale = scipy.sparse.diags_array(1 / (total.sum(axis=1) + _SHRINKAGE))
+    return strongest(scipy.sparse.csr_array(scale @ total).astype(np.float32), _KEPT)
+
+
+def two_steps(first: scipy.sparse.csr_array) -> scipy.sparse.csr_array:
+    """Return the movies that rules reach in two steps, as :func:`rules` does: they help movies with few transitions."""
+    return _product(first, strongest(first, _FIRST_STEP), None, _TWO_STEPS)
+
+
+def cosine(sequences: Sequences) -> scipy.sparse.csr_array:
+    """Return the cosines of the movies' users, shrunk if they are few; in the form of :func:`rules`.
+
+    Each user counts a movie once. A movie is not like itself here: nobody needs to hear of it.
+    """
+    owners = np.repeat(np.arange(len(sequences.lengths)), sequences.lengths)
+    shape = (len(sequences.lengths), sequences.movie_count)
+    seen = scipy.sparse.csr_array((np.ones(len(owners)), (owners, sequences.movies)), shape=shape)
+    seen.sum_duplicates()
+    counts = np.diff(seen.indptr)
+    seen.data = np.repeat(np.maximum(counts, 1.0) ** _ROW_POWER, counts)
+    lengths = np.sqrt(np.asarray(seen.power(2).sum(axis=0)))
+    scaled = scipy.sparse.csr_array(seen @ scipy.sparse.diags_array(1 / (lengths + _SHRINKAGE)))
+    return _product(scipy.sparse.csr_array(scaled.T), scaled, 0.0, _KEPT)
+
+
+def _product(
+    left: scipy.sparse.csr_array, right: scipy.sparse.csr_array, diagonal: float | None, most: int
+) -> scipy.sparse.csr_array:
+    """Multiply two matrices, block by block of rows, and keep the strongest entries of each row.
+
+    Args:
+        left: Of shape (movie_count, any).
+        right: Of shape (any, movie_count).
+        diagonal: What the diagonal becomes, or None to leave it.
+        most: Maximum number of entries of a row.
+    """
+    blocks = []
+    for begin, end in _blocks(left, right):
+        block = scipy.sparse.csr_array(left[begin:end] @ right)
+        if diagonal is not None:
+            rows = np.repeat(np.arange(begin, end), np.diff(block.indptr))
+            block.data[block.indices == rows] = diagonal
+            block.eliminate_zeros()
+        blocks.append(strongest(block.astype(np.float32), most))
+    return _stacked(blocks, right.shape[1])
+
+
+def _blocks(left: scipy.sparse.csr_array, right: scipy.sparse.csr_array) -> Iterator[tuple[int, int]]:
+    """Yield begin and end of blocks of rows whose product with ``right`` takes a limited number of multiplications."""
+    costs = np.concatenate([[0], np.cumsum(np.diff(right.indptr)[left.indices])])[left.indptr]
+    begin = 0
+    while begin < left.shape[0]:
+        end = max(int(np.searchsorted(costs, costs[begin] + _PRODUCTS, side="right")) - 1, begin + 1)
+        yield begin, end
+        begin = end
+
+
+def _stacked(blocks: list[scipy.sparse.csr_array], columns: int) -> scipy.sparse.csr_array:
+    """Put rows below each other, whose entries stay in their order."""
+    lengths: NDArray[np.int64] = np.concatenate([np.diff(block.indptr) for block in blocks])
+    parts = [np.concatenate([getattr(block, name) for block in blocks]) for name in ("data", "indices")]
+    return scipy.sparse.csr_array((*parts, np.concatenate([[0], np.cumsum(lengths)])), shape=(len(lengths), columns))
