@@ -209,7 +209,8 @@ def test_a_database_with_events_alone_answers(embrec_call, engine: sa.Engine) ->
     (details,) = embrec.movie_details(engine, "most").itertuples(index=False)
     assert (details.rating_count, details.event_count) == (0, 4)
     assert pd.isna(details.mean_rating)
-    assert embrec.recommend_movies(engine, "u0").movie_id.tolist() == ["most", "least"]
+    assert embrec.recommend_movies(engine, "new here").movie_id.tolist() == ["most", "least"]
+    assert embrec.recommend_movies(engine, "u0").movie_id.tolist() == ["least"], "without what the user watched"
     assert embrec.trending_movies(engine, dt.datetime(2020, 1, 1, tzinfo=dt.UTC)).recent_count.tolist() == [4, 2]
     assert [each.code for each in read_status(engine).warnings] == ["no_run"]
     code, out, err = embrec_call("popular", "--half-life", "7")
