@@ -12,6 +12,8 @@ from data import load_frame, rating_frame, two_part_run
 
 import embrec
 from embrec.data import ratings
+from embrec.data.table_loading import load_from_table
+from embrec.data.table_source import TableSource
 from embrec.db import resources
 from embrec.errors import ArgumentError, DatabaseError
 from embrec.monitoring.status import read_status
@@ -105,6 +107,26 @@ def test_counts_follow_every_change_by_whatever_way(engine: sa.Engine) -> None:
     ratings.refresh_statistics(engine)
     after = read(engine, "SELECT ctid::text AS place, * FROM embrec.movie_counts ORDER BY movie_index")
     pd.testing.assert_frame_equal(before, after)
+
+
+def test_loads_count_what_they_store(engine: sa.Engine) -> None:
+    """By file and by table, into the empty table and into one with events, after ratings and before."""
+    frame = pd.DataFrame({"user_id": ["a", "a", "b", "b"], "movie_id": ["m", "m", "m", "n"]})
+    run(
+        engine,
+        "CREATE TABLE public.log AS SELECT 'u' || n AS user_id, n % 3 AS movie_id FROM generate_series(1, 20) AS n",
+    )
+    for first, second in (
+        (frame.assign(event_type=["view", "view", "play", "view"]), None), (None, frame), (frame, frame[:1]),
+    ):  # fmt: skip
+        run(engine, "DELETE FROM embrec.events", "DELETE FROM embrec.ratings")
+        for given in (first, second, rating_frame(seed=1)):
+            if given is None:
+                load_from_table(engine, TableSource("public.log"))
+            else:
+                embrec.load(engine, given)
+            assert read(engine, "SELECT count(*) AS n FROM embrec.uncounted_events").n[0] == 0
+            check(engine)
 
 
 def test_a_statement_notes_one_row_for_each_movie_and_type(engine: sa.Engine) -> None:
