@@ -146,8 +146,8 @@ ROWS = {
                 "M events a second",
                 at_least=0.6,
                 over="raw COPY",
-                tried="the server's COPY and keys take as long as those of the raw table; the rest is the start of the"
-                " command, and the reading and checking of the file",
+                tried="the server's COPY and keys take as long as those of the raw table. The start of the command"
+                " takes .8 CPU seconds, reading and checking the file .6; without the start the ratio is .64",
             ),
             Line("the same, stored bytes an event, with keys", "bytes an event", 1.05, over="raw COPY"),
         ),
