@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from embrec import db, metrics, splits
 from embrec.data.extraction import RatingArrays, extract
 from embrec.data.ratings import apply_followed, refresh_statistics
-from embrec.data.scale import check_for_training, shown
+from embrec.data.scale import are_counts, check_for_training, shown
 from embrec.errors import ConfigError, DatabaseError, DataError, RunError, WithheldError
 from embrec.last_acts import last_act
 from embrec.models import keras_import, registry
@@ -49,6 +49,7 @@ class TrainResult:
             ``published_list_ndcg``, and ``list_ndcg_margin``, by which the two may differ by chance.
         seconds: Time spent in each step.
         deleted: The old runs that were deleted.
+        advice: What is odd about the ratings, and what to do; None if nothing is.
     """
 
     model_run_id: int
@@ -58,6 +59,7 @@ class TrainResult:
     seconds: dict[str, float]
     withheld: str | None = None
     deleted: tuple[int, ...] = ()
+    advice: str | None = None
 
     @property
     def keras_model(self) -> Any:
@@ -160,7 +162,8 @@ def train(
         withheld = _publish(engine, model_run_id, replacing, force)
     clock.end()
     deleted = () if keep is None else tuple(delete_old(engine, keep))
-    return TrainResult(model_run_id, publish and not withheld, fitted, errors, clock.seconds, withheld, deleted)
+    published, advice = publish and not withheld, _advice(known)
+    return TrainResult(model_run_id, published, fitted, errors, clock.seconds, withheld, deleted, advice)
 
 
 @contextlib.contextmanager
@@ -276,6 +279,21 @@ def _check_ratings(model: Model, given: Ratings, holdout: float) -> None:
             f"{found}, so no error of predicted ratings can be measured. Train without --holdout; to measure lists: "
             "embrec evaluate --task top-n"
         )
+
+
+def _advice(given: Ratings) -> str | None:
+    """Return what is odd about the ratings, if they do not differ or are counts such as plays."""
+    if len(given.ratings) and not given.differ:
+        return (
+            f"All ratings are {shown(given.ratings[0])}, so the run ranks movies and predicts no ratings. If they say "
+            "that something was watched, load them as events: embrec load FILE --event-type NAME"
+        )
+    if are_counts(given.ratings):
+        return (
+            f"The ratings are whole numbers, most of them low, up to {shown(given.ratings.max())}. They look like"
+            " counts, which rank better as events: embrec load FILE --value-column NAME"
+        )
+    return None
 
 
 def _split(ratings: Ratings, holdout: float, seed: int) -> tuple[Ratings, Ratings | None]:

@@ -180,6 +180,8 @@ def _print_result(result: TrainResult, as_json: bool) -> None:
     model = result.model
     kept = "" if model.kept_epoch == len(model.history) else f"; epoch {model.kept_epoch} kept"
     click.echo(f"Model run {result.model_run_id}: {errors}{kept}.")
+    if result.advice:
+        note(result.advice)
     if result.deleted:
         old = ", ".join(map(str, result.deleted))
         note(f"Deleted old model runs, as embrec gc does: {old}. To keep all: embrec train --keep 0")

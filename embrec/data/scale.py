@@ -40,11 +40,22 @@ class Scale:
 
 # The bounds without a scale, of what the arithmetic of trainings and answers can bear; as in embrec.rating_bounds().
 WIDEST = Scale(-1e9, 1e9)
+# Ratings go up to 100 at most; of counts, three quarters are in the lowest quarter of their range.
+_HIGHEST_OF_SCALES, _LOW_SHARE = 100.0, 0.75
 
 
 def shown(rating: float) -> str:
     """Return a rating as text: 0.1, though single precision has it as 0.10000000149."""
     return str(np.float32(rating)).removesuffix(".0")
+
+
+def are_counts(ratings: NDArray[np.float32]) -> bool:
+    """Return whether ratings look like counts, such as plays: whole numbers, beyond 100, and most of them low."""
+    highest = float(ratings.max(initial=0.0))
+    if highest <= _HIGHEST_OF_SCALES or float(ratings.min()) < 0:
+        return False
+    low = np.count_nonzero(ratings <= 0.25 * highest)
+    return bool(low >= _LOW_SHARE * len(ratings)) and bool((ratings == np.rint(ratings)).all())
 
 
 def checked(given: object) -> Scale:

@@ -3,8 +3,7 @@
 CREATE OR REPLACE FUNCTION embrec.user_interactions(
     user_index integer, OUT movies integer[], OUT ratings real[], OUT interests real[]
 )
-LANGUAGE plpgsql STABLE PARALLEL SAFE
-SET plan_cache_mode = force_generic_plan
+LANGUAGE plpgsql STABLE PARALLEL SAFE -- no SET, which takes longer than the query
 AS $$
 BEGIN
     SELECT array_agg(r.movie_index), array_agg(r.rating)

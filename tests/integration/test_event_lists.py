@@ -13,6 +13,7 @@ from data import load_frame
 from numpy.typing import NDArray
 
 from embrec.data.extraction import extract
+from embrec.data.scale import are_counts
 from embrec.errors import DataError, RunError, UnknownUserError
 from embrec.models.base import RatingWeights
 from embrec.runs import embeddings, lists, ranking_vectors, records
@@ -292,8 +293,46 @@ def test_constant_ratings_are_ranked_and_not_predicted(engine: sa.Engine) -> Non
         train(engine, holdout=0.1)
     result = train(engine, options={"draws": 0})
     assert result.published
+    assert result.advice is not None
+    assert result.advice.startswith("All ratings are 1, so the run ranks movies and predicts no ratings.")
     nothing_is_predicted(engine)
     assert hold_every_user(engine) == 90
+
+
+def test_counts_given_as_ratings_are_named(engine: sa.Engine) -> None:
+    frame = camps()
+    counts = np.floor(np.random.default_rng(0).pareto(0.5, len(frame)).clip(max=90_000)) + 1
+    load_frame(engine, frame.assign(rating=counts))
+    result = train(engine, options=OPTIONS)
+    assert result.advice is not None
+    assert "They look like counts, which rank better as events: embrec load FILE --value-column NAME" in result.advice
+
+
+@pytest.mark.parametrize(
+    ("ratings", "counts"),
+    [
+        ([1, 2, 3, 4, 5], False),
+        ([0, 10, 20, 30, 100], False),
+        ([80, 90, 95, 120], False),
+        ([1, 2, 3, 500], True),
+        ([1.5, 2, 3, 500], False),
+        ([-1, 2, 3, 500], False),
+        ([], False),
+    ],
+)
+def test_counts_are_whole_numbers_most_of_them_low(ratings: list[float], counts: bool) -> None:
+    assert are_counts(np.array(ratings, np.float32)) == counts
+
+
+def test_a_refresh_of_a_run_without_a_rating_part_folds_movies_in_by_their_description(engine: sa.Engine) -> None:
+    add_events(engine, camps())
+    train(engine, options=OPTIONS)
+    with engine.begin() as connection:
+        connection.execute(sa.text("INSERT INTO embrec.movies (movie_index, movie_id) VALUES (48, 'new')"))
+        assert connection.scalar(sa.text("SELECT embrec.refresh()")) == 1
+        best = recommend.recommend_movies(connection, "0", 1000)
+        assert "new" in set(best.movie_id)
+        assert connection.scalar(sa.text("SELECT embrec.predict_rating('0', 'new')")) is None
 
 
 def test_a_model_of_ratings_says_what_to_do_with_events(engine: sa.Engine) -> None:
