@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import scipy.sparse
 import sqlalchemy as sa
 
 from embrec import db, metrics, splits
@@ -23,6 +24,7 @@ from embrec.last_acts import last_act
 from embrec.models import keras_import, registry
 from embrec.models.base import Epoch, FittedModel, Ratings, Start
 from embrec.models.memory import enough_memory
+from embrec.models.next import along
 from embrec.models.protocol import Model
 from embrec.runs import embeddings, lists, publishing, records, store
 from embrec.runs.answers import check_answers
@@ -150,7 +152,8 @@ def train(
         errors = _errors(fitted, training, held_out) | _lists(engine, fitted, arrays, training)
         clock.begin("store")
         rows = _rows(arrays, training)
-        db.retrying(lambda: store_model(engine, model_run_id, rows, fitted, errors, progress, half))
+        others = _along(arrays, seed)
+        db.retrying(lambda: store_model(engine, model_run_id, rows, fitted, errors, progress, half, others))
     db.retrying(lambda: check_answers(engine, model_run_id, rows, fitted))
     clock.begin("index")
     _index(engine, model_run_id, fitted, index_users, progress)
@@ -330,6 +333,13 @@ def library_versions() -> dict[str, str]:
 def _rows(arrays: RatingArrays, training: Ratings) -> Rows:
     scale = training.scale if len(training.ratings) else (None, None)
     return Rows(arrays.user_indexes, arrays.movie_indexes, arrays.fingerprints(), *scale)
+
+
+def _along(arrays: RatingArrays, seed: int) -> scipy.sparse.csr_array:
+    """Return the movies that users of each movie also rated or watched; a dislike is no reason."""
+    watched = arrays.events.without_dislikes()
+    users, movies = np.concatenate([arrays.users, watched.users]), np.concatenate([arrays.movies, watched.movies])
+    return along.excesses(users, movies, len(arrays.user_indexes), len(arrays.movie_indexes), seed)
 
 
 def _lists(engine: sa.Engine, model: FittedModel, arrays: RatingArrays, training: Ratings) -> dict[str, float]:

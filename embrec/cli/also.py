@@ -18,7 +18,7 @@ from embrec.serving.search import resolve_movie
 @database_option
 @json_option
 def also(movie: str, count: int, database_url: str | None, as_json: bool) -> None:
-    """List the movies that the users of MOVIE (an id or title) also watched or rated, by lift.
+    """List the movies that the users of MOVIE (an id or title) also watched or rated, more than by chance.
 
     \b
     embrec also "Star Wars (1977)" -n 5

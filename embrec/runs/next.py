@@ -39,7 +39,7 @@ def store(connection: sa.Connection, model_run_id: int, movie_indexes: NDArray[n
     if not all(np.isfinite(each).all() for each in (*(rows.data for rows in model.rows), *vectors)):
         raise RunError("What comes next has weights that are not finite; such a run is not stored. Train again.")
     for channel, rows in enumerate(model.rows, start=1):
-        _store_rows(connection, model_run_id, channel, movie_indexes, rows)
+        store_rows(connection, model_run_id, channel, movie_indexes, rows)
     for channel, own in enumerate(vectors, start=OWN):
         rounded = np.where(np.abs(own) < NOISE, np.float32(0), own)
         known = np.flatnonzero(rounded.any(axis=1))
@@ -48,13 +48,22 @@ def store(connection: sa.Connection, model_run_id: int, movie_indexes: NDArray[n
         binary_copy.copy_arrays(connection, target, columns)
 
 
-def _store_rows(
+def store_rows(
     connection: sa.Connection,
     model_run_id: int,
     channel: int,
     movie_indexes: NDArray[np.int32],
     rows: scipy.sparse.csr_array,
 ) -> None:
+    """Write the next movies of one channel; channel 0 has those that users of a movie also watched.
+
+    Args:
+        connection: The transaction to write in.
+        model_run_id: The run.
+        channel: The channel.
+        movie_indexes: int32 of shape (movie_count,), as of :func:`store`.
+        rows: float32 of shape (movie_count, movie_count), the highest entries of a row first.
+    """
     lengths = np.diff(rows.indptr)
     known = np.flatnonzero(lengths)
     starts = np.concatenate([[0], np.cumsum(lengths[known])]).astype(np.int64)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import cast
 
 import numpy as np
+import scipy.sparse
 import sqlalchemy as sa
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
@@ -18,6 +19,7 @@ from embrec.errors import NoPublishedRunError, RunError
 from embrec.models.base import FittedModel
 from embrec.models.ease.long_tail import PENALTY_USERS
 from embrec.runs import embeddings, half_precision, neighbours, records
+from embrec.runs import next as next_steps
 from embrec.runs.embeddings import Part, Vectors
 from embrec.runs.records import TrainedRun
 
@@ -54,6 +56,7 @@ def store_model(
     metrics: Mapping[str, float],
     progress: Progress = lambda done, of: None,
     half: bool = False,
+    along: scipy.sparse.csr_array | None = None,
 ) -> None:
     """Store a run's vectors, and record it as trained, in one transaction; a second try changes nothing.
 
@@ -65,6 +68,7 @@ def store_model(
         metrics: Metrics by name.
         progress: Called with the vectors of a part that are written, and all of that part.
         half: Whether to store the users' vectors in half precision.
+        along: The movies that users of each movie also watched, as :func:`embrec.models.next.along.excesses` has them.
 
     Raises:
         RunError: The run was deleted, or its vectors are not finite or out of the range of half precision. Nothing is
@@ -83,6 +87,8 @@ def store_model(
             embeddings.store_matrix(connection, model_run_id, name, weights, biases)
         if model.preference:
             embeddings.store_matrix(connection, model_run_id, FOLD_IN, fold_in_matrix(model.preference.user_vectors))
+        if along is not None:
+            next_steps.store_rows(connection, model_run_id, next_steps.OWN, rows.movies, along)
         records.finish(connection, model_run_id, _outcome(rows, model, metrics))
 
 

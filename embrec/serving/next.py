@@ -112,8 +112,8 @@ def also_watched(bind: Bind, movie_id: OutsideId, n: int = 10) -> Answer:
     """Return the n movies that the users of a movie also watched or rated, more than chance has it.
 
     Returns:
-        Columns rank, movie_id, title, score (the lift) and model_run_id, best first. There are none if too few users
-        are known.
+        Columns rank, movie_id, title, score (the number of users of both above chance, in standard deviations) and
+        model_run_id, best first. There are none if too few users are known.
 
     Raises:
         UnknownMovieError: No movie has this id.

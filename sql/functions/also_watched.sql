@@ -1,6 +1,7 @@
 -- Return the n movies that the users of one movie also watched or rated, more than chance has it, by the answering run: channel 0
--- of next_movies. The score is the lift, shrunk to 1 if few users did both. It is the same from either movie to the other. No
--- rows for an unknown id, or for a run that was trained without this part.
+-- of next_movies. The score is the number of users of both above chance, in standard deviations, so that movies which everybody
+-- watches do not come first. It is the same from either movie to the other. No rows for an unknown id, or for a run that was
+-- trained without this part.
 CREATE OR REPLACE FUNCTION embrec.also_watched(movie_id text, n integer DEFAULT 10)
 RETURNS SETOF embrec.following_movie
 LANGUAGE sql STABLE PARALLEL SAFE

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import scipy.sparse
 import sqlalchemy as sa
-from data import two_part_run
+from data import load_frame, two_part_run
 
 from embrec.data.extraction import extract
 from embrec.models.next.base import NextModel, strongest
@@ -297,3 +298,37 @@ def test_ids_may_be_numbers(known: sa.Engine) -> None:
     assert [row.movie_id for row in ask(known, "explain_next(7, 1)")] == ["0"]
     assert [row.movie_id for row in ask(known, "continue_watching(7)")] == ["0"]
     assert ids(known, "recommend_next_for('[0]')") == ["1", "2"]
+
+
+def test_also_watched_is_the_same_from_either_movie_and_counts_no_dislike(engine: sa.Engine) -> None:
+    from embrec.training import train
+
+    frame = pd.DataFrame(
+        [(f"u{n}", movie, 1 + (n + movie) % 5, n) for n in range(40) for movie in range(4 * (n % 2), 4 * (n % 2) + 4)],
+        columns=["user_id", "movie_id", "rating", "rated_at"],
+    )
+    load_frame(engine, frame)
+    do(
+        engine,
+        "INSERT INTO embrec.movies (movie_index, movie_id) SELECT 100 + n, 'n' || n FROM generate_series(0, 1) AS n",
+    )
+    for n in range(0, 40, 2):
+        watch(engine, f"u{n}", ("n0", "view", None), ("n0", "view", None), ("n1", "dislike", None))
+    train(engine, options={"draws": 2})
+    with engine.connect() as connection:
+        rows = connection.execute(
+            sa.text(
+                "SELECT m.movie_id AS one, a.movie_id AS other, a.score, a.rank FROM embrec.movies AS m"
+                " CROSS JOIN embrec.also_watched(m.movie_id) AS a"
+            )
+        ).all()
+    score = {(row.one, row.other): row.score for row in rows}
+    assert score.keys() == {(other, one) for one, other in score}
+    assert all(score[one, other] == score[other, one] for one, other in score)
+    first = {"0", "1", "2", "3", "n0"}
+    assert {one for one, _ in score} == first | {"4", "5", "6", "7"}
+    assert all((one in first) == (other in first) for one, other in score)
+    np.testing.assert_allclose(score["0", "n0"], (20 - 10) / np.sqrt(10 + 3), rtol=1e-6)
+    assert ask(engine, "also_watched('n1')") == []
+    assert ask(engine, "also_watched('no movie')") == []
+    assert [row.rank for row in ask(engine, "also_watched('n0', 2)")] == [1, 2]

@@ -1,0 +1,89 @@
+"""The movies that the users of each movie also watched, more than chance has it."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+
+import numpy as np
+import scipy.sparse
+from numpy.typing import NDArray
+
+from embrec.models.next.base import strongest
+
+# A movie has at most 100 others: a page shows fewer.
+_LISTED = 100
+# The variance is at least that of 3 users, and a pair needs 2, or one user by chance would look like much.
+_LEAST_VARIANCE, _FEWEST = 3, 2
+# Pairs of movies of all users: 200 million take a few seconds. Beyond, of users with many movies a random share counts.
+_PAIRS, _MOST_OF_USER = 200_000_000, 1_024
+# Counts that are held at a time.
+_COUNTS = 20_000_000
+
+
+def excesses(
+    users: NDArray[np.int32], movies: NDArray[np.int32], user_count: int, movie_count: int, seed: int
+) -> scipy.sparse.csr_array:
+    """Return how many more users than by chance have both movies of a pair, in standard deviations.
+
+    With n and m users of each and N in all, chance has e = n * m / N users of both, a Poisson variable. The excess of c
+    users is (c - e) / sqrt(e + 3). It weighs the lift c / e by how sure it is, and is the same from either movie.
+
+    Args:
+        users: int32 of shape (n,), 0 .. user_count - 1.
+        movies: int32 of shape (n,), 0 .. movie_count - 1; a pair may occur several times.
+        user_count: Number of users.
+        movie_count: Number of movies.
+        seed: Seeds the choice of a share of the movies of users with many.
+
+    Returns:
+        The 100 highest excesses of each movie above 0, highest first, float32 of shape (movie_count, movie_count). The
+        same arguments give the same bits.
+    """
+    watched = _some(_once(users, movies, user_count, movie_count), seed)
+    counts = np.bincount(watched.indices, minlength=movie_count).astype(np.float64)
+    present = max(int(np.count_nonzero(np.diff(watched.indptr))), 1)
+    rows = list(_rows(watched, counts, present))
+    starts = np.concatenate([[0], *(np.diff(each.indptr) for each in rows)]).cumsum()
+    data, indices = (np.concatenate([getattr(each, name) for each in rows]) for name in ("data", "indices"))
+    return scipy.sparse.csr_array((data, indices, starts), shape=(movie_count, movie_count))
+
+
+def _once(
+    users: NDArray[np.int32], movies: NDArray[np.int32], user_count: int, movie_count: int
+) -> scipy.sparse.csr_array:
+    found = scipy.sparse.csr_array((np.ones(len(users), np.float32), (users, movies)), shape=(user_count, movie_count))
+    found.sum_duplicates()
+    found.data[:] = 1
+    return found
+
+
+def _some(watched: scipy.sparse.csr_array, seed: int) -> scipy.sparse.csr_array:
+    """Return a random share of the movies of each user who has more than the others can afford."""
+    counts, most = np.diff(watched.indptr), _MOST_OF_USER
+    while most > 1 and np.square(np.minimum(counts, most), dtype=np.float64).sum() > _PAIRS:
+        most //= 2
+    kept = np.random.default_rng(seed).random(watched.nnz) < np.repeat(most / np.maximum(counts, 1), counts)
+    starts = np.concatenate([[0], np.cumsum(kept)])[watched.indptr]
+    return scipy.sparse.csr_array((watched.data[kept], watched.indices[kept], starts), shape=watched.shape)
+
+
+def _rows(
+    watched: scipy.sparse.csr_array, counts: NDArray[np.float64], present: int
+) -> Iterator[scipy.sparse.csr_array]:
+    """Yield the rows of a block of movies after the other."""
+    by_movie = watched.T.tocsr()
+    size = max(_COUNTS // len(counts), 1)
+    for begin in range(0, len(counts), size):
+        both = (by_movie[begin : begin + size] @ watched).tocsr()
+        row = np.repeat(np.arange(both.shape[0]), np.diff(both.indptr))
+        chance = counts[row + begin] * counts[both.indices] / present
+        excess = ((both.data - chance) / np.sqrt(chance + _LEAST_VARIANCE)).astype(np.float32)
+        excess[(row + begin == both.indices) | (both.data < _FEWEST)] = 0
+        for own, end in itertools.pairwise(both.indptr):
+            if end - own > _LISTED:
+                part = excess[own:end]
+                part[part < np.partition(part, -_LISTED)[-_LISTED]] = 0
+        kept = excess > 0
+        found = excess[kept], (row[kept], both.indices[kept])
+        yield strongest(scipy.sparse.csr_array(found, shape=both.shape), _LISTED)
