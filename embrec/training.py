@@ -26,7 +26,7 @@ from embrec.models.base import Epoch, FittedModel, Ratings, Start
 from embrec.models.memory import enough_memory
 from embrec.models.next import along
 from embrec.models.protocol import Model
-from embrec.runs import embeddings, lists, publishing, records, store
+from embrec.runs import embeddings, lists, next_fit, publishing, records, store
 from embrec.runs.answers import check_answers
 from embrec.runs.cleanup import KEPT_RUNS, delete_old
 from embrec.runs.records import NewRun
@@ -48,7 +48,8 @@ class TrainResult:
         model: The fitted model: vectors, history, prediction.
         metrics: With a rating part ``train_rmse``, and with a held-out part ``held_out_rmse`` and ``held_out_mae``, in
             the ratings' unit; ``list_ndcg``, NDCG@10 on hidden ratings and events, and with a published run
-            ``published_list_ndcg``, and ``list_ndcg_margin``, by which the two may differ by chance.
+            ``published_list_ndcg``, and ``list_ndcg_margin``, by which the two may differ by chance; where the run
+            says what comes next ``next_ndcg`` and ``next_hit_rate``, NDCG@10 and HR@10 on validation steps.
         seconds: Time spent in each step.
         deleted: The old runs that were deleted.
         advice: What is odd about the ratings, and what to do; None if nothing is.
@@ -84,6 +85,7 @@ def train(
     progress: Callable[[int, int], None] = lambda done, of: None,
     index_users: bool = False,
     half: bool = False,
+    what_next: bool | None = None,
 ) -> TrainResult:
     """Train a model on the ratings and events in the database, and publish its vectors.
 
@@ -104,7 +106,8 @@ def train(
         on_epoch: Called after each epoch.
         warm_start: Begin with the published run's movies, where one or two epochs bring a model up to date.
         force: Publish the run also where it would be withheld.
-        on_step: Called when a step begins: ``extract``, ``fit``, ``evaluate``, ``store``, ``index``, ``publish``.
+        on_step: Called when a step begins: ``extract``, ``fit``, ``order``, ``evaluate``, ``store``, ``index``,
+            ``publish``.
         keep: Number of the newest trained runs to keep, or None for all. Older ones are deleted at the end, if the
             role owns them, but never the published run, the one that a rollback would publish, or the two of a running
             experiment.
@@ -112,12 +115,15 @@ def train(
             part, blocks of an index.
         index_users: Whether to make the index of :func:`embrec.runs.store.index_users` too.
         half: Whether to store the users' vectors in half precision, which takes a third less storage.
+        what_next: Whether to learn what comes next (:mod:`embrec.models.next.model`); None to learn it if there are
+            events, or most ratings have a time, and at most 5 million of both.
 
     Raises:
         ArgumentError: The database is no Engine.
         ConfigError: There is no such model or option, or the model cannot begin with a run.
         DataError: There are no ratings and no events, too few ratings to hold a part out, or one that is not on the
-            scale; or the ratings do not differ, and the model learns from how they do.
+            scale; or the ratings do not differ, and the model learns from how they do; or the order is unknown, and
+            what comes next is asked for.
         TrainingError: The fit went wrong.
         RunError: The vectors cannot be used, or no run is published that a warm start could begin with.
     """
@@ -133,12 +139,14 @@ def train(
         settings = _continued(connection, chosen, settings, replacing)
     clock.begin("extract")
     apply_followed(engine)
-    arrays = extract(engine)
+    arrays = extract(engine, with_times=next_fit.reads_order(engine, what_next))
     check_for_training(engine, arrays.ratings, settle=True)
     known = arrays.for_models()
     _check_ratings(chosen, known, holdout)
     training, held_out = _split(known, holdout, seed)
-    run = _new_run(chosen.name, settings, seed, holdout, half, arrays)
+    what_next = next_fit.knows_order(arrays, what_next)
+    on_record = {**dataclasses.asdict(settings), "holdout": holdout, "half": half, "next": what_next}
+    run = _new_run(chosen.name, on_record, seed, arrays)
     start: dict[str, Start] = {}
     if warm_start:
         begin_with, start["start"] = _published_start(engine, chosen, settings, arrays)
@@ -148,8 +156,11 @@ def train(
     with _recorded(engine, model_run_id, on_epoch) as follow, enough_memory(chosen.name, training):
         clock.begin("fit")
         fitted = chosen.fit(training, held_out, settings, seed, follow, **start)
+        if what_next:
+            clock.begin("order")
+            fitted = next_fit.with_next(fitted, arrays, seed)
         clock.begin("evaluate")
-        errors = _errors(fitted, training, held_out) | _lists(engine, fitted, arrays, training)
+        errors = _errors(fitted, training, held_out) | _lists(engine, fitted, arrays, training) | _next(fitted)
         clock.begin("store")
         rows = _rows(arrays, training)
         others = _along(arrays, seed)
@@ -308,10 +319,10 @@ def _split(ratings: Ratings, holdout: float, seed: int) -> tuple[Ratings, Rating
     return ratings.part(kept), ratings.part(held)
 
 
-def _new_run(name: str, options: Any, seed: int, holdout: float, half: bool, arrays: RatingArrays) -> NewRun:
+def _new_run(name: str, options: Mapping[str, Any], seed: int, arrays: RatingArrays) -> NewRun:
     return NewRun(
         architecture=name,
-        options={**dataclasses.asdict(options), "holdout": holdout, "half": half},
+        options=options,
         seed=seed,
         library_versions=library_versions(),
         user_count=len(arrays.user_indexes),
@@ -365,6 +376,12 @@ def _lists(engine: sa.Engine, model: FittedModel, arrays: RatingArrays, training
         return {"list_ndcg": float(lists.quality(own, hidden).mean())}
     own, before = lists.as_wide(own, before)
     return lists.compared(lists.quality(own, hidden), lists.quality(before, hidden))
+
+
+def _next(model: FittedModel) -> dict[str, float]:
+    """Return the metrics of what comes next, without the weights of its parts."""
+    measured = (model.next and model.next.metrics) or {}
+    return {name: value for name, value in measured.items() if name in {"next_ndcg", "next_hit_rate"}}
 
 
 def _errors(model: FittedModel, training: Ratings, held_out: Ratings | None) -> dict[str, float]:

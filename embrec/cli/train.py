@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 _STEPS = {
     "extract": ("Reading ratings",),
     "fit": ("Fitting the ratings", "epochs"),
+    "order": ("Learning what comes next",),
     "evaluate": ("Measuring the error",),
     "store": ("Storing vectors", "vectors"),
     "index": ("Indexing vectors", "blocks"),
@@ -111,6 +112,12 @@ _FITTED = "Finishing the fit"
 )
 @click.option("--index-users", is_flag=True, help="Index 50,000 users or more, to find similar users in milliseconds.")
 @click.option("--half", is_flag=True, help="Store users' vectors in half precision: a third less storage.")
+@click.option(
+    "--next/--no-next",
+    "what_next",
+    default=None,
+    help="Learn what comes next (default: if most ratings have times or there are events, up to 5 million of both).",
+)
 @click.option("--publish/--no-publish", default=True, show_default=True, help="Publish the run when it is trained.")
 @keep_option
 @click.option("--force", is_flag=True, help="Publish even if metrics look bad or another run was published meanwhile.")
@@ -124,6 +131,7 @@ def train(
     warm_start: bool,
     index_users: bool,
     half: bool,
+    what_next: bool | None,
     publish: bool,
     keep: int,
     force: bool,
@@ -144,7 +152,7 @@ def train(
     begin_import(model)
     bind = engine(database_url, direct=True)
     result = train_with_progress(
-        bind, model, chosen, seed, holdout, publish, warm_start, force, keep or None, index_users, half
+        bind, model, chosen, seed, holdout, publish, warm_start, force, keep or None, index_users, half, what_next
     )
     _print_result(result, as_json)
     if result.withheld:
@@ -207,6 +215,7 @@ def train_with_progress(
     keep: int | None = KEPT_RUNS,
     index_users: bool = False,
     half: bool = False,
+    what_next: bool | None = None,
 ) -> TrainResult:
     """Train under a progress bar."""
     begin_import(model)
@@ -238,4 +247,5 @@ def train_with_progress(
             bar.update,
             index_users,
             half,
+            what_next,
         )

@@ -154,7 +154,8 @@ def _new_run(record: Mapping[str, Any], rows: Rows) -> NewRun:
 
 def _store(engine: sa.Engine, new: NewRun, rows: Rows, model: FittedModel, metrics: Mapping[str, Any]) -> int:
     model_run_id = records.start(engine, new)
-    known = {name: each for name, each in metrics.items() if each is not None}
+    # A Keras file has no model of the next step, so its metrics are left out too.
+    known = {name: each for name, each in metrics.items() if each is not None and not name.startswith("next_")}
     try:
         with last_act(lambda reason: records.fail(engine, model_run_id, reason)):
             store_model(engine, model_run_id, rows, model, known, half=bool(new.options.get("half")))

@@ -89,6 +89,8 @@ def store_model(
             embeddings.store_matrix(connection, model_run_id, FOLD_IN, fold_in_matrix(model.preference.user_vectors))
         if along is not None:
             next_steps.store_rows(connection, model_run_id, next_steps.OWN, rows.movies, along)
+        if model.next:
+            next_steps.store(connection, model_run_id, rows.movies, model.next)
         records.finish(connection, model_run_id, _outcome(rows, model, metrics))
 
 
@@ -242,9 +244,17 @@ def _outcome(rows: Rows, model: FittedModel, metrics: Mapping[str, float]) -> Tr
         least_length=similarity.least_length(users),
         lone_users=int(np.count_nonzero(~similarity.has_length(users))),
         lone_movies=int(np.count_nonzero(~similarity.has_length(movies))),
+        history_length=model.next.length if model.next else None,
+        row_decays=list(model.next.row_decays) if model.next else None,
+        vector_decays=list(model.next.vector_decays) if model.next else None,
         parameters=model.parameters,
         metrics=_finite(
-            {**metrics, "kept_epoch": model.kept_epoch, **({"penalty": ranking.penalty} if ranking else {})}
+            {
+                **((model.next and model.next.metrics) or {}),
+                **metrics,
+                "kept_epoch": model.kept_epoch,
+                **({"penalty": ranking.penalty} if ranking else {}),
+            }
         ),
         history=[
             _finite({key: value for key, value in dataclasses.asdict(epoch).items() if key != "of"})

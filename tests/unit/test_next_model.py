@@ -221,5 +221,5 @@ def test_further_parts_are_learned_again_if_they_are_chosen() -> None:
 
     model = fit(sequences, Options(dimensions=8), 0, more)
     assert model.metrics is not None
-    assert "next_weight oracle 0" in model.metrics
+    assert "next_weight_oracle_0" in model.metrics
     assert calls == [len(hold_out(sequences, 0)[0].movies), len(sequences.movies)]

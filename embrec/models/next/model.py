@@ -98,7 +98,7 @@ def fit(sequences: Sequences, options: Options, seed: int, more: Learn = nothing
             *(more(steps) if kinds - {*_COUNTED, _RIDGE, _LIST} else ()),
         ]
         fitted = mixture(parts, weights, options.length, options.rows)
-    described = {f"next_weight {name}": weight for name, weight in weights.items()}
+    described = {f"next_weight_{name.replace(' ', '_')}": weight for name, weight in weights.items()}
     return dataclasses.replace(fitted, metrics={**metrics, **described})
 
 

@@ -156,7 +156,8 @@ def choose(candidates: Candidates) -> NDArray[np.float64]:
     """Choose the weights of the parts by coordinate ascent, from the best part alone.
 
     Returns:
-        float64 of shape (parts,), for scores as the parts give them; 0 for a part that is not needed.
+        float64 of shape (parts,), for scores as the parts give them; 0 for a part that is not needed. The variance of
+        the weighted sum over candidates is at most 1.
     """
     count = len(candidates.scores)
     alone = [candidates.gain(own) for own in candidates.scores]
@@ -173,7 +174,8 @@ def choose(candidates: Candidates) -> NDArray[np.float64]:
                         total, best, weights[part] = changed, gain, weight
             if best < before + _LEAST_GAIN:
                 break
-    return np.where(candidates.scales > 0, weights / np.where(candidates.scales > 0, candidates.scales, 1.0), 0.0)
+    known = candidates.scales > 0
+    return np.where(known, weights / weights.sum() / np.where(known, candidates.scales, 1.0), 0.0)
 
 
 def _tries(weights: NDArray[np.float64], part: int, factor: float) -> tuple[float, ...]:
