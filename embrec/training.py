@@ -122,8 +122,8 @@ def train(
         ArgumentError: The database is no Engine.
         ConfigError: There is no such model or option, or the model cannot begin with a run.
         DataError: There are no ratings and no events, too few ratings to hold a part out, or one that is not on the
-            scale; or the ratings do not differ, and the model learns from how they do; or the order is unknown, and
-            what comes next is asked for.
+            scale; or there are no ratings, or all are the same, where the model or a held-out part needs them; or the
+            order is unknown, and what comes next is asked for.
         TrainingError: The fit went wrong.
         RunError: The vectors cannot be used, or no run is published that a warm start could begin with.
     """
@@ -279,16 +279,14 @@ def _published_start(engine: sa.Engine, model: Model, options: Any, arrays: Rati
 
 
 def _check_ratings(model: Model, given: Ratings, holdout: float) -> None:
-    """Refuse a training that learns from how ratings differ, if they do not."""
-    if given.differ:
-        return
-    found = f"All ratings are {shown(given.ratings[0])}" if len(given.ratings) else "There are no ratings, only events"
-    if not getattr(model, "learns_events", False):
+    """Refuse a model of ratings if there are none, and to measure errors of ratings that do not differ."""
+    if not len(given.ratings) and not getattr(model, "learns_events", False):
         raise DataError(
-            f"{found}, and {model.name} learns from how ratings differ. Train a model that learns what people watch: "
-            f"embrec train --model {registry.DEFAULT}"
+            f"There are no ratings, only events, and {model.name} learns from ratings. Train a model that learns what "
+            f"people watch: embrec train --model {registry.DEFAULT}"
         )
-    if holdout:
+    if holdout and not given.differ:
+        found = f"All ratings are {shown(given.ratings[0])}" if len(given.ratings) else "There are no ratings"
         raise DataError(
             f"{found}, so no error of predicted ratings can be measured. Train without --holdout; to measure lists: "
             "embrec evaluate --task top-n"

@@ -49,7 +49,7 @@ class Model(Protocol):
     - ``search``, a :class:`Search`, to be tuned;
     - ``continued(options, metrics)``, which returns the options to train with after a published run of this model: the
       options that were asked for, changed by what the run's metrics say. The changed ones are recorded;
-    - ``learns_events = True`` if ``fit`` learns from ``training.events`` too, and needs no two different ratings;
+    - ``learns_events = True`` if ``fit`` learns from ``training.events`` too, and needs no ratings;
     - ``warm_start = True`` if ``fit`` takes ``start``, a :class:`embrec.models.base.Start`;
     - ``rate(training, options, seed)`` and ``rank(training, options, seed)``, for evaluation: they fit no more than is
       needed to predict ratings, or to score all movies for some users, and return the function that does so.

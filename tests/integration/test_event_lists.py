@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from embrec.data.extraction import extract
 from embrec.data.scale import are_counts
-from embrec.errors import DataError, RunError, UnknownUserError
+from embrec.errors import DataError, RunError, TrainingError, UnknownUserError
 from embrec.models.base import RatingWeights
 from embrec.runs import embeddings, lists, ranking_vectors, records
 from embrec.serving import batch, explain, predict, recommend, similar
@@ -170,11 +170,12 @@ def both(engine: sa.Engine) -> pd.DataFrame:
 def nothing_is_predicted(engine: sa.Engine) -> None:
     with engine.connect() as connection:
         said: list[str] = []
+        run = records.published_run_id(connection)
         connection.connection.driver_connection.add_notice_handler(lambda each: said.append(each.message_primary))
         asked = "SELECT embrec.predict_rating('0', '1'), embrec.rating_uncertainty('0', '1')"
         assert connection.execute(sa.text(asked)).one() == (None, None)
         assert connection.execute(sa.text("SELECT * FROM embrec.predict_ratings('{0}', '{1}')")).all() == []
-        assert [each.split(",")[0] for each in said] == ["model run 1 predicts no ratings"] * 2
+        assert [each.split(",")[0] for each in said] == [f"model run {run} predicts no ratings"] * 2
     assert predict.predict_ratings(engine, ["0"], ["1"]).empty
     with pytest.raises(RunError, match=r"predicts no ratings, because .* It ranks movies: recommend_movies"):
         predict.predict_rating(engine, "0", "1")
@@ -287,7 +288,7 @@ def test_batch_lists_are_the_live_ones(engine: sa.Engine, tmp_path: Any) -> None
 
 def test_constant_ratings_are_ranked_and_not_predicted(engine: sa.Engine) -> None:
     load_frame(engine, camps().assign(rating=1.0))
-    with pytest.raises(DataError, match="All ratings are 1, and matrix-factorization learns from how ratings differ"):
+    with pytest.raises(TrainingError, match="All ratings are 1, and this model learns from how they differ"):
         train(engine, "matrix-factorization")
     with pytest.raises(DataError, match="All ratings are 1, so no error .* Train without --holdout"):
         train(engine, holdout=0.1)
