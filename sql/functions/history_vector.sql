@@ -8,20 +8,30 @@ SET search_path FROM CURRENT
 SET plan_cache_mode = force_generic_plan
 AS $$
 #variable_conflict use_column
+DECLARE
+    factors double precision[] := decays;
+    totals double precision[] := ARRAY(
+        SELECT greatest('1', (
+            SELECT sum(p.factor)
+            FROM generate_series(0, cardinality(steps) - 1) AS a (age)
+            CROSS JOIN LATERAL (SELECT power(d.decay, a.age) AS factor) AS p
+            WHERE p.factor >= '0.001'
+        ))
+        FROM unnest(factors) WITH ORDINALITY AS d (decay, channel)
+        ORDER BY d.channel
+    );
 BEGIN
     RETURN (
-        SELECT sum(embrec.scaled(v.embedding, f.factor / sqrt(greatest('1', f.total))))
+        SELECT sum(embrec.scaled(w.embedding, w.weight))
         FROM (
-            SELECT a.movie_index, a.channel, a.factor, sum(a.factor) OVER (PARTITION BY a.channel) AS total
-            FROM (
-                SELECT t.movie_index, d.channel, power(d.decay::double precision, t.position - '1') AS factor
-                FROM unnest(decays) WITH ORDINALITY AS d (decay, channel)
-                CROSS JOIN unnest(steps) WITH ORDINALITY AS t (movie_index, position)
-            ) AS a
-            WHERE a.factor >= '0.001'
-        ) AS f
-        JOIN embrec.next_vectors AS v ON v.model_run_id = history_vector.model_run_id AND v.movie_index = f.movie_index
-            AND v.channel = f.channel::smallint
+            SELECT v.embedding, p.factor / sqrt(totals[v.channel]) AS weight
+            FROM unnest(steps) WITH ORDINALITY AS t (movie_index, position)
+            JOIN embrec.next_vectors AS v
+                ON v.model_run_id = history_vector.model_run_id AND v.movie_index = t.movie_index AND v.channel > '0'
+            CROSS JOIN LATERAL (SELECT power(factors[v.channel], t.position - '1') AS factor) AS p
+            WHERE p.factor >= '0.001'
+            OFFSET 0 -- so that a weight is computed once
+        ) AS w
     );
 END;
 $$;

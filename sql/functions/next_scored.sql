@@ -23,9 +23,13 @@ BEGIN ATOMIC
         FROM (
             SELECT c.movie_index, c.score + coalesce(-(e.embedding <#> next_scored.history), '0') AS score
             FROM unnest(next_scored.candidates, next_scored.row_scores) AS c (movie_index, score)
-            LEFT JOIN embrec.movie_ranking AS e
-                ON e.model_run_id = next_scored.model_run_id AND e.movie_index = c.movie_index AND e.next
-                AND next_scored.history IS NOT NULL
+            LEFT JOIN LATERAL (
+                SELECT k.embedding
+                FROM embrec.movie_ranking AS k
+                WHERE k.model_run_id = next_scored.model_run_id AND k.movie_index = c.movie_index AND k.next
+                    AND next_scored.history IS NOT NULL
+                OFFSET 0 -- by the key, however many candidates the planner expects
+            ) AS e ON true
             WHERE c.movie_index <> ALL (coalesce(next_scored.found, '{}'))
             UNION ALL
             SELECT f.movie_index, f.score FROM unnest(next_scored.found, next_scored.found_scores) AS f (movie_index, score)

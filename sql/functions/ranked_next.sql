@@ -33,8 +33,11 @@ BEGIN
         coalesce(n, 2147483648)
     ) AS b
     CROSS JOIN unnest(b.movies, b.scores) AS t (movie_index, score)
-    JOIN embrec.movies AS m ON m.movie_index = t.movie_index
-    LEFT JOIN embrec.movie_counts AS c ON c.movie_index = t.movie_index
+    -- By the key, however many rows the planner takes the arrays for.
+    CROSS JOIN LATERAL (SELECT k.movie_id, k.title FROM embrec.movies AS k WHERE k.movie_index = t.movie_index OFFSET 0) AS m
+    LEFT JOIN LATERAL (
+        SELECT k.popularity_rank FROM embrec.movie_counts AS k WHERE k.movie_index = t.movie_index OFFSET 0
+    ) AS c ON true
     ORDER BY rank
     LIMIT ranked_next.n;
 END;

@@ -30,7 +30,7 @@ MOST_STEPS = 2_000_000
 # The regularization of the ridge regression is chosen on the 1,500 most frequent movies, which takes little time.
 _SHRINKAGES = (1.0, 4.0, 16.0)
 _TRIED_MOVIES = 1_500
-# The only part where there is no step to choose weights by.
+# The only part where there is no step to choose weights by, or no part helps.
 _DEFAULT = "rules 0.5"
 # The kinds of parts: the first word of a part's name.
 _COUNTED, _RIDGE, _LIST = {"rules", "two-steps", "cosine"}, "ridge", "list"
@@ -88,6 +88,7 @@ def fit(sequences: Sequences, options: Options, seed: int, more: Learn = nothing
         parts = [*_counted(training, _COUNTED), *regression, *_lists(training, options, seed), *more(training)]
         chosen = choose(Candidates.of(parts, questions, options.length))
         weights = {part.name: float(weight) for part, weight in zip(parts, chosen, strict=True) if weight}
+        weights = weights or {_DEFAULT: 1.0}  # so that a model that no part helps still scores
         metrics = quality(mixture(parts, weights, options.length, options.rows).score, questions)
         del parts, regression
         kinds = {name.split()[0] for name in weights}
