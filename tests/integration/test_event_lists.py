@@ -203,7 +203,7 @@ def test_every_user_gets_the_list_of_the_reference_from_events_alone(engine: sa.
     assert (run.mean, run.lowest_rating, run.rating_count) == (None, None, 0)
     assert run.event_count == 2 * len(frame)
     assert not run.predicts_ratings
-    assert set(result.metrics) == {"list_ndcg"}
+    assert set(result.metrics) == {"list_ndcg", "next_ndcg", "next_hit_rate"}
     assert hold_every_user(engine) > 80
     nothing_is_predicted(engine)
     assert len(similar.similar_users(engine, "0", 5)) == 5

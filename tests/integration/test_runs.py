@@ -39,7 +39,7 @@ def test_training_records_the_run_and_publishes_its_vectors_bit_for_bit(engine: 
         "batch_size": 128,
         "holdout": 0.0,
         "half": False,
-        "next": False,
+        "next": True,
     }
     assert set(run.library_versions) == {"python", "embrec", "keras", "tensorflow", "numpy"}
     assert (run.user_count, run.movie_count, run.rating_count) == (30, 20, len(arrays.ratings))
