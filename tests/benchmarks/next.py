@@ -20,6 +20,7 @@ from page_parts import DOCS, between
 
 from embrec.evaluation import next_baselines, next_steps, steps
 from embrec.evaluation.contender import Contender, Follow
+from embrec.evaluation.contenders import next_model
 from embrec.evaluation.next_baselines import decayed
 from embrec.evaluation.steps import Questions, StepSplit
 from embrec.models.base import Ratings
@@ -49,7 +50,7 @@ def contenders(sequences: Sequences, chosen: dict[str, str]) -> list[Contender]:
     from sasrec import sasrec
 
     peers = [*followers.everybody(chosen), sasrec(chosen)]
-    return [lists(), *next_baselines.baselines(sequences), *peers]
+    return [next_model(), lists(), *next_baselines.baselines(sequences), *peers]
 
 
 def measure(split: StepSplit, contender: Contender) -> dict[str, float]:

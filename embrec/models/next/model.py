@@ -87,7 +87,8 @@ def fit(sequences: Sequences, options: Options, seed: int, more: Learn = nothing
             del moments
         parts = [*_counted(training, _COUNTED), *regression, *_lists(training, options, seed), *more(training)]
         chosen = choose(Candidates.of(parts, questions, options.length))
-        weights = {part.name: float(weight) for part, weight in zip(parts, chosen, strict=True) if weight}
+        named = zip(parts, chosen, strict=True)
+        weights = {part.name: float(weight) for part, weight in named if weight} or {_DEFAULT: 1.0}
         metrics = quality(mixture(parts, weights, options.length, options.rows).score, questions)
         del parts, regression
         kinds = {name.split()[0] for name in weights}
