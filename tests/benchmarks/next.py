@@ -80,9 +80,12 @@ def measure_all(names: Sequence[str], only: str, results: dict[str, Any]) -> Non
             split = steps.SPLITS[way](sequences)
             table = results.setdefault(f"{name}, {way}", {"models": {}, "chosen": {}})
             table["facts"] = {**split.facts, "movies": sequences.movie_count, "steps": len(sequences.movies)}
-            for contender in contenders(sequences, table["chosen"]):
+            everybody = contenders(sequences, table["chosen"])
+            for contender in everybody:
                 if only in contender.name:
                     table["models"][contender.name] = found = measure(split, contender)
+                    measured = [each.name for each in everybody if each.name in table["models"]]
+                    table["models"] = {each: table["models"][each] for each in measured}
                     RESULTS.write_text(json.dumps(results, indent=1) + "\n")
                     print(name, way, contender.name, found, file=sys.stderr, flush=True)
 
