@@ -5,14 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from embrec import similarity
 from embrec.evaluation.baselines import biases, popularity
-from embrec.evaluation.contender import Compare, Contender, Predict, Score
+from embrec.evaluation.contender import Compare, Contender, Follow, Predict, Score
+from embrec.evaluation.steps import Questions
 from embrec.models import registry
 from embrec.models.base import FittedModel, Ratings
+from embrec.models.next import model as next_step
 from embrec.models.protocol import Model
+from embrec.models.sequences import Sequences
 
 BASELINES: dict[str, Callable[[], Contender]] = {"biases": biases, "popularity": popularity}
 
@@ -54,6 +58,20 @@ def of_model(model: Model, **options: Any) -> Contender:
 
     learns_events = getattr(model, "learns_events", False)
     return Contender(model.name, rate, rank, compare, learns_events=learns_events)
+
+
+def next_model() -> Contender:
+    """Return the model of the next step as a contender.
+
+    It chooses on the last steps of the training part, as :func:`embrec.training.train` does on all, and so it needs no
+    validation questions.
+    """
+
+    def follow(training: Sequences, validation: Questions, seed: int) -> Follow:
+        fitted = next_step.fit(training, next_step.Options(), seed)
+        return lambda histories: np.stack([fitted.score(history) for history in histories])
+
+    return Contender("embrec", follow=follow)
 
 
 def by_cosine(vectors: NDArray[Any]) -> Compare:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from embrec.errors import ConfigError
 from embrec.evaluation import evaluate, list_baselines, next_baselines, next_steps
 from embrec.evaluation.contender import Contender
+from embrec.evaluation.contenders import next_model
 from embrec.evaluation.data import EvaluationData
 from embrec.evaluation.outcome import Outcome, Progress, quiet
 
@@ -52,7 +53,9 @@ class Protocol:
 def outcomes(
     data: EvaluationData, contenders: Sequence[Contender], task: str, protocol: Protocol, progress: Progress = quiet
 ) -> list[Outcome]:
-    """Measure contenders in a task, beside the baselines of lists from events and of the next step.
+    """Measure contenders in a task, beside the baselines of lists from events.
+
+    The contenders of the next step are always the same: embrec's model of it, and the baselines.
 
     Raises:
         DataError: The data do not allow the task.
@@ -65,5 +68,5 @@ def outcomes(
     if task == "similar":
         return evaluate.compare(data, contenders, seeds, protocol.groups, progress)
     sequences = data.sequences()
-    followers = [*contenders, *next_baselines.baselines(sequences)]
+    followers = [next_model(), *next_baselines.baselines(sequences)]
     return next_steps.follow(sequences, followers, protocol.split_of(task), protocol.repeats, progress)

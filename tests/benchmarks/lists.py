@@ -40,10 +40,10 @@ METRICS = ("NDCG@10", "Recall@20", "MAP@10", "coverage")
 
 def read(path: Path) -> EvaluationData:
     """Read play counts as events whose value is the count, of artists with five listeners."""
-    frame = pd.read_csv(path, sep="\t").astype({"userID": str, "artistID": str})
-    frame = frame[frame.groupby("artistID")["userID"].transform("size") >= FEWEST_LISTENERS]
-    names = {"userID": "user_id", "artistID": "movie_id", "weight": "value"}
-    return replace(read_data(from_frame(frame.rename(columns=names), [])), name="lastfm2k")
+    columns = ["user_id", "movie_id", "value"]
+    frame = pd.read_csv(path, sep="\t", header=0, names=columns).astype({"user_id": str, "movie_id": str})
+    frame = frame[frame.groupby("movie_id")["user_id"].transform("size") >= FEWEST_LISTENERS]
+    return replace(read_data(from_frame(frame, [])), name="lastfm2k")
 
 
 def implicit_als(factors: int, regularization: float, alpha: float, of_counts: bool) -> Contender:

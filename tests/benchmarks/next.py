@@ -20,6 +20,7 @@ from page_parts import DOCS, between
 
 from embrec.evaluation import next_baselines, next_steps, steps
 from embrec.evaluation.contender import Contender, Follow
+from embrec.evaluation.contenders import next_model
 from embrec.evaluation.next_baselines import decayed
 from embrec.evaluation.steps import Questions, StepSplit
 from embrec.models.base import Ratings
@@ -49,7 +50,7 @@ def contenders(sequences: Sequences, chosen: dict[str, str]) -> list[Contender]:
     from sasrec import sasrec
 
     peers = [*followers.everybody(chosen), sasrec(chosen)]
-    return [lists(), *next_baselines.baselines(sequences), *peers]
+    return [next_model(), lists(), *next_baselines.baselines(sequences), *peers]
 
 
 def measure(split: StepSplit, contender: Contender) -> dict[str, float]:
@@ -79,9 +80,12 @@ def measure_all(names: Sequence[str], only: str, results: dict[str, Any]) -> Non
             split = steps.SPLITS[way](sequences)
             table = results.setdefault(f"{name}, {way}", {"models": {}, "chosen": {}})
             table["facts"] = {**split.facts, "movies": sequences.movie_count, "steps": len(sequences.movies)}
-            for contender in contenders(sequences, table["chosen"]):
+            everybody = contenders(sequences, table["chosen"])
+            for contender in everybody:
                 if only in contender.name:
                     table["models"][contender.name] = found = measure(split, contender)
+                    measured = [each.name for each in everybody if each.name in table["models"]]
+                    table["models"] = {each: table["models"][each] for each in measured}
                     RESULTS.write_text(json.dumps(results, indent=1) + "\n")
                     print(name, way, contender.name, found, file=sys.stderr, flush=True)
 

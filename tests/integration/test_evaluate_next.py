@@ -28,7 +28,7 @@ INSERT INTO embrec.events (user_index, movie_index, event_type, occurred_at)
 SELECT user_index, (user_index + place) % 40, 1, timestamp '2026-01-01' + (user_index + place) * interval '1 day'
 FROM generate_series(0, 29) user_index, generate_series(0, 9) place
 """
-BASELINES = ["popularity", "popularity, 7 days", "Markov", "rules"]
+MODELS = ["embrec", "popularity", "popularity, 7 days", "Markov", "rules"]
 
 
 def run(engine: sa.Engine) -> None:
@@ -42,10 +42,11 @@ def test_events_alone_can_be_evaluated(engine: sa.Engine, split: str) -> None:
     run(engine)
     found = embrec.evaluate(engine, tasks=["next"], split=split)
     assert set(found.task) == {f"next, {split}"}
-    assert found.model.unique().tolist() == BASELINES
+    assert found.model.unique().tolist() == MODELS
     hits = found[found.metric == "HR@10"].set_index("model")["mean"]
     if split == "leave-last-out":
         assert hits["Markov"] == pytest.approx(28 / 30), "nobody else has watched what the last two watch last"
+        assert hits["embrec"] >= hits["Markov"]
         assert hits["popularity"] < 0.7
 
 
@@ -113,13 +114,13 @@ def test_the_command_prints_what_was_measured_and_what_was_left_out(embrec: Run,
     code, out, err = embrec("evaluate", str(path), "--task", "next")
     assert code == 0, err
     assert "users: 12, steps that repeat: 0, users with too few steps: 2" in out
-    assert all(each in out for each in (*BASELINES, "HR@10", "NDCG@10", "MRR@20", "coverage"))
+    assert all(each in out for each in (*MODELS, "HR@10", "NDCG@10", "MRR@20", "coverage"))
     code, out, err = embrec("evaluate", str(path), "--task", "next", "--repeats", "--json")
     assert code == 0, err
     found = json.loads(out)
-    assert [each["model"] for each in found] == BASELINES
+    assert [each["model"] for each in found] == MODELS
     assert found[0]["facts"]["users"] == 12
-    assert found[2]["values"]["HR@10"] == [1.0]
+    assert found[3]["values"]["HR@10"] == [1.0]
     assert "repeats@10" in found[0]["values"]
     code, _, err = embrec("evaluate", str(path), "--task", "next", "--split", "random")
     assert code == 1

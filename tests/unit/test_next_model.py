@@ -223,3 +223,12 @@ def test_further_parts_are_learned_again_if_they_are_chosen() -> None:
     assert model.metrics is not None
     assert "next_weight_oracle_0" in model.metrics
     assert calls == [len(hold_out(sequences, 0)[0].movies), len(sequences.movies)]
+
+
+def test_rules_stand_in_where_no_part_finds_the_validation_steps() -> None:
+    """Popularity alone ranks them so well here that no part gets a weight, and a model without parts has no scores."""
+    circle = [[(start + place) % 12 for place in range(4)] for start in range(12)]
+    model = fit(sequences_of([*circle, [1], [1]], 12), Options(), 0)
+    assert model.metrics is not None
+    assert model.metrics["next_weight rules 0.5"] == 1.0
+    assert model.score(np.array([1], np.int32)).argmax() == 2

@@ -87,8 +87,9 @@ def fit(sequences: Sequences, options: Options, seed: int, more: Learn = nothing
             del moments
         parts = [*_counted(training, _COUNTED), *regression, *_lists(training, options, seed), *more(training)]
         chosen = choose(Candidates.of(parts, questions, options.length))
-        weights = {part.name: float(weight) for part, weight in zip(parts, chosen, strict=True) if weight}
-        weights = weights or {_DEFAULT: 1.0}  # so that a model that no part helps still scores
+        named = zip(parts, chosen, strict=True)
+        # The rules alone still score if no part helps.
+        weights = {part.name: float(weight) for part, weight in named if weight} or {_DEFAULT: 1.0}
         metrics = quality(mixture(parts, weights, options.length, options.rows).score, questions)
         del parts, regression
         kinds = {name.split()[0] for name in weights}
