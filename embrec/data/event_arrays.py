@@ -174,19 +174,21 @@ def histories(
     users: NDArray[np.int32],
     movies: NDArray[np.int32],
     rated_at: NDArray[np.int64],
+    places: NDArray[np.int64],
     events: EventArrays,
     user_count: int,
     movie_count: int,
 ) -> Sequences:
     """Return the histories of users, of ratings and events.
 
-    A user's steps go by time. Those without a time are the oldest. Of equal times ratings come first, by movie, then
-    events in the order in which they arrived.
+    A user's steps go by time. Those without a time are the oldest. Of equal times ratings come first, by their places,
+    then events in the order in which they arrived.
 
     Args:
         users: int32 of shape (n,), each rating's user, sorted by user, then movie.
         movies: int32 of shape (n,), each rating's movie.
         rated_at: int64 of shape (n,), microseconds since 1970, ``NO_TIME`` if there is none.
+        places: Each rating's place by :func:`place_among_ties`, int64 of shape (n,).
         events: Events of the same users and movies.
         user_count: Number of users.
         movie_count: Number of movies.
@@ -196,9 +198,27 @@ def histories(
     movies = np.concatenate([movies, events.movies])
     types = np.concatenate([np.zeros(len(rated_at), np.int16), events.types])
     times = np.concatenate([rated_at, events.occurred_at])
-    order = np.lexsort((times, users))  # stable, and each of the two is in order already
+    places = np.concatenate([places, np.zeros(len(events.users), np.int64)])
+    order = np.lexsort((places, times, users))  # stable, and the events are in order already
     days = np.where(times == NO_TIME, np.nan, times / MICROSECONDS_PER_DAY)
     return Sequences.of(users[order], movies[order], types[order], days[order], user_count, movie_count)
+
+
+def place_among_ties(user_indexes: NDArray[np.int32], movie_indexes: NDArray[np.int32]) -> NDArray[np.int64]:
+    """Return what the SQL function of this name does: the place of each rating among its user's of the same time.
+
+    Args:
+        user_indexes: The database's index of each rating's user, int32 of shape (n,).
+        movie_indexes: That of its movie.
+
+    Returns:
+        Negative numbers, int64 of shape (n,).
+    """
+    mask = 2**31 - 1
+    scrambled = ((movie_indexes.astype(np.int64) * 2654435761) & mask) ^ (
+        (user_indexes.astype(np.int64) * 1640531527) & mask
+    )
+    return ((scrambled * 2246822519) & mask) - 2**31
 
 
 def read_events(connection: sa.Connection) -> EventArrays:

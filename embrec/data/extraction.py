@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from embrec import db
 from embrec.data.arrays import NO_TIME, key_order
-from embrec.data.event_arrays import EventArrays, histories, read_events
+from embrec.data.event_arrays import EventArrays, histories, place_among_ties, read_events
 from embrec.db import Bind, binary_copy
 from embrec.db.tables import movies
 from embrec.errors import DataError
@@ -105,7 +105,8 @@ class RatingArrays:
     def sequences(self) -> Sequences:
         """Return the histories of users, of ratings and events; the ratings must have been read with their times."""
         counts = len(self.user_indexes), len(self.movie_indexes)
-        return histories(self.users, self.movies, self.rated_at, self.events, *counts)
+        places = place_among_ties(self.user_indexes[self.users], self.movie_indexes[self.movies])
+        return histories(self.users, self.movies, self.rated_at, places, self.events, *counts)
 
 
 def extract(bind: Bind, with_times: bool = False) -> RatingArrays:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from embrec import db, metrics, splits
 from embrec.data.arrays import NO_TIME, key_order
-from embrec.data.event_arrays import EventArrays, histories
+from embrec.data.event_arrays import EventArrays, histories, place_among_ties
 from embrec.data.extraction import extract, id_places
 from embrec.data.files.sources import Source
 from embrec.data.files.users import User
@@ -85,7 +85,8 @@ class EvaluationData:
         whole = self.ratings
         order = key_order(whole.users, whole.movies)
         users, movies, times = whole.users[order], whole.movies[order], self.rated_at[order]
-        return histories(users, movies, times, self.events, whole.user_count, whole.movie_count)
+        places = place_among_ties(users, movies)
+        return histories(users, movies, times, places, self.events, whole.user_count, whole.movie_count)
 
     def part(self, positions: NDArray[np.int64]) -> Ratings:
         """Return some of the interactions as ratings and events, sorted by user, then movie, as in training."""

@@ -17,7 +17,11 @@ BEGIN ATOMIC
             t.event_type = 0 AS rated,
             row_number() OVER (ORDER BY a.occurred_at DESC NULLS LAST, a.event_id DESC, a.movie_index DESC) AS age
         FROM (
-            SELECT r.movie_index, 0::smallint AS event_type, r.rated_at AS occurred_at, 0::bigint AS event_id
+            SELECT
+                r.movie_index,
+                0::smallint AS event_type,
+                r.rated_at AS occurred_at,
+                embrec.place_among_ties(r.user_index, r.movie_index) AS event_id
             FROM embrec.ratings AS r
             WHERE r.user_index = (SELECT o.user_index FROM own AS o)
             UNION ALL

@@ -1,7 +1,7 @@
 -- Return the newest steps of a user, newest first: ratings, and events that are no dislikes, as they are now. A rating is an
--- event of type 0. Steps without a time are the oldest. Of equal times ratings are older, by movie, then events by arrival.
--- Events in a row with the same movie and different types are one step, the newest of them. Age is 0 for the newest step. A
--- query takes the function's own in its place, so it has no settings.
+-- event of type 0. Steps without a time are the oldest. Of equal times ratings are older, by place_among_ties, then events by
+-- arrival. Events in a row with the same movie and different types are one step, the newest of them. Age is 0 for the newest
+-- step. A query takes the function's own in its place, so it has no settings.
 CREATE OR REPLACE FUNCTION embrec.user_steps(user_index integer, since timestamptz, length integer)
 RETURNS TABLE (age integer, movie_index integer, event_type smallint, occurred_at timestamptz)
 LANGUAGE sql STABLE PARALLEL SAFE
@@ -16,7 +16,11 @@ BEGIN ATOMIC
             lag(o.movie_index) OVER newest AS newer_movie,
             lag(o.event_type) OVER newest AS newer_type
         FROM (
-            SELECT r.movie_index, 0::smallint AS event_type, r.rated_at AS occurred_at, 0::bigint AS event_id
+            SELECT
+                r.movie_index,
+                0::smallint AS event_type,
+                r.rated_at AS occurred_at,
+                embrec.place_among_ties(r.user_index, r.movie_index) AS event_id
             FROM embrec.ratings AS r
             WHERE r.user_index = user_steps.user_index
             UNION ALL
