@@ -27,11 +27,13 @@ class Build:
         name: ``baseline`` or ``ours``.
         python: Its interpreter.
         path: Directory to import embrec from before the installed packages, or an empty string.
+        training: Options of every training. The pinned build learns nothing of what comes next.
     """
 
     name: str
     python: str
     path: str = ""
+    training: tuple[str, ...] = ()
 
     @property
     def embrec(self) -> tuple[str, ...]:
@@ -40,7 +42,7 @@ class Build:
         return (self.python, "-P", "-c", "from embrec.cli import main; main()")
 
 
-OURS = Build("ours", sys.executable, str(ROOT))
+OURS = Build("ours", sys.executable, str(ROOT), ("--no-next",))
 
 
 def baseline() -> Build:

@@ -67,7 +67,7 @@ class Site:
 
     def train(self, *arguments: str, limit: float | None = None) -> Figures:
         """Train by a command, and return its costs, with the seconds of each of its steps."""
-        costs, output = self.embrec("train", "--json", *arguments, limit=limit)
+        costs, output = self.embrec("train", "--json", *self.build.training, *arguments, limit=limit)
         return costs | {f"{step} s": seconds for step, seconds in json.loads(output)["seconds"].items()}
 
 
