@@ -84,14 +84,13 @@ def evaluate(
     Each metric is the mean over the splits, with its standard deviation. The difference from the first model on the
     same splits follows. Nothing is stored.
     """
-    from embrec.evaluation.tasks import Protocol
-
-    protocol = Protocol(split, seeds, _read_groups(groups) if groups else {}, repeats)
-    protocol.check(tasks or TASKS)
     names = registry.names() if every_model else models or (registry.DEFAULT,)
     with before_keras("Evaluating", names):
         from embrec.evaluation import contenders
+        from embrec.evaluation.tasks import Protocol
 
+        protocol = Protocol(split, seeds, _read_groups(groups) if groups else {}, repeats)
+        protocol.check(tasks or TASKS)
         chosen = [contenders.named(name) for name in (*names, *contenders.BASELINES)]
 
     found = _data(data, movies, users, database_url)

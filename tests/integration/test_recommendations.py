@@ -17,6 +17,7 @@ from psycopg.conninfo import make_conninfo
 
 from embrec import db
 from embrec.data import ratings
+from embrec.data.event_arrays import EventArrays
 from embrec.data.extraction import RatingArrays
 from embrec.data.files.movies import Movie
 from embrec.db.resources import sql_text
@@ -620,6 +621,7 @@ def test_fingerprints_are_sqls(admin: sa.Engine, given_ratings) -> None:
         None,
         "",
         np.array([], np.int64),
+        EventArrays.none(),
     )
     rows = ", ".join(f"({user}, {movie}, '{value!r}'::real)" for (user, movie), value in sorted(given_ratings.items()))
     body = sql_text("functions/ratings_fingerprint").split("BEGIN ATOMIC")[1].split("FROM")[0].replace("SELECT", "")

@@ -165,7 +165,6 @@ UNKNOWN: list[tuple[str, Call, str]] = [
 ]  # fmt: skip
 # Calls through SQL, and the error's code.
 SQL: list[tuple[str, str]] = [
-    ("recommend_for('[1, 2]')", "22023"),
     ("recommend_for('5')", "22023"),
     ("recommend_for('\"text\"')", "22023"),
     ('recommend_for(\'{"100": "5"}\')', "22023"),
