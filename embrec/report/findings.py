@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from embrec import db
 from embrec.data.extraction import extract
-from embrec.errors import NoPublishedRunError, RunError
+from embrec.errors import DataError, NoPublishedRunError, RunError
 from embrec.report import accuracy, likeness, measures
 from embrec.report.accuracy import MetricLine
 from embrec.report.likeness import Drift, MapPoint, Neighbours
@@ -92,6 +92,11 @@ def gather(
     before = _previous(connection, run)
     progress("ratings")
     arrays = extract(connection)
+    if not len(arrays.ratings):
+        raise DataError(
+            "There are events and no ratings, and a report is about predicted ratings and lists of liked movies. "
+            "Measure the run on events with: embrec evaluate --task top-n --task next"
+        )
     movies = likeness.rated_movies(connection, arrays)
     split = accuracy.split_of(run, arrays)
     progress("vectors")
