@@ -16,11 +16,11 @@ from embrec.errors import EmbrecError, WithheldError
 COMMANDS = {
     "demo": "Load MovieLens 100K, train two models, and compare them.",
     "db": "Manage the database: the embedded server, and the schema.",
-    "load": "Load ratings or events from files, or from a table of the database.",
+    "load": "Load ratings or events from files, or from a table.",
     "scale": "Show or change the scale of ratings.",
     "train": "Train a model on the ratings, and publish its vectors.",
     "runs": "List, show, publish, roll back, delete, export, import runs.",
-    "gc": "Delete the leftovers of killed processes, old runs, and old events.",
+    "gc": "Delete leftovers of killed processes, old runs and old events.",
     "experiments": "Compare two runs in an A/B test.",
     "evaluate": "Measure models on held-out ratings.",
     "report": "Write a report on the training and accuracy of a run.",

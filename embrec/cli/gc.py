@@ -44,7 +44,7 @@ def gc(
     database_url: str | None,
     as_json: bool,
 ) -> None:
-    """Delete the leftovers of killed processes, old runs, and old events if asked.
+    """Delete leftovers of killed processes, old runs, and old events.
 
     It never deletes the published run, the one that a rollback would publish, or the two of a running experiment.
 

@@ -79,7 +79,7 @@ def load(
     as_json: bool,
     **column_options: str | None,
 ) -> None:
-    """Load ratings or events from MovieLens 100K, a folder, a file, or a table of the same database.
+    """Load ratings or events from files, or from a table.
 
     \b
     embrec load ml-100k            # downloaded, checked and cached

@@ -23,7 +23,8 @@ def followed(engine: sa.Engine, table: str, progress: Callable[[int, int], None]
     ended = threading.Event()
     query = sa.text(
         "SELECT blocks_done, blocks_total FROM pg_stat_progress_create_index"
-        " WHERE relid = to_regclass(:table) AND blocks_total > 0"
+        # PostgreSQL counts all blocks as done while it reads the first one.
+        " WHERE relid = to_regclass(:table) AND blocks_done < blocks_total"
     )
 
     def follow() -> None:

@@ -46,6 +46,8 @@ BEGIN ATOMIC
         ) AS w
     ) AS p
     WHERE p.movie_index = c.movie_index
-        AND (c.event_count, c.event_weight, c.popularity_rank)
-            IS DISTINCT FROM (p.event_count, p.event_weight, p.popularity_rank);
+        AND (
+            c.event_count IS DISTINCT FROM p.event_count OR c.event_weight IS DISTINCT FROM p.event_weight
+            OR c.popularity_rank IS DISTINCT FROM p.popularity_rank
+        );
 END;

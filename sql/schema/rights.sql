@@ -118,8 +118,8 @@ BEGIN
             );
         END IF;
         FOREACH role IN ARRAY CASE
-            -- A trainer compares what SQL predicts with what the model does.
-            WHEN ours.name = 'predict_ratings' THEN '{embrec_api,embrec_reader,embrec_trainer}'
+            -- A trainer compares what SQL answers with what the model does.
+            WHEN ours.name IN ('predict_ratings', 'recommend_next_for') THEN '{embrec_api,embrec_reader,embrec_trainer}'
             WHEN ours.name = ANY (asking) THEN '{embrec_api,embrec_reader}'
             WHEN ours.name = ANY (telling) THEN '{embrec_api,embrec_loader}'
             WHEN ours.name = 'id_text' THEN '{embrec_api,embrec_loader,embrec_reader}' -- functions of any id call it

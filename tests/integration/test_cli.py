@@ -89,7 +89,9 @@ def test_the_whole_way(embrec: Run, empty_url: str, files: tuple[str, str]) -> N
     )
     assert code == 0
     assert re.fullmatch(
-        r"Model run 1: train_rmse [\d.]+, held_out_rmse [\d.]+, held_out_mae [\d.]+(; epoch 1 kept)?\.\n", out
+        r"Model run 1: train_rmse [\d.]+, held_out_rmse [\d.]+, held_out_mae [\d.]+, next_ndcg [\d.]+, "
+        r"next_hit_rate [\d.]+(; epoch 1 kept)?\.\n",
+        out,
     )
     assert err == "Published.\n"
     code, out, _ = embrec("similar", "the film 3", "-n", "4", "--json", *at)

@@ -167,7 +167,7 @@ def test_few_tables_are_opened(loaded: sa.Engine) -> None:
         "SELECT c.relname FROM pg_locks AS l JOIN pg_class AS c ON c.oid = l.relation"
         " WHERE l.pid = pg_backend_pid() AND c.relkind <> 'i' AND c.relnamespace = 'embrec'::regnamespace"
     )
-    opened = {"users", "ratings", "experiments", "publications", "model_runs", "movie_ranking", "movies"}
+    opened = {"users", "ratings", "events", "experiments", "publications", "model_runs", "movie_ranking", "movies"}
     with loaded.connect() as connection:
         assert connection.execute(sa.text("SELECT * FROM embrec.recommend_movies('u1')")).all()
         assert set(connection.scalars(locked)) == opened

@@ -162,8 +162,8 @@ def test_a_report_on_ratings_that_are_all_equal_leaves_figures_of_ratings_out(
     engine: sa.Engine, tmp_path: Path
 ) -> None:
     load_frame(engine, rating_frame(users=30, movies=40, count=600).assign(rating=3.0))
-    train(engine, "two-part", QUICK["two-part"], holdout=0.2)
-    train(engine, "two-part", QUICK["two-part"], holdout=0.2, force=True)
+    train(engine, "two-part", QUICK["two-part"])
+    train(engine, "two-part", QUICK["two-part"], force=True)
     report = found(engine)
     assert set(figures.names(report)) == {"coverage", "drift", "map", "neighbours"}
     assert {(line.held_out_rmse, line.held_out_mae, line.train_rmse) for line in report.metrics} == {(None,) * 3}

@@ -225,7 +225,7 @@ def test_training_says_nothing_that_is_not_embrecs_own(engine: sa.Engine, url: s
         [*EMBREC, "train", "--draws", "1", "--database-url", url], capture_output=True, text=True, env=variables
     )
     assert done.returncode == 0, done.stderr
-    assert re.fullmatch(r"Model run 1: train_rmse [\d.]+\.\n", done.stdout)
+    assert re.fullmatch(r"Model run 1: train_rmse [\d.]+, next_ndcg [\d.]+, next_hit_rate [\d.]+\.\n", done.stdout)
     assert done.stderr == "Published.\n"
 
 

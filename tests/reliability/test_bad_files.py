@@ -251,7 +251,7 @@ def as_nobody() -> Iterator[None]:
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody who may not read")
 @pytest.mark.parametrize("name", ["r.csv", "r.parquet"])
 def test_a_file_that_one_may_not_read(tmp_path: Path, name: str) -> None:
-    from embrec.data.reading import read_ratings
+    from embrec.data.reading import read_rows
 
     path = Path(os.path.realpath(tmp_path)) / name
     path.write_bytes(GOOD)
@@ -260,7 +260,7 @@ def test_a_file_that_one_may_not_read(tmp_path: Path, name: str) -> None:
         if folder.stat().st_uid == 0 and not folder.stat().st_mode & 1:
             folder.chmod(0o711)
     with as_nobody(), pytest.raises(DataError, match="permission denied. Change its mode, or run as its owner"):
-        read_ratings(sources.open_source(path))
+        read_rows(sources.open_source(path))
 
 
 def test_bad_rows_among_good_ones_are_set_aside_up_to_a_bound(kept: sa.Engine, tmp_path: Path) -> None:

@@ -230,5 +230,5 @@ def test_rules_stand_in_where_no_part_finds_the_validation_steps() -> None:
     circle = [[(start + place) % 12 for place in range(4)] for start in range(12)]
     model = fit(sequences_of([*circle, [1], [1]], 12), Options(), 0)
     assert model.metrics is not None
-    assert model.metrics["next_weight rules 0.5"] == 1.0
+    assert model.metrics["next_weight_rules_0.5"] == 1.0
     assert model.score(np.array([1], np.int32)).argmax() == 2

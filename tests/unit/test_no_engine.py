@@ -52,6 +52,8 @@ OTHERS: dict[str, Any] = {
     "user_ids": ["1"],
     "movie_ids": ["1"],
     "ratings": {"1": 5},
+    "history": ["1"],
+    "older_than": dt.timedelta(days=30),
     "since": dt.datetime(2024, 1, 1, tzinfo=dt.UTC),
     "keras_model": None,
     "revision": "base",

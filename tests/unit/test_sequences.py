@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import scipy.sparse
 
-from embrec.models.next.base import NextModel
+from embrec.models.next.base import NextModel, strongest
 from embrec.models.sequences import Sequences
 
 NAN = float("nan")
@@ -36,7 +36,7 @@ def test_the_last_steps_are_left_out_of_those_who_have_more() -> None:
 
 
 def test_scores_by_hand() -> None:
-    rows = scipy.sparse.csr_array(np.array([[0, 2, 0], [1, 0, 4], [0, 0, 0]], np.float32))
+    rows = strongest(scipy.sparse.csr_array(np.array([[0, 2, 0], [1, 0, 4], [0, 0, 0]], np.float32)), 3)
     histories = np.array([[[1, 0], [0, 1], [2, 2]]], np.float32)
     movies = np.array([[1, 0], [0, 1], [1, 1]], np.float32)
     model = NextModel(2, (0.0, 0.5), (rows, rows), (0.5,), histories, movies)
