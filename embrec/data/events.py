@@ -91,6 +91,7 @@ def remove_event(
         DatabaseError: The type is not known.
         SchemaError: The schema is absent or behind.
     """
+    db.require_bind(bind)
     if external_id is not None:
         if (user_id, movie_id, event_type) != (None, None, None):
             raise ArgumentError("An external id says which event; give it alone, or a user and a movie.")
