@@ -35,6 +35,9 @@ napoleon_use_ivar = True
 nitpick_ignore_regex = [
     ("py:class", r"(click|collections\.abc|datetime|keras|numpy|pandas|pathlib|sqlalchemy|uuid)\..*"),
     ("py:class", r"embrec\.data\.files\.validate\.RawRows"),
+    # Arrays of the inside, which public classes hand on.
+    ("py:class", r"embrec\.(data\.event_arrays|models\.(event_pairs|interactions|next\.base|sequences))\..*"),
+    ("py:mod", r"embrec\.models\.next\..*"),
 ]
 
 smartquotes = False  # an option is --so

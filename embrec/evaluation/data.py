@@ -58,14 +58,14 @@ class EvaluationData:
 
     @property
     def liked(self) -> NDArray[np.bool_]:
-        """Return a mask of the interactions that say that the movie was liked: high ratings, and all events."""
+        """A mask of the interactions that say that the movie was liked, by a high rating or an event."""
         pairs = self.interactions
         liked = pairs.ratings >= metrics.liked_from(*self.ratings.scale)
         return np.asarray(liked if pairs.interests is None else liked | (pairs.interests > 0))
 
     @property
     def disliked(self) -> NDArray[np.bool_]:
-        """Return a mask of the interactions that say that the movie was disliked."""
+        """A mask of the interactions that say that the movie was disliked."""
         pairs = self.interactions
         disliked = pairs.ratings <= metrics.disliked_to(*self.ratings.scale)
         return np.asarray(disliked if pairs.interests is None else disliked | (pairs.interests < 0))
