@@ -144,6 +144,7 @@
 \ir functions/recommend_for.sql
 \ir functions/recommend_movies.sql
 \ir functions/place_among_ties.sql
+\ir functions/user_acts.sql
 \ir functions/user_steps.sql
 \ir functions/next_rows.sql
 \ir functions/history_vector.sql

@@ -15,20 +15,9 @@ BEGIN ATOMIC
             a.occurred_at,
             t.kind,
             t.event_type = 0 AS rated,
-            row_number() OVER (ORDER BY a.occurred_at DESC NULLS LAST, a.event_id DESC, a.movie_index DESC) AS age
-        FROM (
-            SELECT
-                r.movie_index,
-                0::smallint AS event_type,
-                r.rated_at AS occurred_at,
-                embrec.place_among_ties(r.user_index, r.movie_index) AS event_id
-            FROM embrec.ratings AS r
-            WHERE r.user_index = (SELECT o.user_index FROM own AS o)
-            UNION ALL
-            SELECT e.movie_index, e.event_type, e.occurred_at, e.event_id
-            FROM embrec.events AS e
-            WHERE e.user_index = (SELECT o.user_index FROM own AS o)
-        ) AS a
+            row_number() OVER (ORDER BY a.occurred_at DESC NULLS LAST, a.place DESC, a.movie_index DESC) AS age
+        FROM own AS o
+        CROSS JOIN embrec.user_acts(o.user_index) AS a
         JOIN embrec.event_types AS t ON t.event_type = a.event_type
     ),
     going_on AS (
