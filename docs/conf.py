@@ -33,7 +33,7 @@ napoleon_numpy_docstring = False
 napoleon_use_ivar = True
 # No other project's index is fetched, so what is theirs has no page to lead to; nor have rows on their way in.
 nitpick_ignore_regex = [
-    ("py:class", r"(click|collections\.abc|datetime|keras|numpy|pandas|pathlib|sqlalchemy|uuid)\..*"),
+    ("py:class", r"(click|collections\.abc|datetime|keras|numpy|pandas|pathlib|scipy|sqlalchemy|uuid)\..*"),
     ("py:class", r"embrec\.data\.files\.validate\.RawRows"),
     # Arrays of the inside, which public classes hand on.
     ("py:class", r"embrec\.(data\.event_arrays|models\.(event_pairs|interactions|next\.base|sequences))\..*"),

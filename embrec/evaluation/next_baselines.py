@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 from embrec.evaluation.contender import Contender, Follow
 from embrec.evaluation.next_steps import popularity, quality
 from embrec.evaluation.steps import Questions
+from embrec.models.next.lags import transitions
 from embrec.models.sequences import Sequences
 
 _WEEK = 7.0
 # Rules connect a step with the 10 steps after it, weighted by one over the distance.
-_FARTHEST = 10
+_BY_DISTANCE = (1 / np.arange(1, 11)).astype(np.float32)
 _DECAYS = (0.2, 0.5, 0.8)
 # Options are chosen on at most 2,000 users: more change the choice little.
 _VALIDATED = 2_000
@@ -48,7 +49,7 @@ def markov() -> Contender:
     """Return a Markov chain of the first order: the movies that most often came right after the newest one."""
 
     def fit(training: Sequences, validation: Questions, seed: int) -> Follow:
-        return by_rows(transitions(training, 1), 0.0)
+        return by_rows(transitions(training, _BY_DISTANCE[:1]), 0.0)
 
     return Contender("Markov", follow=fit)
 
@@ -61,7 +62,7 @@ def rules() -> Contender:
     """
 
     def fit(training: Sequences, validation: Questions, seed: int) -> Follow:
-        weights = transitions(training, _FARTHEST)
+        weights = transitions(training, _BY_DISTANCE)
         totals = np.maximum(weights.sum(axis=1), 1.0)
         shares = scipy.sparse.csr_array(scipy.sparse.diags_array(1 / totals).astype(np.float32) @ weights)
         tries = [functools.partial(by_rows, shares, decay) for decay in _DECAYS]
@@ -95,23 +96,6 @@ def best_of(
             if (value := quality(made, asked, ties)) > reached:
                 best, reached, found = place, value, made
     return best, found
-
-
-def transitions(sequences: Sequences, farthest: int) -> scipy.sparse.csr_array:
-    """Return how often a movie came after another: sums of one over the distance, at most ``farthest`` steps.
-
-    A movie after itself is a transition too. The result is float32 of shape (movie_count, movie_count), a row for each
-    earlier movie.
-    """
-    owners = np.repeat(np.arange(len(sequences.lengths)), sequences.lengths)
-    shape = (sequences.movie_count, sequences.movie_count)
-    total = scipy.sparse.csr_array(shape, dtype=np.float32)
-    for distance in range(1, farthest + 1):
-        same = owners[distance:] == owners[:-distance]
-        earlier, later = sequences.movies[:-distance][same], sequences.movies[distance:][same]
-        weights = np.full(len(earlier), 1 / distance, np.float32)
-        total = total + scipy.sparse.csr_array((weights, (earlier, later)), shape=shape)
-    return scipy.sparse.csr_array(total)
 
 
 def by_rows(rows: scipy.sparse.csr_array, decay: float) -> Follow:

@@ -8,10 +8,10 @@ from itertools import product
 from typing import Any
 
 import numpy as np
-import scipy.linalg
 import scipy.sparse
 
 from embrec.evaluation.contender import Contender, Follow
+from embrec.evaluation.list_baselines import closed_form, nearest
 from embrec.evaluation.next_baselines import best_of, decayed
 from embrec.evaluation.steps import Questions
 from embrec.models.sequences import Sequences
@@ -45,34 +45,15 @@ def all_sets(training: Sequences) -> scipy.sparse.csr_array:
 
 
 def ease(training: Sequences, penalty: float) -> Follow:
-    """Fit EASE (Steck, WWW 2019) in single precision."""
-    rows = all_sets(training)
-    gram = (rows.T @ rows).toarray()
-    gram[np.diag_indices(len(gram))] += penalty
-    factor = scipy.linalg.cholesky(gram, lower=True, overwrite_a=True, check_finite=False)
-    inverse, _ = scipy.linalg.lapack.spotri(factor, lower=1, overwrite_c=1)
-    inverse = np.tril(inverse)
-    inverse += np.tril(inverse, -1).T
-    inverse /= -np.diag(inverse).copy()
-    np.fill_diagonal(inverse, 0)
-    return lambda histories: sets(histories, training.movie_count) @ inverse
+    """Fit EASE in single precision."""
+    weights = closed_form(all_sets(training), penalty)
+    return lambda histories: sets(histories, training.movie_count) @ weights
 
 
 def item_knn(training: Sequences, neighbours: int, shrinkage: float) -> Follow:
-    """Fit item-based k nearest neighbours (Sarwar et al., WWW 2001) by cosine similarity of users."""
-    rows = all_sets(training)
-    gram = (rows.T @ rows).tocsr()
-    lengths = np.sqrt(gram.diagonal())
-    gram.setdiag(0)
-    gram.eliminate_zeros()
-    gram = gram.tocoo()
-    values = gram.data / (lengths[gram.row] * lengths[gram.col] + shrinkage)
-    order = np.lexsort((-values, gram.row))
-    counts = np.bincount(gram.row, minlength=gram.shape[0])
-    place = np.arange(len(order)) - np.repeat(np.cumsum(counts) - counts, counts)
-    kept = order[place < neighbours]
-    near = scipy.sparse.csr_array((values[kept], (gram.row[kept], gram.col[kept])), shape=gram.shape)
-    return lambda histories: (sets(histories, training.movie_count) @ near.T).toarray()
+    """Fit item-based k nearest neighbours by cosine similarity of users."""
+    near = nearest(all_sets(training), neighbours, shrinkage)
+    return lambda histories: (sets(histories, training.movie_count) @ near).toarray()
 
 
 def implicit_als(training: Sequences, factors: int, regularization: float, alpha: float) -> Follow:

@@ -14,6 +14,7 @@ from embrec.errors import DataError
 from embrec.evaluation import next_baselines, next_steps, steps
 from embrec.evaluation.contender import Contender, Follow
 from embrec.evaluation.steps import Questions
+from embrec.models.next.lags import transitions
 from embrec.models.sequences import Sequences
 
 NAN = float("nan")
@@ -186,7 +187,7 @@ def test_markov_and_rules_by_hand() -> None:
     assert follow is not None
     scores = follow(training, none, 0)([np.array([1, 0], np.int32), np.array([2], np.int32)])
     assert scores.tolist() == [[0, 1, 1], [0, 0, 1]]
-    weights = next_baselines.transitions(training, 10).toarray()
+    weights = transitions(training, next_baselines._BY_DISTANCE).toarray()
     assert weights.tolist() == [[0, 1, 2], [0, 0, 1], [0, 0, 1]], "2 after 0: a half, one, and another half"
     rules = next_baselines.rules().follow
     assert rules is not None

@@ -161,18 +161,21 @@ def regressions(
     users, movies = training.user_count, training.movie_count
     shapes = (users, movies + labels), (movies, users + genres)
     small = [rows * min(rows, columns) <= _BASIS_NUMBERS for rows, columns in shapes]
-    known_movies = known_of_movies(training)
-    links: list[Link] = [UsersLink(engine, shapes[0][1]), MoviesLink(engine, shapes[1][1], known_movies)]
+    links: list[Link] = []
     for side, (name, leaves) in enumerate((("users", layout.users), ("movies", layout.movies))):
+        rows = [leaves.share(worker, engine.workers).rows for worker in range(engine.workers)]
         if small[side]:
             basis = decompose(features(training)[side])
-            links[side] = DecomposedLink(basis, width)
-            for worker in range(engine.workers):
-                rows = leaves.share(worker, engine.workers).rows
-                engine.one(worker, f"{name}.take_basis", basis.vectors[rows])
-    if not small[1] and genres:
-        for worker in range(engine.workers):
-            engine.one(worker, "movies.take_known", known_movies[layout.movies.share(worker, engine.workers).rows])
+            links.append(DecomposedLink(basis, width))
+            for worker, mine in enumerate(rows):
+                engine.one(worker, f"{name}.take_basis", basis.vectors[mine])
+        elif name == "users":
+            links.append(UsersLink(engine, shapes[0][1]))
+        else:
+            known_movies = known_of_movies(training)
+            links.append(MoviesLink(engine, shapes[1][1], known_movies))
+            for worker, mine in enumerate(rows if genres else ()):
+                engine.one(worker, "movies.take_known", known_movies[mine])
     if not small[0]:
         sums = engine.all("users.feature_sums", returns=engine.workers)
         engine.get(hand_on(engine, sums, "movies.take_feature_sums"))

@@ -9,7 +9,7 @@ import numpy as np
 import scipy.sparse
 from numpy.typing import NDArray
 
-from embrec.models.next.base import strongest
+from embrec.models.next.base import stacked, strongest
 
 # A movie has at most 100 others: a page shows fewer.
 _LISTED = 100
@@ -43,10 +43,7 @@ def excesses(
     watched = _some(_once(users, movies, user_count, movie_count), seed)
     counts = np.bincount(watched.indices, minlength=movie_count).astype(np.float64)
     present = max(int(np.count_nonzero(np.diff(watched.indptr))), 1)
-    rows = list(_rows(watched, counts, present))
-    starts = np.concatenate([[0], *(np.diff(each.indptr) for each in rows)]).cumsum()
-    data, indices = (np.concatenate([getattr(each, name) for each in rows]) for name in ("data", "indices"))
-    return scipy.sparse.csr_array((data, indices, starts), shape=(movie_count, movie_count))
+    return stacked(list(_rows(watched, counts, present)))
 
 
 def _once(

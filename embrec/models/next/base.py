@@ -99,6 +99,13 @@ def strongest(rows: scipy.sparse.csr_array, number: int) -> scipy.sparse.csr_arr
     return type(rows)((rows.data[kept], rows.indices[kept], starts), shape=rows.shape)
 
 
+def stacked(blocks: Sequence[scipy.sparse.csr_array]) -> scipy.sparse.csr_array:
+    """Put the rows of blocks with equally many columns below each other; their entries stay in their order."""
+    starts = np.concatenate([[0], *(np.diff(block.indptr) for block in blocks)]).cumsum()
+    data, indices = (np.concatenate([getattr(block, name) for block in blocks]) for name in ("data", "indices"))
+    return type(blocks[0])((data, indices, starts), shape=(len(starts) - 1, blocks[0].shape[1]))
+
+
 def powers(decay: float, number: int) -> NDArray[np.float64]:
     """Return the factors of steps by age, newest first: decay ** 0, decay ** 1, ..., float64 of shape (number,).
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+import scipy.sparse
 from numpy.typing import NDArray
 
 from embrec.models.sequences import Sequences
@@ -62,3 +63,22 @@ def pairs(sequences: Sequences, before: NDArray[np.int64], distance: int) -> Pai
     """
     places = np.flatnonzero(before >= distance)
     return Pairs(sequences.movies[places - distance], sequences.movies[places], places)
+
+
+def transitions(sequences: Sequences, weights: NDArray[np.floating[Any]]) -> scipy.sparse.csr_array:
+    """Sum up the transitions from each movie to each that came after it; a movie after itself is one too.
+
+    Args:
+        sequences: The histories.
+        weights: What a transition counts by the distance of its steps, from 1 on, of shape (distances,).
+
+    Returns:
+        Of shape (movie_count, movie_count) and the weights' dtype, a row for each earlier movie.
+    """
+    shape, before = (sequences.movie_count,) * 2, steps_before(sequences)
+    total = scipy.sparse.csr_array(shape, dtype=weights.dtype)
+    for distance, weight in enumerate(weights, start=1):
+        found = pairs(sequences, before, distance)
+        values = np.full(len(found.later), weight)
+        total = total + scipy.sparse.csr_array((values, (found.earlier, found.later)), shape=shape)
+    return scipy.sparse.csr_array(total)

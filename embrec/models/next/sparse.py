@@ -6,10 +6,9 @@ from collections.abc import Iterator
 
 import numpy as np
 import scipy.sparse
-from numpy.typing import NDArray
 
-from embrec.models.next.base import strongest
-from embrec.models.next.lags import pairs, steps_before
+from embrec.models.next.base import stacked, strongest
+from embrec.models.next.lags import transitions
 from embrec.models.sequences import Sequences
 
 # A rule counts the transitions at most 10 steps apart: the weight of the next distance would be below 0.03.
@@ -35,12 +34,7 @@ def rules(sequences: Sequences) -> scipy.sparse.csr_array:
         float32 of shape (movie_count, movie_count), a row for each earlier movie, in the order of
         :func:`embrec.models.next.base.strongest`.
     """
-    shape, before = (sequences.movie_count,) * 2, steps_before(sequences)
-    total = scipy.sparse.csr_array(shape)
-    for distance in range(1, _FARTHEST + 1):
-        found = pairs(sequences, before, distance)
-        weights = np.full(len(found.later), _RULE_DECAY ** (distance - 1))
-        total = total + scipy.sparse.csr_array((weights, (found.earlier, found.later)), shape=shape)
+    total = transitions(sequences, np.array([_RULE_DECAY**gap for gap in range(_FARTHEST)]))
     scale = scipy.sparse.diags_array(1 / (total.sum(axis=1) + _SHRINKAGE))
     return strongest(scipy.sparse.csr_array(scale @ total).astype(np.float32), _KEPT)
 
@@ -85,7 +79,7 @@ def _product(
             block.data[block.indices == rows] = diagonal
             block.eliminate_zeros()
         blocks.append(strongest(block.astype(np.float32), most))
-    return _stacked(blocks, right.shape[1])
+    return stacked(blocks)
 
 
 def _blocks(left: scipy.sparse.csr_array, right: scipy.sparse.csr_array) -> Iterator[tuple[int, int]]:
@@ -96,10 +90,3 @@ def _blocks(left: scipy.sparse.csr_array, right: scipy.sparse.csr_array) -> Iter
         end = max(int(np.searchsorted(costs, costs[begin] + _PRODUCTS, side="right")) - 1, begin + 1)
         yield begin, end
         begin = end
-
-
-def _stacked(blocks: list[scipy.sparse.csr_array], columns: int) -> scipy.sparse.csr_array:
-    """Put rows below each other, whose entries stay in their order."""
-    lengths: NDArray[np.int64] = np.concatenate([np.diff(block.indptr) for block in blocks])
-    parts = [np.concatenate([getattr(block, name) for block in blocks]) for name in ("data", "indices")]
-    return scipy.sparse.csr_array((*parts, np.concatenate([[0], np.cumsum(lengths)])), shape=(len(lengths), columns))
