@@ -22,7 +22,7 @@ def test_excesses_by_hand() -> None:
     np.testing.assert_allclose(found, expected, rtol=1e-6)  # one user of both is chance
 
 
-@pytest.mark.parametrize("limits", [{"_COUNTS": 100}, {"_PAIRS": 2_000}])
+@pytest.mark.parametrize("limits", [{"_PRODUCTS": 100}, {"_PAIRS": 2_000}])
 def test_many_are_counted_in_blocks_and_by_a_share(monkeypatch: pytest.MonkeyPatch, limits: dict[str, int]) -> None:
     random = np.random.default_rng(3)
     taste = np.repeat(random.integers(0, 2, 300), 20)
@@ -31,7 +31,7 @@ def test_many_are_counted_in_blocks_and_by_a_share(monkeypatch: pytest.MonkeyPat
     for name, value in limits.items():
         monkeypatch.setattr(along, name, value)
     part = along.excesses(users, movies.astype(np.int32), 300, 30, 0)
-    if "_COUNTS" in limits:
+    if "_PRODUCTS" in limits:
         np.testing.assert_array_equal(whole.toarray(), part.toarray())
         np.testing.assert_array_equal(whole.indices, part.indices)
     else:

@@ -9,16 +9,16 @@ import numpy as np
 import scipy.sparse
 from numpy.typing import NDArray
 
-from embrec.models.next.base import stacked, strongest
+from embrec.models.next.base import blocks_of_product, stacked, strongest
 
 # A movie has at most 100 others: a page shows fewer.
 _LISTED = 100
 # The variance is at least that of 3 users, and a pair needs 2, or one user by chance would look like much.
 _LEAST_VARIANCE, _FEWEST = 3, 2
-# Pairs of movies of all users: 200 million take a few seconds. Beyond, of users with many movies a random share counts.
+# Pairs of movies of all users: 200 million take ten seconds. Beyond, of users with many movies a random share counts.
 _PAIRS, _MOST_OF_USER = 200_000_000, 1_024
-# Counts that are held at a time.
-_COUNTS = 20_000_000
+# A product of sparse matrices is taken in blocks of 4 million products, whose excesses take 160 MB at most.
+_PRODUCTS = 4_000_000
 
 
 def excesses(
@@ -70,16 +70,15 @@ def _rows(
 ) -> Iterator[scipy.sparse.csr_array]:
     """Yield the rows of a block of movies after the other."""
     by_movie = watched.T.tocsr()
-    size = max(_COUNTS // len(counts), 1)
-    for begin in range(0, len(counts), size):
-        both = (by_movie[begin : begin + size] @ watched).tocsr()
+    for begin, end in blocks_of_product(by_movie, watched, _PRODUCTS):
+        both = (by_movie[begin:end] @ watched).tocsr()
         row = np.repeat(np.arange(both.shape[0]), np.diff(both.indptr))
         chance = counts[row + begin] * counts[both.indices] / present
         excess = ((both.data - chance) / np.sqrt(chance + _LEAST_VARIANCE)).astype(np.float32)
         excess[(row + begin == both.indices) | (both.data < _FEWEST)] = 0
-        for own, end in itertools.pairwise(both.indptr):
-            if end - own > _LISTED:
-                part = excess[own:end]
+        for first, last in itertools.pairwise(both.indptr):
+            if last - first > _LISTED:
+                part = excess[first:last]
                 part[part < np.partition(part, -_LISTED)[-_LISTED]] = 0
         kept = excess > 0
         found = excess[kept], (row[kept], both.indices[kept])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -104,6 +104,24 @@ def stacked(blocks: Sequence[scipy.sparse.csr_array]) -> scipy.sparse.csr_array:
     starts = np.concatenate([[0], *(np.diff(block.indptr) for block in blocks)]).cumsum()
     data, indices = (np.concatenate([getattr(block, name) for block in blocks]) for name in ("data", "indices"))
     return type(blocks[0])((data, indices, starts), shape=(len(starts) - 1, blocks[0].shape[1]))
+
+
+def blocks_of_product(
+    left: scipy.sparse.csr_array, right: scipy.sparse.csr_array, most: int
+) -> Iterator[tuple[int, int]]:
+    """Yield begin and end of blocks of rows of ``left`` whose product with ``right`` needs few multiplications.
+
+    Args:
+        left: Of shape (n, any).
+        right: Of shape (any, m).
+        most: The number of multiplications of a block; a single row may need more.
+    """
+    costs = np.concatenate([[0], np.cumsum(np.diff(right.indptr)[left.indices])])[left.indptr]
+    begin = 0
+    while begin < left.shape[0]:
+        end = max(int(np.searchsorted(costs, costs[begin] + most, side="right")) - 1, begin + 1)
+        yield begin, end
+        begin = end
 
 
 def powers(decay: float, number: int) -> NDArray[np.float64]:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
 import scipy.sparse
 
-from embrec.models.next.base import stacked, strongest
+from embrec.models.next.base import blocks_of_product, stacked, strongest
 from embrec.models.next.lags import transitions
 from embrec.models.sequences import Sequences
 
@@ -71,22 +69,12 @@ def _product(
         diagonal: What the diagonal becomes, or None to leave it.
         most: Maximum number of entries of a row.
     """
-    blocks = []
-    for begin, end in _blocks(left, right):
+    found = []
+    for begin, end in blocks_of_product(left, right, _PRODUCTS):
         block = scipy.sparse.csr_array(left[begin:end] @ right)
         if diagonal is not None:
             rows = np.repeat(np.arange(begin, end), np.diff(block.indptr))
             block.data[block.indices == rows] = diagonal
             block.eliminate_zeros()
-        blocks.append(strongest(block.astype(np.float32), most))
-    return stacked(blocks)
-
-
-def _blocks(left: scipy.sparse.csr_array, right: scipy.sparse.csr_array) -> Iterator[tuple[int, int]]:
-    """Yield begin and end of blocks of rows whose product with ``right`` takes a limited number of multiplications."""
-    costs = np.concatenate([[0], np.cumsum(np.diff(right.indptr)[left.indices])])[left.indptr]
-    begin = 0
-    while begin < left.shape[0]:
-        end = max(int(np.searchsorted(costs, costs[begin] + _PRODUCTS, side="right")) - 1, begin + 1)
-        yield begin, end
-        begin = end
+        found.append(strongest(block.astype(np.float32), most))
+    return stacked(found)
