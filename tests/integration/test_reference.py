@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 import sys
 from collections import Counter
 from pathlib import Path
 
+import pytest
 import sqlalchemy as sa
 
+import embrec
 from embrec.db import resources
+from embrec.runs import experiments
+from embrec.serving.recommend import Filters
 
 ROOT = Path(resources.__file__).parents[2]
 sys.path.append(str(ROOT / "docs" / "extensions"))
@@ -28,6 +33,15 @@ FROM pg_class AS c JOIN pg_attribute AS a ON a.attrelid = c.oid
 WHERE c.relnamespace = to_regnamespace('embrec') AND c.relkind IN ('r', 'p', 'v', 'm', 'c') AND a.attnum > 0
     AND NOT a.attisdropped AND c.relname <> 'alembic_version'
 """
+# Functions that an application may call; those of any id, which call the function that takes text, are left out.
+CALLED = """
+SELECT DISTINCT p.proname, p.proargnames AS parameters
+FROM pg_proc AS p
+WHERE p.pronamespace = to_regnamespace('embrec') AND has_function_privilege('embrec_api', p.oid, 'EXECUTE')
+    AND NOT 'anynonarray'::regtype::oid = ANY (p.proargtypes)
+"""
+# Parts of other functions: answers without rows look up whether an id is known, and commands look up titles.
+PARTS = {"known_id", "movie_named"}
 SHORT = {"timestamp with time zone": "timestamptz", "embrec.part": "part"}
 
 
@@ -54,3 +68,34 @@ def test_every_table_view_and_row_is_listed_with_its_columns_and_nothing_else(sh
             listed.add((section.split("\n")[0], column, kind))
     found = {(table, column, re.sub("|".join(SHORT), lambda it: SHORT[it[0]], kind)) for table, column, kind in there}
     assert listed == found
+
+
+@pytest.fixture(scope="module")
+def called(shared_engine: sa.Engine) -> dict[str, set[str]]:
+    """The parameters of each function that an application may call, of all its overloads."""
+    found: dict[str, set[str]] = {}
+    with shared_engine.connect() as connection:
+        for name, parameters in connection.execute(sa.text(CALLED)):
+            found[name] = found.get(name, set()) | set(parameters or ())
+    return {name: parameters for name, parameters in found.items() if name not in PARTS}
+
+
+def test_every_function_that_an_application_calls_has_a_twin_in_python(called: dict[str, set[str]]) -> None:
+    assert {"recommend_movies", "recommend_next", "add_event"} <= set(called)
+    for name, parameters in called.items():
+        twin = getattr(embrec, name, None) or getattr(experiments, name)
+        ours = set(inspect.signature(twin).parameters) - {"bind"}
+        assert (ours - {"filters"} | set(Filters.__annotations__) if "filters" in ours else ours) == parameters, name
+
+
+def test_the_sql_page_names_every_function_with_its_twin_and_its_command(called: dict[str, set[str]]) -> None:
+    table = (ROOT / "docs" / "sql.md").read_text().split("\n\n")[2]
+    named = {}
+    for _, functions, python, command in (line.strip("|").split("|") for line in table.splitlines()[2:]):
+        for names in re.findall(r"\[([\w, ]+)\]", functions):
+            for name in names.split(", "):
+                named[name] = "the same names" in python or f"`{name}`" in python, "`embrec " in command
+    assert set(called) <= set(named)
+    without = {name for name, (twin, command) in named.items() if not (twin and command)}
+    # A trigger is for SQL alone, a visitor's score and many pairs are for applications.
+    assert without == {"follow_table", "explain_for", "predict_ratings"}

@@ -14,7 +14,7 @@ from pages import ROOT, alike, run, snippets
 
 pytestmark = pytest.mark.movielens
 DOCS = ROOT / "docs"
-TUTORIAL = DOCS / "tutorial.md"
+TUTORIALS = [DOCS / "tutorial.md", DOCS / "tutorial-events.md"]
 GUIDES = [
     ROOT / "README.md",
     DOCS / "index.md",
@@ -43,8 +43,9 @@ def test_a_guide_works_on_movielens(
 
 
 @pytest.mark.slow
-def test_the_tutorial_leads_from_nothing_to_a_recommendation(empty_url: str, tmp_path: Path) -> None:
-    follow(TUTORIAL, tmp_path, empty_url)
+@pytest.mark.parametrize("page", TUTORIALS, ids=lambda page: page.stem)
+def test_a_tutorial_leads_from_nothing_to_a_recommendation(empty_url: str, tmp_path: Path, page: Path) -> None:
+    follow(page, tmp_path, empty_url)
 
 
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="there is no systemd-analyze")
