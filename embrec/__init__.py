@@ -60,6 +60,7 @@ if TYPE_CHECKING:
     from embrec.serving.next import next_after as next_after
     from embrec.serving.next import recommend_next as recommend_next
     from embrec.serving.next import recommend_next_for as recommend_next_for
+    from embrec.serving.next import user_history as user_history
     from embrec.serving.predict import predict_rating as predict_rating
     from embrec.serving.predict import predict_ratings as predict_ratings
     from embrec.serving.predict import rating_uncertainty as rating_uncertainty
@@ -128,6 +129,7 @@ PROVISIONAL = {
         "next_after",
         "recommend_next",
         "recommend_next_for",
+        "user_history",
     ),
 }
 # Former names and the present ones, for one minor release.

@@ -171,3 +171,4 @@
 \ir functions/suggest_movies.sql
 \ir functions/trending_movies.sql
 \ir functions/user_ratings.sql
+\ir functions/user_history.sql

@@ -21,6 +21,7 @@ from embrec.runs import next as next_steps
 from embrec.runs.embeddings import Vectors, store, store_matrix
 from embrec.runs.records import NewRun, TrainedRun
 from embrec.runs.store import FOLD_IN, fold_in_matrix
+from embrec.training import train
 
 FAKE_RUN = NewRun(
     architecture="outer-product",
@@ -86,6 +87,30 @@ def load_frame(
     return loading.load(engine, sources.from_frame(frame, movies or [], users=users))
 
 
+def play_frame(users: int = 30, movies: int = 12) -> pd.DataFrame:
+    """Return events: users go round the movies from one of their own, and some play a movie twice."""
+    noon = pd.Timestamp("2026-10-05 12:00", tz="UTC")
+    rows = [
+        (
+            f"u{user}",
+            f"m{(user + step - step // 5) % movies:02}",
+            "play",
+            float(step + 1),
+            noon + pd.Timedelta(days=user + step),
+        )
+        for user in range(users)
+        for step in range(3 + user % 5)
+    ]
+    return pd.DataFrame(rows, columns=["user_id", "movie_id", "event_type", "value", "occurred_at"])
+
+
+def played(engine: sa.Engine) -> None:
+    """Store events alone, of movies of which most have a title, and publish a run that learned from them."""
+    movies = [Movie(f"m{number:02}", f"Film {number}", ["Drama"], 2000 + number) for number in range(10)]
+    loading.load(engine, sources.from_frame(play_frame(), movies))
+    train(engine, options={"dimensions": 4})
+
+
 def stored_run(
     engine: sa.Engine, movie_vectors: np.ndarray, user_vectors: np.ndarray | None = None, half: bool = False
 ) -> int:
@@ -121,11 +146,16 @@ def transitions(histories: Sequences, vectors: bool = True, number: int = 30) ->
 
 
 def two_part_run(
-    engine: sa.Engine, seed: int = 1, half: bool = False, following: NextModel | None = None
+    engine: sa.Engine,
+    seed: int = 1,
+    half: bool = False,
+    following: NextModel | None = None,
+    along: sparse.csr_array | None = None,
 ) -> dict[str, np.ndarray]:
     """Publish a two-part run of random vectors for all movies and users; returns them by side and part.
 
-    With ``following`` the run says what comes next by that model, whose movies are all that have ratings or events.
+    With ``following`` the run says what comes next by that model, whose movies are all that have ratings or events, and
+    with ``along`` which of them are also watched.
     """
     random = np.random.default_rng(seed)
     arrays = extract(engine)
@@ -155,6 +185,8 @@ def two_part_run(
             next_steps.store(connection, run, arrays.movie_indexes, following)
             lengths = {"row_decays": following.row_decays, "vector_decays": following.vector_decays}
             described = replace(described, history_length=following.length, **lengths)
+        if along is not None:
+            next_steps.store_rows(connection, run, next_steps.OWN, arrays.movie_indexes, along)
         records.finish(connection, run, described)
     publishing.publish(engine, run)
     for name, values in (("bias", biases), ("spread", spreads)):

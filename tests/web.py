@@ -8,9 +8,10 @@ import time
 from collections.abc import Iterator, Sequence
 
 import sqlalchemy as sa
-from data import load_frame, named_movies, rating_frame, two_part_run
+from data import load_frame, named_movies, rating_frame, transitions, two_part_run
 from starlette.types import ASGIApp
 
+from embrec.data.extraction import extract
 from embrec.runs import publishing
 from embrec.web.guard import Limits
 from embrec.web.maps import Maps
@@ -38,8 +39,10 @@ def running(app: ASGIApp, proxies: Sequence[str] = ()) -> Iterator[str]:
 
 
 def two_runs(engine: sa.Engine) -> None:
-    """Store ratings of movies with titles, and two runs: 1 is published, 2 is not."""
+    """Store ratings of movies with titles, and two runs that know an order: 1 is published, 2 is not."""
     load_frame(engine, rating_frame(), named_movies())
-    two_part_run(engine)
-    two_part_run(engine, seed=2)
+    arrays = extract(engine, with_times=True)
+    for run in (1, 2):
+        following = transitions(arrays.sequences(), vectors=run == 1)
+        two_part_run(engine, seed=run, following=following, along=following.rows[0])
     publishing.rollback(engine)

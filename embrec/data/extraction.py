@@ -75,6 +75,11 @@ class RatingArrays:
             self.event_pairs(),
         )
 
+    @property
+    def scale(self) -> tuple[float, float]:
+        """The lowest and the highest rating; (0, 0) without ratings."""
+        return (float(self.ratings.min()), float(self.ratings.max())) if len(self.ratings) else (0.0, 0.0)
+
     def event_pairs(self, moment: int | None = None) -> EventPairs | None:
         """Return the pairs that have events and no rating, or None without any.
 

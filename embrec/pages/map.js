@@ -50,8 +50,8 @@ window.embrecMap = (() => {
   const titled = (movie) => movie.title || movie.movie_id;
 
   function described(movie) {
-    const ratings = `${movie.rating_count.toLocaleString("en")} rating${movie.rating_count === 1 ? "" : "s"}`;
-    return [movie.genres.join(", "), ratings].filter(Boolean).join(" · ");
+    const counted = (count, thing) => count && `${count.toLocaleString("en")} ${thing}${count === 1 ? "" : "s"}`;
+    return [movie.genres.join(", "), counted(movie.rating_count, "rating"), counted(movie.event_count, "event")].filter(Boolean).join(" · ");
   }
 
   function make(tag, properties = {}, attributes = {}) {
@@ -102,7 +102,7 @@ window.embrecMap = (() => {
    * Draw a map of movies in an element.
    *
    * @param {HTMLElement} element The element; its contents are replaced.
-   * @param {Array} movies Objects {movie_id, title, genres, release_year, rating_count, x, y}; title may be null.
+   * @param {Array} movies Objects {movie_id, title, genres, release_year, rating_count, event_count, x, y}; title may be null.
    * @param {{onSelect: function}} options A function called with the movie that the user selects.
    * @returns {{select: function(string)}} A function that shows the movie with an id.
    */
@@ -110,9 +110,10 @@ window.embrecMap = (() => {
     const ui = parts(element);
     const { genres, places } = colouring(movies);
     const { points, span } = placed(movies);
-    const most = movies.reduce((best, movie) => Math.max(best, movie.rating_count), 1);
-    const radii = movies.map((movie) => 2 + 6 * Math.sqrt(movie.rating_count / most));
-    const bySize = movies.map((_, index) => index).sort((a, b) => movies[b].rating_count - movies[a].rating_count);
+    const counts = movies.map((movie) => movie.rating_count + movie.event_count);
+    const most = counts.reduce((best, count) => Math.max(best, count), 1);
+    const radii = counts.map((count) => 2 + 6 * Math.sqrt(count / most));
+    const bySize = movies.map((_, index) => index).sort((a, b) => counts[b] - counts[a]);
     const words = movies.map((movie) => plain(titled(movie)));
     const shown = new Set(); // indexes of the selected genres; empty shows all
     const view = { scale: 1, x: 0, y: 0 };

@@ -1,6 +1,7 @@
 """A report on a model run: training history, accuracy, a map and neighbours of movies, as one HTML page.
 
-Data goes one way: database -> ``accuracy`` and ``likeness``, gathered in ``findings`` -> ``figures``, ``page`` -> file.
+Data goes one way: database -> ``accuracy``, ``activity``, ``likeness`` and ``following``, gathered in ``findings`` ->
+``figures``, ``page`` -> file.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ def write_report(
         NoPublishedRunError: No run is named, and none published.
         UnknownRunError: There is no such run.
         RunError: The run has no vectors: it failed, was deleted, or is training.
-        DataError: There are no ratings.
+        DataError: There are no ratings or events.
         SchemaError: The schema is absent or behind.
     """
     db.require_engine(engine)

@@ -12,9 +12,11 @@ from numpy.typing import NDArray
 from embrec import metrics, splits
 from embrec.data.extraction import RatingArrays
 from embrec.evaluation import baselines
-from embrec.evaluation.contender import Predict
+from embrec.evaluation.contender import Predict, Score
 from embrec.models.base import Ratings
+from embrec.models.interactions import Interactions
 from embrec.report import measures
+from embrec.report.following import same_data
 from embrec.report.measures import Lists
 from embrec.runs.records import ModelRun
 from embrec.runs.stored import StoredModel
@@ -23,6 +25,8 @@ from embrec.runs.stored import StoredModel
 _USERS_ASKED = 1_000
 _USERS_PREDICTED = 5_000
 _PAIRS = 200_000
+# The name of the lists by what comes next.
+NEXT = "what comes next"
 
 
 @dataclass(frozen=True)
@@ -41,7 +45,7 @@ class MetricLine:
 
 @dataclass(frozen=True)
 class Split:
-    """The training ratings of a run, and its held-out ratings if the split can be reproduced."""
+    """The training ratings and events of a run, and its held-out ratings if the split can be reproduced."""
 
     training: Ratings
     held_out: Ratings | None
@@ -56,7 +60,7 @@ class Split:
 def split_of(run: ModelRun, arrays: RatingArrays) -> Split:
     """Reproduce the split of a training, from the same ratings and the run's seed."""
     ratings, holdout = arrays.for_models(), float(run.options.get("holdout", 0.0))
-    reproduced = arrays.sha256 == run.ratings_sha256
+    reproduced = same_data(run, arrays)
     if not (reproduced and holdout):
         return Split(ratings, None, reproduced)
     kept, held = splits.random_split(len(ratings.ratings), holdout, run.seed)
@@ -65,11 +69,11 @@ def split_of(run: ModelRun, arrays: RatingArrays) -> Split:
 
 def same_split(run: ModelRun, other: ModelRun) -> bool:
     """Return whether two runs held out the same ratings."""
-    return (run.ratings_sha256, run.seed, run.options.get("holdout")) == (
-        other.ratings_sha256,
-        other.seed,
-        other.options.get("holdout"),
-    )
+    return _split_key(run) == _split_key(other)
+
+
+def _split_key(run: ModelRun) -> tuple[Any, ...]:
+    return run.ratings_sha256, run.events_sha256, run.seed, run.options.get("holdout")
 
 
 def predictions(model: StoredModel, tested: Ratings) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
@@ -89,20 +93,23 @@ def name_of(other: ModelRun, run: ModelRun) -> str:
 
 
 def lists_of(
-    split: Split, model: StoredModel, others: dict[str, StoredModel], comparable: bool
+    split: Split, model: StoredModel, others: dict[str, StoredModel], comparable: bool, following: Score | None
 ) -> tuple[dict[str, Lists], int]:
-    """Return top-n lists for the same users by the run, the run to compare with, by its name, and the baselines.
+    """Return top-n lists for the same users, by name.
 
-    Metrics of the other run are included only if ``comparable``: both runs have the same split.
+    They are by the run, by what comes next if it says so, by the run to compare with, and by the baselines. Metrics of
+    the other run are included only if ``comparable``: both runs have the same split. What comes next has learned the
+    held-out ratings too, so it has none.
     """
-    training = split.training
-    users = _sample(np.unique(training.users if split.held_out is None else split.held_out.users), _USERS_ASKED)
-    held_out = split.held_out
+    training, held_out = split.training, split.held_out
+    users = _sample(np.unique(Interactions.of(training).users if held_out is None else held_out.users), _USERS_ASKED)
     found = {"this run": measures.measure_lists(model.score, training, held_out, users)}
+    if following is not None:
+        found[NEXT] = measures.measure_lists(following, training, None, users)
     for name, other in others.items():
         expected = held_out if comparable else None
         found[name] = measures.measure_lists(other.score, training, expected, users)
-    for baseline in (baselines.popularity(), baselines.biases()):
+    for baseline in (baselines.popularity(), *([baselines.biases()] if training.differ else [])):
         assert baseline.rank is not None  # noqa: S101  # both rank
         score = baseline.rank(training, 0)
         found[baseline.name] = measures.measure_lists(score, training, held_out, users)
@@ -114,25 +121,30 @@ def metrics_of(run: ModelRun, other: ModelRun | None, split: Split, lists: dict[
     lines = [_recorded("this run", run, lists)]
     if other is not None:
         lines.append(_recorded(name_of(other, run), other, lists))
-    lines.append(_of_biases(split, lists["biases"]))
+    if "biases" in lists:
+        lines.append(_of_biases(split, lists["biases"]))
     popular = lists["popularity"]
     lines.append(MetricLine("popularity", ndcg=popular.ndcg, hit_rate=popular.hit_rate))
-    if is_constant(run, split):
+    if unrated(run, split):
         return [dataclasses.replace(line, held_out_rmse=None, held_out_mae=None, train_rmse=None) for line in lines]
     return lines
 
 
-def is_constant(run: ModelRun, split: Split) -> bool:
-    """Return whether all ratings are equal, now or in the training, so that errors of ratings say nothing."""
+def unrated(run: ModelRun, split: Split) -> str | None:
+    """Return why errors of ratings would say nothing, now or in the training; None if they say something."""
+    if not len(split.tested.ratings):
+        return "There are no ratings."
     scale = {run.lowest_rating, run.highest_rating} - {None}
-    return len(scale) == 1 or bool((split.training.ratings == split.tested.ratings[0]).all())
+    if len(scale) == 1 or (split.training.ratings == split.tested.ratings[0]).all():
+        return "All ratings are equal."
+    return None if run.predicts_ratings else "The run predicts no ratings."
 
 
 def _recorded(name: str, run: ModelRun, lists: dict[str, Lists]) -> MetricLine:
     return MetricLine(
         name,
-        run.rating_count,
-        float(run.options.get("holdout", 0.0)),
+        run.rating_count or None,
+        float(run.options.get("holdout", 0.0)) if run.rating_count else None,
         run.metrics.get("held_out_rmse"),
         run.metrics.get("held_out_mae"),
         run.metrics.get("train_rmse"),

@@ -16,7 +16,7 @@ from matplotlib import patheffects, ticker
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from embrec.report import measures
+from embrec.report import activity_figures, measures
 from embrec.report.colours import SERIES, STAND_INS, Colours, on_white, with_page_colours
 from embrec.report.findings import Findings
 from embrec.report.likeness import MapPoint
@@ -71,10 +71,12 @@ def save_png(name: str, findings: Findings, path: Path) -> None:
 def names(findings: Findings) -> Iterator[str]:
     """Yield the names of the figures that there is data for."""
     available = {
-        "training": any(epoch["rmse"] is not None for epoch in findings.run.history) and not findings.constant,
+        "training": any(epoch["rmse"] is not None for epoch in findings.run.history) and not findings.unrated,
         "ratings": findings.histogram is not None,
         "calibration": findings.calibration is not None,
         "coverage": True,
+        "events": findings.activity is not None and len(findings.activity.edges) > 0,
+        "steps": findings.activity is not None and findings.steps is not None,
         "drift": findings.drift is not None and len(findings.drift.kept) > 0,
         "map": len(findings.points) > 0,
         "neighbours": any(each.near for each in findings.neighbours),
@@ -149,10 +151,10 @@ def _calibration(figure: Figure, findings: Findings, colours: Colours) -> None:
 
 def _coverage(figure: Figure, findings: Findings, colours: Colours) -> None:
     axes = figure.subplots()
-    curves = {"ratings": findings.rating_counts} | {
+    curves = {"users" if findings.events_now else "ratings": findings.counts} | {
         f"{name}: lists": lists.appearances for name, lists in findings.lists.items() if name != "biases"
     }
-    dashes = ("-", "-", "--", ":")
+    dashes = ("-", "-", "--", ":", "-.")
     for number, (label, counts) in enumerate(curves.items()):
         shares = measures.concentration(counts)
         # At most 400 points: a curve of more looks the same, and makes the page bigger.
@@ -196,7 +198,7 @@ def colouring(points: list[MapPoint]) -> tuple[list[str], list[int]]:
 def _map(figure: Figure, findings: Findings, colours: Colours) -> None:
     points = findings.points
     genres, places = colouring(points)
-    most = max(point.rating_count for point in points)
+    most = max(point.rating_count + point.event_count for point in points)
     axes = figure.subplots()
     for number, genre in enumerate([*genres, "other"]):
         mine = [point for point, place in zip(points, places, strict=True) if place == number]
@@ -204,7 +206,7 @@ def _map(figure: Figure, findings: Findings, colours: Colours) -> None:
             axes.scatter(
                 [point.x for point in mine],
                 [point.y for point in mine],
-                [10 + 120 * point.rating_count / most for point in mine],
+                [10 + 120 * (point.rating_count + point.event_count) / most for point in mine],
                 color=colours.series[number] if number < len(genres) else colours.series_other,
                 edgecolors=colours.surface,
                 linewidths=0.5,
@@ -217,7 +219,7 @@ def _map(figure: Figure, findings: Findings, colours: Colours) -> None:
 
 
 def _label(figure: Figure, axes: Axes, points: list[MapPoint], colours: Colours) -> None:
-    """Label the most rated movies that have room for a title; the points are sorted, most rated first."""
+    """Label the movies with the most users that have room for a title; the points are sorted so."""
     figure.draw_without_rendering()
     taken: list[Any] = []
     for point in points[: 4 * _TITLES_ON_MAP]:
@@ -273,6 +275,8 @@ _DRAWN: dict[str, Draw] = {
     "ratings": _ratings,
     "calibration": _calibration,
     "coverage": _coverage,
+    "events": activity_figures.events,
+    "steps": activity_figures.steps,
     "drift": _drift,
     "map": _map,
     "neighbours": _neighbours,

@@ -12,15 +12,17 @@ from numpy.typing import NDArray
 
 from embrec import db
 from embrec.data.extraction import extract
-from embrec.errors import DataError, NoPublishedRunError, RunError
-from embrec.report import accuracy, likeness, measures
+from embrec.errors import NoPublishedRunError, RunError
+from embrec.report import accuracy, activity, following, likeness, measures
 from embrec.report.accuracy import MetricLine
+from embrec.report.activity import Activity, Steps
+from embrec.report.following import Following
 from embrec.report.likeness import Drift, MapPoint, Neighbours
 from embrec.report.measures import Calibration, Histogram, Lists
 from embrec.runs import publishing, records, stored
 from embrec.runs.records import ModelRun
 
-STEPS = ("ratings", "vectors", "predictions", "lists", "neighbours", "map")
+STEPS = ("ratings", "vectors", "predictions", "lists", "order", "neighbours", "map")
 
 
 @dataclass(frozen=True)
@@ -31,12 +33,13 @@ class Findings:
         run: The run.
         previous: The run that it is compared with, or None for the first.
         previous_name: Its name: a run before, or a later run.
-        constant: True if all ratings are equal, so that figures of ratings are left out.
+        unrated: Why figures of ratings are left out, or None if they are not.
         made_at: Time of the report.
         ratings_now: Number of ratings in the database.
-        users_now: Number of users with ratings in the database.
-        rating_counts: Number of ratings of each rated movie, int64 of shape (movie_count,).
-        reproduced: True if the database has exactly the ratings that the run was trained on.
+        events_now: Number of events in the database.
+        users_now: Number of users with ratings or events in the database.
+        counts: Number of users who rated or watched each movie, int64 of shape (movie_count,).
+        reproduced: True if the database has exactly the ratings and events that the run was trained on.
         held_out: True if predictions and lists are measured on held-out ratings.
         metrics: Lines of the run, the previous run and the baselines, in this order.
         histogram: Distribution of ratings and of predictions.
@@ -44,19 +47,23 @@ class Findings:
         predicted: Number of predicted pairs in the histogram and the calibration.
         lists: Top-10 lists, by the name of the run or baseline.
         users_asked: Number of users with these lists.
+        activity: Events by type and over time, or None without events.
+        steps: Lengths of histories, or None if the order was not read: the run has not learned it or any events.
+        following: What the run says comes next, or None if it knows no order.
         points: Points of the map.
-        neighbours: Nearest neighbours of the most rated movies.
+        neighbours: Nearest neighbours of the movies with the most users.
         drift: Differences from the previous run, or None.
     """
 
     run: ModelRun
     previous: ModelRun | None
     previous_name: str | None
-    constant: bool
+    unrated: str | None
     made_at: dt.datetime
     ratings_now: int
+    events_now: int
     users_now: int
-    rating_counts: NDArray[np.int64]
+    counts: NDArray[np.int64]
     reproduced: bool
     held_out: bool
     metrics: list[MetricLine]
@@ -65,6 +72,9 @@ class Findings:
     predicted: int
     lists: dict[str, Lists]
     users_asked: int
+    activity: Activity | None
+    steps: Steps | None
+    following: Following | None
     points: list[MapPoint]
     neighbours: list[Neighbours]
     drift: Drift | None
@@ -84,21 +94,18 @@ def gather(
         NoPublishedRunError: No run is named, and none published.
         UnknownRunError: There is no such run.
         RunError: The run has no vectors.
-        DataError: There are no ratings.
+        DataError: There are no ratings or events.
         SchemaError: The schema is absent or behind.
     """
     db.require_schema(connection)
     run = _named_run(connection, model_run_id)
     before = _previous(connection, run)
     progress("ratings")
-    arrays = extract(connection)
-    if not len(arrays.ratings):
-        raise DataError(
-            "There are events and no ratings, and a report is about predicted ratings and lists of liked movies. "
-            "Measure the run on events with: embrec evaluate --task top-n --task next"
-        )
-    movies = likeness.rated_movies(connection, arrays)
+    ordered = run.history_length is not None or run.event_count is not None
+    arrays = extract(connection, with_times=ordered)
+    sequences = arrays.sequences() if ordered else None
     split = accuracy.split_of(run, arrays)
+    movies = likeness.known_movies(connection, arrays)
     progress("vectors")
     model = stored.read(connection, run, arrays)
     earlier = None if before is None else stored.read(connection, before, arrays)
@@ -106,14 +113,18 @@ def gather(
 
     progress("predictions")
     predicted, actual = accuracy.predictions(model, split.tested)
-    low, high = float(arrays.ratings.min()), float(arrays.ratings.max())
-    constant = accuracy.is_constant(run, split)
-    some = len(predicted) > 0 and not constant
+    unrated = accuracy.unrated(run, split)
+    some = len(predicted) > 0 and unrated is None
 
     progress("lists")
     name = None if before is None else accuracy.name_of(before, run)
     others = {} if name is None or earlier is None else {name: earlier}
-    lists, asked = accuracy.lists_of(split, model, others, comparable)
+    named = None if name is None or before is None else (name, before)
+    histories = None if run.history_length is None else sequences
+    next_scores = None if histories is None else following.scores(connection, run, arrays, histories)
+    lists, asked = accuracy.lists_of(split, model, others, comparable, next_scores)
+    progress("order")
+    after = None if histories is None else following.following_of(connection, run, named, arrays, histories, movies)
     progress("neighbours")
     neighbours = likeness.neighbours_of(model, movies)
     drift = None if earlier is None else likeness.drift_between(model, earlier, movies)
@@ -122,19 +133,23 @@ def gather(
         run=run,
         previous=before,
         previous_name=name,
-        constant=constant,
+        unrated=unrated,
         made_at=dt.datetime.now(dt.UTC),
         ratings_now=len(arrays.ratings),
+        events_now=len(arrays.events.users),
         users_now=len(arrays.user_indexes),
-        rating_counts=movies.counts,
+        counts=movies.counts,
         reproduced=split.reproduced,
         held_out=split.held_out is not None,
         metrics=accuracy.metrics_of(run, before, split, lists),
         histogram=measures.histogram(actual, predicted) if some else None,
-        calibration=measures.calibrate(predicted, actual, low, high) if some else None,
+        calibration=measures.calibrate(predicted, actual, *arrays.scale) if some else None,
         predicted=len(predicted),
         lists=lists,
         users_asked=asked,
+        activity=activity.activity_of(arrays.events),
+        steps=None if sequences is None else activity.steps_of(sequences),
+        following=after,
         points=likeness.map_points(model, movies),
         neighbours=neighbours,
         drift=drift,

@@ -14,6 +14,7 @@ from embrec import metrics, similarity
 from embrec.evaluation.baselines import popularity_order
 from embrec.evaluation.contender import Score
 from embrec.models.base import Ratings
+from embrec.models.interactions import Interactions
 
 LIST_LENGTH = 10
 NEIGHBOURS = 10
@@ -65,7 +66,7 @@ class Lists:
     Attributes:
         appearances: Number of lists that each movie is in, int64 of shape (movie_count,).
         coverage: Catalogue coverage: share of the movies that are in any list.
-        popularity: Share of all users who rated a recommended movie, averaged over recommendations.
+        popularity: Share of all users who rated or watched a recommended movie, averaged over recommendations.
         ndcg: NDCG@10 of liked held-out ratings, or None without any.
         hit_rate: HR@10: share of the users with a liked held-out rating in their list, or None.
     """
@@ -115,19 +116,20 @@ def calibrate(predicted: NDArray[np.float32], actual: NDArray[np.float32], low: 
 
 
 def measure_lists(score: Score, seen: Ratings, held_out: Ratings | None, users: NDArray[np.int32]) -> Lists:
-    """Measure the top-10 lists of some users, without movies that they have rated.
+    """Measure the top-10 lists of some users, without movies that they have rated or watched.
 
     Args:
         score: Function that scores all movies for some users.
-        seen: Ratings whose movies are excluded from the lists.
+        seen: Ratings and events whose movies are excluded from the lists.
         held_out: Ratings that the lists should find, or None.
         users: Users to recommend to, int32 of shape (n,).
     """
-    seen_by = _matrix(seen, np.ones(len(seen.users), bool))
+    pairs, shape = Interactions.of(seen), (seen.user_count, seen.movie_count)
+    seen_by = _matrix(pairs.users, pairs.movies, shape)
     liked_by = None
     if held_out is not None:
-        liked = metrics.liked_from(float(seen.ratings.min()), float(seen.ratings.max()))
-        liked_by = _matrix(held_out, held_out.ratings >= liked)
+        liked = held_out.ratings >= metrics.liked_from(*seen.scale)
+        liked_by = _matrix(held_out.users[liked], held_out.movies[liked], shape)
     order = popularity_order(seen)  # equal scores are ranked by popularity
     appearances = np.zeros(seen.movie_count, np.int64)
     quality: dict[str, list[NDArray[np.float64]]] = {"ndcg": [], "hit_rate": []}
@@ -145,7 +147,7 @@ def measure_lists(score: Score, seen: Ratings, held_out: Ratings | None, users: 
                 quality["ndcg"].append(metrics.ndcg(scores[some], relevant[some], LIST_LENGTH))
                 quality["hit_rate"].append(metrics.hit_rate(scores[some], relevant[some], LIST_LENGTH))
     means = {name: float(np.concatenate(values).mean()) if values else None for name, values in quality.items()}
-    shares = np.bincount(seen.movies, minlength=seen.movie_count) / seen.user_count
+    shares = np.bincount(pairs.movies, minlength=seen.movie_count) / seen.user_count
     return Lists(
         appearances,
         coverage=float(np.mean(appearances > 0)),
@@ -185,8 +187,6 @@ def jaccard(common: NDArray[np.int64]) -> NDArray[np.float64]:
     return np.asarray(common / (2 * NEIGHBOURS - common))
 
 
-def _matrix(ratings: Ratings, chosen: NDArray[np.bool_]) -> scipy.sparse.csr_array:
-    """Return the sparse matrix of rated movies, bool of shape (users, movies)."""
-    users, movies = ratings.users[chosen], ratings.movies[chosen]
-    shape = (ratings.user_count, ratings.movie_count)
+def _matrix(users: NDArray[np.int32], movies: NDArray[np.int32], shape: tuple[int, int]) -> scipy.sparse.csr_array:
+    """Return the sparse matrix of pairs, bool of shape (users, movies)."""
     return scipy.sparse.csr_array((np.ones(len(users), bool), (users, movies)), shape=shape)

@@ -34,6 +34,7 @@ def render(findings: Findings) -> str:
         "fixed": fixed,
         "whole": whole,
         "percent": percent,
+        "significant": significant,
         "moment": moment,
         "duration": duration,
     }
@@ -46,6 +47,8 @@ def render(findings: Findings) -> str:
         script_hash=f"sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}",
         movies=_json([dataclasses.asdict(point) for point in findings.points]),
         metrics=_metrics(findings.metrics),
+        events_by_type=list(_events_by_type(findings)),
+        lengths=list(_lengths(findings)),
         history=[
             (epoch["epoch"], fixed(epoch["rmse"]), fixed(epoch["held_out_rmse"])) for epoch in findings.run.history
         ],
@@ -71,6 +74,11 @@ def fixed(value: float | None, digits: int = 4) -> str:
 def whole(value: int | None) -> str:
     """Format a count with a separator of thousands."""
     return NOTHING if value is None else f"{value:,}"
+
+
+def significant(value: float) -> str:
+    """Format a number of any size with three significant digits."""
+    return f"{value:.3g}"
 
 
 def percent(share: float | None) -> str:
@@ -112,6 +120,20 @@ def _metrics(lines: list[MetricLine]) -> dict[str, Any]:
     }
 
 
+def _events_by_type(findings: Findings) -> Iterator[tuple[str, ...]]:
+    found = findings.activity
+    if found is not None:
+        for name, count in zip(found.names, found.counts, strict=True):
+            yield name, whole(int(count)), percent(float(count / found.counts.sum()))
+
+
+def _lengths(findings: Findings) -> Iterator[tuple[str, ...]]:
+    found = findings.steps
+    if found is not None:
+        for label, users in zip(found.labels, found.lengths, strict=True):
+            yield label, whole(int(users))
+
+
 def _distribution(findings: Findings) -> Iterator[tuple[str, ...]]:
     found = findings.histogram
     if found is not None:
@@ -129,9 +151,15 @@ def _calibration(findings: Findings) -> Iterator[tuple[str, ...]]:
 def _coverage(findings: Findings) -> Iterator[tuple[str, ...]]:
     for name, lists in findings.lists.items():
         yield name, percent(lists.coverage), fixed(measures.gini(lists.appearances), 2), percent(lists.popularity)
-    counts = findings.rating_counts
+    counts = findings.counts
     popularity = float(counts @ counts / counts.sum() / findings.users_now)
-    yield "all ratings", percent(1.0), fixed(measures.gini(counts), 2), percent(popularity)
+    everything = "all users" if findings.events_now else "all ratings"
+    yield everything, percent(1.0), fixed(measures.gini(counts), 2), percent(popularity)
+
+
+# Metrics on record that two runs are compared by, and those of predicted ratings among them.
+_OF_RATINGS = {"held_out_rmse": "RMSE, held out", "held_out_mae": "MAE, held out", "train_rmse": "RMSE, training"}
+_DIFFERENCES = {**_OF_RATINGS, "next_ndcg": "NDCG@10 of what comes next", "next_hit_rate": "HR@10 of what comes next"}
 
 
 def _compared(findings: Findings) -> Iterator[tuple[str, ...]]:
@@ -139,16 +167,13 @@ def _compared(findings: Findings) -> Iterator[tuple[str, ...]]:
     run, before = findings.run, findings.previous
     if before is None:
         return
-    for name in ("rating_count", "user_count", "movie_count"):
-        old, new = getattr(before, name), getattr(run, name)
-        yield name.replace("_count", "s"), whole(old), whole(new), f"{new - old:+,}"
-    if findings.constant:
-        return
-    for name, label in (
-        ("held_out_rmse", "RMSE, held out"),
-        ("held_out_mae", "MAE, held out"),
-        ("train_rmse", "RMSE, training"),
-    ):
+    for name in ("rating_count", "event_count", "user_count", "movie_count"):
+        old, new = getattr(before, name) or 0, getattr(run, name) or 0
+        if old or new:
+            yield name.replace("_count", "s"), whole(old), whole(new), f"{new - old:+,}"
+    for name, label in _DIFFERENCES.items():
+        if findings.unrated and name in _OF_RATINGS:
+            continue
         earlier, later = before.metrics.get(name), run.metrics.get(name)
         if earlier is not None and later is not None:
             yield label, fixed(earlier), fixed(later), f"{later - earlier:+.4f}"
@@ -165,7 +190,11 @@ def _record(findings: Findings) -> Iterator[tuple[str, str]]:
         yield "scale", f"{run.lowest_rating:g} to {run.highest_rating:g}"
     if run.newest_rating_at is not None:
         yield "newest rating", moment(run.newest_rating_at)
+    if run.newest_event_at is not None:
+        yield "newest event", moment(run.newest_event_at)
     yield "versions", ", ".join(f"{name} {version}" for name, version in run.library_versions.items())
     yield "ratings, SHA-256", run.ratings_sha256
+    if run.events_sha256:
+        yield "events, SHA-256", run.events_sha256
     if run.vectors_sha256:
         yield "vectors, SHA-256", run.vectors_sha256

@@ -57,11 +57,11 @@ def user_ratings(bind: Bind, user_id: OutsideId, n: int = 10) -> Answer:
 
 @as_frame
 def map_movies(bind: Bind, n: int = 3000) -> Answer:
-    """Return the n movies with the most ratings, with the vectors that similarity is computed on.
+    """Return the n movies with the most ratings and events, with the vectors that similarity is computed on.
 
     Returns:
-        Columns movie_id, title, genres (list of str), release_year (Int64), rating_count, embedding (list of float)
-        and model_run_id, the most rated first; no rows if no run is published.
+        Columns movie_id, title, genres (list of str), release_year (Int64), rating_count, embedding (list of float),
+        model_run_id and event_count, those with the most of both first; no rows if no run is published.
 
     Raises:
         SchemaError: The schema is absent or behind.

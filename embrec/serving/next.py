@@ -1,4 +1,4 @@
-"""The movies that a user or visitor wants next, by the order of what they did, as DataFrames.
+"""Histories of users, and the movies that a user or visitor wants next, as DataFrames.
 
 Every function takes an Engine, or a Connection whose transaction is the caller's. The columns are those of the SQL
 function of the same name.
@@ -169,6 +169,26 @@ def explain_next(bind: Bind, user_id: OutsideId, movie_id: OutsideId, n: int | N
         if not found:
             explain_unknown(connection, "user", user)
             explain_unknown(connection, "movie", movie, run=True)
+    return found
+
+
+@as_frame
+def user_history(bind: Bind, user_id: OutsideId, n: int = 10) -> Answer:
+    """Return a user's n newest ratings and events, in the order that :func:`recommend_next` reads.
+
+    Returns:
+        Columns rank (from 1), movie_id, title, event_type (``rating`` for a rating), value (the rating, or that of the
+        event; None if it has none) and occurred_at (None if unknown), newest first.
+
+    Raises:
+        UnknownUserError: No user has this id.
+        SchemaError: The schema is absent or behind.
+    """
+    user = validation.outside_id(user_id, "user_id")
+    with db.begin(bind) as connection:
+        found = call(connection, "user_history(CAST(:id AS text)", n, {}, id=user)
+        if not found:
+            explain_unknown(connection, "user", user)
     return found
 
 

@@ -59,7 +59,8 @@ def trained_runs(bind: Bind) -> Answer:
 
     Returns:
         Columns model_run_id, architecture, published (bool), finished_at, rating_count (of its training data),
-        lowest_rating and highest_rating (their scale) and metrics (dict).
+        lowest_rating and highest_rating (their scale), metrics (dict), event_count (of its training data, None without
+        any) and history_length (newest steps that count for what comes next, None if it knows no order).
 
     Raises:
         SchemaError: The schema is absent or behind.

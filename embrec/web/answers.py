@@ -16,12 +16,14 @@ from embrec import validation
 from embrec.db.answer import Answer, answer, plain
 from embrec.errors import ArgumentError, NoPublishedRunError
 from embrec.serving import catalogue, preview, projection, recommend, search
+from embrec.serving.query import explain_unknown
 from embrec.serving.similar import similar_movies
 from embrec.web.asking import Asking
+from embrec.web.histories import with_run
 from embrec.web.maps import Drawing
 
 Row = dict[str, Any]
-# Each recommended movie is explained by at most three ratings for it, and by one against it.
+# Each recommended movie is explained by at most three movies rated or watched for it, and by one against it.
 REASONS = 3
 
 
@@ -75,7 +77,7 @@ def details(asking: Asking, movie_ids: Sequence[str]) -> Row:
 def similar(asking: Asking, movie_id: str, n: int) -> Row:
     """List the movies most similar to one."""
     with asking.connection() as connection:
-        return _with_run(plain(similar_movies)(connection, movie_id, n).records())
+        return with_run(plain(similar_movies)(connection, movie_id, n).records())
 
 
 def popular(asking: Asking, n: int, **filters: Any) -> Row:
@@ -93,16 +95,16 @@ def recommendations(asking: Asking, ratings: Mapping[str, float], n: int, **othe
 
 
 def user(asking: Asking, user_id: str, n: int, **others: Any) -> Row:
-    """Return a user's newest ratings, and recommendations with explanations and predicted ratings."""
+    """Return recommendations for a user, with explanations and predicted ratings."""
     with asking.connection() as connection:
-        rated = plain(catalogue.user_ratings)(connection, user_id, n)
+        explain_unknown(connection, "user", user_id)
         found = plain(recommend.recommend_movies)(connection, user_id, n, **others)
         asked = "explain_recommendation(CAST(:who AS text), asked.movie_id"
         recommended = _with_reasons(connection, found, asked, user_id)
         predicted = _predicted(connection, user_id, found["movie_id"])
     for row in recommended["movies"]:
         row["predicted_rating"] = predicted[row["movie_id"]]
-    return {"user_id": user_id, "ratings": rated.records(), **recommended}
+    return {"user_id": user_id, **recommended}
 
 
 def compare(
@@ -139,7 +141,7 @@ def compare(
 
 
 def movie_map(asking: Asking) -> Drawing:
-    """Return the drawing of a map of the most rated movies, with similar movies near each other, for Maps."""
+    """Return the drawing of a map of the most rated or watched movies, similar ones near each other, for Maps."""
     with asking.connection() as connection:
         run = _answering_run(connection)
     if run is None:
@@ -156,7 +158,7 @@ def _drawn_map(asking: Asking) -> Row:
     places = projection.project(np.array([row.pop("embedding") for row in movies], dtype=np.float32)).round(3)
     for row, (x, y) in zip(movies, places.tolist(), strict=True):
         row |= {"x": x, "y": y}
-    return _with_run(movies)
+    return with_run(movies)
 
 
 def _answering_run(connection: sa.Connection) -> int | None:
@@ -165,9 +167,9 @@ def _answering_run(connection: sa.Connection) -> int | None:
 
 
 def _with_reasons(connection: sa.Connection, found: Answer, call: str, who: str) -> Row:
-    """Return recommendations with the ratings that contribute most to each; popular movies have none.
+    """Return recommendations with the ratings and events that contribute most to each; popular movies have none.
 
-    The rating that speaks most against a movie is named if it takes away a tenth of the score or more.
+    The one that speaks most against a movie is named if it takes away a tenth of the score or more.
     """
     statement = (
         "SELECT asked.movie_id AS recommended, e.relation, e.movie_id, e.title, e.rating, e.contribution"
@@ -181,14 +183,14 @@ def _with_reasons(connection: sa.Connection, found: Answer, call: str, who: str)
     )
     movies = found.records()
     bases = [row.pop("basis") for row in movies]
-    explained = [row["movie_id"] for row, basis in zip(movies, bases, strict=True) if basis == "ratings"]
+    explained = [row["movie_id"] for row, basis in zip(movies, bases, strict=True) if basis != "popularity"]
     reasons: dict[tuple[str, str], list[Row]] = defaultdict(list)
     for row in answer(connection, statement, movies=explained, who=who).records():
         reasons[row.pop("recommended"), row.pop("relation")].append(row)
     for row in movies:
         row["reasons"] = reasons[row["movie_id"], "because"]
         row["although"] = reasons[row["movie_id"], "although"]
-    return {"basis": bases[0] if bases else None, **_with_run(movies)}
+    return {"basis": bases[0] if bases else None, **with_run(movies)}
 
 
 def _predicted(connection: sa.Connection, user_id: str, movie_ids: list[str]) -> dict[str, float | None]:
@@ -199,9 +201,3 @@ def _predicted(connection: sa.Connection, user_id: str, movie_ids: list[str]) ->
     )
     found = connection.execute(sa.text(statement), {"user": user_id, "movies": movie_ids})
     return {row.movie_id: row.rating for row in found}
-
-
-def _with_run(movies: list[Row]) -> Row:
-    """Return the rows, with their common run once instead of in each."""
-    runs = [row.pop("model_run_id") for row in movies]
-    return {"model_run_id": runs[0] if runs else None, "movies": movies}

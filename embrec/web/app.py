@@ -27,7 +27,8 @@ from embrec.errors import ArgumentError, DatabaseError, EmbrecError, NotFoundErr
 from embrec.pages import pages_directory
 from embrec.web import openapi, values
 from embrec.web.asking import Asking
-from embrec.web.endpoints import ENDPOINTS, Endpoint
+from embrec.web.endpoint import Endpoint
+from embrec.web.endpoints import ENDPOINTS
 from embrec.web.guard import Guard, Limits, Places, client_of
 from embrec.web.maps import Drawing, Maps
 

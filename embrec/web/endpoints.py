@@ -2,80 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
-
-from embrec.web import answers
+from embrec.web import answers, histories
+from embrec.web.endpoint import Endpoint, Parameter
 from embrec.web.shapes import (
+    ACT,
     COUNT,
+    FOLLOWING,
     GENRES,
     ID,
     IDS,
     KNOWN_OF_MOVIE,
     NUMBER,
     RANKED,
-    RATED,
     RATINGS,
     RECOMMENDED,
+    REPEATS,
     RUN,
     RUN_NUMBER,
     SHARE,
+    STEP,
     TEXT,
     WHOLE,
     WORDS,
     YEAR,
-    Schema,
     nullable,
     record,
     rows,
 )
-
-
-@dataclass(frozen=True)
-class Parameter:
-    """A parameter of an endpoint; a path parameter if the path names it.
-
-    Attributes:
-        name: Name, as in SQL.
-        shape: JSON Schema of its values.
-        description: Description in the OpenAPI document.
-        required: True if a request must have it.
-        example: Example of a value.
-    """
-
-    name: str
-    shape: Schema
-    description: str
-    required: bool = False
-    example: Any = None
-
-
-@dataclass(frozen=True)
-class Endpoint:
-    """An endpoint.
-
-    Attributes:
-        path: Path, with path parameters in braces.
-        summary: Summary in the OpenAPI document, in a line.
-        answer: Function that answers, called with an Asking and the parameters' values.
-        shape: JSON Schema of the answer.
-        parameters: Parameters in the path and the query.
-        body: Parameters in the JSON body of a POST; an endpoint without any is a GET.
-    """
-
-    path: str
-    summary: str
-    answer: Callable[..., Any]
-    shape: Schema
-    parameters: tuple[Parameter, ...] = ()
-    body: tuple[Parameter, ...] = ()
-
-    @property
-    def method(self) -> str:
-        """Return the HTTP method."""
-        return "POST" if self.body else "GET"
-
 
 HOW_MANY = Parameter("n", COUNT, "Number of rows.")
 ASKED_RUN = Parameter("run", RUN_NUMBER, "The run that answers, published or not; default: the published one.")
@@ -89,7 +42,9 @@ FILTERS = (
     Parameter("min_ratings", {"type": "integer", "minimum": 0, "maximum": 2**31 - 1}, "The minimum number of ratings."),
 )
 DIVERSITY = Parameter("diversity", SHARE, "Weight of diversity: 0 for the best movies, up to 1 for the most diverse.")
+SEEN = Parameter("repeats", REPEATS, "Movies seen already: never, allowed, or only those.")
 VISITOR = Parameter("ratings", RATINGS, "A visitor's ratings by movie id.", required=True, example={"50": 5, "172": 4})
+SESSION = Parameter("history", IDS, "The session: movie ids, newest last.", required=True, example=["50", "172"])
 EITHER_RUN = "The number of a trained run."
 FACTS = {
     "movie_id": TEXT,
@@ -161,16 +116,65 @@ ENDPOINTS = (
     ),
     Endpoint(
         "/api/users/{user_id}",
-        "A user's newest ratings, and recommendations with explanations and predicted ratings.",
+        "A user's list: recommendations with explanations and predicted ratings, whatever the order of what they did.",
         answers.user,
         record(
             user_id=TEXT,
-            ratings=rows(rank=WHOLE, **RATED, rated_at=nullable(TEXT)),
             basis=nullable(TEXT),
             model_run_id=RUN,
             movies=rows(**RECOMMENDED, predicted_rating=nullable(NUMBER)),
         ),
         (USER, HOW_MANY, *FILTERS, DIVERSITY, ASKED_RUN),
+    ),
+    Endpoint(
+        "/api/history",
+        "A user's newest ratings and events, newest first.",
+        histories.history,
+        record(user_id=TEXT, history=rows(rank=WHOLE, **ACT)),
+        (USER, HOW_MANY),
+    ),
+    Endpoint(
+        "/api/next",
+        "What a user wants next, by the order of what they did, with the steps that contribute most.",
+        histories.next_for_user,
+        record(model_run_id=RUN, movies=rows(**FOLLOWING, reasons=rows(**STEP), although=rows(**STEP))),
+        (USER, HOW_MANY, SEEN, *FILTERS, ASKED_RUN),
+    ),
+    Endpoint(
+        "/api/next",
+        "What a visitor wants next, given their session. Nothing is stored.",
+        histories.next_for_session,
+        record(model_run_id=RUN, movies=rows(**FOLLOWING)),
+        (ASKED_RUN,),
+        (SESSION, HOW_MANY, SEEN, *FILTERS),
+    ),
+    Endpoint(
+        "/api/next/explanation",
+        "All steps of a user's history that add to a movie's score as the next one; they add up to it.",
+        histories.explanation,
+        record(model_run_id=RUN, score=NUMBER, steps=rows(rank=WHOLE, **STEP)),
+        (USER, MOVIE, ASKED_RUN),
+    ),
+    Endpoint(
+        "/api/continue",
+        "Movies that a user may go on with: started and not finished, then those watched more than once.",
+        histories.continued,
+        record(movies=rows(**RANKED, basis=TEXT, steps=WHOLE, last_at=nullable(TEXT))),
+        (USER, HOW_MANY),
+    ),
+    Endpoint(
+        "/api/next-after",
+        "The movies that most likely follow one.",
+        histories.next_after,
+        record(model_run_id=RUN, movies=rows(**RANKED, score=NUMBER)),
+        (MOVIE, HOW_MANY, ASKED_RUN),
+    ),
+    Endpoint(
+        "/api/also-watched",
+        "The movies that the users of one also watched or rated, more than chance has it.",
+        histories.also_watched,
+        record(model_run_id=RUN, movies=rows(**RANKED, score=NUMBER)),
+        (MOVIE, HOW_MANY, ASKED_RUN),
     ),
     Endpoint(
         "/api/runs",
@@ -186,6 +190,8 @@ ENDPOINTS = (
                 lowest_rating=nullable(NUMBER),
                 highest_rating=nullable(NUMBER),
                 metrics={"type": "object"},
+                event_count=nullable(WHOLE),
+                history_length=nullable(WHOLE),
             )
         ),
     ),
@@ -205,9 +211,12 @@ ENDPOINTS = (
     ),
     Endpoint(
         "/api/map",
-        "A map of the most rated movies, with similar ones near each other (t-SNE). The first call takes seconds.",
+        "A map of the most rated and watched movies, similar ones near each other (t-SNE). A first call takes seconds.",
         answers.movie_map,
-        record(model_run_id=RUN, movies=rows(movie_id=TEXT, **KNOWN_OF_MOVIE, rating_count=WHOLE, x=NUMBER, y=NUMBER)),
+        record(
+            model_run_id=RUN,
+            movies=rows(movie_id=TEXT, **KNOWN_OF_MOVIE, rating_count=WHOLE, event_count=WHOLE, x=NUMBER, y=NUMBER),
+        ),
         (ASKED_RUN,),
     ),
     Endpoint(

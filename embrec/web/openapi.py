@@ -5,7 +5,8 @@ from __future__ import annotations
 import importlib.metadata
 from typing import Any
 
-from embrec.web.endpoints import ENDPOINTS, Endpoint, Parameter
+from embrec.web.endpoint import Endpoint, Parameter
+from embrec.web.endpoints import ENDPOINTS
 from embrec.web.shapes import ERROR
 
 REFUSALS = {

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, get_args
 
-from embrec.validation import LONGEST_ID_BYTES
+from embrec.validation import LONGEST_ID_BYTES, Repeats
 
 Schema = dict[str, Any]
 
@@ -21,6 +21,7 @@ YEAR: Schema = {"type": "integer", "minimum": 0, "maximum": 9999}
 RUN_NUMBER: Schema = {"type": "integer", "minimum": 1, "maximum": 2**31 - 1}
 SHARE: Schema = {"type": "number", "minimum": 0, "maximum": 1, "default": 0}
 COUNT: Schema = {"type": "integer", "minimum": 1, "maximum": MOST_ROWS, "default": 10}
+REPEATS: Schema = {"type": "string", "enum": list(get_args(Repeats)), "default": "never"}
 GENRES: Schema = {"type": "array", "items": {"type": "string", "maxLength": 100}, "maxItems": 50}
 RATINGS: Schema = {
     "type": "object",
@@ -49,8 +50,13 @@ def record(**columns: Schema) -> Schema:
 RUN = nullable(WHOLE)
 TITLE = nullable(TEXT)
 KNOWN_OF_MOVIE = {"title": TITLE, "genres": {"type": "array", "items": TEXT}, "release_year": nullable(WHOLE)}
-RATED = {"movie_id": TEXT, "title": TITLE, "rating": NUMBER}
-RANKED = {"rank": WHOLE, "movie_id": TEXT, "title": TITLE}
-RATINGS_OF_IT = rows(**RATED, contribution=NUMBER)
-RECOMMENDED = {**RANKED, "score": NUMBER, "reasons": RATINGS_OF_IT, "although": RATINGS_OF_IT}
+TITLED = {"movie_id": TEXT, "title": TITLE}
+RANKED = {"rank": WHOLE, **TITLED}
+# A movie that was rated, or watched without a rating.
+OWN = rows(**TITLED, rating=nullable(NUMBER), contribution=NUMBER)
+RECOMMENDED = {**RANKED, "score": NUMBER, "reasons": OWN, "although": OWN}
+HAPPENED = {**TITLED, "event_type": TEXT, "occurred_at": nullable(TEXT)}
+ACT = {**HAPPENED, "value": nullable(NUMBER)}
+STEP = {**HAPPENED, "age": WHOLE, "contribution": NUMBER}
+FOLLOWING = {**RANKED, "score": NUMBER, "basis": TEXT}
 ERROR = record(error={**TEXT, "description": "What is wrong, and what to do."})

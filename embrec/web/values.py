@@ -10,7 +10,7 @@ from jsonschema import Draft202012Validator
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
-from embrec.web.endpoints import Endpoint, Parameter
+from embrec.web.endpoint import Endpoint, Parameter
 from embrec.web.shapes import Schema
 
 LARGEST_BODY = 64 * 1024

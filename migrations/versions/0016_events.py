@@ -23,12 +23,14 @@ def upgrade() -> None:
     _follow_events()
     _create_next()
     _rank_what_comes_next()
+    _show_events()
     _describe_runs()
     op.execute(statement(CHANGED_FUNCTIONS))
 
 
 def downgrade() -> None:
     op.execute(uninstall())
+    _hide_events()
     _forget_what_comes_next()
     for column in RUN_COLUMNS:
         op.drop_column("model_runs", column, schema="embrec")
@@ -291,6 +293,38 @@ def _forget_what_comes_next() -> None:
     op.drop_column("movie_ranking", "next", schema="embrec")
     op.create_primary_key("movie_ranking_pkey", "movie_ranking", ["model_run_id", "movie_index"], schema="embrec")
     op.create_index("movie_ranking_length_idx", "movie_ranking", ["model_run_id", "length"], schema="embrec")
+
+
+# One row of user_history.
+USER_ACT = """
+CREATE TYPE embrec.user_act AS (
+    rank integer,
+    movie_id text,
+    title text,
+    event_type text,
+    value real,
+    occurred_at timestamptz
+)
+"""
+# The types of answers that pages ask for, with what they say of events: attributes and their types.
+SHOWN = (
+    ("trained_run", "event_count", "bigint"),
+    ("trained_run", "history_length", "smallint"),
+    ("mapped_movie", "event_count", "bigint"),
+)
+
+
+def _show_events() -> None:
+    """Create what a page shows of events: the type of a history, and counts in the types of other answers."""
+    op.execute(statement(USER_ACT))
+    for name, attribute, kind in SHOWN:
+        op.execute(f"ALTER TYPE embrec.{name} ADD ATTRIBUTE {attribute} {kind}")
+
+
+def _hide_events() -> None:
+    for name, attribute, _ in SHOWN:
+        op.execute(f"ALTER TYPE embrec.{name} DROP ATTRIBUTE {attribute}")
+    op.execute("DROP TYPE embrec.user_act")
 
 
 RUN_COLUMNS = ("event_count", "events_sha256", "newest_event_at", "history_length", "row_decays", "vector_decays")

@@ -12,7 +12,9 @@ BEGIN ATOMIC
         r.rating_count,
         r.lowest_rating,
         r.highest_rating,
-        r.metrics
+        r.metrics,
+        r.event_count,
+        r.history_length
     FROM embrec.model_runs AS r
     WHERE r.status = 'trained'
     ORDER BY r.model_run_id DESC;

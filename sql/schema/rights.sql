@@ -10,7 +10,7 @@ DECLARE
     -- Functions that answer, and functions that record ratings and outcomes; embrec_api may call only these.
     asking text[] := '{similar_movies,similar_users,find_movies,recommend_movies,recommend_for,explain_recommendation,'
         'predict_rating,predict_ratings,rating_uncertainty,popular_movies,best_rated_movies,trending_movies,assign_variant,known_id,'
-        'movie_named,explain_for,movie_details,user_ratings,trained_runs,map_movies,known_genres,suggest_movies,'
+        'movie_named,explain_for,movie_details,user_ratings,user_history,trained_runs,map_movies,known_genres,suggest_movies,'
         'recommend_next,recommend_next_for,next_after,also_watched,continue_watching,explain_next}';
     telling text[] := '{add_rating,remove_rating,add_event,remove_event,record_exposure,record_outcome}';
     loading text[] := '{count_changes,refresh_statistics,forget_user,follow_ratings,apply_followed,settle_scale}';

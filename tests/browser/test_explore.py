@@ -9,16 +9,19 @@ import sqlalchemy as sa
 from axe_playwright_python.sync_playwright import Axe
 from browsing import chromium
 from conftest import _temporary_database
-from playwright.sync_api import Browser, Page, Route, expect
+from data import played
+from playwright.sync_api import Browser, Locator, Page, Route, expect
 from starlette.applications import Starlette
 from starlette.routing import Mount
 from web import MANY, running, two_runs
 
 from embrec import db
-from embrec.serving import catalogue, preview, recommend, similar
+from embrec.serving import next as following
+from embrec.serving import preview, recommend, similar
 from embrec.web import create_app
 from embrec.web.endpoints import ENDPOINTS
 
+HOSTILE = "<img src=x onerror=alert(1)>"
 PHONE, DESK = {"width": 390, "height": 844}, {"width": 1280, "height": 900}
 WCAG = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"], "resultTypes": ["violations"]}
 VIEWS = {
@@ -26,6 +29,7 @@ VIEWS = {
     "a movie": "#/movie/100",
     "no movie": "#/movie/nowhere",
     "liked": "#/liked?like.100=5&like.101=2&genres=Comedy",
+    "session": "#/session?seen=100&seen=101&genres=Comedy",
     "a user": "#/user/u1",
     "comparison": "#/compare?first=1&second=2&movie=100",
     "map": "#/map?movie=100",
@@ -69,10 +73,14 @@ def settled(page: Page) -> None:
     expect(page.locator(".loading, [aria-busy=true]")).to_have_count(0, timeout=20_000)
 
 
-def titles(page: Page) -> list[str]:
-    """Return the movies of the ranking on the page, once it is complete."""
+def titles(page: Page, panel: str) -> list[str]:
+    """Return the movies of a panel's ranking, once the page is complete."""
     settled(page)
-    return page.locator(".ranking .title").all_inner_texts()
+    return ranked(page, panel).all_inner_texts()
+
+
+def ranked(page: Page, panel: str) -> Locator:
+    return page.get_by_role("region", name=panel, exact=True).locator(".ranking .title")
 
 
 def test_a_movie_is_found_and_similar_ones_have_bars(page: Page, url: str, engine: sa.Engine) -> None:
@@ -81,9 +89,12 @@ def test_a_movie_is_found_and_similar_ones_have_bars(page: Page, url: str, engin
     page.get_by_role("option", name="Movie 03 of 1983").click()
     expect(page.get_by_role("heading", name="Movie 03 of 1983")).to_be_visible()
     expected = similar.similar_movies(engine, 103, 15)
-    assert titles(page) == expected["title"].tolist()
-    widths = page.locator(".ranking meter").evaluate_all("meters => meters.map(each => each.value)")
+    assert titles(page, "Similar movies") == expected["title"].tolist()
+    panel = page.get_by_role("region", name="Similar movies")
+    widths = panel.locator(".ranking meter").evaluate_all("meters => meters.map(each => each.value)")
     assert widths == pytest.approx([max(each, 0) for each in expected["similarity"]])
+    assert titles(page, "What comes next") == following.next_after(engine, 103, 10)["title"].tolist()
+    assert titles(page, "Also watched") == following.also_watched(engine, 103, 10)["title"].tolist()
     page.go_back()
     expect(page.get_by_role("heading", name="Popular movies")).to_be_visible()
 
@@ -174,16 +185,87 @@ def test_a_user_has_a_history_and_a_list(page: Page, url: str, engine: sa.Engine
     page.goto(f"{url}#/user")
     page.get_by_label("User id").fill("u1")
     page.get_by_role("button", name="Show").click()
-    assert titles(page) == recommend.recommend_movies(engine, "u1", 15)["title"].tolist()
-    expect(page.locator(".plain-list .title")).to_have_text(catalogue.user_ratings(engine, "u1", 15)["title"].tolist())
-    expect(page.locator(".ranking li").first).to_contain_text("predicted rating")
+    assert titles(page, "Recommended") == recommend.recommend_movies(engine, "u1", 15)["title"].tolist()
+    history = following.user_history(engine, "u1", 10)
+    expect(page.locator(".plain-list .title")).to_have_text(history["title"].tolist())
+    expect(page.locator(".plain-list .number").first).to_have_text(f"{history['value'][0]:g} ★")
+    expect(page.get_by_role("region", name="Recommended").locator("li").first).to_contain_text("predicted rating")
     expect(page.get_by_role("main")).to_contain_text("From run 1.")
     page.get_by_role("button", name="Sci-Fi", exact=True).click()
     expected = recommend.recommend_movies(engine, "u1", 15, genres=["Sci-Fi"])
-    expect(page.locator(".ranking .title")).to_have_text(expected["title"].tolist())
+    expect(ranked(page, "Recommended")).to_have_text(expected["title"].tolist())
+    expected = following.recommend_next(engine, "u1", 15, genres=["Sci-Fi"])
+    expect(ranked(page, "What next")).to_have_text(expected["title"].tolist())
     page.get_by_label("User id").fill("nobody")
     page.get_by_role("button", name="Show").click()
     expect(page.get_by_role("alert")).to_contain_text("There is no user with the id 'nobody'.")
+
+
+def test_what_a_user_wants_next_has_steps_that_add_up(page: Page, url: str, engine: sa.Engine) -> None:
+    page.goto(f"{url}#/user/u1")
+    best = following.recommend_next(engine, "u1", 1).iloc[0]
+    steps = following.explain_next(engine, "u1", best["movie_id"], None)
+    first = page.get_by_role("region", name="What next", exact=True).locator("li").first
+    named = steps[steps["contribution"] > 0].iloc[0]
+    expect(first.locator("b").first).to_have_text(named["title"])
+    expect(first).to_contain_text("Because the user " + ("just rated" if named["age"] == 0 else "rated"))
+    first.get_by_text("All steps").click()
+    rows = first.locator("tbody tr")
+    expect(rows).to_have_count(len(steps))
+    added = [float(text) for text in rows.locator("td:last-child").all_inner_texts()]
+    assert added == pytest.approx(steps["contribution"].tolist(), abs=6e-4)
+    expect(first.locator("caption")).to_contain_text(f"add up to the score of {best['score']:.3f}")
+
+
+def test_each_step_of_a_session_moves_the_list(page: Page, url: str, engine: sa.Engine) -> None:
+    page.goto(f"{url}#/session")
+    expect(page.get_by_text("Popular movies, until you name some")).to_be_visible()
+    page.get_by_label("Just watched", exact=True).fill("Movie 04")
+    page.get_by_role("option", name="Movie 04").click()
+    session = ["104"]
+    for _ in range(3):
+        expected = following.recommend_next_for(engine, session, 15)
+        expect(ranked(page, "Next")).to_have_text(expected["title"].tolist())
+        page.get_by_role("button", name=f"Watched {expected['title'][0]}").click()
+        session.append(expected["movie_id"][0])
+        expect(page.get_by_text(f"You just watched {expected['title'][0]}.")).to_be_visible()
+    page.get_by_label("Seen movies").select_option("only")
+    expected = following.recommend_next_for(engine, session, 15, repeats="only")
+    expect(ranked(page, "Next")).to_have_text(expected["title"].tolist())
+    page.get_by_role("button", name="Remove Movie 04 of 1984, number 1").click()
+    expected = following.recommend_next_for(engine, session[1:], 15, repeats="only")
+    expect(ranked(page, "Next")).to_have_text(expected["title"].tolist())
+    # The address has the whole state.
+    address = page.url
+    page.goto("about:blank")
+    page.goto(address)
+    expect(ranked(page, "Next")).to_have_text(expected["title"].tolist())
+    expect(page.locator(".session li")).to_have_count(3)
+    page.get_by_role("link", name="Movies", exact=True).click()
+    page.goto(f"{url}#/movie/107")
+    page.get_by_role("button", name="Just watched it").click()
+    expect(page.get_by_text("You just watched Movie 07 of 1987.")).to_be_visible()
+    expect(page.locator(".session li")).to_have_count(4)
+
+
+def test_a_run_that_knows_no_order_says_so(page: Page, url: str, engine: sa.Engine) -> None:
+    forget = sa.text("UPDATE embrec.model_runs SET history_length = :length WHERE model_run_id = 2")
+    with engine.begin() as connection:
+        connection.execute(forget, {"length": None})
+    try:
+        said = "This run knows no order"
+        page.goto(f"{url}#/user/u1?run=2")
+        expect(page.get_by_role("region", name="What next")).to_contain_text(said)
+        with engine.connect() as connection, preview.answering_from(connection, 2):
+            expected = recommend.recommend_for(connection, {"100": 5}, 15)
+            page.goto(f"{url}#/session?seen=100&run=2")
+            expect(page.get_by_role("region", name="Next", exact=True)).to_contain_text(said)
+            expect(ranked(page, "Next")).to_have_text(expected["title"].tolist())
+        page.goto(f"{url}#/movie/100?run=2")
+        expect(page.get_by_role("region", name="What comes next")).to_contain_text(said)
+    finally:
+        with engine.begin() as connection:
+            connection.execute(forget, {"length": 12})
 
 
 def test_two_runs_stand_side_by_side(page: Page, url: str, engine: sa.Engine) -> None:
@@ -214,17 +296,18 @@ def test_another_run_answers_everywhere_once_it_is_chosen(page: Page, url: str, 
     settled(page)
     page.get_by_label("Answers from").select_option("2")
     with engine.connect() as connection, preview.answering_from(connection, 2):
-        expect(page.locator(".ranking .title")).to_have_text(
+        expect(ranked(page, "Similar movies")).to_have_text(
             similar.similar_movies(connection, 100, 15)["title"].tolist()
         )
         page.get_by_role("link", name="Users").click()
         page.get_by_label("User id").fill("u1")
         page.get_by_role("button", name="Show").click()
-        expect(page.locator(".ranking .title")).to_have_text(
+        expect(ranked(page, "Recommended")).to_have_text(
             recommend.recommend_movies(connection, "u1", 15)["title"].tolist()
         )
+        expect(ranked(page, "What next")).to_have_text(following.recommend_next(connection, "u1", 15)["title"].tolist())
     page.get_by_label("Answers from").select_option("1")
-    expect(page.locator(".ranking .title")).to_have_text(recommend.recommend_movies(engine, "u1", 15)["title"].tolist())
+    expect(ranked(page, "Recommended")).to_have_text(recommend.recommend_movies(engine, "u1", 15)["title"].tolist())
     assert "run=" not in page.url
 
 
@@ -307,7 +390,7 @@ def test_the_endpoints_can_be_tried_below_another_path(page: Page, engine: sa.En
     app = Starlette(routes=[Mount("/films", create_app(engine, limits=MANY))])
     with running(app) as url:
         page.goto(f"{url}films/#/movie/100")
-        assert len(titles(page)) == 15
+        assert len(titles(page, "Similar movies")) == 15
         page.get_by_role("link", name="endpoints").click()
         expect(page.locator(".endpoint")).to_have_count(len(ENDPOINTS))
         page.get_by_role("button", name="Try POST /api/recommendations").click()
@@ -319,6 +402,47 @@ def test_the_endpoints_can_be_tried_below_another_path(page: Page, engine: sa.En
         page.route("**/api/runs", lambda route: route.fulfill(status=502, body="<html>a proxy's words</html>"))
         page.get_by_role("button", name="Try GET /api/runs").click()
         expect(page.get_by_role("region", name="Answer of /api/runs")).to_contain_text("Status 502, without JSON.")
+
+
+@pytest.fixture
+def played_url(admin: sa.Engine, server_url: str, migrated_template: str) -> Iterator[str]:
+    """The page of a database of events alone, in which a type and a title have markup."""
+    with _temporary_database(admin, server_url, migrated_template) as url:
+        engine = db.create_engine(url)
+        played(engine)
+        with engine.begin() as connection:
+            connection.execute(
+                sa.text("UPDATE embrec.movies SET title = :text WHERE movie_id = 'm01'"), {"text": HOSTILE}
+            )
+            connection.execute(
+                sa.text("UPDATE embrec.event_types SET name = :text WHERE name = 'play'"), {"text": HOSTILE}
+            )
+        with running(create_app(engine, limits=MANY)) as page:
+            yield page
+        engine.dispose()
+
+
+def test_events_alone_have_every_view_without_figures_of_ratings(page: Page, played_url: str) -> None:
+    for view in (
+        "",
+        "#/movie/m01",
+        "#/liked?like.m01=5",
+        "#/session?seen=m01&seen=m02",
+        "#/user/u1",
+        "#/map?movie=m01",
+    ):
+        page.goto("about:blank")
+        page.goto(played_url + view)
+        settled(page)
+        expect(page.get_by_role("alert")).to_have_count(0)
+        said = page.locator("body").inner_text()
+        for absent in ("NaN", "★", "undefined", "null", "rating"):
+            assert absent not in said, (view, absent)
+        assert page.locator("img").count() == 0
+        assert "event" in said or view.startswith(("#/liked", "#/session", "#/user")), view
+    page.goto(f"{played_url}#/user/u1")
+    expect(page.get_by_role("region", name="Lately").locator("li").first).to_contain_text(HOSTILE)
+    assert violations(page) == []
 
 
 def violations(page: Page) -> list[str]:

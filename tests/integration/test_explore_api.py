@@ -28,7 +28,7 @@ from starlette.routing import Mount
 from web import MANY, running, two_runs
 
 from embrec import config, db, web
-from embrec.data import ratings
+from embrec.data import events, ratings
 from embrec.errors import DatabaseError, UnknownMovieError
 from embrec.runs import experiments, publishing
 from embrec.serving import explain, predict, recommend, similar
@@ -47,12 +47,14 @@ VALUES = {"movie_id": "100", "user_id": "u1", "query": "movie", "first": 1, "sec
 BODIES = {
     "/api/recommendations": {"ratings": {"100": 5, "101": 2}},
     "/api/details": {"movie_ids": ["100", "nowhere", "101"]},
+    "/api/next": {"history": ["100", "nowhere", "101"]},
 }
 
 
 @pytest.fixture(scope="module")
 def engine(shared_engine: sa.Engine) -> sa.Engine:
     two_runs(shared_engine)
+    events.add_event(shared_engine, "u1", "103", "play")
     return shared_engine
 
 
@@ -186,7 +188,9 @@ def test_an_id_may_be_any_text(engine: sa.Engine, client: httpx.Client) -> None:
     try:
         quoted = "a%2Fb%20%3F%26%23%25%2Fsimilar%20%C3%BC"
         found = client.get(f"/api/users/{quoted}").json()
-        assert (found["user_id"], found["ratings"][0]["movie_id"]) == (strange, strange)
+        assert found["user_id"] == strange
+        (act,) = client.get("/api/history", params={"user_id": strange}).json()["history"]
+        assert (act["movie_id"], act["event_type"], act["value"]) == (strange, "rating", 4)
         assert client.get(f"/api/movies/{quoted}").json()["movie_id"] == strange
     finally:
         ratings.remove_rating(engine, strange, strange)
@@ -206,6 +210,18 @@ REFUSED = [
     ("get", "/api/users/nobody", {}, 404, "There is no user with the id 'nobody'."),
     ("get", "/api/users/u1?diversity=2", {}, 422, "diversity: 2 is greater than the maximum of 1."),
     ("get", "/api/users/u1?diversity=NaN", {}, 422, "diversity is nan; give 0"),
+    ("get", "/api/history?user_id=nobody", {}, 404, "There is no user with the id 'nobody'."),
+    ("get", "/api/history?user_id=u1&n=101", {}, 422, "n: 101 is greater than the maximum of 100."),
+    ("get", "/api/next?user_id=nobody", {}, 404, "There is no user with the id 'nobody'."),
+    ("get", "/api/next?user_id=u1&repeats=often", {}, 422, "repeats: 'often' is not one of ['never', "),
+    ("get", "/api/next?user_id=u1&diversity=1", {}, 422, "There is no parameter 'diversity'"),
+    ("get", "/api/next/explanation?user_id=u1&movie_id=nowhere", {}, 404, "There is no movie with the id 'nowhere'."),
+    ("get", "/api/continue", {}, 422, "user_id is missing: The user's id."),
+    ("get", "/api/next-after?movie_id=nowhere", {}, 404, "There is no movie with the id 'nowhere'."),
+    ("get", "/api/also-watched?movie_id=%00", {}, 422, "movie_id has a NUL character"),
+    ("post", "/api/next", {"json": {"history": "100"}}, 422, "history: '100' is not of type 'array'."),
+    ("post", "/api/next", {"json": {"history": [100]}}, 422, "history: 100 is not of type 'string'."),
+    ("post", "/api/next", {"json": {"history": ["1"] * 501}}, 422, "history: "),
     ("get", "/api/compare?first=1&second=2", {}, 422, "Give one of movie_id, user_id and ratings"),
     ("get", "/api/compare?first=1&second=2&ratings=[]", {}, 422, "ratings: [] is not of type 'object'."),
     ("get", "/api/nothing", {}, 404, "There is nothing at this address; see /docs."),

@@ -15,11 +15,13 @@ import pytest
 import sqlalchemy as sa
 from axe_playwright_python.sync_playwright import Axe
 from browsing import chromium
-from data import load_frame, rating_frame, stored_run, two_part_run
+from data import load_frame, play_frame, rating_frame, stored_run, two_part_run
 from playwright.sync_api import Browser, Page
 
 from embrec import metrics, splits
+from embrec.data import loading
 from embrec.data.extraction import extract
+from embrec.data.files import sources
 from embrec.data.files.movies import Movie
 from embrec.errors import ConfigError
 from embrec.evaluation import baselines
@@ -170,8 +172,28 @@ def test_a_report_on_ratings_that_are_all_equal_leaves_figures_of_ratings_out(
     write_report(engine, tmp_path / "report.html", pictures=tmp_path)
     text = (tmp_path / "report.html").read_text()
     assert "All ratings are equal. A predicted rating and its error would say nothing" in text
-    assert "0.0000" not in re.sub("<script.*?</script>|<svg.*?</svg>", "", text, flags=re.DOTALL)
+    assert "RMSE" not in re.sub("<script.*?</script>|<svg.*?</svg>", "", text, flags=re.DOTALL)
     assert not (tmp_path / "calibration.png").exists()
+
+
+def test_a_report_on_ratings_and_events_has_both(engine: sa.Engine, tmp_path: Path) -> None:
+    ratings, plays = rating_frame(users=30, movies=40, count=600), play_frame()
+    load_frame(engine, ratings)
+    loading.load(engine, sources.from_frame(plays))
+    train(engine, "two-part", QUICK["two-part"], holdout=0.1)
+    report = found(engine)
+    assert (report.unrated, report.held_out) == (None, True)
+    assert (report.ratings_now, report.events_now) == (len(ratings), len(plays))
+    assert list(report.lists) == ["this run", "what comes next", "popularity", "biases"]
+    assert report.steps is not None
+    assert report.steps.count == len(ratings) + len(plays)
+    assert report.counts.sum() == len(ratings) + len(plays.drop_duplicates(["user_id", "movie_id"]))
+    write_report(engine, tmp_path / "report.html", pictures=tmp_path)
+    text = (tmp_path / "report.html").read_text()
+    assert f"on {len(ratings)} ratings and {len(plays)} events of 30 users and 52 movies." in text
+    sections = [section["id"] for section in Parts(text).found["section"]]
+    assert sections == ["metrics", "events", "next", *SECTIONS[1:]]
+    assert {"events.png", "steps.png", "calibration.png"} <= {path.name for path in tmp_path.iterdir()}
 
 
 def test_neighbours_are_those_that_sql_answers(two_runs: sa.Engine) -> None:
@@ -221,11 +243,13 @@ def test_a_run_that_knows_none_of_the_ratings_has_a_report(engine: sa.Engine, tm
     two_part_run(engine)
     with engine.begin() as connection:
         connection.execute(sa.text("DELETE FROM embrec.ratings"))
-        connection.execute(sa.text("SELECT embrec.add_rating('new', 'newer', 3)"))
+        connection.execute(
+            sa.text("SELECT embrec.add_rating('new', 'newer', 3), embrec.add_rating('new', 'newest', 4)")
+        )
     write_report(engine, tmp_path / "report.html", pictures=tmp_path)
     text = (tmp_path / "report.html").read_text()
     assert "The run knows none of the users and movies" in text
-    assert "No movie that is rated has a vector" in text
+    assert "No movie that is rated or watched has a vector" in text
 
 
 def test_the_database_is_only_read(two_runs: sa.Engine, tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ export function bar(value, most) {
 }
 
 /** Create an ordered list of movies: for each its title, a bar with a number, and details below. */
-export function ranking(movies, { value, most, shown = (each) => each.toFixed(2), below = () => null, name }) {
+export function ranking(movies, { value, most, shown = (score) => score.toFixed(2), below = () => null, name }) {
   const top = most ?? Math.max(...movies.map(value), 0);
   return h(
     "ol",
@@ -41,24 +41,38 @@ export function ranking(movies, { value, most, shown = (each) => each.toFixed(2)
         h("span", { className: "rank", "aria-hidden": "true" }, movie.rank),
         h("span", { className: "title" }, movieLink(movie)),
         bar(value(movie), top),
-        h("span", { className: "number" }, h("span", { className: "visually-hidden" }, `${name} `), shown(value(movie))),
+        h("span", { className: "number" }, h("span", { className: "visually-hidden" }, `${name} `), shown(value(movie), movie)),
         below(movie),
       ),
     ),
   );
 }
 
-/** Create the explanation of a recommendation: the ratings that contributed most, and one that speaks against it. */
+/**
+ * Create the explanation of a recommendation: what contributed most, and one that speaks against it. A movie that was
+ * watched has no rating.
+ */
 export function reasons(because, although, whose, middle) {
   if (!because.length && !although.length) return null;
-  const verb = because.every((each) => each.rating >= middle) ? "liked" : "rated";
-  const named = (ratings) => ratings.flatMap((each, index) => [index ? " · " : "", h("b", {}, titled(each)), `\u00a0${each.rating}\u00a0★`]);
-  const against = although.length ? [because.length ? ", although " : "Although ", `${whose} rated `, ...named(although)] : [];
-  return h("p", { className: "reasons" }, because.length && `Because ${whose} ${verb} `, named(because), against);
+  const rated = because.every((each) => each.rating !== null);
+  const verb = !rated ? "watched" : because.every((each) => each.rating >= middle) ? "liked" : "rated";
+  const stars = (each) => (each.rating === null ? "" : `\u00a0${each.rating}\u00a0★`);
+  const named = (movies) => movies.flatMap((each, index) => [index ? " · " : "", h("b", {}, titled(each)), stars(each)]);
+  const opposite = although.every((each) => each.rating !== null) ? "rated" : "disliked";
+  const against = although.length ? [because.length ? ", although " : "Although ", `${whose} ${opposite} `, ...named(although)] : [];
+  return h("p", { className: "reasons" }, because.length > 0 && `Because ${whose} ${verb} `, named(because), against);
 }
 
-/** Say how popular a movie is: its number of likes, or that it is listed last because it resembles disliked movies. */
-export const popularity = (score) => (score < 0 ? "like what is disliked" : counted(score, "like"));
+/** Say how popular a movie is: its likes and weighted events, or that it is last because it resembles disliked movies. */
+export const popularity = (score) => (score < 0 ? "like what is disliked" : score.toLocaleString("en", { maximumFractionDigits: 1 }));
+
+export const plainScore = (score) => score.toFixed(3);
+
+/** Say how often a movie was rated, and how often watched; a kind that there is none of is left out. */
+export const activity = (movie) => [movie.rating_count && counted(movie.rating_count, "rating"), movie.event_count && counted(movie.event_count, "event")].filter(Boolean).join(" · ");
+
+/** Write a time, in the time zone of the browser. */
+export const moment = (time) => (time ? new Date(time).toLocaleString("en", { dateStyle: "medium", timeStyle: "short" }) : "time unknown");
 
 /** Show that an answer is loading. */
 export function loading(element, text = "Loading …") {

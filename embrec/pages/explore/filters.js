@@ -20,8 +20,14 @@ export function filterParameters({ genres = [], diversity, ...years }) {
   return [...genres.map((genre) => ["genres", genre]), ...Object.entries(years), ...(diversity ? [["diversity", diversity]] : [])];
 }
 
-/** Create the filter controls; onChange is called after they change ``chosen``. */
-export function filterControls(chosen, onChange) {
+/**
+ * Create the filter controls.
+ *
+ * @param {object} chosen The filters, which they change.
+ * @param {function} onChange A function called after each change.
+ * @param {{diversity: boolean, more: HTMLElement}} options False for answers without diversity; and a further control.
+ */
+export function filterControls(chosen, onChange, options = { diversity: true }) {
   const changed = patient(onChange, 150);
   const genres = h("div", { className: "chips", role: "group", "aria-label": "Genres" });
   const years = NAMES.map((name, end) =>
@@ -40,7 +46,7 @@ export function filterControls(chosen, onChange) {
     }),
   );
   const output = h("output", {}, chosen.diversity.toFixed(1));
-  const diversity = h("input", {
+  const slider = h("input", {
     id: "diversity",
     type: "range",
     min: 0,
@@ -73,7 +79,8 @@ export function filterControls(chosen, onChange) {
     h("legend", {}, "Narrow the list"),
     genres,
     h("div", { className: "years" }, h("span", {}, "Released"), years[0], h("span", { "aria-hidden": "true" }, "to"), years[1]),
-    h("div", { className: "diversity" }, h("label", { for: "diversity" }, "Diversity"), diversity, output),
+    options.diversity && h("div", { className: "diversity" }, h("label", { for: "diversity" }, "Diversity"), slider, output),
+    options.more,
   );
   get("genres").then((answer) => {
     genres.replaceChildren(...answer.genres.map(chip));

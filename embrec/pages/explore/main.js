@@ -8,10 +8,14 @@ import { mapView } from "./map.js";
 import { movieView } from "./movie.js";
 import { address, here, link } from "./route.js";
 import { allRuns, listenForRun, loadRuns, named, showRun } from "./runs.js";
+import { seenParameters } from "./seen.js";
+import { sessionView } from "./session.js";
 import { tasteView } from "./taste.js";
 import { userView } from "./user.js";
 
-const VIEWS = { movie: movieView, liked: tasteView, user: userView, compare: compareView, map: mapView };
+const VIEWS = { movie: movieView, liked: tasteView, session: sessionView, user: userView, compare: compareView, map: mapView };
+/** The parameters that keep what a visitor said, by view. */
+const KEPT = { liked: likedParameters, session: seenParameters };
 const root = document.getElementById("main");
 let leaving = new AbortController();
 
@@ -55,7 +59,7 @@ function nothingYet({ state, next_step: command }) {
     h(
       "div",
       { className: "card" },
-      h("p", {}, empty ? "Load ratings, then train a model. In a terminal:" : "Train a model, which publishes it. In a terminal:"),
+      h("p", {}, empty ? "Load ratings or events, then train a model. In a terminal:" : "Train a model, which publishes it. In a terminal:"),
       h("pre", {}, empty ? `${command}\nembrec train` : command),
       unpublished.length ? [h("p", {}, "Or look at one that is trained already, before it is published:"), h("ul", {}, unpublished)] : null,
       h("button", { type: "button", className: "primary", onclick: () => show(true) }, "Look again"),
@@ -66,7 +70,7 @@ function nothingYet({ state, next_step: command }) {
 function showNavigation(place) {
   for (const each of document.querySelectorAll("nav a")) {
     const { view } = each.dataset;
-    each.href = link(view, "", view === "liked" ? likedParameters() : {});
+    each.href = link(view, "", KEPT[view]?.() ?? {});
     if (view === place.view) each.setAttribute("aria-current", "page");
     else each.removeAttribute("aria-current");
     if (view === place.view) document.title = `${each.textContent} · embrec`;

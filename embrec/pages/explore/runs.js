@@ -16,6 +16,12 @@ export function answeringRun() {
 
 export const named = (run) => `run ${run.model_run_id} · ${run.architecture}${run.published ? " · published" : ""}`;
 
+/** Return whether stars mean something to the run that answers: it learned from ratings that differ. */
+export function knowsStars() {
+  const run = answeringRun();
+  return !run || run.lowest_rating < run.highest_rating;
+}
+
 /** Return the middle of the rating scale of the run that answers. */
 export function middle() {
   const run = answeringRun();

@@ -1,11 +1,12 @@
 /* The taste view: rate a few movies, and get recommendations with explanations at once. */
 
 import { get, post, runAsked } from "./api.js";
-import { announce, counted, h, loading, popularity, problem, ranking, reasons, titled } from "./dom.js";
+import { detailsOf } from "./details.js";
+import { activity, announce, counted, h, loading, plainScore, popularity, problem, ranking, reasons, titled } from "./dom.js";
 import { chosenFilters, filterControls, filterParameters } from "./filters.js";
 import { liked, likedParameters, likedRatings, readLiked } from "./liked.js";
 import { keep, link } from "./route.js";
-import { answeringRun } from "./runs.js";
+import { answeringRun, knowsStars } from "./runs.js";
 import { movieSearch } from "./search.js";
 import { stars } from "./stars.js";
 
@@ -45,10 +46,11 @@ export async function tasteView(root, place, signal) {
       "li",
       {},
       h("span", { className: "title" }, titled(movie)),
-      stars(movie, given, (value) => {
-        liked.get(movie.movie_id).stars = value;
-        recommend();
-      }),
+      knowsStars() &&
+        stars(movie, given, (value) => {
+          liked.get(movie.movie_id).stars = value;
+          recommend();
+        }),
       h("button", { type: "button", className: "remove", "aria-label": `Remove ${titled(movie)}`, onclick: () => remove(movie) }, "×"),
     );
 
@@ -84,7 +86,7 @@ export async function tasteView(root, place, signal) {
       intro && h("p", { className: "soft" }, intro),
       ranking(movies, {
         value: (movie) => movie.score,
-        shown: (score) => (popular ? popularity(score) : score.toFixed(3)),
+        shown: popular ? popularity : plainScore,
         below: (movie) => reasons(movie.reasons.map(inStars), movie.although.map(inStars), "you", MIDDLE),
         name: "score",
       }),
@@ -92,8 +94,8 @@ export async function tasteView(root, place, signal) {
     announce(`${counted(movies.length, "recommendation")}${movies.length ? `, first ${titled(movies[0])}` : ""}`);
   }
 
-  /** Return an explanation with the visitor's stars, because its rating is on the run's scale. */
-  const inStars = (reason) => ({ ...reason, rating: liked.get(reason.movie_id).stars });
+  /** Return an explanation with the visitor's stars, because its rating is on the run's scale; without where none are given. */
+  const inStars = (reason) => ({ ...reason, rating: knowsStars() ? liked.get(reason.movie_id).stars : null });
 
   const box = movieSearch("Add a movie", (movie) => add(movie));
   root.append(
@@ -114,9 +116,9 @@ export async function tasteView(root, place, signal) {
 
 /** Offer popular movies as buttons, so that visitors need not think of a title. */
 async function offer(element, add, signal) {
-  const { movies } = await get("popular", { n: 12, min_ratings: 1 }, signal).catch(() => ({ movies: [] }));
+  const { movies } = await get("popular", { n: 12 }, signal).catch(() => ({ movies: [] }));
   element.replaceChildren(
-    ...movies.map((movie) => {
+    ...movies.filter(activity).map((movie) => {
       const take = () => {
         add(movie);
         [...element.children].find((each) => !each.hidden)?.focus(); // the focused button is hidden now
@@ -133,9 +135,8 @@ async function learnTitles(signal) {
   const unknown = [...liked.values()].filter(({ movie }) => movie.title === undefined);
   if (!unknown.length) return false;
   const ids = unknown.map(({ movie }) => movie.movie_id);
-  const answer = await post("details", {}, { movie_ids: ids }, signal).catch(() => null);
-  if (!answer) return false; // show ids instead; the list shows the error
-  const found = new Map(answer.movies.map((movie) => [movie.movie_id, movie]));
+  const found = await detailsOf(ids, signal);
+  if (!found) return false; // show ids instead; the list shows the error
   for (const id of ids) {
     if (!found.has(id)) liked.delete(id);
     else if (liked.has(id)) liked.get(id).movie = found.get(id); // keep the entry: its stars may have changed meanwhile
