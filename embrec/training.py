@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import scipy.sparse
 import sqlalchemy as sa
 
 from embrec import db, metrics, splits
@@ -344,7 +343,7 @@ def _rows(arrays: RatingArrays, training: Ratings) -> Rows:
     return Rows(arrays.user_indexes, arrays.movie_indexes, arrays.fingerprints(), *scale)
 
 
-def _along(arrays: RatingArrays, seed: int) -> scipy.sparse.csr_array:
+def _along(arrays: RatingArrays, seed: int) -> along.Along:
     """Return the movies that users of each movie also rated or watched; a dislike is no reason."""
     watched = arrays.events.without_dislikes()
     users, movies = np.concatenate([arrays.users, watched.users]), np.concatenate([arrays.movies, watched.movies])

@@ -163,6 +163,7 @@
 \ir functions/record_exposure.sql
 \ir functions/record_outcome.sql
 \ir functions/replace_folded_in.sql
+\ir functions/fold_in_next.sql
 \ir functions/refresh_run.sql
 \ir functions/refresh.sql
 \ir functions/remove_rating.sql

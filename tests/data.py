@@ -14,6 +14,7 @@ from embrec.data.extraction import extract
 from embrec.data.files import sources
 from embrec.data.files.movies import Movie
 from embrec.models.base import RatingWeights
+from embrec.models.next import along
 from embrec.models.next.base import NextModel, strongest
 from embrec.models.sequences import Sequences
 from embrec.runs import half_precision, neighbours, publishing, records
@@ -150,12 +151,11 @@ def two_part_run(
     seed: int = 1,
     half: bool = False,
     following: NextModel | None = None,
-    along: sparse.csr_array | None = None,
 ) -> dict[str, np.ndarray]:
     """Publish a two-part run of random vectors for all movies and users; returns them by side and part.
 
     With ``following`` the run says what comes next by that model, whose movies are all that have ratings or events, and
-    with ``along`` which of them are also watched.
+    which of them are also watched.
     """
     random = np.random.default_rng(seed)
     arrays = extract(engine)
@@ -168,7 +168,7 @@ def two_part_run(
         found |= {f"user {part}": half_precision.rounded(found[f"user {part}"]) for part in ("rating", "similarity")}
     biases = {side: random.normal(size=len(indexes[side])).astype(np.float32) * 0.3 for side in indexes}
     spreads = {side: random.uniform(0.5, 2, len(indexes[side])).astype(np.float32) for side in indexes}
-    run = records.start(engine, replace(FAKE_RUN, architecture="two-part"))
+    run = records.start(engine, replace(FAKE_RUN, architecture="two-part", user_count=len(indexes["user"])))
     with engine.begin() as connection:
         for side, numbers in indexes.items():
             prints = arrays.fingerprints() if side == "user" else None
@@ -182,11 +182,13 @@ def two_part_run(
         store_matrix(connection, run, FOLD_IN, fold_in_matrix(ranking.astype(np.float32)))
         described = TrainedRun(movie_similarity="similarity", user_similarity="similarity", **SERVING)
         if following is not None:
+            counts = [len(each) for each in indexes.values()]
+            also = along.excesses(arrays.users, arrays.movies, *counts, 0)
+            next_steps.store_along(connection, run, arrays.movie_indexes, also, following.new_movies)
             next_steps.store(connection, run, arrays.movie_indexes, following)
             lengths = {"row_decays": following.row_decays, "vector_decays": following.vector_decays}
-            described = replace(described, history_length=following.length, **lengths)
-        if along is not None:
-            next_steps.store_rows(connection, run, next_steps.OWN, arrays.movie_indexes, along)
+            weight = following.new_movies and following.new_movies.weight
+            described = replace(described, history_length=following.length, new_movies_weight=weight, **lengths)
         records.finish(connection, run, described)
     publishing.publish(engine, run)
     for name, values in (("bias", biases), ("spread", spreads)):

@@ -44,5 +44,5 @@ def two_runs(engine: sa.Engine) -> None:
     arrays = extract(engine, with_times=True)
     for run in (1, 2):
         following = transitions(arrays.sequences(), vectors=run == 1)
-        two_part_run(engine, seed=run, following=following, along=following.rows[0])
+        two_part_run(engine, seed=run, following=following)
     publishing.rollback(engine)

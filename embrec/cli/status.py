@@ -105,6 +105,11 @@ def _facts(found: Status, place: str) -> Iterator[tuple[str, str]]:
             f"{state['lone_users']:,} users, who are answered by popularity, and {state['lone_movies']:,} movies: "
             "their ratings tell nothing about others",
         )
+    if state["has_order"] and not state["knows_order"]:
+        yield (
+            "what next",
+            "the published run knows no order, and answers by its lists; to learn it: embrec train --next",
+        )
     if state["experiment"] is not None:
         yield "experiment", state["experiment"]
 

@@ -17,10 +17,10 @@ from embrec.data.files.sources import Source, from_frame
 from embrec.data.ids import map_ids
 from embrec.data.merge import (
     LoadReport,
+    begin_load,
     count_loaded,
     describe_movies,
     describe_users,
-    lock_indexes,
     merge_rows,
     prefer_lookups,
 )
@@ -93,7 +93,7 @@ def load(
     with ThreadPoolExecutor(max_workers=1) as worker, db.begin(bind) as connection:
         choosing = worker.submit(loaded.chosen)
         on_store("ids", 0, 0)
-        lock_indexes(connection)
+        begin_load(connection, loaded.target, loaded.sets_scale(connection))
         prefer_lookups(connection)
         loaded.begin(connection)
         user_indexes, new_users = map_ids(connection, "user", rows.user_ids)

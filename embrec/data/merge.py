@@ -92,6 +92,28 @@ def lock_rows(connection: sa.Connection, target: Target) -> None:
     connection.execute(sa.text(f"LOCK TABLE {target.table} IN SHARE ROW EXCLUSIVE MODE"))
 
 
+def begin_load(connection: sa.Connection, target: Target, alone: bool = False) -> None:
+    """Lock a table, and only then the indexes, which is the order of add_rating and add_event.
+
+    In the other order a load and a transaction that has written a row and meets a new user would wait for each other.
+
+    Args:
+        connection: The transaction of the load.
+        target: The table.
+        alone: Whether to lock out other writers; it is so anyhow while the table is empty.
+    """
+    if not alone:
+        # The savepoint gives the reader's lock back, behind which another first load could not drop keys.
+        look = connection.begin_nested()
+        alone = no_rows(connection, target)
+        look.rollback()
+    if alone:
+        lock_rows(connection, target)
+    else:
+        connection.execute(sa.text(f"LOCK TABLE {target.table} IN ROW EXCLUSIVE MODE"))
+    lock_indexes(connection)
+
+
 def no_rows(connection: sa.Connection, target: Target) -> bool:
     """Check whether a table has no rows yet."""
     return bool(connection.scalar(sa.text(f"SELECT NOT EXISTS (SELECT FROM {target.table})")))

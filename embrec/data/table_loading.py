@@ -17,10 +17,9 @@ from embrec.data.ids import add_new_ids, map_ids, map_types
 from embrec.data.merge import (
     LoadReport,
     allow_memory,
+    begin_load,
     count_loaded,
     describe_movies,
-    lock_indexes,
-    lock_rows,
     merge_rows,
     no_rows,
     prefer_lookups,
@@ -112,8 +111,7 @@ def _load(
     with db.begin(engine, "REPEATABLE READ") as connection:
         # Before the snapshot, which the first SELECT takes: what a trigger took away meanwhile would be put back.
         connection.execute(sa.text(f"SET LOCAL lock_timeout = '{LOCK_SECONDS}s'"))  # others wait in the queue behind us
-        lock_indexes(connection)
-        lock_rows(connection, target)
+        begin_load(connection, target, alone=True)
         connection.execute(sa.text("SET LOCAL lock_timeout TO DEFAULT"))
         prefer_lookups(connection)
         reading = read_source(connection, source, scales.for_loading(connection, given))

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from embrec.data import scale as scales
 from embrec.data.arrays import NO_TIME, key_order
 from embrec.data.ids import map_types
-from embrec.data.merge import lock_rows
 from embrec.data.reading import EventRows, RatingRows
 from embrec.data.targets import EVENTS_TABLE, RATINGS_TABLE
 from embrec.db import copy_format
@@ -56,14 +55,16 @@ class RatingsToLoad:
         latest: NDArray[np.int64] = order[~np.append(same_as_next, False)]
         return latest
 
+    def sets_scale(self, connection: sa.Connection) -> bool:
+        """Return whether no scale is on record yet; then add_rating, which reads it, waits for the load."""
+        return scales.get_rating_scale(connection) is None
+
     def begin(self, connection: sa.Connection) -> None:
         """Check that the scale, by which the ratings were read, still holds.
 
         Raises:
             ConflictError: It was changed meanwhile.
         """
-        if scales.get_rating_scale(connection) is None:
-            lock_rows(connection, self.target)  # add_rating reads the scale once it has its own lock
         if scales.for_loading(connection, self._given).beyond(self.rows.ratings).any():
             raise ConflictError(
                 "The scale of ratings was changed while these were read. Nothing was stored; load again."
@@ -117,6 +118,10 @@ class EventsToLoad:
         kept = codes < 0
         kept[first] = True
         return np.flatnonzero(kept)
+
+    def sets_scale(self, connection: sa.Connection) -> bool:
+        """Return False: events have no scale."""
+        return False
 
     def begin(self, connection: sa.Connection) -> None:
         """Give numbers to the types."""

@@ -76,8 +76,7 @@ def copy_lists(
         connection: The transaction to write in.
         target: Table and columns, the arrays' last.
         keys: One array of n values for each column before, of a dtype as wide as the column's type.
-        starts: int64 of shape (n + 1,), the position of each row's first element, and the number of all. No row is
-            without elements.
+        starts: int64 of shape (n + 1,), the position of each row's first element, and the number of all.
         lists: For each array the elements of all rows, int32 for integer[] and float32 for real[].
     """
     with _copying(connection, f"COPY {target} FROM STDIN (FORMAT binary)") as copy:

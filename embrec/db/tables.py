@@ -281,6 +281,8 @@ model_runs = sa.Table(
     sa.Column("history_length", sa.SmallInteger),
     sa.Column("row_decays", ARRAY(REAL)),
     sa.Column("vector_decays", ARRAY(REAL)),
+    # The weight of sequential rules in the rows of movies that came later; NULL if they get none.
+    sa.Column("new_movies_weight", REAL),
 )
 
 # The watermark of each table that ratings are loaded from, so that a load reads only new rows.
@@ -411,15 +413,19 @@ sa.Index(
     postgresql_where=movie_neighbours.c.neighbours.is_(None),
 )
 
-# The strongest next movies of each movie, by channel, from 1.
+# The strongest next movies of each movie, by channel, from 1; channel 0 has what its users also watched.
 next_movies = sa.Table(
     "next_movies",
     metadata,
     sa.Column("model_run_id", sa.Integer, sa.ForeignKey(model_runs.c.model_run_id), primary_key=True),
     sa.Column("movie_index", sa.Integer, primary_key=True),
     sa.Column("channel", sa.SmallInteger, primary_key=True),
+    sa.Column("folded_in", sa.Boolean, primary_key=True, server_default=sa.false()),  # by refresh, after the training
     sa.Column("next_indexes", ARRAY(sa.Integer), nullable=False),
     sa.Column("weights", ARRAY(REAL), nullable=False),
+    # In channel 0: how many users the movie had in training, and how many transitions from it, as rules count them.
+    sa.Column("user_count", sa.Integer),
+    sa.Column("transitions", REAL),
 )
 
 # The vectors that say what comes next: a movie's own in channel 0, and from 1 on what it adds to a history.

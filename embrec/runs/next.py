@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import scipy.sparse
@@ -11,11 +12,13 @@ from numpy.typing import NDArray
 
 from embrec.db import binary_copy
 from embrec.errors import RunError
-from embrec.models.next.base import NextModel, strongest
+from embrec.models.next.along import Along
+from embrec.models.next.base import NewMovies, NextModel, strongest
 from embrec.runs.embeddings import NOISE
 from embrec.runs.records import ModelRun
 
-# The channel of next_vectors that has the movies' own vectors; those of histories begin after it.
+# The channel of next_vectors that has the movies' own vectors, and that of next_movies which has what their users also
+# watched; those of histories begin after it.
 OWN = 0
 # Movies whose rows are read at a time: a million weights or so.
 _READ_MOVIES = 4_096
@@ -39,7 +42,7 @@ def store(connection: sa.Connection, model_run_id: int, movie_indexes: NDArray[n
     if not all(np.isfinite(each).all() for each in (*(rows.data for rows in model.rows), *vectors)):
         raise RunError("What comes next has weights that are not finite; such a run is not stored. Train again.")
     for channel, rows in enumerate(model.rows, start=1):
-        store_rows(connection, model_run_id, channel, movie_indexes, rows)
+        _copy_rows(connection, model_run_id, channel, movie_indexes, rows, np.flatnonzero(np.diff(rows.indptr)), {})
     for channel, own in enumerate(vectors, start=OWN):
         rounded = np.where(np.abs(own) < NOISE, np.float32(0), own)
         known = np.flatnonzero(rounded.any(axis=1))
@@ -48,28 +51,43 @@ def store(connection: sa.Connection, model_run_id: int, movie_indexes: NDArray[n
         binary_copy.copy_arrays(connection, target, columns)
 
 
-def store_rows(
+def store_along(
+    connection: sa.Connection,
+    model_run_id: int,
+    movie_indexes: NDArray[np.int32],
+    along: Along,
+    new_movies: NewMovies | None = None,
+) -> None:
+    """Write the movies that users of each movie also watched, as channel 0, with the counts that refresh needs.
+
+    Args:
+        connection: The transaction to write in.
+        model_run_id: The run.
+        movie_indexes: int32 of shape (movie_count,), as of :func:`store`.
+        along: The movies, and the number of users of each.
+        new_movies: The number of transitions from each movie, unless the run knows no order.
+    """
+    counts = {"user_count": along.users}
+    if new_movies is not None:
+        counts["transitions"] = new_movies.transitions.astype(np.float32)
+    _copy_rows(connection, model_run_id, OWN, movie_indexes, along.rows, np.flatnonzero(along.users), counts)
+
+
+def _copy_rows(
     connection: sa.Connection,
     model_run_id: int,
     channel: int,
     movie_indexes: NDArray[np.int32],
     rows: scipy.sparse.csr_array,
+    known: NDArray[np.int64],
+    counts: Mapping[str, NDArray[Any]],
 ) -> None:
-    """Write the next movies of one channel; channel 0 has those that users of a movie also watched.
-
-    Args:
-        connection: The transaction to write in.
-        model_run_id: The run.
-        channel: The channel.
-        movie_indexes: int32 of shape (movie_count,), as of :func:`store`.
-        rows: float32 of shape (movie_count, movie_count), the highest entries of a row first.
-    """
-    lengths = np.diff(rows.indptr)
-    known = np.flatnonzero(lengths)
-    starts = np.concatenate([[0], np.cumsum(lengths[known])]).astype(np.int64)
+    """Write the rows of the movies that are known, all others having no entry, and counts of each movie by column."""
+    starts = np.concatenate([[0], np.cumsum(np.diff(rows.indptr)[known])]).astype(np.int64)
     lists = [movie_indexes[rows.indices], rows.data.astype(np.float32, copy=False)]
-    target = "embrec.next_movies (model_run_id, movie_index, channel, next_indexes, weights)"
-    binary_copy.copy_lists(connection, target, _keys(model_run_id, movie_indexes[known], channel), starts, lists)
+    columns = ", ".join(["model_run_id", "movie_index", "channel", *counts, "next_indexes", "weights"])
+    keys = [*_keys(model_run_id, movie_indexes[known], channel), *(count[known] for count in counts.values())]
+    binary_copy.copy_lists(connection, f"embrec.next_movies ({columns})", keys, starts, lists)
 
 
 def _keys(model_run_id: int, movie_indexes: NDArray[np.int32], channel: int) -> list[NDArray[np.generic]]:
@@ -78,7 +96,7 @@ def _keys(model_run_id: int, movie_indexes: NDArray[np.int32], channel: int) -> 
 
 
 def read(connection: sa.Connection, run: ModelRun, movie_indexes: NDArray[np.int32]) -> NextModel | None:
-    """Read what :func:`store` has written.
+    """Read what :func:`store` has written, and the rows that a refresh has added.
 
     Args:
         connection: The transaction to read in.
@@ -86,13 +104,14 @@ def read(connection: sa.Connection, run: ModelRun, movie_indexes: NDArray[np.int
         movie_indexes: int32 of shape (movie_count,), ascending: the movies of the model, at least those of the run.
 
     Returns:
-        The model, without its metrics; None if the run has no such part.
+        The model, without its metrics; None if the run has no such part. Rows that were added are a channel of their
+        own, after that of the trained ones with the same decay.
     """
     if run.history_length is None:
         return None
     count = len(movie_indexes)
-    row_decays, vector_decays = tuple(run.row_decays or ()), tuple(run.vector_decays or ())
-    rows = _read_rows(connection, run.model_run_id, len(row_decays), movie_indexes)
+    vector_decays = tuple(run.vector_decays or ())
+    row_decays, rows = _read_rows(connection, run, movie_indexes)
     if not vector_decays:
         return NextModel(run.history_length, row_decays, rows)
     query = (
@@ -108,25 +127,27 @@ def read(connection: sa.Connection, run: ModelRun, movie_indexes: NDArray[np.int
 
 
 def _read_rows(
-    connection: sa.Connection, model_run_id: int, channels: int, movie_indexes: NDArray[np.int32]
-) -> list[scipy.sparse.csr_array]:
-    count = len(movie_indexes)
+    connection: sa.Connection, run: ModelRun, movie_indexes: NDArray[np.int32]
+) -> tuple[tuple[float, ...], list[scipy.sparse.csr_array]]:
+    count, decays = len(movie_indexes), run.row_decays or ()
     query = (
-        "SELECT n.channel, array_agg(n.movie_index), array_agg(t.next_index), array_agg(t.weight)"
-        " FROM embrec.next_movies AS n, unnest(n.next_indexes, n.weights) AS t (next_index, weight)"
-        f" WHERE n.model_run_id = {int(model_run_id)} AND n.channel > 0"
-        f" GROUP BY n.channel, n.movie_index / {_READ_MOVIES} ORDER BY n.channel, n.movie_index / {_READ_MOVIES}"
+        "SELECT n.channel, CAST(n.folded_in AS integer), array_agg(n.movie_index), array_agg(t.next_index),"
+        " array_agg(t.weight) FROM embrec.next_movies AS n, unnest(n.next_indexes, n.weights) AS t (next_index, weight)"
+        f" WHERE n.model_run_id = {int(run.model_run_id)} AND n.channel > 0"
+        f" GROUP BY n.channel, n.folded_in, n.movie_index / {_READ_MOVIES}"
+        f" ORDER BY n.channel, n.folded_in, n.movie_index / {_READ_MOVIES}"
     )
     nothing = np.empty(0, np.int32), np.empty(0, np.int32), np.empty(0, np.float32)
-    pieces: list[list[Sequence[NDArray[np.generic]]]] = [[nothing] for _ in range(channels)]
-    for channel, *piece in binary_copy.query_arrays(connection, query):
-        pieces[channel - 1].append(piece)
-    rows = []
-    for own in pieces:
+    pieces: dict[tuple[int, int], list[Sequence[NDArray[np.generic]]]]
+    pieces = {(channel, 0): [nothing] for channel in range(1, len(decays) + 1)}
+    for channel, folded_in, *piece in binary_copy.query_arrays(connection, query):
+        pieces.setdefault((channel, folded_in), []).append(piece)
+    channels, rows = sorted(pieces), []
+    for own in (pieces[channel] for channel in channels):
         movies, following, weights = (np.concatenate([each[column] for each in own]) for column in range(3))
         places = np.searchsorted(movie_indexes, movies), np.searchsorted(movie_indexes, following)
         rows.append(strongest(scipy.sparse.csr_array((weights, places), shape=(count, count)), count))
-    return rows
+    return tuple(decays[channel - 1] for channel, _ in channels), rows
 
 
 def _several(vectors: NDArray[np.float32] | None) -> Sequence[NDArray[np.float32]]:

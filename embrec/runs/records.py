@@ -71,6 +71,7 @@ class ModelRun:
     history_length: int | None
     row_decays: list[float] | None
     vector_decays: list[float] | None
+    new_movies_weight: float | None
     published: bool
 
     @property
@@ -155,6 +156,7 @@ class TrainedRun:
         history_length: Number of newest steps that count for what comes next, or None without that part.
         row_decays: The decay of each channel of ``next_movies``, or None.
         vector_decays: The decay of each channel of ``next_vectors``, or None.
+        new_movies_weight: The weight of the rules by which movies that come later get rows, or None: they get none.
         parameters: Parameters of each layer, in the layers' order.
         metrics: Metrics by name; None for one that is not finite.
         history: The epochs.
@@ -181,6 +183,7 @@ class TrainedRun:
     history_length: int | None = None
     row_decays: Sequence[float] | None = None
     vector_decays: Sequence[float] | None = None
+    new_movies_weight: float | None = None
     parameters: Mapping[str, int] = field(default_factory=dict)
     metrics: Mapping[str, float | None] = field(default_factory=dict)
     history: Sequence[Mapping[str, Any]] = ()

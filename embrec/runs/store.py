@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import cast
 
 import numpy as np
-import scipy.sparse
 import sqlalchemy as sa
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
@@ -18,6 +17,7 @@ from embrec.db.binary_copy import Progress
 from embrec.errors import NoPublishedRunError, RunError
 from embrec.models.base import FittedModel
 from embrec.models.ease.long_tail import PENALTY_USERS
+from embrec.models.next.along import Along
 from embrec.runs import embeddings, half_precision, neighbours, records
 from embrec.runs import next as next_steps
 from embrec.runs.embeddings import Part, Vectors
@@ -56,7 +56,7 @@ def store_model(
     metrics: Mapping[str, float],
     progress: Progress = lambda done, of: None,
     half: bool = False,
-    along: scipy.sparse.csr_array | None = None,
+    along: Along | None = None,
 ) -> None:
     """Store a run's vectors, and record it as trained, in one transaction; a second try changes nothing.
 
@@ -68,7 +68,7 @@ def store_model(
         metrics: Metrics by name.
         progress: Called with the vectors of a part that are written, and all of that part.
         half: Whether to store the users' vectors in half precision.
-        along: The movies that users of each movie also watched, as :func:`embrec.models.next.along.excesses` has them.
+        along: The movies that users of each movie also watched.
 
     Raises:
         RunError: The run was deleted, or its vectors are not finite or out of the range of half precision. Nothing is
@@ -88,7 +88,8 @@ def store_model(
         if model.preference:
             embeddings.store_matrix(connection, model_run_id, FOLD_IN, fold_in_matrix(model.preference.user_vectors))
         if along is not None:
-            next_steps.store_rows(connection, model_run_id, next_steps.OWN, rows.movies, along)
+            new_movies = model.next.new_movies if model.next else None
+            next_steps.store_along(connection, model_run_id, rows.movies, along, new_movies)
         if model.next:
             next_steps.store(connection, model_run_id, rows.movies, model.next)
         records.finish(connection, model_run_id, _outcome(rows, model, metrics))
@@ -247,6 +248,7 @@ def _outcome(rows: Rows, model: FittedModel, metrics: Mapping[str, float]) -> Tr
         history_length=model.next.length if model.next else None,
         row_decays=list(model.next.row_decays) if model.next else None,
         vector_decays=list(model.next.vector_decays) if model.next else None,
+        new_movies_weight=model.next.new_movies.weight if model.next and model.next.new_movies else None,
         parameters=model.parameters,
         metrics=_finite(
             {

@@ -25,6 +25,7 @@ def upgrade() -> None:
     _rank_what_comes_next()
     _show_events()
     _describe_runs()
+    _fold_in_events()
     op.execute(statement(CHANGED_FUNCTIONS))
 
 
@@ -181,17 +182,21 @@ def _follow_events() -> None:
 def _create_next() -> None:
     """Create the two tables by which a run says what comes next.
 
-    The strongest next movies of each movie, with their weights, by channel; and vectors: a movie's own in channel 0,
-    and from channel 1 on those that it adds to a history.
+    The strongest next movies of each movie, with their weights, by channel, those of movies that came after the
+    training beside the others; and vectors: a movie's own in channel 0, and from channel 1 on those that it adds to a
+    history.
     """
     op.create_table(
         "next_movies",
         sa.Column("model_run_id", sa.Integer, nullable=False),
         sa.Column("movie_index", sa.Integer, nullable=False),
         sa.Column("channel", sa.SmallInteger, nullable=False),
+        sa.Column("folded_in", sa.Boolean, nullable=False, server_default=sa.false()),
         sa.Column("next_indexes", ARRAY(sa.Integer), nullable=False),
         sa.Column("weights", ARRAY(REAL), nullable=False),
-        sa.PrimaryKeyConstraint("model_run_id", "movie_index", "channel", name="next_movies_pkey"),
+        sa.Column("user_count", sa.Integer),
+        sa.Column("transitions", REAL),
+        sa.PrimaryKeyConstraint("model_run_id", "movie_index", "channel", "folded_in", name="next_movies_pkey"),
         sa.ForeignKeyConstraint(
             ["model_run_id"], ["embrec.model_runs.model_run_id"], name="next_movies_model_run_id_fkey"
         ),
@@ -327,7 +332,15 @@ def _hide_events() -> None:
     op.execute("DROP TYPE embrec.user_act")
 
 
-RUN_COLUMNS = ("event_count", "events_sha256", "newest_event_at", "history_length", "row_decays", "vector_decays")
+RUN_COLUMNS = (
+    "event_count",
+    "events_sha256",
+    "newest_event_at",
+    "history_length",
+    "row_decays",
+    "vector_decays",
+    "new_movies_weight",
+)
 
 
 def _describe_runs() -> None:
@@ -339,8 +352,15 @@ def _describe_runs() -> None:
         sa.Column("history_length", sa.SmallInteger),
         sa.Column("row_decays", ARRAY(REAL)),
         sa.Column("vector_decays", ARRAY(REAL)),
+        sa.Column("new_movies_weight", REAL),
     ):
         op.add_column("model_runs", column, schema="embrec")
+
+
+def _fold_in_events() -> None:
+    """Drop the parts of refresh whose new forms take events too."""
+    op.execute("DROP FUNCTION IF EXISTS embrec.newcomers(integer)")
+    op.execute("DROP FUNCTION IF EXISTS embrec.solved_movie_preference(integer, integer[], real[])")
 
 
 # Functions whose new forms take interests beside ratings. Those made of them stay, because views of the host may use

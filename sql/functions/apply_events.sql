@@ -9,7 +9,6 @@ SET search_path = pg_catalog, pg_temp
 SET plan_cache_mode = force_generic_plan -- planning takes longer than applying the change of one row
 AS $$
 BEGIN
-    LOCK TABLE embrec.events IN ROW EXCLUSIVE MODE;
     PERFORM embrec.add_ids(array_agg(n.user_id), array_agg(n.movie_id))
     FROM unnest(user_ids, movie_ids, event_types) AS n (user_id, movie_id, event_type)
     WHERE n.event_type IS NOT NULL;

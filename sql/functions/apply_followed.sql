@@ -7,15 +7,30 @@ SET search_path = pg_catalog, pg_temp
 SET plan_cache_mode = force_generic_plan -- planning takes longer than applying the change of one row
 AS $$
 DECLARE
+    found record;
     changed record;
 BEGIN
-    -- Before any work: a load may hold the tables for minutes. Changes that wait are applied by one session at a time.
-    IF EXISTS (SELECT FROM embrec.followed_changes AS f WHERE f.waiting) THEN
-        LOCK TABLE embrec.users, embrec.movies IN SHARE ROW EXCLUSIVE MODE;
-    ELSIF NOT EXISTS (SELECT FROM embrec.followed_changes AS f WHERE f.transaction_id = txid_current_if_assigned()) THEN
+    SELECT
+        bool_or(f.waiting) AS waiting,
+        bool_or(num_nonnulls(f.event_types, f.external_ids) = 0) AS of_ratings,
+        bool_or(num_nonnulls(f.event_types, f.external_ids) > 0) AS of_events
+    INTO found
+    FROM embrec.followed_changes AS f
+    WHERE f.waiting OR f.transaction_id = txid_current_if_assigned();
+    IF found.waiting IS NULL THEN
         RETURN 0;
     END IF;
-    LOCK TABLE embrec.ratings IN ROW EXCLUSIVE MODE;
+    -- Before any work: a load may hold the tables for minutes. It locks them in this order too.
+    IF found.of_ratings THEN
+        LOCK TABLE embrec.ratings IN ROW EXCLUSIVE MODE;
+    END IF;
+    IF found.of_events THEN
+        LOCK TABLE embrec.events IN ROW EXCLUSIVE MODE;
+    END IF;
+    IF found.waiting THEN
+        -- Changes that wait are applied by one session at a time.
+        LOCK TABLE embrec.users, embrec.movies IN SHARE ROW EXCLUSIVE MODE;
+    END IF;
     WITH taken AS (
         DELETE FROM embrec.followed_changes AS f
         WHERE f.change_id IN (

@@ -1,8 +1,9 @@
 -- Return the movies that a user has events of and did not rate, with the interest in each: implicit feedback, as
 -- embrec.models.event_pairs defines it. The amount of a pair is the sum over its events of type weight * value (1 for
 -- none) * 0.5 ^ (age / half-life). The interest is log2(1 + amount), over the root mean square of the user's interests.
--- A dislike outweighs all other events of its pair, and its interest is negative. An event without a time has not aged.
-CREATE OR REPLACE FUNCTION embrec.event_pairs(user_index integer, rated integer[])
+-- A dislike outweighs all other events of its pair, and its interest is negative. Ages count to a moment; an event that is
+-- later, or has no time, has not aged.
+CREATE OR REPLACE FUNCTION embrec.event_pairs(user_index integer, rated integer[], moment timestamptz)
 RETURNS TABLE (movie_index integer, interest real)
 LANGUAGE sql STABLE PARALLEL SAFE
 BEGIN ATOMIC
@@ -20,7 +21,7 @@ BEGIN ATOMIC
                     WHEN t.half_life IS NULL OR e.occurred_at IS NULL THEN 1
                     -- More than a thousand half-lives would underflow.
                     ELSE 0.5::double precision ^ least(
-                        greatest(extract(epoch FROM now() - e.occurred_at), 0)::double precision
+                        greatest(extract(epoch FROM event_pairs.moment - e.occurred_at), 0)::double precision
                         / extract(epoch FROM t.half_life)::double precision,
                         1000
                     )

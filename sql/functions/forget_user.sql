@@ -22,6 +22,7 @@ BEGIN
             USING ERRCODE = 'active_sql_transaction';
     END IF;
     PERFORM embrec.apply_followed(); -- or a change that waits would bring the user back
+    LOCK TABLE embrec.ratings, embrec.events IN ROW EXCLUSIVE MODE; -- before users, as a load does
     PERFORM pg_advisory_xact_lock(hashtext('embrec.forget_user'));
     -- Exposures and outcomes in progress end first, or they would come after the deletion (record_exposure).
     PERFORM pg_advisory_xact_lock(hashtext('embrec.exposures'), hashtext(forget_user.user_id) & 1023);

@@ -1,8 +1,10 @@
--- Return the movies that a run was trained without, with their newest thousand ratings (more take longer and change
--- little), and a fingerprint that changes if vectors folded in from them would: with the ratings of anybody who rated the
--- movie, with its side information, or with that of a trained movie.
+-- Return the movies that a run was trained without: the users of each one's newest thousand interactions (more take longer
+-- and change little), their ratings (NULL for events alone), the number of all its users, and a fingerprint. That changes if
+-- what is folded in would: with the ratings and events of anybody of these users, with the types of these events, with the
+-- movie's side information, or with that of a trained movie; and if the run knows the order, with the times of ratings.
+-- Whether a movie has events is as of the last count of them (recount_events).
 CREATE OR REPLACE FUNCTION embrec.newcomers(model_run_id integer)
-RETURNS TABLE (movie_index integer, user_indexes integer[], ratings real[], fingerprint bigint)
+RETURNS TABLE (movie_index integer, user_indexes integer[], ratings real[], user_count bigint, fingerprint bigint)
 LANGUAGE sql STABLE PARALLEL SAFE
 BEGIN ATOMIC
     WITH described AS MATERIALIZED (
@@ -17,39 +19,75 @@ BEGIN ATOMIC
     catalogue AS (
         SELECT bit_xor(hashint8extended(d.description, d.movie_index)) AS fingerprint FROM described AS d WHERE d.trained
     ),
-    rated AS MATERIALIZED (
-        SELECT o.movie_index, o.user_index, o.rating, o.place
+    acts AS (
+        SELECT r.movie_index, r.user_index, r.rating, r.rated_at AS moment
+        FROM described AS d
+        JOIN embrec.ratings AS r ON r.movie_index = d.movie_index
+        WHERE NOT d.trained
+        UNION ALL
+        SELECT e.movie_index, e.user_index, NULL, e.occurred_at
+        FROM described AS d
+        JOIN embrec.events AS e ON e.movie_index = d.movie_index
+        -- All events are read if any of these movies has some, and none otherwise.
+        WHERE NOT d.trained AND EXISTS (SELECT FROM embrec.event_counts AS c WHERE c.movie_index = d.movie_index)
+    ),
+    interactions AS MATERIALIZED (
+        SELECT o.movie_index, o.user_index, o.rating, o.place, o.user_count
         FROM (
             SELECT
-                r.movie_index,
-                r.user_index,
-                r.rating,
-                row_number() OVER (PARTITION BY r.movie_index ORDER BY r.rated_at DESC NULLS LAST, r.user_index) AS place
-            FROM described AS d
-            JOIN embrec.ratings AS r ON r.movie_index = d.movie_index
-            WHERE NOT d.trained
+                a.movie_index,
+                a.user_index,
+                max(a.rating) AS rating,
+                row_number() OVER (PARTITION BY a.movie_index ORDER BY max(a.moment) DESC NULLS LAST, a.user_index) AS place,
+                count(*) OVER (PARTITION BY a.movie_index) AS user_count
+            FROM acts AS a
+            GROUP BY a.movie_index, a.user_index
         ) AS o
         WHERE o.place <= 1000
     ),
-    raters AS (
-        -- All ratings of a user, because one without a stored vector is folded in from them.
-        SELECT u.user_index, hashint8extended(embrec.ratings_fingerprint(u.user_index), u.user_index) AS fingerprint
-        FROM (SELECT DISTINCT r.user_index FROM rated AS r) AS u
+    users AS (
+        -- All that a user did, because a vector and a history are of all that.
+        SELECT
+            u.user_index,
+            hashint8extended(
+                coalesce(embrec.ratings_fingerprint(u.user_index), 0)
+                # coalesce((
+                    SELECT bit_xor(hash_record_extended(ROW(r.movie_index, r.rated_at), 0))
+                    FROM embrec.ratings AS r
+                    WHERE r.user_index = u.user_index AND EXISTS (
+                        SELECT
+                        FROM embrec.model_runs AS k
+                        WHERE k.model_run_id = newcomers.model_run_id AND k.history_length IS NOT NULL
+                    )
+                ), 0)
+                # coalesce((
+                    SELECT bit_xor(hash_record_extended(
+                        ROW(e.event_id, e.movie_index, e.event_type, e.value, e.occurred_at, t.weight, t.half_life, t.kind), 0
+                    ))
+                    FROM embrec.events AS e
+                    JOIN embrec.event_types AS t ON t.event_type = e.event_type
+                    WHERE e.user_index = u.user_index
+                ), 0),
+                u.user_index
+            ) AS fingerprint
+        FROM (SELECT DISTINCT i.user_index FROM interactions AS i) AS u
     ),
     sums AS (
         SELECT
-            r.movie_index,
-            array_agg(r.user_index ORDER BY r.place) AS user_indexes,
-            array_agg(r.rating ORDER BY r.place) AS ratings,
+            i.movie_index,
+            array_agg(i.user_index ORDER BY i.place) AS user_indexes,
+            array_agg(i.rating ORDER BY i.place) AS ratings,
+            max(i.user_count) AS user_count,
             bit_xor(u.fingerprint) AS fingerprint
-        FROM rated AS r
-        JOIN raters AS u ON u.user_index = r.user_index
-        GROUP BY r.movie_index
+        FROM interactions AS i
+        JOIN users AS u ON u.user_index = i.user_index
+        GROUP BY i.movie_index
     )
     SELECT
         d.movie_index,
         s.user_indexes,
         s.ratings,
+        s.user_count,
         hashint8extended(d.description, coalesce(s.fingerprint, 0)) # coalesce(c.fingerprint, 0)
     FROM described AS d
     CROSS JOIN catalogue AS c

@@ -1,7 +1,8 @@
 -- Return the scores that a run's rows (next_movies) give movies as the next step of a history, newest step first: the highest
 -- first, without movies that are excluded. For each step and channel they are the weights of the movie's strongest next movies,
 -- times the factor, which is the channel's decay ** age. Factors below 0.001 are 0, and of a row the share that is the factor's
--- square root counts. They are added by channel, then age, so that sums are those of embrec.models.next.base to the last bit.
+-- square root counts. They are added by channel, then age, trained rows first, so that sums are those of
+-- embrec.models.next.base to the last bit.
 CREATE OR REPLACE FUNCTION embrec.next_rows(
     model_run_id integer,
     decays real[],
@@ -33,7 +34,7 @@ BEGIN
                 JOIN embrec.next_movies AS n
                     ON n.model_run_id = next_rows.model_run_id AND n.movie_index = f.movie_index AND n.channel = f.channel
                 WHERE f.factor >= '0.001'
-                ORDER BY n.channel, f.factor DESC
+                ORDER BY n.channel, n.folded_in, f.factor DESC
             ) AS k
         ) AS w
         GROUP BY w.movie_index

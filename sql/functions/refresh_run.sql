@@ -1,6 +1,7 @@
 -- Fold in the movies that a run was trained without: those without vectors, and those whose vectors would be others by
--- now (newcomers). The result is that of folding all in anew. Trained vectors stay as they are. Returns the number of
--- movies with vectors of this kind; one that cannot be folded in is named in a warning.
+-- now (newcomers). If there are any, what comes next after all such movies is counted anew (fold_in_next). The result is
+-- that of folding all in anew, and what is trained stays as it is. Returns the number of movies with vectors of this kind;
+-- one that cannot be folded in is named in a warning.
 CREATE OR REPLACE FUNCTION embrec.refresh_run(run integer)
 RETURNS integer
 LANGUAGE plpgsql
@@ -8,6 +9,7 @@ SET search_path FROM CURRENT
 AS $$
 DECLARE
     penalty vector := embrec.movie_penalty(run);
+    changed boolean := false;
     newcomer record;
     solved vector;
     movie_indexes integer[] := '{}';
@@ -32,13 +34,14 @@ BEGIN
         JOIN changed AS c ON c.movie_index = i.movie_index
         JOIN embrec.movies AS m ON m.movie_index = c.movie_index
     LOOP
+        changed := true;
         BEGIN
             IF newcomer.user_indexes IS NOT NULL THEN
                 newcomer.rating := coalesce(
                     embrec.solved_movie_rating(run, newcomer.rating, penalty, newcomer.user_indexes, newcomer.ratings),
                     newcomer.rating
                 );
-                solved := embrec.solved_movie_preference(run, newcomer.user_indexes, newcomer.ratings);
+                solved := embrec.solved_movie_preference(run, newcomer.movie_index, newcomer.user_indexes);
                 IF solved IS NOT NULL THEN
                     newcomer.preference := solved;
                     SELECT v.profile, v.similarity INTO newcomer.profile, newcomer.similarity
@@ -47,7 +50,7 @@ BEGIN
             END IF;
         EXCEPTION WHEN data_exception THEN
             RAISE WARNING 'movie % gets no vectors in model run %: %', newcomer.movie_id, run, SQLERRM
-                USING HINT = 'Train again, so that its ratings take part: embrec train';
+                USING HINT = 'Train again, so that its ratings and events take part: embrec train';
             SELECT NULL, NULL, NULL, NULL
             INTO newcomer.rating, newcomer.preference, newcomer.profile, newcomer.similarity;
         END;
@@ -69,6 +72,9 @@ BEGIN
         END IF;
     END LOOP;
     PERFORM embrec.replace_folded_in(run, movie_indexes, fingerprints, ratings, preferences, profiles, similarities);
+    IF changed THEN
+        PERFORM embrec.fold_in_next(run);
+    END IF;
     RETURN (SELECT count(*) FROM embrec.movie_embeddings AS e WHERE e.model_run_id = run AND e.part = 'rating' AND e.folded_in);
 END;
 $$;

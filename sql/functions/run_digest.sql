@@ -48,9 +48,12 @@ BEGIN ATOMIC
                 1 AS kind,
                 n.movie_index,
                 n.channel,
-                sha256(int4send(n.movie_index) || int2send(n.channel) || array_send(n.next_indexes) || array_send(n.weights)) AS digest
+                sha256(
+                    int4send(n.movie_index) || int2send(n.channel) || array_send(n.next_indexes) || array_send(n.weights)
+                    || int4send(coalesce(n.user_count, 0)) || float4send(coalesce(n.transitions, 0))
+                ) AS digest
             FROM embrec.next_movies AS n
-            WHERE n.model_run_id = (run).model_run_id
+            WHERE n.model_run_id = (run).model_run_id AND NOT n.folded_in
             UNION ALL
             SELECT 2, v.movie_index, v.channel, sha256(int4send(v.movie_index) || int2send(v.channel) || vector_send(v.embedding))
             FROM embrec.next_vectors AS v

@@ -1,8 +1,9 @@
--- Return the ranking vector of a movie that a run was trained without: the ridge regression of its ratings on the ranking
--- vectors of all users (as in embrec.models.ease.long_tail). NULL without ratings. A user's vector is the sum that
+-- Return the ranking vector of a movie that a run was trained without: the ridge regression of what some users rated or
+-- watched on their ranking vectors (as in embrec.models.ease.long_tail). NULL without users. A user's vector is the sum that
 -- preference_vector computes, of trained movies alone, so that the order in which movies are folded in does not matter.
--- A dislike is little evidence of what goes together, but not evidence against it, as in training.
-CREATE OR REPLACE FUNCTION embrec.solved_movie_preference(model_run_id integer, user_indexes integer[], ratings real[])
+-- Ages of events count to the newest event that the run learned from, as in training: the vector does not depend on the
+-- moment of the refresh. A dislike is little evidence of what goes together, but not evidence against it, as in training.
+CREATE OR REPLACE FUNCTION embrec.solved_movie_preference(model_run_id integer, movie_index integer, user_indexes integer[])
 RETURNS vector
 LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path FROM CURRENT
@@ -15,22 +16,27 @@ DECLARE
     solved vector;
 BEGIN
     SELECT r.* INTO run FROM embrec.model_runs AS r WHERE r.model_run_id = solved_movie_preference.model_run_id;
-    SELECT
-        sum(embrec.scaled(u.vector, embrec.rating_weight(t.rating, run.lowest_rating, run.highest_rating, run.rating_power, 0)))
-    INTO moment
-    FROM unnest(user_indexes, ratings) AS t (user_index, rating)
+    SELECT sum(embrec.scaled(u.vector, u.evidence) ORDER BY t.place) INTO moment
+    FROM unnest(user_indexes) WITH ORDINALITY AS t (user_index, place)
     CROSS JOIN LATERAL (
-        SELECT sum(embrec.scaled(e.embedding, w.weight)) AS vector
-        FROM embrec.ratings AS o
-        JOIN embrec.movie_embeddings AS e
-            ON e.model_run_id = run.model_run_id AND e.part = 'profile' AND e.movie_index = o.movie_index AND NOT e.folded_in
+        SELECT
+            sum(embrec.scaled(e.embedding, w.weight) ORDER BY p.movie_index) AS vector,
+            max(w.evidence) FILTER (WHERE p.movie_index = solved_movie_preference.movie_index) AS evidence
+        FROM embrec.user_interactions(t.user_index, coalesce(run.newest_event_at, run.started_at)) AS i
+        CROSS JOIN LATERAL unnest(i.movies, i.ratings, i.interests) AS p (movie_index, rating, interest)
         CROSS JOIN LATERAL (
-            SELECT embrec.rating_weight(
-                o.rating, run.lowest_rating, run.highest_rating, run.rating_power, run.dislike_weight
-            ) AS weight
+            SELECT
+                embrec.interaction_weight(
+                    p.rating, p.interest, run.lowest_rating, run.highest_rating, run.rating_power, run.dislike_weight
+                ) AS weight,
+                CASE
+                    WHEN p.interest < 0 THEN 0.2::double precision ^ run.rating_power -- that of the lowest rating
+                    ELSE embrec.interaction_weight(p.rating, p.interest, run.lowest_rating, run.highest_rating, run.rating_power, 0)
+                END AS evidence
         ) AS w
-        WHERE o.user_index = t.user_index
-        HAVING bool_or(w.weight > 0)
+        LEFT JOIN embrec.movie_embeddings AS e
+            ON e.model_run_id = run.model_run_id AND e.part = 'profile' AND e.movie_index = p.movie_index AND NOT e.folded_in
+        HAVING bool_or(w.weight > 0 AND e.movie_index IS NOT NULL)
     ) AS u
     WHERE vector_norm(u.vector) >= coalesce(run.least_length, 0); -- not of a user of whom the run knows nothing
     IF moment IS NULL THEN

@@ -1,7 +1,7 @@
 -- Return the rating vector of a movie that a run was trained without, its bias as the last coordinate: the ridge
 -- regression of its ratings on the users' vectors. It is shrunk to the vector by its description (prior) as much as
 -- movies differ in each coordinate (penalty, of movie_penalty), in a run of ALS to zero, as its own sweeps do. NULL
--- without ratings. Users' stored vectors are good enough, because they lack only ratings of movies that the run does not
+-- without ratings; users whose rating is NULL are left out. Users' stored vectors are good enough, because they lack only ratings of movies that the run does not
 -- know. Users without a stored vector are folded in from ratings of trained movies.
 CREATE OR REPLACE FUNCTION embrec.solved_movie_rating(
     model_run_id integer, prior vector, penalty vector, user_indexes integer[], ratings real[]
@@ -54,6 +54,7 @@ BEGIN
             FROM unnest(user_indexes, ratings) AS t (user_index, rating)
             LEFT JOIN embrec.user_embeddings AS e
                 ON e.model_run_id = run.model_run_id AND e.part = 'rating' AND e.user_index = t.user_index
+            WHERE t.rating IS NOT NULL
         ) AS u
         WHERE u.vector IS NOT NULL
     ) AS x;

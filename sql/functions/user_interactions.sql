@@ -1,7 +1,8 @@
 -- Return the movies that a user rated or has events of, with their ratings (NULL for events alone) and interests (NULL for
--- a rating): all that lists are made of. Without events the interests are NULL, and one index was looked at for them.
+-- a rating): all that lists are made of. Ages of events count to a moment. Without events the interests are NULL, and one
+-- index was looked at for them.
 CREATE OR REPLACE FUNCTION embrec.user_interactions(
-    user_index integer, OUT movies integer[], OUT ratings real[], OUT interests real[]
+    user_index integer, moment timestamptz DEFAULT now(), OUT movies integer[], OUT ratings real[], OUT interests real[]
 )
 LANGUAGE plpgsql STABLE PARALLEL SAFE -- no SET, which takes longer than the query
 AS $$
@@ -18,7 +19,7 @@ BEGIN
             FROM unnest(movies, ratings) AS t (movie_index, rating)
             UNION ALL
             SELECT p.movie_index, NULL, p.interest
-            FROM embrec.event_pairs(user_interactions.user_index, movies) AS p
+            FROM embrec.event_pairs(user_interactions.user_index, movies, user_interactions.moment) AS p
         ) AS a;
     END IF;
 END;

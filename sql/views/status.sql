@@ -1,7 +1,8 @@
 -- The health of the whole database, in one row that is cheap to poll. A table of ratings of less than 64 MB, about a
 -- million, is counted. For a larger one ratings and newest_rating_at are estimates from the server's statistics and
 -- the trainings, and ratings_estimated is true; so it is with events. Ratings since training are the ratings beyond those
--- that the published run was trained on; a rating that replaced another does not count.
+-- that the published run was trained on; a rating that replaced another does not count. There is an order to learn, as a
+-- training decides it, if there are events or most ratings have a time; a run knows it if it was trained to say what comes next.
 CREATE OR REPLACE VIEW embrec.status AS
 WITH large AS (
     -- With its partitions, if the host has given it some.
@@ -29,7 +30,7 @@ known AS (
     SELECT
         (SELECT coalesce(max(u.user_index) + 1, 0) FROM embrec.users AS u) AS users,
         (SELECT coalesce(max(m.movie_index) + 1, 0) FROM embrec.movies AS m) AS movies,
-        CASE WHEN l.estimated THEN l.rows ELSE (SELECT count(*) FROM embrec.ratings AS r) END AS ratings,
+        CASE WHEN l.estimated THEN l.rows ELSE r.rows END AS ratings,
         l.estimated AS ratings_estimated,
         l.bytes AS rating_bytes,
         CASE
@@ -38,8 +39,17 @@ known AS (
                     (SELECT max(r.newest_rating_at) FROM embrec.model_runs AS r),
                     (SELECT s.newest FROM sampled AS s WHERE s.tablename = 'ratings')
                 )
-            ELSE (SELECT max(r.rated_at) FROM embrec.ratings AS r)
+            ELSE r.newest
         END AS newest_rating_at,
+        CASE
+            WHEN l.estimated
+                THEN (
+                    SELECT s.null_frac < 0.5
+                    FROM pg_catalog.pg_stats AS s
+                    WHERE s.schemaname = 'embrec' AND s.tablename = 'ratings' AND s.attname = 'rated_at'
+                )
+            ELSE 2 * r.dated > r.rows
+        END AS most_dated,
         CASE WHEN e.estimated THEN e.rows ELSE (SELECT count(*) FROM embrec.events AS v) END AS events,
         e.estimated AS events_estimated,
         e.bytes AS event_bytes,
@@ -54,6 +64,11 @@ known AS (
         END AS newest_event_at
     FROM large AS l
     JOIN large AS e ON e.of_events
+    CROSS JOIN LATERAL (
+        SELECT count(*) AS rows, count(o.rated_at) AS dated, max(o.rated_at) AS newest
+        FROM embrec.ratings AS o
+        WHERE NOT l.estimated
+    ) AS r
     WHERE NOT l.of_events
 ),
 -- The published run's; scalar subqueries let the planner open its partitions alone.
@@ -67,6 +82,7 @@ trained AS (
         coalesce(r.event_count, 0) AS event_count,
         r.lone_users,
         r.lone_movies,
+        r.history_length IS NOT NULL AS knows_order,
         (
             SELECT max(e.user_index)
             FROM embrec.user_embeddings AS e
@@ -127,7 +143,9 @@ SELECT
     k.events - t.event_count AS events_since_training,
     (k.events - t.event_count)::double precision / nullif(t.event_count, 0) AS share_of_events_since_training,
     k.event_bytes,
-    k.event_row_bytes
+    k.event_row_bytes,
+    k.events > 0 OR coalesce(k.most_dated, false) AS has_order,
+    t.knows_order
 FROM known AS k
 CROSS JOIN stored AS s
 LEFT JOIN trained AS t ON true;

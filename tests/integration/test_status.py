@@ -14,7 +14,7 @@ from data import FAKE_RUN, load_frame, rating_frame, stored_run, two_part_run
 from faulting import wait_for
 
 import embrec
-from embrec.data import ratings
+from embrec.data import events, ratings
 from embrec.data.files.movies import Movie
 from embrec.db import resources, schema
 from embrec.monitoring.prometheus import exposition
@@ -90,6 +90,41 @@ def test_what_came_since_the_training_is_counted(engine: sa.Engine) -> None:
     assert "many_new_ratings" in codes(engine)
     execute(engine, "DELETE FROM embrec.ratings WHERE user_index < 20")
     assert "statistics_stale" in codes(engine)
+
+
+def test_a_new_movie_with_events_is_advised_to_be_folded_in(engine: sa.Engine) -> None:
+    load_frame(engine, rating_frame())
+    two_part_run(engine)
+    events.add_event(engine, "u1", "new")
+    (advice,) = [warning for warning in read_status(engine).warnings if warning.code == "movies_without_vectors"]
+    assert advice.message == "Movies without a vector in the published run, which are not recommended: 1."
+    assert advice.command == "embrec refresh"
+    assert ratings.refresh(engine) == 1
+    assert "movies_without_vectors" not in codes(engine)
+
+
+def test_a_run_that_knows_no_order_is_told_how_to_learn_it(embrec: Run, engine: sa.Engine, url: str) -> None:
+    def told() -> tuple[bool, bool, bool]:
+        state = read_status(engine).state
+        line = re.search(
+            r"^what next .*: embrec train --next$", embrec("status", "--database-url", url)[1], re.MULTILINE
+        )
+        assert "order" not in " ".join(codes(engine)), "it is no problem"
+        return state["has_order"], state["knows_order"], line is not None
+
+    load_frame(engine, rating_frame().drop(columns="rated_at"))
+    two_part_run(engine)
+    assert told() == (False, False, False)
+    events.add_event(engine, "u1", "101")
+    assert told() == (True, False, True)
+    execute(engine, "DELETE FROM embrec.events")
+    load_frame(engine, rating_frame())
+    assert told() == (True, False, True), "most ratings have a time"
+    with_limit(engine, "status", 67108864, 0)
+    execute(engine, "ANALYZE embrec.ratings")
+    assert told() == (True, False, True), "by the statistics of a large table"
+    execute(engine, "UPDATE embrec.model_runs SET history_length = 50")
+    assert told() == (True, True, False)
 
 
 def test_a_large_table_of_ratings_is_not_counted(engine: sa.Engine) -> None:

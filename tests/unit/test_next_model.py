@@ -9,11 +9,11 @@ from threadpoolctl import threadpool_limits
 
 from embrec.models.next import ridge, sparse
 from embrec.models.next.base import powers
-from embrec.models.next.lags import newest
+from embrec.models.next.lags import newest, transitions
 from embrec.models.next.mixture import mixture
 from embrec.models.next.model import Options, fit
 from embrec.models.next.parts import Histories, Rows, Vectors
-from embrec.models.next.selection import Candidates, Questions, choose, hold_out
+from embrec.models.next.selection import Candidates, Questions, choose, hold_out, stand_in
 from embrec.models.sequences import Sequences
 
 
@@ -88,6 +88,15 @@ def test_rules_share_out_what_came_after() -> None:
     assert found[0] == pytest.approx(np.array([0, 1, 1.7]) / 3.7)
     assert found[1] == pytest.approx(np.array([0, 0, 1]) / 2)
     assert not found[2].any()
+
+
+def test_transitions_are_counted_as_rules_divide_by_them() -> None:
+    sequences = random_sequences()
+    counted = transitions(sequences, 0.7 ** np.arange(10))
+    assert sparse.transition_counts(sequences) == pytest.approx(counted.sum(axis=1))
+    assert sparse.rules(sequences).toarray() == pytest.approx(
+        counted.toarray() / (sparse.transition_counts(sequences) + 1)[:, np.newaxis]
+    )
 
 
 def test_two_steps_are_a_product_of_rules() -> None:
@@ -181,12 +190,30 @@ def test_weights_go_to_the_parts_that_find_the_targets() -> None:
     assert weights[0] == weights[2] == 0
 
 
+def test_a_part_stands_in_for_all_by_least_squares() -> None:
+    random = np.random.default_rng(4)
+    own, others = random.random((2, 30, 30)).astype(np.float32)
+    histories = [np.array([each], np.int32) for each in range(30)]
+    questions = Questions(histories, np.roll(np.arange(30), 1).astype(np.int32), np.zeros(30, np.int64))
+    parts = [Rows("own", {0.0: own}), Rows("others", {0.0: others}), Rows("nothing", {0.0: np.zeros_like(own)})]
+    candidates = Candidates.of(parts, questions, 5)
+    scored = [candidates.scores[each] * candidates.scales[each] for each in range(2)]
+    total = 2 * scored[0] + 3 * scored[1]
+    expected = np.linalg.lstsq(scored[0].reshape(-1, 1), total.ravel())[0][0]
+    assert stand_in(candidates, [2.0, 3.0, 0.0], 0) == pytest.approx(expected, rel=1e-5)
+    assert stand_in(candidates, [2.0, 0.0, 0.0], 0) == pytest.approx(2)
+    assert stand_in(candidates, [2.0, 3.0, 0.0], 2) == 1.0, "a part that scores all alike"
+
+
 def test_a_fit_learns_what_follows() -> None:
     model = fit(cycles(), Options(dimensions=8), 0)
     assert model.metrics is not None
     assert model.metrics["next_hit_rate"] > 0.9
     assert model.metrics["next_ndcg"] > 0.7
     assert any(name.startswith("next_weight") for name in model.metrics)
+    assert 0.5 in model.row_decays, "the channel of movies that come later"
+    assert model.new_movies is not None
+    assert 0 < model.new_movies.weight < 10
     assert int(np.argmax(model.score(np.array([3, 4, 5], np.int32)))) == 6
 
 

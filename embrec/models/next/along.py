@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import numpy as np
 import scipy.sparse
@@ -21,9 +22,21 @@ _PAIRS, _MOST_OF_USER = 200_000_000, 1_024
 _PRODUCTS = 4_000_000
 
 
+class Along(NamedTuple):
+    """The movies that users of each movie also watched.
+
+    Attributes:
+        rows: The excesses, float32 of shape (movie_count, movie_count), the highest of a row first.
+        users: The number of users of each movie, int32 of shape (movie_count,).
+    """
+
+    rows: scipy.sparse.csr_array
+    users: NDArray[np.int32]
+
+
 def excesses(
     users: NDArray[np.int32], movies: NDArray[np.int32], user_count: int, movie_count: int, seed: int
-) -> scipy.sparse.csr_array:
+) -> Along:
     """Return how many more users than by chance have both movies of a pair, in standard deviations.
 
     With n and m users of each and N in all, chance has e = n * m / N users of both, a Poisson variable. The excess of c
@@ -37,13 +50,13 @@ def excesses(
         seed: Seeds the choice of a share of the movies of users with many.
 
     Returns:
-        The 100 highest excesses of each movie above 0, highest first, float32 of shape (movie_count, movie_count). The
-        same arguments give the same bits.
+        The 100 highest excesses of each movie above 0. The same arguments give the same bits.
     """
     watched = _some(_once(users, movies, user_count, movie_count), seed)
-    counts = np.bincount(watched.indices, minlength=movie_count).astype(np.float64)
+    counts = np.bincount(watched.indices, minlength=movie_count)
     present = max(int(np.count_nonzero(np.diff(watched.indptr))), 1)
-    return stacked(list(_rows(watched, counts, present)))
+    rows = stacked(list(_rows(watched, counts.astype(np.float64), present)))
+    return Along(rows, counts.astype(np.int32))
 
 
 def _once(

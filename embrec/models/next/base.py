@@ -14,8 +14,25 @@ if TYPE_CHECKING:
 
 # Factors below 0.001 are 0: such a step adds nothing that could be seen.
 LEAST_FACTOR = 0.001
+# The decay of the channel in which movies that come after the training get their rows.
+NEW_MOVIES_DECAY = 0.5
 # Rounding of a factor does not change how many entries of a row count.
 ROUNDING = 1e-6
+
+
+@dataclass(frozen=True)
+class NewMovies:
+    """The rule for rows of movies that come after the training: sequential rules stand in for all parts.
+
+    SQL counts the rules (``fold_in_next``), in the channel of decay :data:`NEW_MOVIES_DECAY`.
+
+    Attributes:
+        weight: The weight of the rules.
+        transitions: The number of transitions from each movie as rules count them, float64 of shape (movie_count,).
+    """
+
+    weight: float
+    transitions: NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -39,6 +56,7 @@ class NextModel:
         history_vectors: float32 of shape (channels, movie_count, dimensions), or None.
         movie_vectors: float32 of shape (movie_count, dimensions), or None.
         metrics: What was measured on validation steps, by name.
+        new_movies: The rule for rows of movies that come later, or None: they get none.
     """
 
     length: int
@@ -48,6 +66,7 @@ class NextModel:
     history_vectors: NDArray[np.float32] | None = None
     movie_vectors: NDArray[np.float32] | None = None
     metrics: dict[str, float] | None = None
+    new_movies: NewMovies | None = None
 
     def __post_init__(self) -> None:
         """Refuse rows whose entries are not in the order that old steps are cut in."""

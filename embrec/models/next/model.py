@@ -9,19 +9,20 @@ from decayed histories where there are few movies (:mod:`embrec.models.next.ridg
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import scipy.sparse
 from threadpoolctl import threadpool_limits
 
 from embrec.models.next import ridge, sparse
-from embrec.models.next.base import NextModel
+from embrec.models.next.base import NEW_MOVIES_DECAY, NewMovies, NextModel
 from embrec.models.next.lags import newest
 from embrec.models.next.lists import lists
 from embrec.models.next.mixture import mixture
 from embrec.models.next.parts import Part, Rows
-from embrec.models.next.selection import Candidates, Questions, choose, hold_out, quality
+from embrec.models.next.selection import Candidates, Questions, choose, hold_out, quality, stand_in
 from embrec.models.sequences import Sequences
 
 # The newest 2 million steps are learned from, the same number of each user who has as many: older ones take long and
@@ -30,8 +31,8 @@ MOST_STEPS = 2_000_000
 # The regularization of the ridge regression is chosen on the 1,500 most frequent movies, which takes little time.
 _SHRINKAGES = (1.0, 4.0, 16.0)
 _TRIED_MOVIES = 1_500
-# The only part where there is no step to choose weights by, or no part helps.
-_DEFAULT = "rules 0.5"
+# The only part where there is no step to choose weights by, or no part helps; and of movies that come later.
+_DEFAULT = f"rules {NEW_MOVIES_DECAY:g}"
 # The kinds of parts: the first word of a part's name.
 _COUNTED, _RIDGE, _LIST = {"rules", "two-steps", "cosine"}, "ridge", "list"
 
@@ -78,7 +79,7 @@ def fit(sequences: Sequences, options: Options, seed: int, more: Learn = nothing
         steps = newest(sequences, MOST_STEPS)
         training, questions = hold_out(steps, seed)
         if not len(questions.targets):
-            return mixture(_counted(steps, {"rules"}), {_DEFAULT: 1.0}, options.length, options.rows)
+            return _fitted(_counted(steps, {"rules"}), {_DEFAULT: 1.0}, steps, options, 1.0)
         shrinkage, regression = 0.0, list[Part]()
         if training.movie_count <= ridge.LARGEST:
             moments = ridge.Moments.of(training)
@@ -86,12 +87,14 @@ def fit(sequences: Sequences, options: Options, seed: int, more: Learn = nothing
             regression = _regression(moments, shrinkage)
             del moments
         parts = [*_counted(training, _COUNTED), *regression, *_lists(training, options, seed), *more(training)]
-        chosen = choose(Candidates.of(parts, questions, options.length))
-        named = zip(parts, chosen, strict=True)
+        candidates = Candidates.of(parts, questions, options.length)
+        named = zip(parts, choose(candidates), strict=True)
         # The rules alone still score if no part helps.
         weights = {part.name: float(weight) for part, weight in named if weight} or {_DEFAULT: 1.0}
         metrics = quality(mixture(parts, weights, options.length, options.rows).score, questions)
-        del parts, regression
+        names = [part.name for part in parts]
+        weight = stand_in(candidates, [weights.get(name, 0.0) for name in names], names.index(_DEFAULT))
+        del parts, regression, candidates
         kinds = {name.split()[0] for name in weights}
         parts = [
             *_counted(steps, kinds),
@@ -99,9 +102,19 @@ def fit(sequences: Sequences, options: Options, seed: int, more: Learn = nothing
             *(_lists(steps, options, seed) if _LIST in kinds else ()),
             *(more(steps) if kinds - {*_COUNTED, _RIDGE, _LIST} else ()),
         ]
-        fitted = mixture(parts, weights, options.length, options.rows)
+        fitted = _fitted(parts, weights, steps, options, weight)
     described = {f"next_weight_{name.replace(' ', '_')}": weight for name, weight in weights.items()}
     return dataclasses.replace(fitted, metrics={**metrics, **described})
+
+
+def _fitted(
+    parts: Sequence[Part], weights: Mapping[str, float], steps: Sequences, options: Options, weight: float
+) -> NextModel:
+    """Return the mixture, with a channel for movies that come later, whose rules get ``weight``."""
+    none = scipy.sparse.csr_array((steps.movie_count, steps.movie_count), dtype=np.float32)
+    room = Rows("new movies", {NEW_MOVIES_DECAY: none})
+    model = mixture([*parts, room], {**weights, room.name: 1.0}, options.length, options.rows)
+    return dataclasses.replace(model, new_movies=NewMovies(weight, sparse.transition_counts(steps)))
 
 
 def _counted(steps: Sequences, kinds: set[str]) -> list[Part]:

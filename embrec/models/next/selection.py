@@ -178,6 +178,20 @@ def choose(candidates: Candidates) -> NDArray[np.float64]:
     return np.where(known, weights / weights.sum() / np.where(known, candidates.scales, 1.0), 0.0)
 
 
+def stand_in(candidates: Candidates, weights: Sequence[float], part: int) -> float:
+    """Return the weight with which one part tells most of the weighted sum of all, by least squares.
+
+    Args:
+        candidates: The scores of the parts.
+        weights: The parts' weights, for scores as the parts give them.
+        part: The part that stands in; one that scores all alike gets the weight 1.
+    """
+    total = np.tensordot((np.array(weights) * candidates.scales).astype(np.float32), candidates.scores, 1)
+    own = candidates.scores[part].astype(np.float64)
+    square = np.sum(own**2)
+    return max(float(np.sum(own * total) / square / candidates.scales[part]), 0.0) if square else 1.0
+
+
 def _tries(weights: NDArray[np.float64], part: int, factor: float) -> tuple[float, ...]:
     """Return the weights to try for a part: more, less, or none unless it is the only one; or first weights."""
     if not weights[part]:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import scipy.sparse
+from numpy.typing import NDArray
 
 from embrec.models.next.base import blocks_of_product, stacked, strongest
-from embrec.models.next.lags import transitions
+from embrec.models.next.lags import steps_left, transitions
 from embrec.models.sequences import Sequences
 
 # A rule counts the transitions at most 10 steps apart: the weight of the next distance would be below 0.03.
@@ -35,6 +36,13 @@ def rules(sequences: Sequences) -> scipy.sparse.csr_array:
     total = transitions(sequences, np.array([_RULE_DECAY**gap for gap in range(_FARTHEST)]))
     scale = scipy.sparse.diags_array(1 / (total.sum(axis=1) + _SHRINKAGE))
     return strongest(scipy.sparse.csr_array(scale @ total).astype(np.float32), _KEPT)
+
+
+def transition_counts(sequences: Sequences) -> NDArray[np.float64]:
+    """Return the number of transitions from each movie as :func:`rules` counts, float64 of shape (movie_count,)."""
+    counted = np.concatenate([[0.0], np.cumsum(_RULE_DECAY ** np.arange(_FARTHEST))])
+    following = counted[np.minimum(steps_left(sequences), _FARTHEST)]
+    return np.asarray(np.bincount(sequences.movies, following, sequences.movie_count), np.float64)
 
 
 def two_steps(first: scipy.sparse.csr_array) -> scipy.sparse.csr_array:
