@@ -1,7 +1,8 @@
 """Take runs out of a database as Keras files, and Keras models in as runs.
 
-A file is what ``keras.Model.save`` writes, with one more member, ``embrec.json``: the run's record, and the external
-ids of the users and movies that the rows of its Embedding layers belong to. Keras leaves that member alone.
+A file is what ``keras.Model.save`` writes, with two more members. ``embrec.json`` has the run's record, and the
+external ids of the users and movies that the rows of its Embedding layers belong to. ``embrec_next.npz`` has what the
+run knows of the order of steps, which is no part of the Keras model. Keras leaves both alone.
 """
 
 from __future__ import annotations
@@ -18,16 +19,16 @@ import sqlalchemy as sa
 from numpy.typing import NDArray
 
 from embrec import db
-from embrec.data.extraction import extract
 from embrec.db import Bind
 from embrec.errors import DataError, RunError
 from embrec.last_acts import last_act, replaced
-from embrec.models import outer_product, reading
-from embrec.models.base import FittedModel, FoldIn, Preference, RatingFactors
-from embrec.models.recommender import recommender
-from embrec.runs import embeddings, ranking_vectors, records, stored
+from embrec.models import reading
+from embrec.models.base import FittedModel
+from embrec.runs import embeddings, next_files, records
 from embrec.runs.answers import check_answers
-from embrec.runs.embeddings import Part, Side
+from embrec.runs.embeddings import Side
+from embrec.runs.next_files import Order
+from embrec.runs.rebuilding import keras_model_of, order_of, rows_of
 from embrec.runs.records import ModelRun, NewRun
 from embrec.runs.store import Rows, index_model, store_model
 
@@ -38,15 +39,13 @@ _KEPT_OF_EVENTS = ("event_count", "events_sha256")
 # A file is refused if this database knows less than this share of its movies.
 _LEAST_KNOWN = 0.5
 
-Columns = tuple[NDArray[np.float32], NDArray[np.float32] | None, NDArray[np.float32] | None]
-
 
 def export_run(bind: Bind, model_run_id: int, path: str | Path) -> None:
     """Write a run as a Keras file, which ``keras.models.load_model`` reads after ``import embrec.models.recommender``.
 
     Args:
         bind: An engine or a connection.
-        model_run_id: A trained run.
+        model_run_id: A trained run; movies that came after its training are left out.
         path: The file, ending in ``.keras``; one that is there is replaced.
 
     Raises:
@@ -57,8 +56,8 @@ def export_run(bind: Bind, model_run_id: int, path: str | Path) -> None:
     path = _keras_path(path)
     with db.begin(bind) as connection:
         run = _trained(connection, model_run_id)
-        rows = _rows_of(connection, run)
-        model = _model_of(connection, run, rows)
+        rows = rows_of(connection, run)
+        model, order = keras_model_of(connection, run, rows), order_of(connection, run, rows)
         record = {name: getattr(run, name) for name in _KEPT + _KEPT_OF_EVENTS} | {
             "lowest": rows.lowest,
             "highest": rows.highest,
@@ -71,6 +70,7 @@ def export_run(bind: Bind, model_run_id: int, path: str | Path) -> None:
         model.save(unfinished)
         with zipfile.ZipFile(unfinished, "a", zipfile.ZIP_DEFLATED) as file:
             file.writestr(RECORD, json.dumps(record))
+            next_files.write(file, order)
 
 
 def import_run(engine: sa.Engine, path: str | Path) -> int:
@@ -95,6 +95,7 @@ def import_run(engine: sa.Engine, path: str | Path) -> int:
     try:
         with zipfile.ZipFile(path) as file:
             record = json.loads(file.read(RECORD))
+            order = next_files.read(file, len(record["movie_ids"]))
     except (OSError, zipfile.BadZipFile, KeyError, ValueError) as error:
         raise DataError(
             f"{path} is no Keras file with a run of embrec ({error}). Write one with: embrec runs export RUN FILE, or "
@@ -113,7 +114,8 @@ def import_run(engine: sa.Engine, path: str | Path) -> int:
     prints = np.array(record["fingerprints"], np.int64)[kept_users]
     rows = Rows(users, movies, prints, record["lowest"], record["highest"])
     new = _new_run({**record, "options": {**record["options"], "imported_from": path.name}}, rows)
-    return _store(engine, new, rows, _part(fitted, kept_users, kept_movies), record["metrics"])
+    fitted = _part(fitted, kept_users, kept_movies)
+    return _store(engine, new, rows, fitted, order.of(kept_movies), record["metrics"])
 
 
 def add_run(engine: sa.Engine, keras_model: Any, like: int) -> int:
@@ -135,7 +137,8 @@ def add_run(engine: sa.Engine, keras_model: Any, like: int) -> int:
     db.require_engine(engine)
     with db.begin(engine) as connection:
         run = _trained(connection, like)
-        rows = _rows_of(connection, run)
+        rows, metrics = rows_of(connection, run), _of_order(run.metrics)
+        order = order_of(connection, run, rows)
     fitted = reading.read(keras_model, len(rows.users), len(rows.movies))
     if (len(fitted.user_vectors), len(fitted.movie_vectors)) != (len(rows.users), len(rows.movies)):
         raise RunError(
@@ -143,7 +146,12 @@ def add_run(engine: sa.Engine, keras_model: Any, like: int) -> int:
             f"{len(rows.users)} and {len(rows.movies)}. Name the run that the model began as"
         )
     new = _new_run({**vars(run), "options": {**run.options, "continued_from": like}}, rows)
-    return _store(engine, new, rows, fitted, {})
+    return _store(engine, new, rows, fitted, order, metrics)
+
+
+def _of_order(metrics: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the metrics of what comes next, which a fine-tuned model leaves as it is."""
+    return {name: each for name, each in metrics.items() if name.startswith("next_")}
 
 
 def _new_run(record: Mapping[str, Any], rows: Rows) -> NewRun:
@@ -152,13 +160,16 @@ def _new_run(record: Mapping[str, Any], rows: Rows) -> NewRun:
     return NewRun(**kept, user_count=len(rows.users), movie_count=len(rows.movies))
 
 
-def _store(engine: sa.Engine, new: NewRun, rows: Rows, model: FittedModel, metrics: Mapping[str, Any]) -> int:
+def _store(
+    engine: sa.Engine, new: NewRun, rows: Rows, model: FittedModel, order: Order, metrics: Mapping[str, Any]
+) -> int:
     model_run_id = records.start(engine, new)
-    # A Keras file has no model of the next step, so its metrics are left out too.
-    known = {name: each for name, each in metrics.items() if each is not None and not name.startswith("next_")}
+    model = dataclasses.replace(model, next=order.next)
+    known = {name: each for name, each in metrics.items() if each is not None}
+    half = bool(new.options.get("half"))
     try:
         with last_act(lambda reason: records.fail(engine, model_run_id, reason)):
-            store_model(engine, model_run_id, rows, model, known, half=bool(new.options.get("half")))
+            store_model(engine, model_run_id, rows, model, known, half=half, along=order.along)
     except BaseException as error:
         records.fail(engine, model_run_id, str(error) or type(error).__name__)
         raise
@@ -180,103 +191,14 @@ def _trained(connection: sa.Connection, model_run_id: int) -> ModelRun:
     return run
 
 
-def _rows_of(connection: sa.Connection, run: ModelRun) -> Rows:
-    """The users and movies of a run, in the order of their indexes; no movie that came after its training."""
-    indexes = {}
-    for side, kept in (("user", "true"), ("movie", "NOT folded_in")):
-        query = (
-            f"SELECT {side}_index FROM embrec.{side}_embeddings"
-            f" WHERE model_run_id = :run AND part = 'rating' AND ({kept}) ORDER BY {side}_index"
-        )
-        indexes[side] = np.array(connection.scalars(sa.text(query), {"run": run.model_run_id}).all(), np.int32)
-    prints = sa.text(
-        "SELECT coalesce(fingerprint, 0) FROM embrec.user_embeddings"
-        " WHERE model_run_id = :run AND part = 'rating' ORDER BY user_index"
-    )
-    fingerprints = np.array(connection.scalars(prints, {"run": run.model_run_id}).all(), np.int64)
-    return Rows(indexes["user"], indexes["movie"], fingerprints, run.lowest_rating, run.highest_rating)
-
-
-def _model_of(connection: sa.Connection, run: ModelRun, rows: Rows) -> Any:
-    """The Keras model of a run, from what is stored of it."""
-    if run.serving == "similarity_only":
-        raise RunError(
-            f"Of model run {run.model_run_id} only vectors are in the database, for SQL cannot predict as its model "
-            "does. Save the model where it is trained: embrec.train(...).keras_model.save(FILE)"
-        )
-    indexes: dict[Side, NDArray[np.int32]] = {"user": rows.users, "movie": rows.movies}
-    arrays = {(side, part): _vectors(connection, run, side, part, indexes[side]) for side, part in _parts(run)}
-    if head := stored.dense_head(connection, run.model_run_id):
-        return outer_product.from_layers(arrays["user", "rating"][0], arrays["movie", "rating"][0], *head)
-    factors = _factors(run, arrays) if run.predicts_ratings else None
-    lowest, highest = run.lowest_rating or 0.0, run.highest_rating or 0.0
-    preference = None
-    if run.serving == "two_part":
-        preference = Preference(
-            user_vectors=_ranking_vectors(connection, run, rows),
-            movie_vectors=arrays["movie", "preference"][0],
-            movie_profiles=arrays["movie", "profile"][0],
-            similarity=arrays["movie", "similarity"][0],
-            penalty=run.metrics.get("penalty") or 0.0,
-            weighting=run.weighting,
-        )
-    model = recommender(factors, lowest, highest, preference).keras_model
-    if preference is not None:  # as trained, for ratings may have changed
-        model.user_similarity.set_weights([arrays["user", "similarity"][0]])
-    return model
-
-
-def _factors(run: ModelRun, arrays: Mapping[tuple[Side, Part], Columns]) -> RatingFactors:
-    """Return the rating part of a run."""
-    users, user_biases, user_spreads = arrays["user", "rating"]
-    movies, movie_biases, movie_spreads = arrays["movie", "rating"]
-    folds_in = run.bias_feature is not None
-    return RatingFactors(
-        user_vectors=users,
-        movie_vectors=movies,
-        user_biases=np.zeros(len(users), np.float32) if user_biases is None else user_biases,
-        movie_biases=np.zeros(len(movies), np.float32) if movie_biases is None else movie_biases,
-        mean=run.mean or 0.0,
-        history=[],
-        kept_epoch=0,
-        user_spreads=user_spreads,
-        movie_spreads=movie_spreads,
-        fold_in=FoldIn(run.bias_feature or 0, run.ridge_constant or 0, run.ridge_per_rating or 0) if folds_in else None,
-    )
-
-
-def _ranking_vectors(connection: sa.Connection, run: ModelRun, rows: Rows) -> NDArray[np.float32]:
-    """Users' ranking vectors, which no run stores, from current ratings and events; zeros for users without one."""
-    ratings = extract(connection)
-    profiles = embeddings.read(connection, run.model_run_id, "movie", "profile")
-    found = ranking_vectors.of_all_users(run, ratings, profiles)
-    return np.nan_to_num(stored.aligned(embeddings.Vectors(ratings.user_indexes, found), rows.users)[0])
-
-
-def _parts(run: ModelRun) -> list[tuple[Side, Part]]:
-    parts: list[tuple[Side, Part]] = [("user", "rating"), ("movie", "rating")]
-    if run.serving == "two_part":
-        parts += [("user", "similarity"), ("movie", "preference"), ("movie", "profile"), ("movie", "similarity")]
-    return parts
-
-
-def _vectors(connection: sa.Connection, run: ModelRun, side: Side, part: Part, indexes: NDArray[np.int32]) -> Columns:
-    """Vectors, biases and uncertainties of a part, in the order of the indexes; zeros for rows without a vector."""
-    found = embeddings.read(connection, run.model_run_id, side, part)
-    _, here, there = np.intersect1d(indexes, found.indexes, assume_unique=True, return_indices=True)
-    vectors = np.zeros((len(indexes), max(found.vectors.shape[1], 1)), np.float32)
-    vectors[here] = found.vectors[there]
-    # Parts with biases and uncertainties have all rows.
-    biases, spreads = (None if each is None else each[there] for each in (found.biases, found.spreads))
-    return vectors, biases, spreads
-
-
 def _known(connection: sa.Connection, side: Side, ids: list[str]) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
-    """The rows whose ids this database knows, and their indexes in it."""
+    """Return the rows whose ids this database knows, and their indexes in it, ascending."""
     query = sa.text(f"SELECT {side}_id, {side}_index FROM embrec.{side}s WHERE {side}_id = ANY (:ids)")
     there = {row[0]: row[1] for row in connection.execute(query, {"ids": ids})}
     rows = np.array([row for row, each in enumerate(ids) if each in there], np.int64)
-    return rows, np.array([there[ids[row]] for row in rows], np.int32)
+    indexes = np.array([there[ids[row]] for row in rows], np.int32)
+    order = np.argsort(indexes)
+    return rows[order], indexes[order]
 
 
 def _part(model: FittedModel, users: NDArray[np.int64], movies: NDArray[np.int64]) -> FittedModel:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -107,11 +108,59 @@ def read(connection: sa.Connection, run: ModelRun, movie_indexes: NDArray[np.int
         The model, without its metrics; None if the run has no such part. Rows that were added are a channel of their
         own, after that of the trained ones with the same decay.
     """
+    found = _read_rows(connection, run.model_run_id, "n.channel > 0", movie_indexes)
+    return _model(connection, run, movie_indexes, found)
+
+
+def read_trained(
+    connection: sa.Connection, run: ModelRun, movie_indexes: NDArray[np.int32]
+) -> tuple[NextModel | None, Along | None]:
+    """Read what :func:`store` and :func:`store_along` have written, without what a refresh has added.
+
+    Args:
+        connection: The transaction to read in.
+        run: The run.
+        movie_indexes: As of :func:`read`.
+
+    Returns:
+        The model, without its metrics, and the movies that users of each movie also watched; None for a part that the
+        run does not have.
+    """
+    found = _read_rows(connection, run.model_run_id, "NOT n.folded_in", movie_indexes)
+    query = (
+        "SELECT movie_index, coalesce(user_count, 0), coalesce(transitions, 0) FROM embrec.next_movies"
+        f" WHERE model_run_id = {int(run.model_run_id)} AND channel = {OWN} AND NOT folded_in"
+    )
+    counts = np.zeros((2, len(movie_indexes)))
+    for movie, *own in connection.execute(sa.text(query)):
+        counts[:, np.searchsorted(movie_indexes, movie)] = own
+    rows = found.pop((OWN, 0), None)
+    along = None if rows is None and not counts.any() else Along(_rows(rows, movie_indexes), counts[0].astype(np.int32))
+    model = _model(connection, run, movie_indexes, found)
+    if model is not None and run.new_movies_weight is not None:
+        model = replace(model, new_movies=NewMovies(run.new_movies_weight, counts[1]))
+    return model, along
+
+
+def _rows(found: scipy.sparse.csr_array | None, movie_indexes: NDArray[np.int32]) -> scipy.sparse.csr_array:
+    """Return rows, or those of a channel in which no movie has an entry."""
+    return found if found is not None else scipy.sparse.csr_array((len(movie_indexes),) * 2, dtype=np.float32)
+
+
+def _model(
+    connection: sa.Connection,
+    run: ModelRun,
+    movie_indexes: NDArray[np.int32],
+    found: Mapping[tuple[int, int], scipy.sparse.csr_array],
+) -> NextModel | None:
+    """Return the model of rows, by channel and whether a refresh has added them, and of the vectors."""
     if run.history_length is None:
         return None
-    count = len(movie_indexes)
+    count, decays = len(movie_indexes), run.row_decays or ()
     vector_decays = tuple(run.vector_decays or ())
-    row_decays, rows = _read_rows(connection, run, movie_indexes)
+    channels = sorted(found.keys() | {(channel, 0) for channel in range(1, len(decays) + 1)})
+    row_decays = tuple(decays[channel - 1] for channel, _ in channels)
+    rows = [_rows(found.get(channel), movie_indexes) for channel in channels]
     if not vector_decays:
         return NextModel(run.history_length, row_decays, rows)
     query = (
@@ -127,27 +176,26 @@ def read(connection: sa.Connection, run: ModelRun, movie_indexes: NDArray[np.int
 
 
 def _read_rows(
-    connection: sa.Connection, run: ModelRun, movie_indexes: NDArray[np.int32]
-) -> tuple[tuple[float, ...], list[scipy.sparse.csr_array]]:
-    count, decays = len(movie_indexes), run.row_decays or ()
+    connection: sa.Connection, model_run_id: int, condition: str, movie_indexes: NDArray[np.int32]
+) -> dict[tuple[int, int], scipy.sparse.csr_array]:
+    """Return the rows of each channel under a condition, and beside them those that a refresh has added."""
+    count = len(movie_indexes)
     query = (
         "SELECT n.channel, CAST(n.folded_in AS integer), array_agg(n.movie_index), array_agg(t.next_index),"
         " array_agg(t.weight) FROM embrec.next_movies AS n, unnest(n.next_indexes, n.weights) AS t (next_index, weight)"
-        f" WHERE n.model_run_id = {int(run.model_run_id)} AND n.channel > 0"
+        f" WHERE n.model_run_id = {int(model_run_id)} AND {condition}"
         f" GROUP BY n.channel, n.folded_in, n.movie_index / {_READ_MOVIES}"
         f" ORDER BY n.channel, n.folded_in, n.movie_index / {_READ_MOVIES}"
     )
-    nothing = np.empty(0, np.int32), np.empty(0, np.int32), np.empty(0, np.float32)
-    pieces: dict[tuple[int, int], list[Sequence[NDArray[np.generic]]]]
-    pieces = {(channel, 0): [nothing] for channel in range(1, len(decays) + 1)}
+    pieces: dict[tuple[int, int], list[Sequence[NDArray[np.generic]]]] = {}
     for channel, folded_in, *piece in binary_copy.query_arrays(connection, query):
         pieces.setdefault((channel, folded_in), []).append(piece)
-    channels, rows = sorted(pieces), []
-    for own in (pieces[channel] for channel in channels):
+    rows = {}
+    for channel, own in pieces.items():
         movies, following, weights = (np.concatenate([each[column] for each in own]) for column in range(3))
         places = np.searchsorted(movie_indexes, movies), np.searchsorted(movie_indexes, following)
-        rows.append(strongest(scipy.sparse.csr_array((weights, places), shape=(count, count)), count))
-    return tuple(decays[channel - 1] for channel, _ in channels), rows
+        rows[channel] = strongest(scipy.sparse.csr_array((weights, places), shape=(count, count)), count)
+    return rows
 
 
 def _several(vectors: NDArray[np.float32] | None) -> Sequence[NDArray[np.float32]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -16,7 +17,7 @@ import embrec
 from embrec.data.extraction import extract
 from embrec.errors import DataError, RunError
 from embrec.models.recommender import Recommender
-from embrec.runs import embeddings, records
+from embrec.runs import embeddings, next_files, records
 from embrec.training import train
 
 Run = Callable[..., tuple[int, str, str]]
@@ -25,6 +26,25 @@ MODELS = {
     "matrix-factorization": {"epochs": 3},
     "outer-product": {"epochs": 2},
 }
+
+
+NEXT = (
+    "SELECT movie_index, channel, next_indexes, weights FROM embrec.next_movies WHERE model_run_id = {} ORDER BY 1, 2"
+)
+NEXT_VECTORS = "SELECT movie_index, channel, embedding FROM embrec.next_vectors WHERE model_run_id = {} ORDER BY 1, 2"
+
+
+def order(engine: sa.Engine, run: int) -> list[list[tuple[object, ...]]]:
+    """Return all that a run knows of the order of steps, and its metrics of that."""
+    with engine.connect() as connection:
+        found = [
+            [tuple(map(str, row)) for row in connection.execute(sa.text(query.format(run)))]
+            for query in (NEXT, NEXT_VECTORS)
+        ]
+    record = records.get_run(engine, run)
+    metrics = [(name, value) for name, value in record.metrics.items() if name.startswith("next_")]
+    columns = [(record.history_length, record.row_decays, record.vector_decays, record.options["next"])]
+    return [*found, sorted(metrics), columns]
 
 
 def bits(engine: sa.Engine, run: int) -> bytes:
@@ -75,9 +95,66 @@ def test_what_was_exported_is_imported_as_it_was(engine: sa.Engine, tmp_path: Pa
     ours, theirs = records.get_run(engine, first), records.get_run(engine, second)
     for column in ("architecture", "serving", "user_vectors", "mean", "bias_feature", "ridge_constant", "rating_power"):
         assert getattr(ours, column) == getattr(theirs, column), column
+    assert order(engine, first) == order(engine, second)
+    assert all(order(engine, first)[:3:2]), "there are next movies, and metrics"
     assert theirs.options == {**ours.options, "imported_from": "model.keras"}
     assert not theirs.published
     embrec.publish(engine, second)
+
+
+def test_a_run_of_events_alone_answers_as_it_did(engine: sa.Engine, tmp_path: Path) -> None:
+    frame = rating_frame().rename(columns={"rating": "value", "rated_at": "occurred_at"})
+    embrec.load(engine, frame)
+    first = train(engine, options=MODELS["two-part"]).model_run_id
+    embrec.export_run(engine, first, tmp_path / "model.keras")
+    second = embrec.import_run(engine, tmp_path / "model.keras")
+    assert bits(engine, first) == bits(engine, second)
+    assert order(engine, first) == order(engine, second)
+    ours, theirs = records.get_run(engine, first), records.get_run(engine, second)
+    assert (theirs.mean, theirs.lowest_rating, theirs.event_count) == (None, None, ours.event_count)
+    answers = []
+    for run in (first, second):
+        with engine.connect() as connection, embrec.answering_from(connection, run):
+            found = [embrec.also_watched(connection, "103"), embrec.next_after(connection, "103")]
+            for user in ("u1", "u7"):
+                found += [embrec.recommend_movies(connection, user), embrec.recommend_next(connection, user)]
+        assert all(len(each) for each in found)
+        answers.append([each.drop(columns="model_run_id").to_dict() for each in found])
+    assert answers[0] == answers[1]
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    pairs = np.zeros(5, np.int32), np.arange(5, dtype=np.int32)
+    scores = train(engine, options=MODELS["two-part"], publish=False).model.score(pairs[0][:1])[0, :5]
+    assert np.allclose(loaded.predict(list(pairs), verbose=0)[:, 0], scores, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("damage", ["cut", "indexes", "order", "vectors"])
+def test_an_order_that_was_damaged_is_refused(engine: sa.Engine, tmp_path: Path, damage: str) -> None:
+    load_frame(engine, rating_frame())
+    run = train(engine, "two-part", MODELS["two-part"]).model_run_id
+    embrec.export_run(engine, run, tmp_path / "model.keras")
+    with zipfile.ZipFile(tmp_path / "model.keras") as file:
+        members = {name: file.read(name) for name in file.namelist()}
+    arrays = dict(np.load(io.BytesIO(members[next_files.MEMBER])))
+    match damage:
+        case "indexes":
+            arrays["rows_0_indices"][0] = 1_000_000
+        case "order":
+            arrays["rows_0_data"] = arrays["rows_0_data"][::-1]
+        case "vectors":
+            arrays |= {
+                "vector_decays": np.ones(1),
+                "history_vectors": np.ones((1, 3, 2)),
+                "movie_vectors": np.ones((3, 2)),
+            }
+    buffer = io.BytesIO()
+    np.savez(buffer, **arrays)
+    members[next_files.MEMBER] = buffer.getvalue()[: 100 if damage == "cut" else None]
+    with zipfile.ZipFile(tmp_path / "other.keras", "w") as file:
+        for name, content in members.items():
+            file.writestr(name, content)
+    with pytest.raises(DataError, match=r"embrec_next\.npz in .*other\.keras cannot be read \(.*Export the run again"):
+        embrec.import_run(engine, tmp_path / "other.keras")
+    assert [each.model_run_id for each in records.list_runs(engine)] == [run]
 
 
 def test_the_commands_export_and_import(embrec: Run, engine: sa.Engine, url: str, tmp_path: Path) -> None:
@@ -101,6 +178,7 @@ def test_users_and_movies_of_another_database_are_found_by_their_ids(engine: sa.
     embrec.export_run(engine, result.model_run_id, tmp_path / "model.keras")
     before, vectors = embrec.vectors(engine, "movie", "rating")
     before_users, _ = embrec.vectors(engine, "user", "rating")
+    following = embrec.recommend_next_for(engine, ["107"], 30)
     with engine.begin() as connection:
         connection.execute(sa.text("DELETE FROM embrec.ratings"))
         for side in ("users", "movies"):  # other numbers, some unknown
@@ -114,6 +192,11 @@ def test_users_and_movies_of_another_database_are_found_by_their_ids(engine: sa.
     assert set(embrec.vectors(engine, "user", "rating", run)[0]) == set(before_users) - {"u3"}
     embrec.publish(engine, run)
     assert len(embrec.recommend_movies(engine, "u1", 3)) == 3
+    score = dict(zip(following.movie_id, following.score, strict=True))
+    found = embrec.recommend_next_for(engine, ["107"], 30)
+    assert len(found) == 17
+    assert found.score.tolist() == pytest.approx([score[movie] for movie in found.movie_id], rel=1e-5)
+    assert found.score.is_monotonic_decreasing
 
 
 def test_a_run_is_fine_tuned_as_any_keras_model_and_published(engine: sa.Engine) -> None:
@@ -135,6 +218,7 @@ def test_a_run_is_fine_tuned_as_any_keras_model_and_published(engine: sa.Engine)
     assert tuned.tobytes() == model.user_vector.get_weights()[0].tobytes()
     assert tuned.tobytes() != embeddings.read(engine, result.model_run_id, "user").vectors.tobytes()
     assert set(embrec.recommend_movies(engine, "u1", 3)["model_run_id"]) == {run}
+    assert order(engine, run) == order(engine, result.model_run_id)
 
 
 def test_what_cannot_be_transferred_is_said(engine: sa.Engine, tmp_path: Path) -> None:
