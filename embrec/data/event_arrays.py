@@ -17,8 +17,8 @@ from embrec.db.tables import event_types
 from embrec.models.event_pairs import EventPairs
 from embrec.models.sequences import Sequences
 
-# Nothing is left of an event after 1,000 half-lives; more would underflow in SQL.
-_MOST_HALVINGS = 1_000.0
+# An event ages no further after 200 half-lives, or squares of amounts would underflow.
+_MOST_HALVINGS = 200.0
 
 
 @dataclass(frozen=True)

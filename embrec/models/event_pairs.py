@@ -48,7 +48,7 @@ class EventPairs:
         of_users, of_movies = (keys >> 32).astype(np.int32), (keys & 0xFFFFFFFF).astype(np.int32)
         liked, disliked = (np.bincount(pair[mask], amounts[mask], len(keys)) for mask in (~dislikes, dislikes))
         against = np.bincount(pair[dislikes], minlength=len(keys)) > 0
-        interests = np.log2(1 + np.where(against, disliked, liked))
+        interests = np.log1p(np.where(against, disliked, liked)) / np.log(2)
         squares = np.bincount(of_users, np.where(against, 0.0, interests**2))
         roots = np.sqrt(squares / np.maximum(np.bincount(of_users, ~against), 1))[of_users]
         interests = np.where(against, -interests, interests / np.where(roots > 0, roots, 1.0))

@@ -11,7 +11,7 @@ BEGIN ATOMIC
         SELECT
             a.movie_index,
             bool_or(a.disliked) AS disliked,
-            ln(1 + coalesce(sum(a.amount) FILTER (WHERE a.disliked), sum(a.amount))) / ln(2::double precision) AS interest
+            coalesce(sum(a.amount) FILTER (WHERE a.disliked), sum(a.amount)) AS amount
         FROM (
             SELECT
                 e.movie_index,
@@ -19,11 +19,11 @@ BEGIN ATOMIC
                 t.weight::double precision * coalesce(e.value, 1)
                 * CASE
                     WHEN t.half_life IS NULL OR e.occurred_at IS NULL THEN 1
-                    -- More than a thousand half-lives would underflow.
+                    -- After more than 200 half-lives the squares below would underflow.
                     ELSE 0.5::double precision ^ least(
                         greatest(extract(epoch FROM event_pairs.moment - e.occurred_at), 0)::double precision
                         / extract(epoch FROM t.half_life)::double precision,
-                        1000
+                        200
                     )
                 END AS amount
             FROM embrec.events AS e
@@ -31,12 +31,25 @@ BEGIN ATOMIC
             WHERE e.user_index = event_pairs.user_index AND e.movie_index <> ALL (coalesce(event_pairs.rated, '{}'))
         ) AS a
         GROUP BY a.movie_index
+    ),
+    interests AS (
+        SELECT
+            p.movie_index,
+            p.disliked,
+            -- The series keeps the digits of small amounts, which 1 + amount loses: old events weigh little, and not alike.
+            CASE WHEN p.amount < 1e-6 THEN p.amount * (1 - p.amount / 2) ELSE ln(1 + p.amount) END / ln(2::double precision)
+                AS interest
+        FROM pairs AS p
+    ),
+    weights AS (
+        SELECT
+            i.movie_index,
+            CASE
+                WHEN i.disliked THEN -i.interest
+                ELSE coalesce(i.interest / nullif(sqrt(avg(i.interest ^ 2) FILTER (WHERE NOT i.disliked) OVER ()), 0), 0)
+            END AS weight
+        FROM interests AS i
     )
-    SELECT
-        p.movie_index,
-        (CASE
-            WHEN p.disliked THEN -p.interest
-            ELSE coalesce(p.interest / nullif(sqrt(avg(p.interest ^ 2) FILTER (WHERE NOT p.disliked) OVER ()), 0), 0)
-        END)::real
-    FROM pairs AS p;
+    SELECT w.movie_index, CASE WHEN abs(w.weight) < 1e-30 THEN 0 ELSE w.weight END::real -- or single precision would underflow
+    FROM weights AS w;
 END;

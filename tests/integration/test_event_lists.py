@@ -102,9 +102,9 @@ class Reference:
                 amount *= 0.5 ** (max((self.now - row.occurred_at).total_seconds(), 0) / kind.seconds)
             of_pair = amounts.setdefault(row.movie_index, {})
             of_pair[kind.kind == "dislike"] = of_pair.get(kind.kind == "dislike", 0) + amount
-        liked = {movie: np.log2(1 + found[False]) for movie, found in amounts.items() if True not in found}
+        liked = {movie: np.log1p(found[False]) / np.log(2) for movie, found in amounts.items() if True not in found}
         root = np.sqrt(np.mean(np.square(list(liked.values())))) if liked else 1
-        against = {movie: -np.log2(1 + found[True]) for movie, found in amounts.items() if True in found}
+        against = {movie: -np.log1p(found[True]) / np.log(2) for movie, found in amounts.items() if True in found}
         return against | {movie: each / (root or 1) for movie, each in liked.items()}
 
     def weighted(self, user: int) -> dict[int, float]:

@@ -36,6 +36,11 @@ def test_interests_are_logarithms_of_amounts_over_the_users_root_mean_square() -
     assert np.allclose(found.interests, [1, 3 / root, 1 / root])
 
 
+def test_amounts_of_old_events_keep_their_proportions() -> None:
+    found = pairs([(0, 0, 3e-18, False), (0, 1, 4e-18, False), (1, 0, 3.0, False), (1, 1, 4e-60, False)])
+    assert np.allclose(found.interests, [3 / np.sqrt(12.5), 4 / np.sqrt(12.5), np.sqrt(2), 0])
+
+
 def test_a_dislike_outweighs_other_events_of_its_pair_and_leaves_the_users_scale() -> None:
     found = pairs([(0, 0, 1.0, False), (0, 1, 100.0, False), (0, 1, 1.0, True), (0, 2, 3.0, True)])
     assert np.allclose(found.interests, [1, -1, -2])
