@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from embrec.data.files.columns import LONGEST_TYPE_BYTES, RATINGS, kind_of
-from embrec.data.files.validate import LARGEST_VALUE
+from embrec.data.files.validate import IN_MILLISECONDS, LARGEST_VALUE, MILLISECONDS
 from embrec.data.scale import Scale
 from embrec.validation import LONGEST_ID_BYTES
 
@@ -76,6 +76,10 @@ def expressions(
     if kind.time in columns:
         time, its_type = columns[kind.time]
         values[kind.time] = as_timestamptz(time, its_type)
+        if its_type in NUMBERS:
+            # Not by abs(), which overflows; NaN is greater than every number.
+            large = f"{time} BETWEEN {MILLISECONDS} AND 1e18 OR {time} BETWEEN -1e18 AND -{MILLISECONDS}"
+            faults.append(f"WHEN {large} THEN '{kind.time}: {IN_MILLISECONDS}'")
         faults.append(f"WHEN NOT {_between(time, its_type)} THEN '{kind.time}: not a time between 1900 and 2099'")
         if kind is not RATINGS:
             late = f"{values[kind.time]} > now() + interval '1 day'"

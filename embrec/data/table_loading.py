@@ -200,7 +200,10 @@ def _stage(connection: sa.Connection, reading: Reading, new_rows: str) -> int:
 def _bad_rows(connection: sa.Connection, reading: Reading, rejecting: bool) -> list[RejectedRow]:
     """Return the rows that cannot be stored."""
     rows = connection.execute(
-        sa.text("SELECT fault, raw FROM pg_temp.embrec_source WHERE fault IS NOT NULL LIMIT :most"),
+        sa.text(
+            "SELECT fault, raw, left(CAST(user_id AS text), 40) AS user_id, left(CAST(movie_id AS text), 40) AS"
+            " movie_id FROM pg_temp.embrec_source WHERE fault IS NOT NULL LIMIT :most"
+        ),
         {"most": MOST_REJECTED + 1 if rejecting else 1},
     ).all()
     if not rows:
@@ -212,8 +215,9 @@ def _bad_rows(connection: sa.Connection, reading: Reading, rejecting: bool) -> l
     first = rejected[0]
     if not rejecting:
         raise DataError(
-            f"{reading.name} has an invalid row: {first.column} is {first.reason}. Nothing was stored; fix the row, "
-            "leave it out by --from-query, or load with --reject-to FILE to set bad rows aside."
+            f"{reading.name} has an invalid row: {first.column} is {first.reason} (user {rows[0].user_id or ''!r}, "
+            f"movie {rows[0].movie_id or ''!r}). Nothing was stored; fix the row, leave it out by --from-query, or "
+            "load with --reject-to FILE to set bad rows aside."
         )
     where = f"column {first.column}: {first.reason}"
     refuse_too_many(reading.name, rejected, where, "check which columns are named")

@@ -162,6 +162,27 @@ def test_bad_rows_stop_the_load_or_are_set_aside(log: sa.Engine, tmp_path: Path)
         load_from_table(log, LOG, tmp_path / "bad.csv")
 
 
+@pytest.mark.parametrize(
+    ("time", "fault"),
+    [
+        ("1714594500000", "too large for seconds since 1970; is it in milliseconds"),
+        ("-1714594500000.5", "too large for seconds since 1970; is it in milliseconds"),
+        ("(-9223372036854775808)::bigint", "not a time between 1900 and 2099"),
+        ("'NaN'::numeric", "not a time between 1900 and 2099"),
+        ("4102444800", "not a time between 1900 and 2099"),
+        ("1714594500::real", None),
+    ],
+)
+def test_numbers_of_milliseconds_are_named(log: sa.Engine, time: str, fault: str | None) -> None:
+    source = TableSource(query=f"SELECT 'a' AS user_id, 1 AS movie_id, 'play' AS event_type, {time} AS occurred_at")
+    if fault is None:
+        assert load_from_table(log, source).inserted == 1
+        return
+    with pytest.raises(DataError, match=f"occurred_at is {fault}.* \\(user 'a', movie '1'\\)"):
+        load_from_table(log, source)
+    assert stored(log) == []
+
+
 def test_only_what_is_new_is_read_from_the_watermark_on(log: sa.Engine) -> None:
     source = TableSource("shop.log", columns=NAMES, watermark="noted_at")
     do(log, FOUR, "UPDATE shop.log SET noted_at = now() - interval '2 hours' WHERE id = 2")

@@ -26,6 +26,9 @@ TIMED = b"user_id,movie_id,rating,rated_at\n"
 GOOD = H + b"a,b,3\n"
 MEND = r"Nothing was stored; mend the row"
 NO_NUMBER = rf"line 2, column rating: not a number\. {MEND}"
+SEPARATED = (
+    rf"line 2, column (rating|value): not a number; write it with a point and no separators, as 1234\.5\. {MEND}"
+)
 NO_TIME = rf"line 2, column rated_at: neither seconds since 1970 nor an ISO 8601 time\. {MEND}"
 NO_ROWS = r"has no rows\. Nothing was stored; name a file of ratings or events"
 NO_COLUMN = r"has no column {}; its header is: .*--{}-column NAME"
@@ -51,7 +54,7 @@ FILES: list[tuple[str, str, bytes, str]] = [
     ("a column by two names", "r.csv", b"user_id,userId,movie_id,rating\n1,9,2,3\n", "several columns user_id.*Rename"),
     ("two columns without a name", "r.csv", b"user_id,movie_id,rating,,\n1,2,3,,\n", "names '' twice. Rename one"),
     ("semicolons, then commas", "r.csv", b"user_id;movie_id;rating\n1,2,3\n", r"line 2.* 1 columns where 3 .*mend"),
-    ("a decimal comma", "r.csv", b"user_id;movie_id;rating\n1;2;3,5\n", NO_NUMBER),
+    ("a decimal comma", "r.csv", b"user_id;movie_id;rating\n1;2;3,5\n", SEPARATED),
     ("no name known", "r.csv", b'"User-ID";"ISBN";"Book-Rating"\n"1";"2";"3"\n', NO_COLUMN.format("movie_id", "movie")),
     ("a matrix", "r.csv", b"user_id," + b"".join(b"m%d," % n for n in range(40)) + b"\n1\n", "row for each user and"),
     ("a quote opens in the header", "r.csv", b'"user_id,movie_id,rating\na,b,3\n', "Write its names on one line"),
@@ -106,7 +109,10 @@ FILES: list[tuple[str, str, bytes, str]] = [
     ("200,000 rows too short", "r.csv", H + b"a\n" * 200_000, rf"line 2, column \(row\): 1 columns .*{MEND}"),
     # Ratings.
     *((f"rating {text!r}", "r.csv", H + b"a,b," + text.encode() + b"\n", NO_NUMBER)
-      for text in ("good", '"4,5"', "4/5", "0x10", "1_000", "--1", "\u0665", "5 stars", "True", "3\0")),
+      for text in ("good", "4/5", "0x10", "--1", "\u0665", "5 stars", "True", "3\0", '"x1,000"')),
+    *((f"{name} {text!r}", "r.csv", f'user_id,movie_id,{name}\na,b,"{text}"\n'.encode(), SEPARATED)
+      for name in ("rating", "value")
+      for text in ("4,5", "1_000", "1,000", "1.234,5", "12 345", "1\u202f000", "1\xa0000", "1'000'000", "-1,5")),
     *((f"rating {text!r}", "r.csv", H + f"a,b,{text}\n".encode(), rf"column rating: not a finite number\. {MEND}")
       for text in ("nan", "inf", "-Infinity", "1e39", "1e400")),
     ("rating 4,5 unquoted", "r.csv", H + b"a,b,4,5\n", r"4 columns where 3 are expected"),

@@ -62,7 +62,7 @@ def test_good_rows_of_every_kind() -> None:
         ((b"\xff\xfe", "2", "3", "4"), "user_id", "not UTF-8 text"),
         (("1", "2", "", "4"), "rating", "empty"),
         (("1", "2", "good", "4"), "rating", "not a number"),
-        (("1", "2", "3,5", "4"), "rating", "not a number"),
+        (("1", "2", "3,5", "4"), "rating", "not a number; write it with a point and no separators, as 1234.5"),
         (("1", "2", "0x10", "4"), "rating", "not a number"),
         (("1", "2", "nan", "4"), "rating", "not a finite number"),
         (("1", "2", "-Infinity", "4"), "rating", "not a finite number"),

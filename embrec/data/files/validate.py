@@ -24,10 +24,16 @@ NEAREST_TO_ZERO = 1e-9
 # The largest value of an event, as the schema's.
 LARGEST_VALUE = 1e9
 
+# A number of seconds as large as this is probably one of milliseconds: it is past the year 5000.
+MILLISECONDS = 10**11
+IN_MILLISECONDS = "too large for seconds since 1970; is it in milliseconds?"
+
 # Called with a column, a mask of its bad rows, and the reason.
 Note: TypeAlias = Callable[[str, NDArray[np.bool_], str], None]
 
 _NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
+# Digits that are no number, because a comma or separators of thousands stand among them.
+_SEPARATED = r"^[+-]?\d[\d\s,.'_\x{a0}\x{202f}]*$"
 _EPOCH = r"^-?\d+(\.\d*)?$"
 _ISO_8601 = r"^\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?)?\s?(Z|[+-]\d{2}(:?\d{2})?)?$"
 # Outside these years a time is a mistake: milliseconds read as seconds end in the year 29895.
@@ -204,6 +210,8 @@ def _numbers(column: pa.Array, name: str, note: Note) -> NDArray[np.float32]:
         numeric = pc.match_substring_regex(text, _NUMBER)
         special = pc.match_substring_regex(text, r"(?i)^[+-]?(nan|inf|infinity)$")
         empty = _numpy(pc.equal(text, ""))
+        separated = _numpy(pc.match_substring_regex(text, _SEPARATED)) & ~_numpy(numeric)
+        note(name, separated, "not a number; write it with a point and no separators, as 1234.5")
         note(name, ~_numpy(pc.or_(numeric, special)) & ~empty, "not a number")
         wide = pc.cast(pc.if_else(numeric, text, "nan"), pa.float64())
     with np.errstate(over="ignore"):
@@ -230,9 +238,7 @@ def _checked_times(raw: RawRows, note: Note) -> NDArray[np.int64]:
     except pa.ArrowInvalid:
         times = _mixed_times(text, name, note)
     given = times != NO_TIME
-    note(
-        name, given & (np.abs(times) >= 10**11 * 1_000_000), "too large for seconds since 1970; is it in milliseconds?"
-    )
+    note(name, given & (np.abs(times) >= MILLISECONDS * 1_000_000), IN_MILLISECONDS)
     note(name, given & ((times < _OLDEST) | (times > _NEWEST)), "not between the years 1900 and 2100")
     return times
 
