@@ -10,7 +10,7 @@ import operator
 import re
 import struct
 import uuid
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Literal, get_args
 
@@ -21,8 +21,8 @@ OutsideId = str | int | uuid.UUID
 # A step of a visitor's session: a movie's id, or a mapping with the keys movie_id, type and at.
 Step = str | int | uuid.UUID | Mapping[str, Any]
 Repeats = Literal["never", "allowed", "only"]
-# A visitor's ratings by movie id.
-GivenRatings = Mapping[str, float] | Mapping[int, float] | Mapping[uuid.UUID, float]
+# A visitor's ratings by movie id, or the ids of the movies that they watched.
+GivenRatings = Mapping[str, float] | Mapping[int, float] | Mapping[uuid.UUID, float] | Sequence[OutsideId]
 LONGEST_ID_BYTES = 500
 # PostgreSQL's text type can store neither NUL nor a lone surrogate. Python decodes invalid UTF-8 in a command-line
 # argument to lone surrogates.
@@ -125,11 +125,16 @@ def _is_single(value: float) -> bool:
     return True
 
 
-def ratings(given: object) -> dict[str, float]:
-    """Return a visitor's ratings, by movie id."""
-    if not isinstance(given, Mapping):
-        raise ArgumentError('The ratings are no mapping; give them by movie id, as in {"50": 5}.')
-    return {outside_id(movie, "movie_id"): rating(value) for movie, value in given.items()}
+def ratings(given: object) -> dict[str, float] | list[str]:
+    """Return a visitor's ratings by movie id, or the ids of the movies watched."""
+    if isinstance(given, Mapping):
+        return {outside_id(movie, "movie_id"): rating(value) for movie, value in given.items()}
+    if isinstance(given, str | bytes) or not isinstance(given, Sequence):
+        raise ArgumentError(
+            f'The ratings are {_shown(given)}; give them by movie id, as in {{"50": 5}}, or give the ids of movies '
+            'watched, as in ["50", "172"].'
+        )
+    return [outside_id(movie, "movie_id") for movie in given]
 
 
 def history(given: object) -> list[str | dict[str, str]]:

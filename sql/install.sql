@@ -37,6 +37,7 @@
 \ir functions/count_changes.sql
 \ir functions/note_changes.sql
 \ir functions/note_events.sql
+\ir functions/keep_rating_type.sql
 \ir views/warnings.sql
 \ir functions/stored_vectors.sql
 \ir functions/nearest_of_all.sql

@@ -27,7 +27,9 @@ _FILTERS = (
     ),
     click.option("--from", "released_from", type=int, metavar="YEAR", help="Earliest release year."),
     click.option("--to", "released_to", type=int, metavar="YEAR", help="Latest release year."),
-    click.option("--min-ratings", type=click.IntRange(0), metavar="N", help="Only movies with at least N ratings."),
+    click.option(
+        "--min-ratings", type=click.IntRange(0), metavar="N", help="Only movies with at least N ratings and events."
+    ),
 )
 
 

@@ -8,18 +8,23 @@ from typing import Any
 
 import click
 
+from embrec import validation
 from embrec.cli.common import count_option, database_option, engine, json_option, note, print_json
 from embrec.cli.filters import check_genres, filter_options, given_filters
 from embrec.cli.progress import progress_bar
 from embrec.cli.tables import print_answer
 from embrec.db.answer import plain
+from embrec.errors import ArgumentError
 from embrec.serving import recommend as answers
 
 
 @click.command()
 @click.argument("user", required=False)
 @click.option(
-    "--for", "visitor", metavar="JSON", help='Ratings of a visitor, instead of USER: \'{"50": 5, "172": 4}\'.'
+    "--for",
+    "visitor",
+    metavar="JSON",
+    help='Ratings of a visitor, or the movies watched, instead of USER: \'{"50": 5, "172": 4}\', \'["50", "172"]\'.',
 )
 @filter_options
 @click.option("--movie", "movie_ids", multiple=True, metavar="ID", help="Choose only from these movies. Repeatable.")
@@ -49,12 +54,13 @@ def recommend(
     as_json: bool,
     **filters: Any,
 ) -> None:
-    """Recommend movies to USER, by the ratings that are in the database now.
+    """Recommend movies to USER, by the ratings and events that are in the database now.
 
     \b
     embrec recommend 196
     embrec recommend 196 --genre Comedy --from 1990 --min-ratings 50 --diversity 0.3
     embrec recommend --for '{"50": 5, "172": 4}'
+    embrec recommend --for '["50", "172"]'
     embrec recommend --all --output recommendations.parquet
     """
     if [user is not None, visitor is not None, everybody].count(True) != 1:
@@ -73,7 +79,7 @@ def recommend(
     bind = engine(database_url)
     check_genres(bind, filters)
     if visitor is not None:
-        found = plain(answers.recommend_for)(bind, _ratings(visitor), count, **more, **given_filters(filters))
+        found = plain(answers.recommend_for)(bind, _given(visitor), count, **more, **given_filters(filters))
     else:
         found = plain(answers.recommend_movies)(bind, str(user), count, **more, **given_filters(filters))
     print_answer(found, as_json)
@@ -96,8 +102,10 @@ def _recommend_all(database_url: str | None, output: str, count: int, include_ra
         )
 
 
-def _ratings(visitor: str) -> dict[str, float]:
+def _given(visitor: str) -> dict[str, float] | list[str]:
     try:
-        return {movie: float(rating) for movie, rating in json.loads(visitor).items()}
-    except (ValueError, TypeError, AttributeError) as error:
-        raise click.UsageError(f'--for takes ratings by movie id as JSON, like {{"50": 5}}: {error}') from error
+        return validation.ratings(json.loads(visitor))
+    except (ValueError, RecursionError, ArgumentError) as error:
+        raise click.UsageError(
+            f'--for takes JSON, ratings by movie id like {{"50": 5}} or ids of movies watched like ["50"]: {error}'
+        ) from error

@@ -58,20 +58,20 @@ def explain_for(
     movie_id: OutsideId,
     n: int | None = 10,
 ) -> Answer:
-    """Return a visitor's ratings with the largest contributions to a movie's score, positive or negative.
+    """Return a visitor's ratings, or movies watched, with the largest contributions to a movie's score.
 
     Args:
         bind: An engine or a connection.
-        ratings: The visitor's ratings by movie id; unknown movies are ignored.
+        ratings: As in :func:`embrec.serving.recommend.recommend_for`.
         movie_id: The movie's external id.
-        n: Number of ratings; None for all, whose contributions add up to the score.
+        n: Number of rows; None for all, whose contributions add up to the score.
 
     Returns:
-        Columns as of :func:`explain_recommendation`. There are no rows if the run has no vector of any rated movie, or
-        if its scores are no sum over ratings.
+        Columns as of :func:`explain_recommendation`. There are no rows if the run has no vector of any of these movies,
+        or if its scores are no sum over them.
 
     Raises:
-        ArgumentError: A rating is not finite, or the ratings are no mapping.
+        ArgumentError: A rating is not finite, or the ratings are of a wrong type.
         UnknownMovieError: No movie has this id, or it has no vector in the run.
         NoPublishedRunError: No run is published.
     """

@@ -26,7 +26,8 @@ class Filters(TypedDict, total=False):
         without_genres: Genres of which a movie has none.
         released_from: Earliest release year.
         released_to: Latest release year.
-        min_ratings: Minimum number of ratings of a movie.
+        min_ratings: Minimum number of ratings and events of a movie, without dislikes, as of the last count;
+            :func:`best_rated_movies` counts ratings alone.
     """
 
     genres: Sequence[str] | None
@@ -46,12 +47,12 @@ def recommend_movies(
     diversity: float = 0.0,
     **filters: Unpack[Filters],
 ) -> Answer:
-    """Return the top n movies for a user, from the user's ratings as they are now.
+    """Return the top n movies for a user, from the user's ratings and events as they are now.
 
     Args:
         bind: An engine or a connection.
-        user_id: The user's external id. A user who is unknown, or has no ratings or only dislikes, gets the most
-            popular movies, of which those like the disliked ones come last.
+        user_id: The user's external id. A user who is unknown, or has neither ratings nor events, or only dislikes,
+            gets the most popular movies, of which those like the disliked ones come last.
         n: Number of movies; all that qualify if there are fewer.
         movie_ids: Movies to choose from; None for all.
         include_rated: True to include movies that the user rated.
@@ -59,8 +60,9 @@ def recommend_movies(
         **filters: Filters on movies, as in :class:`Filters`.
 
     Returns:
-        Columns rank (from 1), movie_id, title, score (higher is better, without a unit), basis (``ratings``, or
-        ``popularity`` if no rating of the user speaks for a movie that the model has) and model_run_id, best first.
+        Columns rank (from 1), movie_id, title, score (higher is better, without a unit), basis (``ratings``;
+        ``history`` if events count too; or ``popularity`` if neither speaks for a movie that the model has) and
+        model_run_id, best first.
 
     Raises:
         ArgumentError: An argument is out of range or of a wrong type.
@@ -82,11 +84,12 @@ def recommend_for(
     diversity: float = 0.0,
     **filters: Unpack[Filters],
 ) -> Answer:
-    """Return the top n movies for a visitor without an account, from the ratings given here.
+    """Return the top n movies for a visitor without an account, from the ratings or the movies watched given here.
 
     Args:
         bind: An engine or a connection.
-        ratings: The visitor's ratings by movie id; unknown movies are ignored.
+        ratings: The visitor's ratings by movie id, or a list of the ids of movies watched, of which one that is in it
+            twice counts more. Unknown movies are ignored.
         n: Number of movies, as in :func:`recommend_movies`.
         movie_ids: Movies to choose from; None for all.
         include_rated: True to include movies in ``ratings``.
@@ -97,7 +100,7 @@ def recommend_for(
         Columns as of :func:`recommend_movies`.
 
     Raises:
-        ArgumentError: A rating is not finite, or an argument is out of range or of a wrong type.
+        ArgumentError: A rating is not finite, or the ratings or another argument are of a wrong type or out of range.
         SchemaError: The schema is absent or behind.
     """
     others = _ranking(movie_ids, include_rated, diversity, filters)

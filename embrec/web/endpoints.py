@@ -39,7 +39,11 @@ FILTERS = (
     Parameter("without_genres", GENRES, "Only movies of none of these genres."),
     Parameter("released_from", YEAR, "The earliest release year."),
     Parameter("released_to", YEAR, "The latest release year."),
-    Parameter("min_ratings", {"type": "integer", "minimum": 0, "maximum": 2**31 - 1}, "The minimum number of ratings."),
+    Parameter(
+        "min_ratings",
+        {"type": "integer", "minimum": 0, "maximum": 2**31 - 1},
+        "The minimum number of ratings and events.",
+    ),
 )
 DIVERSITY = Parameter("diversity", SHARE, "Weight of diversity: 0 for the best movies, up to 1 for the most diverse.")
 SEEN = Parameter("repeats", REPEATS, "Movies seen already: never, allowed, or only those.")

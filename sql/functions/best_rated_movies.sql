@@ -1,5 +1,6 @@
 -- Return the n best rated movies by a Bayesian average: the mean of a movie's ratings and of as many ratings of the
--- overall mean as a movie has on average, so that few high ratings do not lead. The filters are those of movies_within.
+-- overall mean as a movie has on average, so that few high ratings do not lead. The filters are those of movies_within, but
+-- min_ratings counts ratings alone: events are no part of a mean.
 CREATE OR REPLACE FUNCTION embrec.best_rated_movies(
     n integer DEFAULT 10,
     genres text[] DEFAULT NULL,
@@ -21,16 +22,16 @@ BEGIN ATOMIC
     FROM embrec.movie_likes AS l
     JOIN embrec.movie_statistics AS s ON s.movie_index = l.movie_index
     JOIN embrec.movies AS m ON m.movie_index = l.movie_index
-    WHERE s.rating_count > 0 AND (
+    WHERE s.rating_count >= greatest(best_rated_movies.min_ratings, 1) AND (
         num_nonnulls(
             best_rated_movies.genres, best_rated_movies.without_genres, best_rated_movies.released_from,
-            best_rated_movies.released_to, best_rated_movies.min_ratings
+            best_rated_movies.released_to
         ) = 0
         OR EXISTS (
             SELECT
             FROM embrec.movies_within(
                 best_rated_movies.genres, best_rated_movies.without_genres, best_rated_movies.released_from,
-                best_rated_movies.released_to, best_rated_movies.min_ratings
+                best_rated_movies.released_to
             ) AS w
             WHERE w.movie_index = l.movie_index
         )

@@ -1,6 +1,7 @@
 -- Return a visitor's history, a JSON array, as recommend_next_for reads it: the newest steps, newest first, all movies in it, and
 -- the disliked ones. Elements are movie ids, newest last, or objects with a movie_id, and a type and a time (at) if they are
--- known. Those with a time come after those without, in its order. Unknown movies are left out. Otherwise as user_steps.
+-- known. Those with a time come after those without, in its order. Unknown movies are left out. NULL, which jsonb_agg makes of
+-- no rows, is empty. Otherwise as user_steps.
 CREATE OR REPLACE FUNCTION embrec.given_history(
     history jsonb,
     length integer,
@@ -10,15 +11,17 @@ CREATE OR REPLACE FUNCTION embrec.given_history(
 )
 LANGUAGE plpgsql STABLE -- not parallel: its handler of errors is a subtransaction
 SET search_path = pg_catalog, pg_temp
+SET timezone = 'UTC' -- that of times without a zone
+SET datestyle = 'ISO, YMD'
 AS $$
 #variable_conflict use_column
 DECLARE
     faulty jsonb;
     unknown text;
 BEGIN
-    IF jsonb_typeof(given_history.history) IS DISTINCT FROM 'array' THEN
+    IF jsonb_typeof(given_history.history) <> 'array' THEN
         RAISE EXCEPTION 'the history is %; give an array of movie ids, newest last, such as ["50", "172"]',
-            coalesce(left(given_history.history::text, 40), 'NULL')
+            left(given_history.history::text, 40)
             USING ERRCODE = 'invalid_parameter_value';
     END IF;
     SELECT j.value INTO faulty

@@ -12,7 +12,7 @@ DECLARE
 BEGIN
     IF jsonb_typeof(given_ratings.ratings) = 'array' THEN
         IF jsonb_path_exists(given_ratings.ratings, 'strict $[*] ? (@.type() != "string" && @.type() != "number")') THEN
-            RAISE EXCEPTION 'the movies watched are %; give an array of movie ids, such as ["50", "172"]',
+            RAISE EXCEPTION 'the movies watched are %; give an array of movie ids, such as ["50", "172"], or ratings as an object, such as {"50": 5}',
                 left(given_ratings.ratings::text, 40)
                 USING ERRCODE = 'invalid_parameter_value';
         END IF;

@@ -1,4 +1,5 @@
--- Return the movies that pass the filters; a filter that is NULL lets all pass.
+-- Return the movies that pass the filters; a filter that is NULL lets all pass. min_ratings counts ratings and events, these
+-- without dislikes, as of the last count: a database of events alone has it too.
 CREATE OR REPLACE FUNCTION embrec.movies_within(
     genres text[] DEFAULT NULL,
     without_genres text[] DEFAULT NULL,
@@ -20,7 +21,7 @@ BEGIN ATOMIC
             -- Asked of each movie, or of all at once: the planner's choice, where it knows how many there are.
             OR EXISTS (
                 SELECT FROM embrec.movie_counts AS s
-                WHERE s.movie_index = m.movie_index AND s.rating_count >= movies_within.min_ratings
+                WHERE s.movie_index = m.movie_index AND s.rating_count + s.event_count >= movies_within.min_ratings
             )
         )
         AND (

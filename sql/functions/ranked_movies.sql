@@ -1,6 +1,6 @@
 -- Return the n best movies for these ratings and interests (of user_interactions), by a run: recommend_movies and
 -- recommend_for are made of it. A run of two parts ranks by the product of its ranking vectors, others, which know nothing
--- of events, by the predicted rating; if a run has no fold-in, by the user's stored vector. With diversity above 0 the
+-- of events, by the predicted rating; if a run has no fold-in, by the stored vector of a user with ratings. With diversity above 0 the
 -- movies are chosen by maximal marginal relevance (Carbonell, Goldstein, SIGIR 1998) among the ten times n best: each next
 -- movie has the highest (1 - diversity) * its score, as a share of the candidates' range, - diversity * its cosine with the
 -- most similar movie chosen before. If nothing speaks for a movie that the run knows, or it tells nothing about any other,
@@ -55,7 +55,8 @@ BEGIN
         user_vector := embrec.rating_vector(run.model_run_id, movie_indexes, ratings);
         base := run.mean + run.bias_feature * (subvector(user_vector, vector_dims(user_vector), 1)::real[])[1];
         user_vector := subvector(user_vector, 1, vector_dims(user_vector) - 1);
-    ELSIF run.serving IN ('dot_product', 'dense_head') AND movie_indexes IS NOT NULL THEN
+    ELSIF run.serving IN ('dot_product', 'dense_head') AND EXISTS (SELECT FROM unnest(ratings) AS t (rating) WHERE t.rating IS NOT NULL)
+    THEN
         SELECT e.embedding, CASE run.serving WHEN 'dot_product' THEN run.mean + e.bias END
         INTO user_vector, base
         FROM embrec.stored_vectors('user', run.model_run_id, 'rating', ARRAY[ranked_movies.user_index]) AS e;

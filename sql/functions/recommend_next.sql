@@ -42,15 +42,21 @@ BEGIN
     ) AS own
     CROSS JOIN embrec.next_among(repeats, own.seen, own.disliked, movie_ids) AS a;
     IF run.history_length IS NULL THEN
+        -- Lists with seen movies have disliked ones too, which are left out here.
         RETURN QUERY
-        SELECT r.*
+        SELECT (row_number() OVER (ORDER BY r.rank))::integer, r.movie_id, r.title, r.score, r.basis, r.model_run_id
         FROM embrec.recommend_movies(
-            recommend_next.user_id, n, genres, without_genres, released_from, released_to, min_ratings,
+            recommend_next.user_id, least(n::bigint + cardinality(chosen.excluded), 2147483647)::integer, genres, without_genres,
+            released_from, released_to, min_ratings,
             CASE WHEN chosen.among IS NOT NULL THEN
                 ARRAY(SELECT m.movie_id FROM embrec.movies AS m WHERE m.movie_index = ANY (chosen.among))
             END,
             repeats <> 'never'
-        ) AS r;
+        ) AS r
+        JOIN embrec.movies AS m ON m.movie_id = r.movie_id
+        WHERE m.movie_index <> ALL (chosen.excluded)
+        ORDER BY r.rank
+        LIMIT n;
         RETURN;
     END IF;
     steps := ARRAY(SELECT s.movie_index FROM embrec.user_steps(own_index, since, run.history_length) AS s ORDER BY s.age);

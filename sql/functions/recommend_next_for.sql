@@ -29,21 +29,26 @@ BEGIN
     SELECT g.* INTO own FROM embrec.given_history(recommend_next_for.history, run.history_length) AS g;
     SELECT a.* INTO chosen FROM embrec.next_among(repeats, own.seen, own.disliked, movie_ids) AS a;
     IF run.history_length IS NULL THEN
-        -- Lists know ratings: each step is one of the highest.
+        -- Lists know ratings: each step is one of the highest. Disliked movies are no steps, and are left out here.
         RETURN QUERY
-        SELECT r.*
+        SELECT (row_number() OVER (ORDER BY r.rank))::integer, r.movie_id, r.title, r.score, r.basis, r.model_run_id
         FROM embrec.recommend_for(
             (
                 SELECT coalesce(jsonb_object_agg(m.movie_id, coalesce(run.highest_rating, 1)), '{}')
                 FROM embrec.movies AS m
                 WHERE m.movie_index = ANY (own.steps)
             ),
-            n, genres, without_genres, released_from, released_to, min_ratings,
+            least(n::bigint + cardinality(chosen.excluded), 2147483647)::integer, genres, without_genres, released_from,
+            released_to, min_ratings,
             CASE WHEN chosen.among IS NOT NULL THEN
                 ARRAY(SELECT m.movie_id FROM embrec.movies AS m WHERE m.movie_index = ANY (chosen.among))
             END,
             repeats <> 'never'
-        ) AS r;
+        ) AS r
+        JOIN embrec.movies AS m ON m.movie_id = r.movie_id
+        WHERE m.movie_index <> ALL (chosen.excluded)
+        ORDER BY r.rank
+        LIMIT n;
         RETURN;
     END IF;
     RETURN QUERY

@@ -21,7 +21,7 @@ DECLARE
     scaling text[] := '{rating_bounds,as_rating,as_value,event_type_of,trimmed,judged_scale,common_scale,ratings_beyond,set_rating_scale}';
     -- Triggers of embrec's own tables, which nobody else may put on a table with columns of other types; a part of the
     -- functions that count and of those that put movies in order; and the deletion of many users' events.
-    internal text[] := '{followed_at_commit,note_changes,note_events,rank_movies,count_events,recount_events,delete_events,add_ids,apply_ratings,'
+    internal text[] := '{followed_at_commit,note_changes,note_events,keep_rating_type,rank_movies,count_events,recount_events,delete_events,add_ids,apply_ratings,'
         'apply_events,order_movies,'
         'order_trained_run,order_changed_vectors,copy_movie_filters,index_titles,titles_changed}';
     training text[] := '{open_run,close_run,index_run,run_digest,refresh_statistics,apply_followed,settle_scale}';

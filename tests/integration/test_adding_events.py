@@ -132,6 +132,29 @@ def test_an_owner_adds_a_type(engine: sa.Engine) -> None:
     assert stored(engine)[0][2] == "share"
 
 
+@pytest.mark.parametrize(
+    "edit",
+    [
+        "DELETE FROM embrec.event_types WHERE event_type NOT IN (SELECT event_type FROM embrec.events)",
+        "UPDATE embrec.event_types SET name = 'stars' WHERE event_type = 0",
+        "UPDATE embrec.event_types SET kind = 'dislike'",
+        "UPDATE embrec.event_types SET event_type = 9 WHERE event_type = 0",
+    ],
+)
+def test_the_type_of_ratings_stays(engine: sa.Engine, edit: str) -> None:
+    with (
+        pytest.raises(DatabaseError, match="type 0 of events stands for ratings.*leave it out"),
+        embrec.db.translated_errors(),
+        engine.begin() as connection,
+    ):
+        connection.execute(sa.text(edit))
+    with engine.begin() as connection:
+        connection.execute(sa.text("UPDATE embrec.event_types SET weight = 2, half_life = '1 day'"))
+        connection.execute(sa.text("DELETE FROM embrec.event_types WHERE event_type > 6"))
+    with pytest.raises(DatabaseError, match="the known types are event, view, click, play, finish, purchase;"):
+        embrec.add_event(engine, "u", "m", "dislike")
+
+
 def test_removing_takes_a_pair_or_a_type_or_one_event(engine: sa.Engine) -> None:
     for kind, external in (("play", "e1"), ("play", None), ("view", "e2"), ("event", None)):
         embrec.add_event(engine, "ann", "m1", kind, external_id=external)

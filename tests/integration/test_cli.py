@@ -356,6 +356,9 @@ def test_recommendations_and_ratings_from_the_shell(
         len(rows("recommend", "u1", "--movie", "100", "--movie", "101", "--include-rated", "--diversity", "0.5")) == 2
     )
     assert len(rows("recommend", "--for", '{"100": 5}', "-n", "4")) == 4
+    assert rows("recommend", "--for", '["100", 101]', "-n", "4") == rows(
+        "recommend", "--for", '["101", "100"]', "-n", "4"
+    )
     assert rows("popular", "-n", "1")[0]["rating_count"] > 0
     assert len(rows("trending", "2000-01-01", "-n", "2")) == 2
     assert [row["movie_id"] for row in rows("predict", "u1", "the hundredth", "101")] == ["100", "101"]
@@ -389,7 +392,8 @@ def rows_of_all(embrec: Run, at: list[str], path: Path) -> int:
         ["recommend", "--all"],
         ["recommend", "1", "--output", "x.csv"],
         ["recommend", "--all", "--output", "x.csv", "--genre", "Drama"],
-        ["recommend", "--for", "[1]"],
+        ["recommend", "--for", "[[1, 5]]"],
+        ["recommend", "--for", '{"1": "5"}'],
         ["recommend", "--for", '{"1": "good"}'],
         ["recommend", "1", "--diversity", "2"],
         ["trending", "yesterday"],

@@ -188,7 +188,7 @@ def test_a_half_life_counts_the_newest_most(engine: sa.Engine) -> None:
     assert dict(popular(engine, half_life=dt.timedelta(days=14)))["old"] == pytest.approx(
         0.5 + 0.5**1.5 + 0.25, rel=1e-4
     )
-    assert list(dict(popular(engine, half_life=dt.timedelta(days=7), min_ratings=1))) == ["rated"]
+    assert list(dict(popular(engine, half_life=dt.timedelta(days=7), min_ratings=2))) == ["old"]
 
 
 def test_a_half_life_that_is_none_is_refused(engine: sa.Engine) -> None:

@@ -29,7 +29,8 @@ MODELS = {
 
 
 NEXT = (
-    "SELECT movie_index, channel, next_indexes, weights FROM embrec.next_movies WHERE model_run_id = {} ORDER BY 1, 2"
+    "SELECT movie_index, channel, next_indexes, weights, user_count, transitions FROM embrec.next_movies"
+    " WHERE model_run_id = {} ORDER BY 1, 2"
 )
 NEXT_VECTORS = "SELECT movie_index, channel, embedding FROM embrec.next_vectors WHERE model_run_id = {} ORDER BY 1, 2"
 
@@ -43,7 +44,8 @@ def order(engine: sa.Engine, run: int) -> list[list[tuple[object, ...]]]:
         ]
     record = records.get_run(engine, run)
     metrics = [(name, value) for name, value in record.metrics.items() if name.startswith("next_")]
-    columns = [(record.history_length, record.row_decays, record.vector_decays, record.options["next"])]
+    decays = record.row_decays, record.vector_decays, record.new_movies_weight
+    columns = [(record.history_length, *decays, record.options["next"])]
     return [*found, sorted(metrics), columns]
 
 

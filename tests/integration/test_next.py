@@ -214,6 +214,22 @@ def test_faulty_sessions(known: sa.Engine, session: str, fault: str) -> None:
         ask(known, f"recommend_next_for($${session}$$)".replace(":", r"\:"))
 
 
+def test_no_setting_changes_the_order_of_a_session(known: sa.Engine) -> None:
+    """A time without a zone is UTC: m1 is two hours newer than m0, also where 20:00 here is later than 22:00 there."""
+    history = (
+        '[{"movie_id": "m0", "at": "2026-02-01T20:00Z"}, {"movie_id": "m1", "at": "2026-02-01 22:00"},'
+        ' {"movie_id": "m6", "at": "2026-01-02"}]'
+    )
+    query = sa.text("SELECT movie_id, score FROM embrec.recommend_next_for(CAST(:history AS jsonb), 2)")
+    found = set()
+    for zone in ("UTC", "Pacific/Auckland", "America/Los_Angeles"):
+        for style in ("ISO, MDY", "SQL, DMY"):
+            with known.begin() as connection:
+                connection.execute(sa.text(f"SET LOCAL timezone = '{zone}'; SET LOCAL datestyle = '{style}'"))
+                found.add(tuple(tuple(row) for row in connection.execute(query, {"history": history})))
+    assert found == {(("m3", 3.0), ("m2", 0.5))}
+
+
 def test_next_after_is_the_answer_to_one_movie(known: sa.Engine) -> None:
     found = ask(known, "next_after('m2')")
     assert [(row.rank, row.movie_id, row.score) for row in found] == [(1, "m4", 2), (2, "m3", 1)]
@@ -273,6 +289,15 @@ def test_a_run_that_knows_no_order_answers_by_its_lists(known: sa.Engine) -> Non
     )
     assert ask(known, "next_after('m0')") == []
     assert ask(known, "explain_next('cas', 'm0')") == []
+    watch(known, "cas", (lists[0].movie_id, "dislike", "2026-01-01"))
+    found = ask(known, "recommend_next('cas', 3, repeats => 'allowed')")
+    assert [row.rank for row in found] == [1, 2, 3]
+    assert lists[0].movie_id not in {row.movie_id for row in found}
+    for repeats in ("never", "allowed"):
+        session = '["m1", {"movie_id": "m0", "type": "dislike"}]'.replace(":", r"\:")
+        found = ask(known, f"recommend_next_for($${session}$$, repeats => '{repeats}')")
+        assert len(found) == (5 if repeats == "never" else 6)
+        assert "m0" not in {row.movie_id for row in found}
 
 
 def test_a_preview_answers_and_without_any_run_popularity_does(known: sa.Engine) -> None:

@@ -8,9 +8,10 @@ from collections.abc import Callable
 import pandas as pd
 import pytest
 import sqlalchemy as sa
-from data import load_frame, rating_frame, two_part_run
+from data import load_frame, rating_frame, transitions, two_part_run
 
 import embrec
+from embrec.data.extraction import extract
 from embrec.data.files.movies import Movie
 from embrec.runs import embeddings, experiments, records
 
@@ -25,6 +26,16 @@ READS: dict[str, Callable[[Bind], pd.DataFrame | float | str | None]] = {
     "recommend_movies, diverse": lambda bind: embrec.recommend_movies(bind, "u2", 7, diversity=0.5, genres=["Drama"]),
     "recommend_movies, unknown user": lambda bind: embrec.recommend_movies(bind, "nobody", 20),
     "recommend_for": lambda bind: embrec.recommend_for(bind, {"101": 5.0, "107": 1.0}, 20),
+    "recommend_for, watched": lambda bind: embrec.recommend_for(bind, ["101", "107", "101"], 20),
+    "recommend_next": lambda bind: embrec.recommend_next(bind, "u1", 20, "allowed", min_ratings=1),
+    "recommend_next, since": lambda bind: embrec.recommend_next(bind, "u2", 20, since=SOME_TIME),
+    "recommend_next_for": lambda bind: embrec.recommend_next_for(
+        bind, ["102", {"movie_id": "103", "type": "play", "at": SOME_TIME}, "104"], 20
+    ),
+    "next_after": lambda bind: embrec.next_after(bind, "101", 20),
+    "also_watched": lambda bind: embrec.also_watched(bind, "101", 20),
+    "continue_watching": lambda bind: embrec.continue_watching(bind, "u1"),
+    "explain_next": lambda bind: embrec.explain_next(bind, "u1", "103", None),
     "explain_recommendation": lambda bind: embrec.explain_recommendation(bind, "u1", "103", None),
     "predict_rating": lambda bind: embrec.predict_rating(bind, "u3", "104"),
     "rating_uncertainty": lambda bind: embrec.rating_uncertainty(bind, "u3", "104"),
@@ -40,14 +51,17 @@ READS: dict[str, Callable[[Bind], pd.DataFrame | float | str | None]] = {
 
 
 def catalogue(engine: sa.Engine, seed: int = 1) -> int:
-    """Load 30 users and 20 movies, and publish a two-part run; returns its number."""
+    """Load 30 users and 20 movies with events, and publish a two-part run that knows the order; returns its number."""
     load_frame(engine, rating_frame(), MOVIES)
+    for user, movie, kind in (("u1", 101, "play"), ("u1", 104, "view"), ("u1", 104, "view"), ("u2", 108, "dislike")):
+        embrec.add_event(engine, user, movie, kind, 3, SOME_TIME + dt.timedelta(days=movie))
+    embrec.refresh_statistics(engine)
     return another_run(engine, seed)
 
 
 def another_run(engine: sa.Engine, seed: int) -> int:
     """Publish another two-part run, with other vectors."""
-    two_part_run(engine, seed)
+    two_part_run(engine, seed, following=transitions(extract(engine, with_times=True).sequences()))
     return records.list_runs(engine)[0].model_run_id
 
 

@@ -62,7 +62,7 @@ BY_MOVIE: dict[str, Callable[[sa.Engine, Any], Any]] = {
     "similar_movies": lambda engine, movie: similar.similar_movies(engine, movie),
     "movie_details": catalogue.movie_details,
     "explain_for": lambda engine, movie: explain.explain_for(engine, {100: 5}, movie),
-    "recommend_for": lambda engine, movie: recommend.recommend_for(engine, [(movie, 5)]),
+    "recommend_for": lambda engine, movie: recommend.recommend_for(engine, [movie]),
     "candidates": lambda engine, movie: recommend.recommend_movies(engine, "u1", movie_ids=[movie]),
     "predict_rating": lambda engine, movie: predict.predict_rating(engine, "u1", movie),
     "explain_recommendation": lambda engine, movie: explain.explain_recommendation(engine, "u1", movie),
@@ -108,7 +108,8 @@ OTHERS: list[tuple[str, Call, str]] = [
     *((f"since {value!r}", lambda engine, value=value: recommend.trending_movies(engine, value), "give a datetime")
       for value in (None, "1998-01-01", pd.NaT, 893_000_000)),
     *((f"a visitor's {value!r}", lambda engine, value=value: recommend.recommend_for(engine, value), message)
-      for value, message in ((None, "no mapping; give them by movie id"), ("{}", "no mapping"), ([100], "no mapping"),
+      for value, message in ((None, "The ratings are None; give them by movie id"), ("{}", "ratings are '{}'; give"),
+                             ({100}, "are of type set; give"), ([[100, 5]], "movie_id is of type list; give text"),
                              ({100: None}, "rating is None; give a number"), ({100: "5"}, "is '5'; give a num"),
                              ({100: float("nan")}, "is nan; give a finite number"),
                              ({100: 1e39}, "give a finite number"), ({100: [5]}, "rating is of type list"),
@@ -226,8 +227,7 @@ def test_what_is_no_users_id_is_refused(serving: sa.Engine, function: str) -> No
 @pytest.mark.parametrize("function", BY_MOVIE)
 def test_what_is_no_movies_id_is_refused(serving: sa.Engine, function: str) -> None:
     for _, value, message in IDS:
-        wanted = "no mapping" if function == "recommend_for" else "movie_ids? " + message
-        refused(serving, lambda engine, value=value: BY_MOVIE[function](engine, value), wanted)
+        refused(serving, lambda engine, value=value: BY_MOVIE[function](engine, value), "movie_ids? " + message)
 
 
 def answer(call: Callable[[sa.Engine, Any], Any], engine: sa.Engine, outside_id: object) -> str:

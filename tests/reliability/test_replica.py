@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import datetime as dt
 import gc
 import os
 import subprocess
@@ -129,6 +130,9 @@ WRITES: dict[str, Callable[[sa.Engine], object]] = {
     "add": lambda standby: embrec.add_rating(standby, "u1", "100", 5.0),
     "add new ids": lambda standby: embrec.add_rating(standby, "new", "also new", 5.0),
     "remove": lambda standby: embrec.remove_rating(standby, "u1", "100"),
+    "add an event": lambda standby: embrec.add_event(standby, "u1", "100"),
+    "remove events": lambda standby: embrec.remove_event(standby, "u1", "101"),
+    "delete events": lambda standby: embrec.delete_events(standby, dt.timedelta(days=1)),
     "load": lambda standby: load_frame(standby, rating_frame(seed=4)),
     "roll back": publishing.rollback,
     "publish": lambda standby: publishing.publish(standby, 1),
@@ -159,7 +163,7 @@ def test_every_answer_of_a_standby_is_whole_while_runs_come_and_go(both) -> None
     primary, standby = both
     catalogue(primary)
     analyze(primary)
-    kept = ["recommend_movies", "similar_movies", "similar_users", "predict_rating", "popular_movies"]
+    kept = ["recommend_movies", "recommend_next", "similar_movies", "similar_users", "predict_rating", "popular_movies"]
     right: dict[str, set[str]] = {name: {text(READS[name](primary))} for name in kept}
     seen: list[tuple[str, str]] = []
     conflicts: list[DatabaseError] = []

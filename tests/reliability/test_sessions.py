@@ -80,6 +80,7 @@ def _life(engine: sa.Engine, file: Path) -> tuple[object, ...]:
     embrec.load(engine, sources.open_source(file))
     load_frame(engine, rating_frame(), MOVIES)
     embrec.add_rating(engine, "u1", "100", 2.5, dt.datetime(2020, 6, 1, 12, tzinfo=dt.UTC))
+    embrec.add_event(engine, "u2", "103", "play", 0.1, dt.datetime(2020, 6, 1, 12, tzinfo=dt.UTC), "Öğe 1")
     two_part_run(engine)
     first, second = records.list_runs(engine)[0].model_run_id, another_run(engine, seed=2)
     experiments.start(engine, "settings", first, second)
