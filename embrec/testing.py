@@ -9,6 +9,7 @@ schema and no rows::
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
 from typing import Any, ClassVar
@@ -19,9 +20,11 @@ import sqlalchemy as sa
 
 from embrec.data.extraction import extract
 from embrec.data.loading import load
+from embrec.errors import DataError
 from embrec.models import registry
 from embrec.models.base import FittedModel, Ratings
 from embrec.runs import records
+from embrec.serving.recommend import recommend_movies
 from embrec.serving.similar import similar_movies, similar_users
 from embrec.training import train
 
@@ -67,6 +70,17 @@ def example_ratings(seed: int = 0) -> pd.DataFrame:
             "rated_at": 900_000_000 + pairs * 1000,
         }
     )
+
+
+def example_events(seed: int = 0) -> pd.DataFrame:
+    """Make plays of the users and movies of :func:`example_ratings`: its ratings above 3, without the rating."""
+    liked = example_ratings(seed).query("rating > 3")
+    events = liked.assign(event_type="play").rename(columns={"rated_at": "occurred_at"})
+    return events[["user_id", "movie_id", "event_type", "occurred_at"]].reset_index(drop=True)
+
+
+def _learns_events(model: Any) -> bool:
+    return bool(getattr(registry.get(model), "learns_events", False))
 
 
 class ModelTests:
@@ -147,6 +161,31 @@ class ModelTests:
             assert connection.execute(sa.text(unknown)).one() == (None, None)
         assert set(similar_movies(engine, "103")["model_run_id"]) == {result.model_run_id}
         assert len(similar_users(engine, "u1", 3)) == 3
+
+    def test_a_user_with_events_alone_is_answered_without_what_they_watched(self, engine: sa.Engine) -> None:
+        ratings, events = example_ratings(), example_events()
+        load(engine, ratings[ratings["user_id"] != "u1"])
+        load(engine, events[events["user_id"] == "u1"])
+        result = train(engine, self.model, self.options, what_next=False)
+        assert result.published, result.withheld
+        found = recommend_movies(engine, "u1", _MOVIES)
+        expected = "history" if _learns_events(self.model) else "popularity"
+        assert set(found["basis"]) == {expected}, "nothing is learned of a user without ratings, unless from events"
+        assert not set(found["movie_id"]) & set(events["movie_id"][events["user_id"] == "u1"])
+
+    def test_events_alone_are_learned_from_or_refused(self, engine: sa.Engine) -> None:
+        load(engine, example_events())
+        if not _learns_events(self.model):
+            with contextlib.suppress(DataError):
+                train(engine, self.model, self.options)
+                raise AssertionError("a model that learns from ratings alone was trained without any")
+            return
+        result = train(engine, self.model, self.options, what_next=False)
+        assert result.published, result.withheld
+        assert not result.model.predicts_ratings
+        assert set(recommend_movies(engine, "u1", 5)["basis"]) == {"history"}
+        with engine.connect() as connection:
+            assert connection.scalar(sa.text("SELECT embrec.predict_rating('u1', '103')")) is None
 
     def test_sql_predicts_as_the_model_does(self, engine: sa.Engine) -> None:
         load(engine, example_ratings())
