@@ -160,7 +160,7 @@ def test_counts_to_a_million_weigh_by_their_logarithm(now: sa.Connection) -> Non
         watch(now, "new", movie, value=value)
     movies = dict(now.execute(sa.text("SELECT movie_index, movie_id FROM embrec.movies")).all())
     user = now.scalar(sa.text("SELECT user_index FROM embrec.users WHERE user_id = 'new'"))
-    found = {movies[movie]: interest for movie, interest in ask(now, "event_pairs(:user, NULL)", user=user)}
+    found = {movies[movie]: interest for movie, interest in ask(now, "event_pairs(:user, NULL, now())", user=user)}
     logs = np.log2(1 + np.array([1e6, 1, 0, 1]))
     expected = logs / np.sqrt(np.mean(logs**2))
     assert [found[movie] for movie in ("a0", "b0", "c0", "d0")] == pytest.approx(expected, rel=1e-6)
