@@ -9,6 +9,8 @@ from matplotlib.figure import Figure
 from embrec.report.colours import Colours
 from embrec.report.findings import Findings
 
+_LONGEST = 16
+
 
 def events(figure: Figure, findings: Findings, colours: Colours) -> None:
     """Draw the number of events over time, as stacked areas by type."""
@@ -26,7 +28,10 @@ def events(figure: Figure, findings: Findings, colours: Colours) -> None:
     axes.xaxis.set_major_formatter(dates.ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
     axes.yaxis.set_major_formatter(ticker.EngFormatter(sep=""))
     axes.set_ylabel("events")
-    for text in axes.legend(areas, found.names).get_texts():
+    names = [name if len(name) <= _LONGEST else f"{name[: _LONGEST - 1]}…" for name in found.names]
+    # Above the areas, which would lie under it.
+    legend = axes.legend(areas, names, loc="lower left", bbox_to_anchor=(0, 1), ncols=3, columnspacing=1)
+    for text in legend.get_texts():
         text.set_parse_math(False)  # a name may hold a dollar
 
 

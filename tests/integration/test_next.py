@@ -94,6 +94,18 @@ def test_only_the_newest_steps_count(known: sa.Engine) -> None:
     assert ids(known, "recommend_next('ann', 7)") == []
 
 
+def test_a_history_shows_everything_that_its_user_did_in_the_order_of_steps(known: sa.Engine) -> None:
+    watch(known, "cas", ("m1", "view", "2020-01-07"), ("m2", "play", None), ("m1", "dislike", "2026-01-01"))
+    do(known, "UPDATE embrec.events SET value = 90 WHERE movie_index = 2")
+    rows = [(row.rank, row.movie_id, row.event_type, row.value) for row in ask(known, "user_history('cas', 20)")]
+    # The rating of m6 and the view are of one moment, in which ratings are older; what has no time is the oldest.
+    assert rows[:3] == [(1, "m1", "dislike", None), (2, "m1", "view", None), (3, "m6", "rating", 1)]
+    assert rows[-1] == (10, "m2", "play", 90)
+    assert [kind for _, _, kind, _ in rows[3:-1]] == ["rating"] * 6
+    assert ask(known, "user_history('cas', 2)") == ask(known, "user_history('cas')")[:2]
+    assert ask(known, "user_history('nobody')") == []
+
+
 @pytest.mark.parametrize(
     ("events", "history"),
     [

@@ -219,7 +219,8 @@ def test_ids_of_two_kinds_go_together_in_every_function(engine: sa.Engine) -> No
         do(engine, "SELECT embrec.add_rating('7', '100', 4)")
         assert do(engine, f"SELECT embrec.remove_rating({pair[0]}, {pair[1]})") is True
     assert do(engine, "SELECT count(*) FROM embrec.users") == 30
-    singles = ("recommend_movies({}, 3)", "similar_users({}, 3)", "user_ratings({}, 3)", "assign_variant({})")
+    singles = ("recommend_movies({}, 3)", "similar_users({}, 3)", "user_ratings({}, 3)", "user_history({}, 3)")
+    singles = (*singles, "assign_variant({})")
     for function in singles:
         found = {
             str(do(engine, f"SELECT (x::text) FROM embrec.{function.format(each.format(7))} AS x")) for each in KINDS

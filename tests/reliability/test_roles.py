@@ -27,6 +27,7 @@ from embrec.runs import embeddings, experiments, neighbours, publishing, records
 from embrec.runs.embeddings import Vectors
 from embrec.runs.records import TrainedRun
 from embrec.serving import catalogue, explain, predict, preview, recommend, search, similar
+from embrec.serving import next as following
 
 GROUPS = ("owner", "loader", "trainer", "publisher", "reader", "api")
 SINCE = dt.datetime(2000, 1, 1, tzinfo=dt.UTC)
@@ -69,7 +70,8 @@ OPERATIONS: dict[str, tuple[Operation, str]] = {
     "list what can be asked": (preview.trained_runs, "owner reader api"),
     "preview": (ask_unpublished, "owner reader api"),
     "details of a movie": (lambda c: catalogue.movie_details(c, 100), "owner reader api"),
-    "history of a user": (lambda c: catalogue.user_ratings(c, "u1"), "owner reader api"),
+    "ratings of a user": (lambda c: catalogue.user_ratings(c, "u1"), "owner reader api"),
+    "history of a user": (lambda c: following.user_history(c, "u1"), "owner reader api"),
     "map": (catalogue.map_movies, "owner reader api"),
     "genres": (catalogue.known_genres, "owner reader api"),
     "popular": (recommend.popular_movies, "owner reader api"),

@@ -58,7 +58,7 @@ export function reasons(because, although, whose, middle) {
   const verb = !rated ? "watched" : because.every((each) => each.rating >= middle) ? "liked" : "rated";
   const stars = (each) => (each.rating === null ? "" : `\u00a0${each.rating}\u00a0★`);
   const named = (movies) => movies.flatMap((each, index) => [index ? " · " : "", h("b", {}, titled(each)), stars(each)]);
-  const opposite = although.every((each) => each.rating !== null) ? "rated" : "disliked";
+  const opposite = although.every((each) => each.rating !== null) ? "rated" : "watched";
   const against = although.length ? [because.length ? ", although " : "Although ", `${whose} ${opposite} `, ...named(although)] : [];
   return h("p", { className: "reasons" }, because.length > 0 && `Because ${whose} ${verb} `, named(because), against);
 }

@@ -61,13 +61,11 @@ function steps({ score, steps: all }) {
     h(
       "tr",
       {},
-      h("th", { scope: "row" }, movieLink(step)),
-      h("td", {}, step.event_type),
-      h("td", {}, moment(step.occurred_at)),
+      h("th", { scope: "row" }, movieLink(step), h("small", { className: "soft" }, ` ${step.event_type} · ${moment(step.occurred_at)}`)),
       h("td", { className: "number" }, step.age),
       h("td", { className: "number" }, plainScore(step.contribution)),
     );
-  const head = ["step", "type", "time", "age", "adds"].map((name, column) => h("th", { scope: "col", className: column > 2 ? "number" : "" }, name));
+  const head = ["step", "age", "adds"].map((name, column) => h("th", { scope: "col", className: column ? "number" : "" }, name));
   return h(
     "table",
     {},

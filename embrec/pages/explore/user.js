@@ -15,7 +15,7 @@ export async function userView(root, place, signal) {
   if (!place.id) return;
   const user = place.id;
   const chosen = chosenFilters(place.parameters);
-  const past = h("div", { className: "columns even" });
+  const past = h("div");
   const [next, list] = [h("div"), h("div")];
   root.append(
     past,
@@ -36,6 +36,7 @@ export async function userView(root, place, signal) {
         get("next", { ...runAsked(), user_id: user, n: SHOWN, ...filters }, signal),
         get(`users/${part(user)}`, { ...runAsked(), n: SHOWN, ...chosen }, signal),
       ]);
+      past.className = started.movies.length ? "columns even" : "alone";
       past.replaceChildren(panel("Lately", lately(before.history)), ...(started.movies.length ? [panel("Go on with", goingOn(started.movies))] : []));
       next.replaceChildren(following(after, user, signal));
       list.replaceChildren(recommended(listed));
