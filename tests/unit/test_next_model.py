@@ -8,7 +8,7 @@ import scipy.sparse
 from threadpoolctl import threadpool_limits
 
 from embrec.models.next import ridge, sparse
-from embrec.models.next.base import powers
+from embrec.models.next.base import powers, strongest
 from embrec.models.next.lags import newest, transitions
 from embrec.models.next.mixture import mixture
 from embrec.models.next.model import Options, fit
@@ -56,7 +56,7 @@ def test_the_moments_are_those_of_rows_written_out(monkeypatch: pytest.MonkeyPat
     sequences = random_sequences()
     rows, targets = rows_of(sequences)
     gram, products, count = rows.T @ rows, rows.T @ targets, sequences.movie_count
-    found = ridge.Moments.of(sequences)
+    found = ridge.Moments.of(sequences, np.arange(count))
     np.testing.assert_allclose(found.newest, np.diag(gram)[:count], rtol=1e-5)
     np.testing.assert_allclose(found.across, gram[:count, count:], rtol=1e-5, atol=1e-5)
     np.testing.assert_allclose(found.decayed, gram[count:, count:], rtol=1e-5, atol=1e-5)
@@ -71,15 +71,37 @@ def test_the_regression_solves_its_normal_equations(monkeypatch: pytest.MonkeyPa
     blocks = np.diag(rows.T @ rows).reshape(3, -1)
     regularized = rows.T @ rows + np.diag(np.repeat(0.7 * blocks.mean(axis=1), sequences.movie_count))
     expected = np.linalg.solve(regularized, rows.T @ targets)
-    np.testing.assert_allclose(np.vstack(ridge.Moments.of(sequences).solve(0.7)), expected, atol=1e-5)
+    np.testing.assert_allclose(np.vstack(ridge.Moments.of(sequences, np.arange(7)).solve(0.7)), expected, atol=1e-5)
 
 
-def test_moments_among_some_movies_are_their_part_of_all() -> None:
-    found = ridge.Moments.of(random_sequences())
-    few = found.among(np.array([1, 4]))
-    assert few.newest.tolist() == found.newest[[1, 4]].tolist()
-    assert few.across[1].tolist() == found.across[4, [1, 4, 8, 11]].tolist()
-    assert few.decayed_targets[3].tolist() == found.decayed_targets[11, [1, 4]].tolist()
+def test_moments_of_some_movies_are_their_part_of_all() -> None:
+    found, movies = ridge.Moments.of(random_sequences(), np.arange(7)), np.array([1, 4])
+    for few in (found.among(movies), ridge.Moments.of(random_sequences(), movies)):
+        assert few.newest.tolist() == found.newest[[1, 4]].tolist()
+        assert few.newest_targets.tolist() == found.newest_targets[np.ix_(movies, movies)].tolist()
+        assert few.across[1].tolist() == found.across[4, [1, 4, 8, 11]].tolist()
+        assert few.decayed.tolist() == found.decayed[np.ix_([1, 4, 8, 11], [1, 4, 8, 11])].tolist()
+        assert few.decayed_targets[3].tolist() == found.decayed_targets[11, [1, 4]].tolist()
+
+
+def test_movies_with_few_steps_have_no_coefficients() -> None:
+    sequences = sequences_of([[4, 2] * 40, [0, 4, 2], [2, 1]], 5)
+    movies = ridge.frequent(sequences)
+    assert movies.tolist() == [2, 4]
+    rows, small = ridge.Moments.of(sequences, movies).solve(1.0)[0], ridge.Moments.of(sequences, movies)
+    assert np.flatnonzero(rows).tolist() == [2 * 5 + 2, 2 * 5 + 4, 4 * 5 + 2, 4 * 5 + 4]
+    assert rows[np.ix_(movies, movies)].tolist() == small.among(np.arange(2)).solve(1.0)[0].tolist()
+    assert ridge.frequent(sequences_of([[3, 1], [0]], 4)).tolist() == [0, 1, 3]
+
+
+def test_the_strongest_entries_of_a_row_come_in_order() -> None:
+    dense = np.random.default_rng(1).integers(-3, 4, (6, 9)).astype(np.float32)
+    found = strongest(scipy.sparse.csr_array(dense), 4)
+    for row, weights in enumerate(dense):
+        expected = [each for each in np.argsort(-np.abs(weights), kind="stable")[:4] if weights[each]]
+        entries = slice(found.indptr[row], found.indptr[row + 1])
+        assert found.indices[entries].tolist() == expected
+        assert found.data[entries].tolist() == weights[expected].tolist()
 
 
 def test_rules_share_out_what_came_after() -> None:

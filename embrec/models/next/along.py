@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -89,10 +88,6 @@ def _rows(
         chance = counts[row + begin] * counts[both.indices] / present
         excess = ((both.data - chance) / np.sqrt(chance + _LEAST_VARIANCE)).astype(np.float32)
         excess[(row + begin == both.indices) | (both.data < _FEWEST)] = 0
-        for first, last in itertools.pairwise(both.indptr):
-            if last - first > _LISTED:
-                part = excess[first:last]
-                part[part < np.partition(part, -_LISTED)[-_LISTED]] = 0
         kept = excess > 0
         found = excess[kept], (row[kept], both.indices[kept])
         yield strongest(scipy.sparse.csr_array(found, shape=both.shape), _LISTED)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -88,10 +89,12 @@ class NextModel:
         newest = history[::-1][: self.length]
         scores = np.zeros(self.rows[0].shape[1] if self.rows else len(_given(self.movie_vectors)))
         for decay, channel in zip(self.row_decays, self.rows, strict=True):
-            for factor, movie in zip(powers(decay, len(newest)), newest, strict=True):
-                start, end = channel.indptr[movie], channel.indptr[movie + 1]
-                part = slice(start, start + int(np.ceil(np.sqrt(factor) * (end - start) - ROUNDING)))
-                scores[channel.indices[part]] += factor * channel.data[part].astype(np.float64)
+            factors = powers(decay, len(newest))
+            starts, entries = channel.indptr[newest], np.diff(channel.indptr)[newest]
+            entries = np.ceil(np.sqrt(factors) * entries - ROUNDING).astype(np.int64)
+            places = ranges(starts, entries)
+            weights = np.repeat(factors, entries) * channel.data[places]
+            scores += np.bincount(channel.indices[places], weights, minlength=len(scores))
         if self.vector_decays and len(newest):
             total = np.zeros(_given(self.movie_vectors).shape[1])
             for decay, vectors in zip(self.vector_decays, _given(self.history_vectors), strict=True):
@@ -111,11 +114,30 @@ def strongest(rows: scipy.sparse.csr_array, number: int) -> scipy.sparse.csr_arr
     Returns:
         float32 of shape (n, m). Its indices are in no order; operations of SciPy that sort them lose that of weights.
     """
+    rows = _promising(rows, number).sorted_indices()
     row = np.repeat(np.arange(rows.shape[0]), np.diff(rows.indptr))
-    order = np.lexsort((rows.indices, -np.abs(rows.data), row))
+    # The bits of a positive number are in its order. A stable sort leaves equal weights in order of column.
+    order = np.argsort((row << 32) - np.abs(rows.data).view(np.int32), kind="stable")
     kept = order[np.arange(len(order)) - rows.indptr[row] < number]
     starts = np.concatenate([[0], np.cumsum(np.bincount(row[kept], minlength=rows.shape[0]))])
     return type(rows)((rows.data[kept], rows.indices[kept], starts), shape=rows.shape)
+
+
+def _promising(rows: scipy.sparse.csr_array, number: int) -> scipy.sparse.csr_array:
+    """Drop the entries of each row that are weaker than its strongest ``number``, so that few are sorted."""
+    kept = np.ones(rows.nnz, bool)
+    for begin, end in itertools.pairwise(rows.indptr):
+        if end - begin > number:
+            weights = np.abs(rows.data[begin:end])
+            kept[begin:end] = weights >= np.partition(weights, -number)[-number]
+    starts = np.concatenate([[0], np.cumsum(kept)])[rows.indptr]
+    return type(rows)((rows.data[kept], rows.indices[kept], starts), shape=rows.shape)
+
+
+def ranges(starts: NDArray[np.integer[Any]], lengths: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return start, start + 1, ..., as many numbers as its length, for each start after the other."""
+    before = np.cumsum(lengths) - lengths
+    return np.asarray(np.arange(lengths.sum()) + np.repeat(starts - before, lengths))
 
 
 def stacked(blocks: Sequence[scipy.sparse.csr_array]) -> scipy.sparse.csr_array:

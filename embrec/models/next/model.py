@@ -28,9 +28,9 @@ from embrec.models.sequences import Sequences
 # The newest 2 million steps are learned from, the same number of each user who has as many: older ones take long and
 # tell little of what comes next now.
 MOST_STEPS = 2_000_000
-# The regularization of the ridge regression is chosen on the 1,500 most frequent movies, which takes little time.
+# The regularization of the ridge regression is chosen on the 500 most frequent movies, which takes little time.
 _SHRINKAGES = (1.0, 4.0, 16.0)
-_TRIED_MOVIES = 1_500
+_TRIED_MOVIES = 500
 # The only part where there is no step to choose weights by, or no part helps; and of movies that come later.
 _DEFAULT = f"rules {NEW_MOVIES_DECAY:g}"
 # The kinds of parts: the first word of a part's name.
@@ -80,10 +80,10 @@ def fit(sequences: Sequences, options: Options, seed: int, more: Learn = nothing
         training, questions = hold_out(steps, seed)
         if not len(questions.targets):
             return _fitted(_counted(steps, {"rules"}), {_DEFAULT: 1.0}, steps, options, 1.0)
-        shrinkage, regression = 0.0, list[Part]()
+        shrinkage, regression, frequent = 0.0, list[Part](), ridge.frequent(training)
         if training.movie_count <= ridge.LARGEST:
-            moments = ridge.Moments.of(training)
-            shrinkage = _shrinkage(moments, questions, options.length)
+            moments = ridge.Moments.of(training, frequent)
+            shrinkage = _shrinkage(moments, questions.among(frequent), options.length)
             regression = _regression(moments, shrinkage)
             del moments
         parts = [*_counted(training, _COUNTED), *regression, *_lists(training, options, seed), *more(training)]
@@ -98,7 +98,7 @@ def fit(sequences: Sequences, options: Options, seed: int, more: Learn = nothing
         kinds = {name.split()[0] for name in weights}
         parts = [
             *_counted(steps, kinds),
-            *(_regression(ridge.Moments.of(steps), shrinkage) if _RIDGE in kinds else ()),
+            *(_regression(ridge.Moments.of(steps, frequent), shrinkage) if _RIDGE in kinds else ()),
             *(_lists(steps, options, seed) if _LIST in kinds else ()),
             *(more(steps) if kinds - {*_COUNTED, _RIDGE, _LIST} else ()),
         ]
@@ -140,7 +140,7 @@ def _lists(steps: Sequences, options: Options, seed: int) -> Sequence[Part]:
 
 
 def _shrinkage(moments: ridge.Moments, questions: Questions, length: int) -> float:
-    """Choose the regularization of the ridge regression, on the most frequent movies."""
+    """Choose the regularization of the ridge regression, on the most frequent of its movies."""
     frequent = np.sort(np.argsort(-questions.ties, kind="stable")[:_TRIED_MOVIES])
     few, asked = moments.among(frequent), questions.among(frequent)
     if not len(asked.targets):
@@ -148,5 +148,5 @@ def _shrinkage(moments: ridge.Moments, questions: Questions, length: int) -> flo
     tried = []
     for shrinkage in _SHRINKAGES:
         candidates = Candidates.of(_regression(few, shrinkage), asked, length)
-        tried.append(candidates.gain(candidates.scores[0]))
+        tried.append(candidates.gain(candidates.differences[0]))
     return _SHRINKAGES[int(np.argmax(tried))]

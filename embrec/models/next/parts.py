@@ -87,19 +87,20 @@ class Histories:
     """
 
     def __init__(self, histories: Sequence[NDArray[np.int32]], length: int, movie_count: int) -> None:
-        self._newest = [history[::-1][:length] for history in histories]
+        newest = [history[::-1][:length] for history in histories]
+        lengths = np.array([len(each) for each in newest], np.int64)
         self.shape = len(histories), movie_count
+        self._movies = np.concatenate([np.empty(0, np.int32), *newest])
+        self._starts = np.concatenate([[0], np.cumsum(lengths)])
+        self._ages = np.arange(len(self._movies)) - np.repeat(self._starts[:-1], lengths)
 
     def __len__(self) -> int:
         """Return the number of histories."""
-        return len(self._newest)
+        return self.shape[0]
 
     def decayed(self, decay: float) -> scipy.sparse.csr_array:
         """Return the sum of ``decay ** age`` for each movie of each history, float32 of the shape of all scores."""
-        factors = [powers(decay, len(history)) for history in self._newest]
-        kept = [np.count_nonzero(each) for each in factors]
-        movies = [history[:most] for history, most in zip(self._newest, kept, strict=True)]
-        values = np.concatenate([each[:most] for each, most in zip(factors, kept, strict=True)])
-        starts = np.concatenate([[0], np.cumsum(kept)])
-        indices = np.concatenate(movies).astype(np.int32)
-        return scipy.sparse.csr_array((values.astype(np.float32), indices, starts), shape=self.shape)
+        factors = powers(decay, int(self._ages.max(initial=-1)) + 1).astype(np.float32)
+        kept = self._ages < np.count_nonzero(factors)
+        starts = np.concatenate([[0], np.cumsum(kept)])[self._starts]
+        return scipy.sparse.csr_array((factors[self._ages[kept]], self._movies[kept], starts), shape=self.shape)

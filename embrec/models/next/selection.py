@@ -78,78 +78,89 @@ def hold_out(sequences: Sequences, seed: int) -> tuple[Sequences, Questions]:
 
 @dataclass(frozen=True)
 class Candidates:
-    """The scores that each part gives the target and the strongest other movies of each question.
+    """The strongest movies of each question, compared with its target.
 
     Attributes:
-        scores: float32 of shape (parts, questions, movies), the target's first; each part's have unit variance.
-        scales: What each part's scores were divided by, float64 of shape (parts,); 0 for a part that scores all alike.
-        ties: int64 of shape (questions, movies), -1 where there is no more candidate.
+        differences: What each part's score of a candidate is above that of the target, float32 of shape (parts, n), in
+            standard deviations of the part's scores.
+        scales: Those standard deviations, float64 of shape (parts,); 0 for a part that scores all alike.
+        owners: The question of each candidate, int64 of shape (n,), ascending.
+        ties: The share by which a candidate of the target's score comes before it, float64 of shape (n,): 1 if it is
+            more popular, 0 if it is less, and 0.5 if it is as popular.
+        asked: The number of questions.
     """
 
-    scores: NDArray[np.float32]
+    differences: NDArray[np.float32]
     scales: NDArray[np.float64]
-    ties: NDArray[np.int64]
+    owners: NDArray[np.int64]
+    ties: NDArray[np.float64]
+    asked: int
 
     @classmethod
     def of(cls, parts: Sequence[Part], questions: Questions, length: int) -> Candidates:
         """Score the questions by each part."""
         count = len(questions.ties)
         popular = np.argsort(-questions.ties, kind="stable")[:_LISTED]
-        found, ties = [], []
+        blocks = []
         for block in _blocks(questions, count):
-            histories = Histories([questions.histories[each] for each in block], length, count)
-            scores = np.stack([part.scores(histories) for part in parts])
-            for row, each in enumerate(block):
-                movies = _listed(scores[:, row], popular, questions.histories[each], int(questions.targets[each]))
-                found.append(scores[:, row, movies])
-                ties.append(questions.ties[movies])
-        width = max(len(each) for each in ties)
-        together = np.zeros((len(parts), len(ties), width), np.float32)
-        places = np.full((len(ties), width), -1, np.int64)
-        for row, (own, popularity) in enumerate(zip(found, ties, strict=True)):
-            together[:, row, : own.shape[1]], places[row, : len(popularity)] = own, popularity
-        scales = np.array([each[places >= 0].std(dtype=np.float64) for each in together])
-        divisors = np.where(scales > 0, scales, 1.0).astype(np.float32)
-        return cls(together / divisors[:, np.newaxis, np.newaxis], scales, places)
+            histories, targets = questions.histories[block], questions.targets[block]
+            asked = Histories(histories, length, count)
+            scores = [part.scores(asked) for part in parts]
+            owners, movies = np.divmod(_listed(scores, popular, histories, targets), count)
+            others = np.stack([each[owners, movies] for each in scores])
+            right = np.stack([each[np.arange(len(targets)), targets] for each in scores])
+            popularity = questions.ties[movies] - questions.ties[targets[owners]]
+            blocks.append((others, right, owners + block.start, (1 + np.sign(popularity)) / 2))
+        others, right, owners, ties = (np.concatenate(each, axis=-1) for each in zip(*blocks, strict=True))
+        scales = np.hstack([others, right]).std(axis=1, dtype=np.float64)
+        others -= right[:, owners]
+        others /= np.where(scales > 0, scales, 1.0).astype(np.float32)[:, np.newaxis]
+        return cls(others, scales, owners, ties, len(questions.targets))
 
-    def gain(self, scores: NDArray[np.float32]) -> float:
-        """Return NDCG@50 of scores, of shape (questions, movies)."""
-        own, popularity = scores[:, :1], self.ties[:, :1]
-        equal = scores == own
-        before = (scores > own) | (equal & (self.ties > popularity))
-        alike = np.count_nonzero(equal & (self.ties == popularity), axis=1) - 1
-        ranks = np.count_nonzero(before & (self.ties >= 0), axis=1) + alike / 2
+    def gain(self, differences: NDArray[np.float32]) -> float:
+        """Return NDCG@50 of scores that are above the target's by some differences, of shape (n,)."""
+        ranks = np.bincount(self.owners[differences > 0], minlength=self.asked).astype(np.float64)
+        equal = np.flatnonzero(differences == 0)
+        ranks += np.bincount(self.owners[equal], self.ties[equal], minlength=self.asked)
         return float(np.where(ranks < _LISTED, 1 / np.log2(ranks + 2.0), 0.0).mean())
 
 
-def _blocks(questions: Questions, count: int) -> list[range]:
+def _blocks(questions: Questions, count: int) -> list[slice]:
     size = max(1, _SCORES_AT_ONCE // count)
     asked = len(questions.targets)
-    return [range(begin, min(begin + size, asked)) for begin in range(0, asked, size)]
+    return [slice(begin, min(begin + size, asked)) for begin in range(0, asked, size)]
 
 
 def _listed(
-    scores: NDArray[np.float32], popular: NDArray[np.int64], history: NDArray[np.int32], target: int
+    scores: Sequence[NDArray[np.float32]],
+    popular: NDArray[np.int64],
+    histories: Sequence[NDArray[np.int32]],
+    targets: NDArray[np.int32],
 ) -> NDArray[np.int64]:
-    """Return the target, then the other movies that are among the best of any part, without those of the history.
+    """Return the movies that are among the best of any part, without the target and those of the history.
 
     Args:
-        scores: Of shape (parts, movie_count).
+        scores: Those of each part, of shape (questions, movie_count).
         popular: The most popular movies, which are listed too: they come before a target that no part knows.
-        history: Movies that cannot be recommended.
-        target: A movie that is not of the history.
+        histories: Movies that cannot be recommended.
+        targets: Movies that are not of the histories.
+
+    Returns:
+        Positions in an array of shape (questions, movie_count), ascending, int64 of shape (any,).
     """
-    listed = np.zeros(scores.shape[1], bool)
-    listed[popular] = True
+    count = scores[0].shape[1]
+    left_out = [np.append(history, target) for history, target in zip(histories, targets, strict=True)]
+    owners = np.repeat(np.arange(len(targets)), [len(each) for each in left_out])
+    others = owners, np.concatenate(left_out)
+    listed = np.zeros((len(targets), count), bool)
+    listed[:, popular] = True
     for own in scores:
-        promising = np.flatnonzero(own > 0)
-        if len(promising) > _LISTED + len(history):
-            most = _LISTED + len(history)
-            promising = promising[np.argpartition(-own[promising], most - 1)[:most]]
-        listed[promising] = True
-    listed[history] = False
-    listed[target] = False
-    return np.concatenate([[target], np.flatnonzero(listed)])
+        promising = own.copy()
+        promising[others] = 0
+        best = np.partition(promising, -_LISTED, axis=1)[:, -_LISTED] if count > _LISTED else np.zeros(len(targets))
+        listed |= promising >= np.maximum(best, np.finfo(np.float32).tiny)[:, np.newaxis]
+    listed[others] = False
+    return np.flatnonzero(listed)
 
 
 def choose(candidates: Candidates) -> NDArray[np.float64]:
@@ -159,15 +170,15 @@ def choose(candidates: Candidates) -> NDArray[np.float64]:
         float64 of shape (parts,), for scores as the parts give them; 0 for a part that is not needed. The variance of
         the weighted sum over candidates is at most 1.
     """
-    count = len(candidates.scores)
-    alone = [candidates.gain(own) for own in candidates.scores]
-    weights = np.zeros(count)
-    weights[int(np.argmax(alone))], best = 1.0, max(alone)
-    total = candidates.scores[int(np.argmax(alone))].copy()
+    alone = [candidates.gain(own) for own in candidates.differences]
+    first, best = int(np.argmax(alone)), max(alone)
+    weights = np.zeros(len(alone))
+    weights[first] = 1.0
+    total = candidates.differences[first]
     for factor in _FACTORS:
         for _ in range(_MOST_ROUNDS):
             before = best
-            for part, own in enumerate(candidates.scores):
+            for part, own in enumerate(candidates.differences):
                 for weight in _tries(weights, part, factor):
                     changed = total + np.float32(weight - weights[part]) * own
                     if (gain := candidates.gain(changed)) > best:
@@ -182,12 +193,12 @@ def stand_in(candidates: Candidates, weights: Sequence[float], part: int) -> flo
     """Return the weight with which one part tells most of the weighted sum of all, by least squares.
 
     Args:
-        candidates: The scores of the parts.
+        candidates: The differences of the parts' scores from those of targets.
         weights: The parts' weights, for scores as the parts give them.
         part: The part that stands in; one that scores all alike gets the weight 1.
     """
-    total = np.tensordot((np.array(weights) * candidates.scales).astype(np.float32), candidates.scores, 1)
-    own = candidates.scores[part].astype(np.float64)
+    total = np.tensordot((np.array(weights) * candidates.scales).astype(np.float32), candidates.differences, 1)
+    own = candidates.differences[part].astype(np.float64)
     square = np.sum(own**2)
     return max(float(np.sum(own * total) / square / candidates.scales[part]), 0.0) if square else 1.0
 
