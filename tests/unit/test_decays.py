@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from embrec.models.next import decays
+from embrec.models.next import decays, learned
 from embrec.models.next.base import NextModel
 from embrec.models.next.decays import Options
 from embrec.models.next.learned import Learned
@@ -119,6 +119,10 @@ def test_early_stopping_sees_no_step_that_weights_are_chosen_by(monkeypatch: pyt
     (again,) = learn(sequences)
     inner, _ = hold_out(sequences, 1)
     assert fitted == [(len(inner.movies), None), (len(sequences.movies), learn.epochs)]
+    monkeypatch.setattr(learned, "_MOST_VISITS", len(sequences.movies))
+    few = Learned(10, 1)
+    few(sequences)
+    assert few.epochs <= 2, "as few passes as it takes"
     assert part.name == again.name == "learned"
     assert part.scores(Histories([np.array([4], np.int32)], 10, 12)).shape == (1, 12)
 

@@ -34,7 +34,8 @@ class Options:
     Attributes:
         dimensions: Length of an embedding.
         epochs: Maximum number of passes over the steps.
-        patience: Epochs without a better validation after which the fit stops.
+        patience: Epochs without a better validation after which the fit stops. At fewer than 5 the noise of validation
+            would end it before the learning rate falls.
         learning_rate: Adam's highest learning rate.
         batch_steps: About this many steps are learned from at a time.
         sampled: Number of movies that a step's own is told from.
@@ -42,8 +43,8 @@ class Options:
     """
 
     dimensions: int = 64
-    epochs: int = 15
-    patience: int = 3
+    epochs: int = 20
+    patience: int = 5
     learning_rate: float = 5e-3
     batch_steps: int = 1024
     sampled: int = 500

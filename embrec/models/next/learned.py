@@ -12,10 +12,11 @@ from embrec.models.next.selection import gain_of, hold_out
 from embrec.models.sequences import Sequences
 
 if TYPE_CHECKING:
-    from embrec.models.next.decays import DecayedHistory
+    from embrec.models.next.decays import DecayedHistory, Options
 
-# At most 4 million steps are learned from in all passes together, which takes about a minute of processor time.
+# At most 4 million steps are learned from in all passes of a fit together, which takes about 90 seconds of a processor.
 _MOST_VISITS = 4_000_000
+# A single pass would end before the learning rate falls.
 _FEWEST_EPOCHS = 2
 NAME = "learned"
 
@@ -35,6 +36,7 @@ class Learned:
 
     def __init__(self, length: int, seed: int) -> None:
         self._length, self._seed = length, seed
+        self._options: Options | None = None
         self.epochs = 0
 
     def __call__(self, sequences: Sequences) -> Sequence[Part]:
@@ -42,11 +44,8 @@ class Learned:
         keras_import.wait()
         from embrec.models.next import decays
 
-        options = decays.Options()
-        passes = _MOST_VISITS // max(1, len(sequences.movies))
-        options = dataclasses.replace(options, epochs=min(options.epochs, max(_FEWEST_EPOCHS, passes)))
-        if self.epochs:
-            model, _ = decays.fit(sequences, self._length, options, self._seed, epochs=self.epochs)
+        if self._options:
+            model, _ = decays.fit(sequences, self._length, self._options, self._seed, epochs=self.epochs)
             return [_part(model)]
         training, questions = hold_out(sequences, self._seed)
         if not len(questions.targets) or training.lengths.max() < 2:
@@ -55,7 +54,9 @@ class Learned:
         def validate(model: DecayedHistory) -> float:
             return gain_of(_part(model), questions, self._length)
 
-        model, self.epochs = decays.fit(training, self._length, options, self._seed, validate)
+        options, passes = decays.Options(), max(_FEWEST_EPOCHS, _MOST_VISITS // len(training.movies))
+        self._options = dataclasses.replace(options, epochs=min(options.epochs, passes))
+        model, self.epochs = decays.fit(training, self._length, self._options, self._seed, validate)
         return [_part(model)]
 
 
