@@ -85,6 +85,7 @@ def train(
     index_users: bool = False,
     half: bool = False,
     what_next: bool | None = None,
+    next_learned: bool = False,
 ) -> TrainResult:
     """Train a model on the ratings and events in the database, and publish its vectors.
 
@@ -116,10 +117,13 @@ def train(
         half: Whether to store the users' vectors in half precision, which takes a third less storage.
         what_next: Whether to learn what comes next (:mod:`embrec.models.next.model`); None to learn it if there are
             events, or most ratings have a time, and at most 5 million of both.
+        next_learned: Whether Keras learns one more part of what comes next (:mod:`embrec.models.next.decays`), which
+            gets a weight if it helps on validation steps. It takes minutes, and implies ``what_next``.
 
     Raises:
         ArgumentError: The database is no Engine.
-        ConfigError: There is no such model or option, or the model cannot begin with a run.
+        ConfigError: There is no such model or option, or the model cannot begin with a run; or ``next_learned`` is
+            True, and ``what_next`` is False.
         DataError: There are no ratings and no events, too few ratings to hold a part out, or one that is not on the
             scale; or there are no ratings, or all are the same, where the model or a held-out part needs them; or the
             order is unknown, and what comes next is asked for.
@@ -131,6 +135,11 @@ def train(
     settings = registry.make_options(chosen, options or {})
     if not 0 <= holdout < 1:
         raise ConfigError(f"holdout is {holdout}; give a share of the ratings, at least 0 and less than 1.")
+    if next_learned and what_next is False:
+        raise ConfigError(
+            "A learned part of what comes next needs the others: train without --no-next (what_next=False)."
+        )
+    what_next = next_learned or what_next
     keras_import.begin()
     clock = _Clock(on_step)
     with db.begin(engine) as connection:
@@ -144,7 +153,8 @@ def train(
     _check_ratings(chosen, known, holdout)
     training, held_out = _split(known, holdout, seed)
     what_next = next_fit.knows_order(arrays, what_next)
-    on_record = {**dataclasses.asdict(settings), "holdout": holdout, "half": half, "next": what_next}
+    on_record = dataclasses.asdict(settings) | {"holdout": holdout, "half": half}
+    on_record |= {"next": what_next, "next_learned": next_learned}
     run = _new_run(chosen.name, on_record, seed, arrays)
     start: dict[str, Start] = {}
     if warm_start:
@@ -157,7 +167,7 @@ def train(
         fitted = chosen.fit(training, held_out, settings, seed, follow, **start)
         if what_next:
             clock.begin("order")
-            fitted = next_fit.with_next(fitted, arrays, seed)
+            fitted = next_fit.with_next(fitted, arrays, seed, next_learned)
         clock.begin("evaluate")
         errors = _errors(fitted, training, held_out) | _lists(engine, fitted, arrays, training) | _next(fitted)
         clock.begin("store")

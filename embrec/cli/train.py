@@ -118,6 +118,11 @@ _FITTED = "Finishing the fit"
     default=None,
     help="Learn what comes next (default: if most ratings have times or there are events, up to 5 million of both).",
 )
+@click.option(
+    "--next-learned",
+    is_flag=True,
+    help="Learn one more part of what comes next with Keras, used if validation improves. Takes minutes.",
+)
 @click.option("--publish/--no-publish", default=True, show_default=True, help="Publish the run when it is trained.")
 @keep_option
 @click.option("--force", is_flag=True, help="Publish even if metrics look bad or another run was published meanwhile.")
@@ -132,6 +137,7 @@ def train(
     index_users: bool,
     half: bool,
     what_next: bool | None,
+    next_learned: bool,
     publish: bool,
     keep: int,
     force: bool,
@@ -152,7 +158,19 @@ def train(
     begin_import(model)
     bind = engine(database_url, direct=True)
     result = train_with_progress(
-        bind, model, chosen, seed, holdout, publish, warm_start, force, keep or None, index_users, half, what_next
+        bind,
+        model,
+        chosen,
+        seed,
+        holdout,
+        publish,
+        warm_start,
+        force,
+        keep or None,
+        index_users,
+        half,
+        what_next,
+        next_learned,
     )
     _print_result(result, as_json)
     if result.withheld:
@@ -216,6 +234,7 @@ def train_with_progress(
     index_users: bool = False,
     half: bool = False,
     what_next: bool | None = None,
+    next_learned: bool = False,
 ) -> TrainResult:
     """Train under a progress bar."""
     begin_import(model)
@@ -248,4 +267,5 @@ def train_with_progress(
             index_users,
             half,
             what_next,
+            next_learned,
         )

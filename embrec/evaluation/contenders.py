@@ -15,6 +15,7 @@ from embrec.evaluation.steps import Questions
 from embrec.models import registry
 from embrec.models.base import FittedModel, Ratings
 from embrec.models.next import model as next_step
+from embrec.models.next.learned import Learned
 from embrec.models.protocol import Model
 from embrec.models.sequences import Sequences
 
@@ -60,18 +61,23 @@ def of_model(model: Model, **options: Any) -> Contender:
     return Contender(model.name, rate, rank, compare, learns_events=learns_events)
 
 
-def next_model() -> Contender:
+def next_model(by_keras: bool = False) -> Contender:
     """Return the model of the next step as a contender.
 
     It chooses on the last steps of the training part, as :func:`embrec.training.train` does on all, and so it needs no
     validation questions.
+
+    Args:
+        by_keras: Whether Keras learns one more part.
     """
 
     def follow(training: Sequences, validation: Questions, seed: int) -> Follow:
-        fitted = next_step.fit(training, next_step.Options(), seed)
+        options = next_step.Options()
+        more = Learned(options.length, seed) if by_keras else next_step.nothing_more
+        fitted = next_step.fit(training, options, seed, more)
         return lambda histories: np.stack([fitted.score(history) for history in histories])
 
-    return Contender("embrec", follow=follow)
+    return Contender("embrec, learned" if by_keras else "embrec", follow=follow)
 
 
 def by_cosine(vectors: NDArray[Any]) -> Compare:

@@ -13,6 +13,7 @@ from embrec.data.extraction import RatingArrays
 from embrec.errors import DataError
 from embrec.models.base import FittedModel
 from embrec.models.next import model as following
+from embrec.models.next.learned import NAME, Learned
 
 # More than 5 million ratings and events are read without their times unless the order is asked for: to sort them would
 # take a noticeable share of the training.
@@ -48,15 +49,27 @@ def knows_order(arrays: RatingArrays, wanted: bool | None) -> bool:
     if wanted and not known:
         raise DataError(
             "What comes next cannot be learned: most ratings have no time, and there are no events. Load them with "
-            "their times, or train without --next."
+            "their times, or train without --next and --next-learned."
         )
     return known
 
 
-def with_next(fitted: FittedModel, arrays: RatingArrays, seed: int) -> FittedModel:
-    """Fit what comes next, and add it to a fitted model, whose ranking part gives its length and regularization."""
+def with_next(fitted: FittedModel, arrays: RatingArrays, seed: int, by_keras: bool) -> FittedModel:
+    """Fit what comes next, and add it to a fitted model, whose ranking part gives its length and regularization.
+
+    Args:
+        fitted: The model.
+        arrays: Ratings and events, with their times.
+        seed: Seeds the fit.
+        by_keras: Whether Keras learns one more part, which gets a weight if that helps on validation steps.
+    """
     ranking = fitted.preference
     options = following.Options()
     if ranking:
         options = dataclasses.replace(options, dimensions=ranking.movie_vectors.shape[1], penalty=ranking.penalty)
-    return dataclasses.replace(fitted, next=following.fit(arrays.sequences(), options, seed))
+    learned = Learned(options.length, seed) if by_keras else None
+    found = following.fit(arrays.sequences(), options, seed, learned or following.nothing_more)
+    if learned and found.metrics:
+        tried = {f"next_weight_{NAME}": 0.0, f"next_{NAME}_epochs": float(learned.epochs)}
+        found = dataclasses.replace(found, metrics={**tried, **found.metrics})
+    return dataclasses.replace(fitted, next=found)

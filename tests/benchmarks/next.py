@@ -50,7 +50,7 @@ def contenders(sequences: Sequences, chosen: dict[str, str]) -> list[Contender]:
     from sasrec import sasrec
 
     peers = [*followers.everybody(chosen), sasrec(chosen)]
-    return [next_model(), lists(), *next_baselines.baselines(sequences), *peers]
+    return [next_model(), next_model(by_keras=True), lists(), *next_baselines.baselines(sequences), *peers]
 
 
 def measure(split: StepSplit, contender: Contender) -> dict[str, float]:

@@ -2,7 +2,8 @@
 
 The parts are sequential rules, cosine, and rules of two steps (:mod:`embrec.models.next.sparse`), a ridge regression
 from decayed histories where there are few movies (:mod:`embrec.models.next.ridge`), and the ranking model
-(:mod:`embrec.models.next.lists`). The weights are chosen with parts that have not learned the validation steps
+(:mod:`embrec.models.next.lists`). A caller may add parts that are learned otherwise
+(:mod:`embrec.models.next.learned`). The weights are chosen with parts that have not learned the validation steps
 (:mod:`embrec.models.next.selection`). Then the parts that have a weight learn from all steps.
 """
 
@@ -22,7 +23,7 @@ from embrec.models.next.lags import newest
 from embrec.models.next.lists import lists
 from embrec.models.next.mixture import mixture
 from embrec.models.next.parts import Part, Rows
-from embrec.models.next.selection import Candidates, Questions, choose, hold_out, quality, stand_in
+from embrec.models.next.selection import Candidates, Questions, choose, gain_of, hold_out, quality, stand_in
 from embrec.models.sequences import Sequences
 
 # The newest 2 million steps are learned from, the same number of each user who has as many: older ones take long and
@@ -147,6 +148,6 @@ def _shrinkage(moments: ridge.Moments, questions: Questions, length: int) -> flo
         return _SHRINKAGES[1]
     tried = []
     for shrinkage in _SHRINKAGES:
-        candidates = Candidates.of(_regression(few, shrinkage), asked, length)
-        tried.append(candidates.gain(candidates.differences[0]))
+        (part,) = _regression(few, shrinkage)
+        tried.append(gain_of(part, asked, length))
     return _SHRINKAGES[int(np.argmax(tried))]

@@ -211,6 +211,12 @@ def _tries(weights: NDArray[np.float64], part: int, factor: float) -> tuple[floa
     return (*more_or_less, 0.0) if np.count_nonzero(weights) > 1 else more_or_less
 
 
+def gain_of(part: Part, questions: Questions, length: int) -> float:
+    """Return NDCG@50 of a part alone, of histories whose newest ``length`` steps count."""
+    candidates = Candidates.of([part], questions, length)
+    return candidates.gain(candidates.differences[0])
+
+
 def quality(score: Callable[[NDArray[np.int32]], NDArray[np.float64]], questions: Questions) -> dict[str, float]:
     """Return the metrics of a model on questions, by full ranking: NDCG@10 and the hit rate (HR@10)."""
     ranks = []
