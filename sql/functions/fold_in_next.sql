@@ -10,6 +10,8 @@ CREATE OR REPLACE FUNCTION embrec.fold_in_next(model_run_id integer)
 RETURNS void
 LANGUAGE plpgsql
 SET search_path FROM CURRENT
+SET work_mem = '64MB' -- the sums need no file
+SET enable_nestloop = off -- the planner does not know yet how many rows a run has that was just stored
 AS $$
 #variable_conflict use_column
 DECLARE

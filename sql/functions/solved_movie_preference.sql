@@ -16,27 +16,36 @@ DECLARE
     solved vector;
 BEGIN
     SELECT r.* INTO run FROM embrec.model_runs AS r WHERE r.model_run_id = solved_movie_preference.model_run_id;
-    SELECT sum(embrec.scaled(u.vector, u.evidence) ORDER BY t.place) INTO moment
+    SELECT sum(embrec.scaled(u.vector, o.evidence) ORDER BY t.place) INTO moment
     FROM unnest(user_indexes) WITH ORDINALITY AS t (user_index, place)
+    CROSS JOIN LATERAL embrec.user_interactions(t.user_index, coalesce(run.newest_event_at, run.started_at)) AS i
     CROSS JOIN LATERAL (
-        SELECT
-            sum(embrec.scaled(e.embedding, w.weight) ORDER BY p.movie_index) AS vector,
-            max(w.evidence) FILTER (WHERE p.movie_index = solved_movie_preference.movie_index) AS evidence
-        FROM embrec.user_interactions(t.user_index, coalesce(run.newest_event_at, run.started_at)) AS i
-        CROSS JOIN LATERAL unnest(i.movies, i.ratings, i.interests) AS p (movie_index, rating, interest)
-        CROSS JOIN LATERAL (
-            SELECT
-                embrec.interaction_weight(
-                    p.rating, p.interest, run.lowest_rating, run.highest_rating, run.rating_power, run.dislike_weight
-                ) AS weight,
-                CASE
-                    WHEN p.interest < 0 THEN 0.2::double precision ^ run.rating_power -- that of the lowest rating
-                    ELSE embrec.interaction_weight(p.rating, p.interest, run.lowest_rating, run.highest_rating, run.rating_power, 0)
-                END AS evidence
+        SELECT CASE
+            WHEN i.interests[a.place] < 0 THEN 0.2::double precision ^ run.rating_power -- that of the lowest rating
+            ELSE embrec.interaction_weight(
+                i.ratings[a.place], i.interests[a.place], run.lowest_rating, run.highest_rating, run.rating_power, 0
+            )
+        END AS evidence
+        FROM array_position(i.movies, solved_movie_preference.movie_index) AS a (place)
+        OFFSET 0
+    ) AS o
+    CROSS JOIN LATERAL (
+        SELECT sum(embrec.scaled(w.embedding, w.weight)) AS vector
+        FROM (
+            SELECT e.embedding, embrec.interaction_weight(
+                p.rating, p.interest, run.lowest_rating, run.highest_rating, run.rating_power, run.dislike_weight
+            ) AS weight
+            FROM unnest(i.movies, i.ratings, i.interests) AS p (movie_index, rating, interest)
+            -- By the key: the planner does not know of how many movies the arrays are.
+            CROSS JOIN LATERAL (
+                SELECT k.embedding
+                FROM embrec.movie_embeddings AS k
+                WHERE k.model_run_id = run.model_run_id AND k.part = 'profile' AND k.movie_index = p.movie_index AND NOT k.folded_in
+                OFFSET 0
+            ) AS e
+            OFFSET 0 -- so that a weight is computed once
         ) AS w
-        LEFT JOIN embrec.movie_embeddings AS e
-            ON e.model_run_id = run.model_run_id AND e.part = 'profile' AND e.movie_index = p.movie_index AND NOT e.folded_in
-        HAVING bool_or(w.weight > 0 AND e.movie_index IS NOT NULL)
+        HAVING bool_or(w.weight > 0)
     ) AS u
     WHERE vector_norm(u.vector) >= coalesce(run.least_length, 0); -- not of a user of whom the run knows nothing
     IF moment IS NULL THEN

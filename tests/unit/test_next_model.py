@@ -219,7 +219,7 @@ def test_a_part_stands_in_for_all_by_least_squares() -> None:
     questions = Questions(histories, np.roll(np.arange(30), 1).astype(np.int32), np.zeros(30, np.int64))
     parts = [Rows("own", {0.0: own}), Rows("others", {0.0: others}), Rows("nothing", {0.0: np.zeros_like(own)})]
     candidates = Candidates.of(parts, questions, 5)
-    scored = [candidates.scores[each] * candidates.scales[each] for each in range(2)]
+    scored = [candidates.differences[each] * candidates.scales[each] for each in range(2)]
     total = 2 * scored[0] + 3 * scored[1]
     expected = np.linalg.lstsq(scored[0].reshape(-1, 1), total.ravel())[0][0]
     assert stand_in(candidates, [2.0, 3.0, 0.0], 0) == pytest.approx(expected, rel=1e-5)
