@@ -25,7 +25,7 @@ BEGIN ATOMIC
         JOIN embrec.ratings AS r ON r.movie_index = d.movie_index
         WHERE NOT d.trained
         UNION ALL
-        SELECT e.movie_index, e.user_index, NULL, e.occurred_at
+        SELECT e.movie_index, e.user_index, NULL::real AS rating, e.occurred_at -- named, or a restored dump would name it
         FROM described AS d
         JOIN embrec.events AS e ON e.movie_index = d.movie_index
         -- All events are read if any of these movies has some, and none otherwise.
