@@ -43,7 +43,7 @@ from embrec.web.serving import listen
 DOCUMENT = openapi.document()
 OPERATIONS = [(path, method) for path, methods in DOCUMENT["paths"].items() for method in methods]
 # Values instead of the document's examples, which are MovieLens ids.
-VALUES = {"movie_id": "100", "user_id": "u1", "query": "movie", "first": 1, "second": 2}
+VALUES = {"movie_id": "101", "user_id": "u1", "query": "movie", "first": 1, "second": 2}
 BODIES = {
     "/api/recommendations": {"ratings": {"100": 5, "101": 2}},
     "/api/details": {"movie_ids": ["100", "nowhere", "101"]},

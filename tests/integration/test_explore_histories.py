@@ -101,9 +101,9 @@ def test_what_follows_a_movie_and_who_also_watched_are_those_of_sql(
     client: httpx.Client, engine: sa.Engine, address: str, function: str
 ) -> None:
     for run in (1, 2):
-        found = client.get(f"/api/{address}", params={"movie_id": "100", "n": 4, "run": run}).json()
+        found = client.get(f"/api/{address}", params={"movie_id": "101", "n": 4, "run": run}).json()
         with engine.connect() as connection, preview.answering_from(connection, run):
-            expected = getattr(following, function)(connection, "100", 4)
+            expected = getattr(following, function)(connection, "101", 4)
         assert found["model_run_id"] == run
         assert [(row["movie_id"], row["score"]) for row in found["movies"]] == list(
             zip(expected["movie_id"], expected["score"], strict=True)
