@@ -33,6 +33,7 @@ _KINDS = {
     "cosine": "movies with the same users (cosine)",
     "ridge": "ridge regression from the whole history",
     "list": "the ranking model, which makes the lists",
+    "learned": "vectors of histories with learned decays, by Keras",
 }
 
 

@@ -94,13 +94,13 @@ def test_what_comes_next_stands_beside_baselines_on_the_same_steps(report: Findi
 
 
 def test_parts_are_in_words() -> None:
-    words = [following._in_words(name) for name in ("rules_0", "cosine_0.5", "list_1", "ridge", "learned_part")]
+    words = [following._in_words(name) for name in ("rules_0", "cosine_0.5", "list_1", "ridge", "own_part")]
     assert words == [
         "transitions: what came after a step, of the newest step alone",
         "movies with the same users (cosine), a step counts 0.5 of the one after it",
         "the ranking model, which makes the lists, all steps alike",
         "ridge regression from the whole history",
-        "learned part",
+        "own part",
     ]
 
 
