@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from embrec.models.next.base import powers
 
 Matrix: TypeAlias = scipy.sparse.csr_array | NDArray[np.float32]
+# Rows of which at least 5 % are not zero are added up faster as dense ones.
+_DENSE = 0.05
 
 
 class Part(Protocol):
@@ -46,6 +48,8 @@ class Rows:
         """Score all movies, as :class:`Part` describes."""
         total = np.zeros(histories.shape, np.float32)
         for decay, rows in self.by_decay.items():
+            if not isinstance(rows, np.ndarray) and rows.nnz > _DENSE * rows.shape[0] * rows.shape[1]:
+                rows = rows.toarray()
             found = histories.decayed(decay) @ rows
             total += found.toarray() if scipy.sparse.issparse(found) else found
         return total

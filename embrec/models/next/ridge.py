@@ -20,11 +20,11 @@ from embrec.models.sequences import Sequences
 
 # The decays of the rows; the newest step alone comes first, because its block is eliminated.
 DECAYS = (0.0, 0.5, 0.85)
-# At most 4,000 movies: the solve then takes 1.2 GB and a quarter of a minute.
+# At most 4,000 movies: the coefficients of all then take 0.2 GB.
 LARGEST = 4_000
-# The most frequent movies that have this share of all steps have coefficients. The time grows with the cube of their
-# number, and a rare movie has too few steps to tell more than rules do.
-_SHARE = 0.97
+# The most frequent movies that have this share of all steps have coefficients, at most 2,000. The time grows with the
+# cube of their number, and a rare movie has too few steps to tell more than rules do.
+_SHARE, _MOST_MOVIES = 0.97, 2_000
 # Pairs of steps whose factor is smaller are left out of the sums.
 _LEAST_FACTOR = 0.01
 
@@ -124,11 +124,11 @@ class Moments:
 
 
 def frequent(sequences: Sequences) -> NDArray[np.int64]:
-    """Return the movies that have coefficients: the fewest that have nearly all steps, ascending, int64."""
+    """Return the movies that have coefficients: the most frequent ones, ascending, int64."""
     counts = np.bincount(sequences.movies, minlength=sequences.movie_count)
     order = np.argsort(-counts, kind="stable")
     needed = int(np.searchsorted(np.cumsum(counts[order]), _SHARE * counts.sum())) + 1
-    return np.sort(order[:needed])
+    return np.sort(order[: min(needed, _MOST_MOVIES)])
 
 
 def _renumbered(sequences: Sequences, movies: NDArray[np.int64]) -> Sequences:

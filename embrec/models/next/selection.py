@@ -154,8 +154,10 @@ def _listed(
     others = owners, np.concatenate(left_out)
     listed = np.zeros((len(targets), count), bool)
     listed[:, popular] = True
+    # To partition many equal numbers takes ten times as long, so that movies without a score get different ones.
+    without = -np.arange(count, dtype=np.float32)
     for own in scores:
-        promising = own.copy()
+        promising = np.where(own > 0, own, without)
         promising[others] = 0
         best = np.partition(promising, -_LISTED, axis=1)[:, -_LISTED] if count > _LISTED else np.zeros(len(targets))
         listed |= promising >= np.maximum(best, np.finfo(np.float32).tiny)[:, np.newaxis]
