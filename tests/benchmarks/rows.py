@@ -153,6 +153,28 @@ ROWS = {
             Line("the same, stored bytes an event, with keys", "bytes an event", 1.05, over="raw COPY"),
         ),
     ),
+    "next": Row(
+        "small",
+        "6000x3400x1000000",
+        5,
+        rows_answers.following,
+        (
+            Line(
+                "recommend_next, 3,400 movies, server CPU ms, beside recommend_movies",
+                "CPU ms",
+                3,
+                over="lists",
+                ours="next",
+            ),
+            Line(
+                "recommend_next, 100,000 movies, server CPU ms, beside 3,400",
+                "CPU ms",
+                2,
+                over="next",
+                ours="next, 100k",
+            ),
+        ),
+    ),
     "train-20m": Row(
         "scale",
         "20m",
