@@ -1,4 +1,4 @@
-"""The import of TensorFlow and Keras: quick, without their messages, and beside what a command does meanwhile."""
+"""Imports that take long: of TensorFlow and Keras, quick and beside what a command does meanwhile; of pandas, none."""
 
 from __future__ import annotations
 
@@ -75,24 +75,42 @@ def importing_keras() -> Iterator[None]:
 @contextlib.contextmanager
 def _importing_what_is_used(thread: str) -> Iterator[None]:
     """Import TensorFlow and Keras in a thread of this name without the packages that embrec's models do not use."""
-    unused = _Unused(thread)
-    with importing_keras():
-        sys.meta_path.insert(0, unused)
-        try:
-            yield
-        finally:
-            sys.meta_path.remove(unused)
+    with importing_keras(), _without(_UNUSED, thread):
+        yield
+
+
+def keep_arrow_from_pandas() -> None:
+    """Have pyarrow take plain values without importing pandas, which takes as long as reading a million rows.
+
+    pyarrow imports pandas, if it is installed, when it is given the first value, to know whether that is a Series. It
+    tries again when it makes a DataFrame.
+    """
+    import pyarrow as pa
+
+    with _without({"pandas"}, threading.current_thread().name):
+        pa.scalar(0)
+
+
+@contextlib.contextmanager
+def _without(packages: set[str], thread: str) -> Iterator[None]:
+    """Have a thread of this name find in this context that packages are not installed; others may import them."""
+    unused = _Unused(packages, thread)
+    sys.meta_path.insert(0, unused)
+    try:
+        yield
+    finally:
+        sys.meta_path.remove(unused)
 
 
 class _Unused(MetaPathFinder):
-    """Finds for a thread of this name that unused packages are not installed; other threads may import them."""
+    """Finds for a thread of this name that packages are not installed."""
 
-    def __init__(self, thread: str) -> None:
-        self._thread = thread
+    def __init__(self, packages: set[str], thread: str) -> None:
+        self._packages, self._thread = packages, thread
 
     def find_spec(self, name: str, path: object = None, target: object = None) -> None:
-        if threading.current_thread().name == self._thread and name.partition(".")[0] in _UNUSED:
-            raise ModuleNotFoundError(f"Keras does without {name} here", name=name)
+        if threading.current_thread().name == self._thread and name.partition(".")[0] in self._packages:
+            raise ModuleNotFoundError(f"{name} is not needed here", name=name)
 
 
 def _move_stderr() -> None:

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from embrec import db
 from embrec.cli.common import database_option, engine, json_option, note, print_json
+from embrec.cli.importing import keep_arrow_from_pandas
 from embrec.cli.progress import progress_bar
 from embrec.cli.scale import ScaleType
 from embrec.data.files.columns import COLUMN_OPTIONS, DEFAULT_TYPE, EVENTS, MOVIE_COLUMN_OPTIONS
@@ -116,6 +117,7 @@ def load(
         )
     if movie_columns and not movies:
         raise click.UsageError(f"{', '.join(MOVIE_COLUMN_OPTIONS.values())} go with --movies FILE.")
+    keep_arrow_from_pandas()
     bind = engine(database_url)
     with db.begin(bind) as connection:
         db.require_schema(connection)  # before a download

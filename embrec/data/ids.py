@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 import sqlalchemy as sa
@@ -59,14 +58,9 @@ class FirstAppearance:
     def _number(self) -> None:
         if not self._waiting:
             return
-        together = [self._known, *self._waiting]
-        if pa.types.is_int64(self._known.type):
-            codes, distinct = pd.factorize(np.concatenate([each.to_numpy() for each in together]))
-            known = pa.array(distinct)
-        else:
-            encoded = pa.chunked_array(together).dictionary_encode()
-            known = encoded.chunk(encoded.num_chunks - 1).dictionary
-            codes = np.concatenate([chunk.indices.to_numpy() for chunk in encoded.chunks])
+        encoded = pa.chunked_array([self._known, *self._waiting]).dictionary_encode()
+        known = encoded.chunk(encoded.num_chunks - 1).dictionary
+        codes = np.concatenate([chunk.indices.to_numpy() for chunk in encoded.chunks])
         self._numbers.append(codes[len(self._known) :].astype(np.int32))
         self._known, self._waiting, self._count = known, [], 0
 

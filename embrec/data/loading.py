@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import pandas as pd
 import pyarrow as pa
 import sqlalchemy as sa
 
@@ -29,6 +29,9 @@ from embrec.data.reading import EventRows, read_rows
 from embrec.data.rejects import check_reject_file, write_rejected
 from embrec.data.to_load import Columns, EventsToLoad, RatingsToLoad
 from embrec.db import Bind, binary_copy, copy_format
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 # The steps of storing: giving out indexes, sending the rows, merging them or building keys, counting them.
 STEPS = ("ids", "copy", "merge", "count")
@@ -75,7 +78,7 @@ def load(
         SchemaError: The schema is absent or behind.
     """
     given = None if scale is None else scales.checked(scale)
-    if isinstance(source, pd.DataFrame):
+    if not isinstance(source, Source):
         source = from_frame(source)
     check_reject_file(reject_to, source.files)
     with db.begin(bind) as connection:

@@ -114,9 +114,8 @@ class _Collected:
 
     def _numbers(self, types: pa.DictionaryArray) -> NDArray[np.int16]:
         codes = types.indices.to_numpy()
-        used, first = np.unique(codes, return_index=True)
         names = types.dictionary.to_pylist()
-        for code in used[np.argsort(first)]:
+        for code in np.flatnonzero(np.bincount(codes)):  # Arrow's codes are by first appearance
             self._types.setdefault(names[code], len(self._types))
         refuse_many_types(self._name, list(self._types))
         numbers: NDArray[np.int16] = np.array([self._types.get(name, 0) for name in names], np.int16)[codes]

@@ -27,13 +27,15 @@ BEGIN
     parts AS (
         SELECT
             s.age,
-            f.factor * n.weights[array_position(n.next_indexes[1 : ceil(sqrt(f.factor) * cardinality(n.weights) - 1e-6)::integer], asked)] AS part
+            f.factor * n.weights[
+                array_position(n.next_indexes[1 : greatest(10, ceil(f.factor * cardinality(n.weights) - 1e-6)::integer)], asked)
+            ] AS part
         FROM steps AS s
         CROSS JOIN unnest(run.row_decays::double precision[]) WITH ORDINALITY AS d (decay, channel)
         CROSS JOIN LATERAL (SELECT power(d.decay, s.age) AS factor) AS f
         JOIN embrec.next_movies AS n
             ON n.model_run_id = run.model_run_id AND n.movie_index = s.movie_index AND n.channel = d.channel::smallint
-        WHERE f.factor >= '0.001'
+        WHERE f.factor >= '0.01'
         UNION ALL
         SELECT f.age, -(v.embedding <#> own) * f.factor / sqrt(greatest('1', f.total))
         FROM (
@@ -43,7 +45,7 @@ BEGIN
                 FROM steps AS s
                 CROSS JOIN unnest(run.vector_decays::double precision[]) WITH ORDINALITY AS d (decay, channel)
             ) AS a
-            WHERE a.factor >= '0.001'
+            WHERE a.factor >= '0.01'
         ) AS f
         JOIN embrec.next_vectors AS v
             ON v.model_run_id = run.model_run_id AND v.movie_index = f.movie_index AND v.channel = f.channel::smallint

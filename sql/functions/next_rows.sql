@@ -1,7 +1,7 @@
 -- Return the scores that a run's rows (next_movies) give movies as the next step of a history, newest step first: the highest
 -- first, without movies that are excluded. For each step and channel they are the weights of the movie's strongest next movies,
--- times the factor, which is the channel's decay ** age. Factors below 0.001 are 0, and of a row the share that is the factor's
--- square root counts. They are added by channel, then age, trained rows first, so that sums are those of
+-- times the factor, which is the channel's decay ** age. Factors below 0.01 are 0, and of a row the share that is the factor
+-- counts, of at least 10 entries. They are added by channel, then age, trained rows first, so that sums are those of
 -- embrec.models.next.base to the last bit.
 CREATE OR REPLACE FUNCTION embrec.next_rows(
     model_run_id integer,
@@ -25,16 +25,25 @@ BEGIN
         FROM (
             SELECT unnest(k.next_indexes[1 : k.most]) AS movie_index, unnest(k.weights[1 : k.most]) AS weight, k.factor
             FROM (
-                SELECT n.next_indexes, n.weights, f.factor, ceil(sqrt(f.factor) * cardinality(n.weights) - 1e-6)::integer AS most
+                SELECT
+                    n.next_indexes,
+                    n.weights,
+                    f.factor,
+                    greatest(10, ceil(f.factor * cardinality(n.weights) - 1e-6)::integer) AS most
                 FROM (
                     SELECT t.movie_index, d.channel::smallint AS channel, power(d.decay, t.position - '1') AS factor
                     FROM unnest(decays::double precision[]) WITH ORDINALITY AS d (decay, channel)
                     CROSS JOIN unnest(steps) WITH ORDINALITY AS t (movie_index, position)
+                    OFFSET 0 -- so that a factor is computed once
                 ) AS f
-                JOIN embrec.next_movies AS n
-                    ON n.model_run_id = next_rows.model_run_id AND n.movie_index = f.movie_index AND n.channel = f.channel
-                WHERE f.factor >= '0.001'
-                ORDER BY n.channel, n.folded_in, f.factor DESC
+                CROSS JOIN LATERAL (
+                    SELECT r.folded_in, r.next_indexes, r.weights
+                    FROM embrec.next_movies AS r
+                    WHERE r.model_run_id = next_rows.model_run_id AND r.movie_index = f.movie_index AND r.channel = f.channel
+                    OFFSET 0 -- by the key, however many rows the planner expects
+                ) AS n
+                WHERE f.factor >= '0.01'
+                ORDER BY f.channel, n.folded_in, f.factor DESC
             ) AS k
         ) AS w
         GROUP BY w.movie_index

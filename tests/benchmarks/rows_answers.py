@@ -20,6 +20,8 @@ MANY_CLIENTS = 8
 CONNECTIONS = 20
 PAIRS = 1_000_000
 RECOMMEND = f"SELECT * FROM embrec.recommend_movies(CAST(:user AS text), {FILTERS})"
+NEXT = "SELECT * FROM embrec.recommend_next(CAST(:user AS text))"
+LISTS = "SELECT * FROM embrec.recommend_movies(CAST(:user AS text))"
 ADD = "SELECT embrec.add_rating(CAST(:user AS text), CAST(:movie AS text), CAST(:stars AS real))"
 QUESTIONS = {
     "similar movies": "SELECT * FROM embrec.similar_movies(CAST(:movie AS text))",
@@ -48,6 +50,8 @@ WHERE e.part = 'preference' AND e.model_run_id = (SELECT model_run_id FROM embre
 ANALYZE items, people"""
 # The catalogues that are compared, and how many times as many movies as the first each has.
 CATALOGUES = {"10k": 1, "100k": 10, "1M": 100}
+# The same for what comes next.
+NEXT_CATALOGUES = {"next": 1, "next, 100k": 30}
 
 
 def asked(bench: Bench, database: Database, statement: str, ids: Mapping[str, range], clients: int = 1) -> Figures:
@@ -160,3 +164,16 @@ def catalogues(bench: Bench, size: str, times: int) -> Found:
     stage = bench.trained(sizes["100k"], "baseline", arguments=QUICKLY)
     baseline, ids = stage.sites["baseline"], typical(stage)
     return in_turn(times, {**measures, "baseline, 100k": lambda _: asked(bench, baseline.database, RECOMMEND, ids)})
+
+
+def following(bench: Bench, size: str, times: int) -> Found:
+    """Measure our build's answers to what comes next, beside its lists, and from thirty times as many movies."""
+    smallest, measures = size_of(size), {}
+    for name, factor in NEXT_CATALOGUES.items():
+        stage = bench.loaded(replace(smallest, movies=smallest.movies * factor), "ours")
+        ids, site = typical(stage), stage.sites["ours"]
+        site.train(*QUICKLY, "--next")
+        site.database.run("VACUUM (ANALYZE)")
+        measures.setdefault("lists", lambda _, site=site, ids=ids: asked(bench, site.database, LISTS, ids))
+        measures[name] = lambda _, site=site, ids=ids: asked(bench, site.database, NEXT, ids)
+    return in_turn(times, measures)

@@ -20,6 +20,7 @@ BENCHMARKS = ROOT / "tests" / "benchmarks"
 EVERY_ROW = """
 import json, rows_answers, rows_training, run, sys
 rows_answers.CATALOGUES = dict.fromkeys(rows_answers.CATALOGUES, 1)
+rows_answers.NEXT_CATALOGUES = dict.fromkeys(rows_answers.NEXT_CATALOGUES, 1)
 rows_training.PATIENCE = 0.01
 sys.argv = ["run.py", "row", *run.MEASURES, "--size", "400x70x4000", "--times", "1", "--seconds", "1", "--into", INTO]
 run.main()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
@@ -76,3 +77,14 @@ def test_help_loads_no_database_driver() -> None:
     for found in packages([["--help"], ["--version"]]):
         assert "click" in found
         assert not found & (HEAVY | {"numpy", "psycopg", "rich", "sqlalchemy"})
+
+
+def test_a_load_of_a_text_file_needs_no_pandas(url: str, tmp_path: Path) -> None:
+    events = "\n".join(f"u{number % 7},{number % 5},play,{number % 3},{10**9 + number}" for number in range(100))
+    (tmp_path / "plays.csv").write_text(f"user_id,movie_id,event_type,value,occurred_at\n{events}\n")
+    (tmp_path / "stars.csv").write_text("user_id,movie_id,rating\nu1,104,3\n")
+    (tmp_path / "films.csv").write_text("movie_id,title\n104,Heat\n")
+    for file, *more in (["plays.csv"], ["stars.csv", "--movies", str(tmp_path / "films.csv")]):
+        (found,) = packages([["load", str(tmp_path / file), *more, "--database-url", url]])
+        assert "pyarrow" in found
+        assert not found & (HEAVY - {"pyarrow"}), file

@@ -75,17 +75,25 @@ def test_a_new_event_moves_the_next_answer(known: sa.Engine) -> None:
     assert ids(known, "recommend_next('ann', 2)") == ["m1", "m2"]
     watch(known, "ann", ("m1", "play", "2026-01-02"))
     found = ask(known, "recommend_next('ann', 2)")
-    # Of the older step the strongest ceil(sqrt(0.5) * 2) entries count, which are both.
+    # Of the older step the half counts, but at least ten entries, and so both.
     assert [(row.movie_id, row.score, row.basis) for row in found] == [("m3", 3, "history"), ("m2", 0.5, "history")]
     assert [row.rank for row in found] == [1, 2]
     assert {row.model_run_id for row in found} == {1}
 
 
 def test_weak_entries_of_old_steps_do_not_count(known: sa.Engine) -> None:
-    watch(known, "ann", ("m0", "play", "2026-01-01"), ("m4", "play", "2026-01-02"), ("m4", "play", "2026-01-03"))
+    entries = (
+        "next_indexes = array_fill(2, '{10}') || 1, weights = array_fill(CAST(1 AS real), '{10}') || CAST(0.5 AS real)"
+    )
+    do(known, f"UPDATE embrec.next_movies SET {entries} WHERE movie_index = 0 AND channel = 1")
+    watch(known, "ann", ("m0", "play", "2026-01-01"))
+    assert [(row.movie_id, row.score) for row in ask(known, "recommend_next('ann', 2)")] == [("m2", 10), ("m1", 0.5)]
+    watch(known, "ann", ("m4", "play", "2026-01-02"), ("m4", "play", "2026-01-03"))
     found = ask(known, "recommend_next('ann', 7)")
-    # The factor is 0.25, so that one of two entries counts.
-    assert [(row.movie_id, row.score) for row in found if row.basis == "history"] == [("m1", 1)]
+    # The factor is 0.25, so that ten of eleven entries count.
+    assert [(row.movie_id, row.score) for row in found if row.basis == "history"] == [("m2", 2.5)]
+    assert len(ask(known, "explain_next('ann', 'm2')")) == 1
+    assert not ask(known, "explain_next('ann', 'm1')")
 
 
 def test_only_the_newest_steps_count(known: sa.Engine) -> None:

@@ -189,7 +189,7 @@ def test_histories_decay_and_end() -> None:
     histories = Histories([np.array([1, 2, 1, 0], np.int32), np.array([], np.int32)], 3, 3)
     assert histories.decayed(0.5).toarray().tolist() == [[1, 0.5, 0.25], [0, 0, 0]]
     assert histories.decayed(0.0).toarray().tolist() == [[1, 0, 0], [0, 0, 0]]
-    assert np.count_nonzero(powers(0.5, 20)) == 10
+    assert np.count_nonzero(powers(0.5, 20)) == 7
 
 
 def test_the_last_steps_are_asked_for_and_not_learned() -> None:

@@ -5,34 +5,28 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
 
-from embrec.data.files.arrays import as_text
 from embrec.data.files.columns import (
     DEFAULT_TYPE,
     EVENTS,
-    MOVIE_COLUMN_OPTIONS,
     RATINGS,
     TIMES,
     Naming,
-    match_columns,
-    needed_columns,
     row_columns,
     shown,
 )
-from embrec.data.files.delimited import read_delimited, read_first_line, split_header, unreadable
-from embrec.data.files.frames import check_frame, frame_movies, frame_text, frame_users
+from embrec.data.files.delimited import read_delimited, read_first_line, split_header
 from embrec.data.files.json_lines import is_json, read_json_rows
 from embrec.data.files.movies import Movie, check_movie, read_csv_movies, read_ml_1m_movies, read_ml_100k_movies
 from embrec.data.files.users import User, read_csv_users, read_ml_1m_users, read_ml_100k_users
 from embrec.data.files.validate import RawRows
 from embrec.errors import DataError
 
-_PARQUET_ROWS = 1 << 19
+if TYPE_CHECKING:
+    import pandas as pd  # text files do not need it, and importing it takes as long as reading a million rows
 
 
 @dataclass(frozen=True)
@@ -97,10 +91,9 @@ def open_source(
         if file is not None and not file.is_file():
             raise DataError(f"There is no file of {described} {file}. Check the path.")
     if is_file:
-        read = _parquet_rows if _is_parquet(path) else _text_rows
         return Source(
             str(path),
-            lambda progress: read(path, naming, progress),
+            lambda progress: _file_rows(path, naming, progress),
             lambda: [] if movie_file is None else _movie_file(movie_file, movie_columns or {}),
             lambda: [] if user_file is None else _user_file(user_file),
             tuple(file for file in (path, movie_file, user_file) if file is not None),
@@ -127,7 +120,7 @@ def open_source(
     if (path / "ratings.csv").is_file():
         return Source(
             str(path),
-            lambda progress: _text_rows(path / "ratings.csv", naming, progress),
+            lambda progress: _file_rows(path / "ratings.csv", naming, progress),
             lambda: read_csv_movies(path / "movies.csv", years_in_titles=True),
             list,  # none of these data sets says anything of its users
             (path / "ratings.csv", path / "movies.csv"),
@@ -145,27 +138,17 @@ def _is_parquet(path: Path) -> bool:
 def _movie_file(path: Path, columns: Mapping[str, str]) -> list[Movie]:
     if not _is_parquet(path):
         return read_csv_movies(path, columns)
-    frame = _parquet_frame(path)
-    names = needed_columns(list(frame.columns), columns, MOVIE_COLUMN_OPTIONS, ("movie_id", "title"), path)
-    return frame_movies(frame[list(names.values())].set_axis(list(names), axis=1), str(path))
+    from embrec.data.files.parquet import read_parquet_movies
+
+    return read_parquet_movies(path, columns)
 
 
 def _user_file(path: Path) -> list[User]:
     if not _is_parquet(path):
         return read_csv_users(path)
-    frame = _parquet_frame(path)
-    names = match_columns(list(frame.columns), {}, ("user_id",), path)
-    frame = frame.rename(columns={theirs: ours for ours, theirs in names.items()})
-    check_frame(frame, "Users", ("user_id",))
-    return frame_users(frame, str(path))
+    from embrec.data.files.parquet import read_parquet_users
 
-
-def _parquet_frame(path: Path) -> pd.DataFrame:
-    try:
-        frame: pd.DataFrame = pq.read_table(path).to_pandas()
-        return frame
-    except (OSError, pa.ArrowException) as error:
-        raise _no_parquet(path, error) from error
+    return read_parquet_users(path)
 
 
 def _where_there_is(path: Path, read: Callable[[Path], list[User]]) -> list[User]:
@@ -195,6 +178,10 @@ def from_frame(
         ArgumentError: The type is none.
         DataError: A column is missing, or holds what cannot be an id, a rating or a time.
     """
+    import pandas as pd
+
+    from embrec.data.files.frames import check_frame, frame_movies, frame_text, frame_users
+
     check_frame(frame, "Ratings or events", EVENTS.needed)
     naming = Naming(event_type=event_type)
     kind = EVENTS if event_type is not None or "rating" not in frame.columns else RATINGS
@@ -202,6 +189,12 @@ def from_frame(
         check_frame(users, "Users", ("user_id",))
     if isinstance(movies, pd.DataFrame):
         check_frame(movies, "Movies", ("movie_id", "title"))
+
+    def described() -> list[Movie]:
+        if isinstance(movies, pd.DataFrame):
+            return frame_movies(movies, f"{name} of movies")
+        return [check_movie(movie, name, 1 + row) for row, movie in enumerate(movies)]
+
     given = [column for column in (*TIMES, *kind.options) if column in frame.columns]
     if event_type is not None and "event_type" in given:
         given.remove("event_type")
@@ -212,16 +205,10 @@ def from_frame(
     return Source(
         name,
         lambda progress: iter([raw]),
-        lambda: _movies(movies, name),
+        described,
         lambda: [] if users is None else frame_users(users, f"{name} of users"),
         event_type=naming.default_type,
     )
-
-
-def _movies(movies: Sequence[Movie] | pd.DataFrame, name: str) -> list[Movie]:
-    if isinstance(movies, pd.DataFrame):
-        return frame_movies(movies, f"{name} of movies")
-    return [check_movie(movie, name, 1 + row) for row, movie in enumerate(movies)]
 
 
 def _headless_rows(
@@ -232,31 +219,13 @@ def _headless_rows(
     yield from read_delimited(path, separator, row_columns(header, naming, path), header, False, progress)
 
 
-def _parquet_rows(path: Path, naming: Naming, progress: Callable[[float], None]) -> Iterator[RawRows]:
-    """A Parquet file's rows, named by their position from 1."""
-    try:
-        # Not every file has checksums; one that has is held to them.
-        file = pq.ParquetFile(path, page_checksum_verification=True)
-        names = row_columns(file.schema_arrow.names, naming, path)
-        first = 1
-        for batch in file.iter_batches(_PARQUET_ROWS, columns=list(names.values())):
-            arrays = {column: as_text(batch.column(name), column) for column, name in names.items()}
-            yield RawRows(str(path), arrays, np.arange(first, first + batch.num_rows), [])
-            first += batch.num_rows
-            progress((first - 1) / max(file.metadata.num_rows, 1))
-    except (OSError, pa.ArrowException) as error:
-        raise _no_parquet(path, error) from error
+def _file_rows(path: Path, naming: Naming, progress: Callable[[float], None]) -> Iterator[RawRows]:
+    """A file's rows: of Parquet, of JSON lines, of a file like ratings.dat, or of text with a header."""
+    if _is_parquet(path):
+        from embrec.data.files.parquet import read_parquet_rows
 
-
-def _no_parquet(path: Path, error: Exception) -> DataError:
-    if isinstance(error, PermissionError):
-        return unreadable(path, error)
-    reason = str(error).splitlines()[0].rstrip(".")
-    return DataError(f"{path} cannot be read as Parquet: {reason}. Check that it is a whole Parquet file.")
-
-
-def _text_rows(path: Path, naming: Naming, progress: Callable[[float], None]) -> Iterator[RawRows]:
-    """A text file's rows: of JSON lines, of a file like ratings.dat, or of one with a header."""
+        yield from read_parquet_rows(path, naming, progress)
+        return
     first = read_first_line(path)
     if is_json(first):
         yield from read_json_rows(path, naming, progress)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
@@ -37,7 +37,7 @@ _SEPARATED = r"^[+-]?\d[\d\s,.'_\x{a0}\x{202f}]*$"
 _EPOCH = r"^-?\d+(\.\d*)?$"
 _ISO_8601 = r"^\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?)?\s?(Z|[+-]\d{2}(:?\d{2})?)?$"
 # Outside these years a time is a mistake: milliseconds read as seconds end in the year 29895.
-_OLDEST, _NEWEST = (int(pd.Timestamp(day, tz="UTC").timestamp()) * 1_000_000 for day in ("1900-01-01", "2100-01-01"))
+_OLDEST, _NEWEST = (int(dt.datetime(year, 1, 1, tzinfo=dt.UTC).timestamp()) * 1_000_000 for year in (1900, 2100))
 
 
 @dataclass(frozen=True)
@@ -252,6 +252,8 @@ def _mixed_times(text: pa.StringArray, name: str, note: Note) -> NDArray[np.int6
         times[epoch] = (np.clip(seconds, -1e12, 1e12) * 1e6).astype(np.int64)
     dated = ~epoch & ~empty
     if dated.any():
+        import pandas as pd  # only here: importing it takes as long as reading a million rows
+
         written = text.filter(pa.array(dated))
         written = pc.if_else(pc.match_substring_regex(written, _ISO_8601), written, None)
         parsed = pd.to_datetime(

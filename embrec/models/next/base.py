@@ -13,10 +13,12 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     import scipy.sparse
 
-# Factors below 0.001 are 0: such a step adds nothing that could be seen.
-LEAST_FACTOR = 0.001
+# Factors below 0.01 are 0: such a step adds nothing that could be seen.
+LEAST_FACTOR = 0.01
 # The decay of the channel in which movies that come after the training get their rows.
 NEW_MOVIES_DECAY = 0.5
+# The number of strongest entries that count of a row, if it has as many, however old the step.
+LEAST_ENTRIES = 10
 # Rounding of a factor does not change how many entries of a row count.
 ROUNDING = 1e-6
 
@@ -44,9 +46,9 @@ class NextModel:
     movie's score is the sum, over steps and channels, of ``decay ** age * row[step's movie, movie]``, plus the product
     of the movie's vector with the history's. The history's vector is the sum, over steps and channels, of
     ``decay ** age / sqrt(max(1, sum of decay ** age over the steps))`` times the history vector of the step's movie.
-    A decay of 0 counts the newest step alone. A factor ``decay ** age`` below 0.001 counts as 0. Of a row with n
-    entries the strongest ``ceil(sqrt(decay ** age) * n - 1e-6)`` count: the weak ones of an old step change no list,
-    and would cost SQL as much as any other.
+    A decay of 0 counts the newest step alone. A factor ``decay ** age`` below 0.01 counts as 0. Of a row with n
+    entries the strongest ``ceil(decay ** age * n - 1e-6)`` count, and at least 10: the weak ones of an old step change
+    no list, and would cost SQL as much as any other.
 
     Attributes:
         length: The number of newest steps that count, at least 1.
@@ -90,8 +92,9 @@ class NextModel:
         scores = np.zeros(self.rows[0].shape[1] if self.rows else len(_given(self.movie_vectors)))
         for decay, channel in zip(self.row_decays, self.rows, strict=True):
             factors = powers(decay, len(newest))
-            starts, entries = channel.indptr[newest], np.diff(channel.indptr)[newest]
-            entries = np.ceil(np.sqrt(factors) * entries - ROUNDING).astype(np.int64)
+            starts, lengths = channel.indptr[newest], np.diff(channel.indptr)[newest]
+            entries = np.maximum(np.ceil(factors * lengths - ROUNDING), LEAST_ENTRIES)
+            entries = np.where(factors > 0, np.minimum(entries, lengths), 0).astype(np.int64)
             places = ranges(starts, entries)
             weights = np.repeat(factors, entries) * channel.data[places]
             scores += np.bincount(channel.indices[places], weights, minlength=len(scores))
