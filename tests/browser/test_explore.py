@@ -206,7 +206,7 @@ def test_what_a_user_wants_next_has_steps_that_add_up(page: Page, url: str, engi
     best = following.recommend_next(engine, "u1", 1).iloc[0]
     steps = following.explain_next(engine, "u1", best["movie_id"], None)
     first = page.get_by_role("region", name="What next", exact=True).locator("li").first
-    reasons = steps[steps["contribution"] > 0].head(2)  # of which the newest step comes first
+    reasons = steps[steps["contribution"] > 0].head(3)  # of which the newest step comes first
     named = reasons.loc[(reasons["age"] > 0).idxmin()]
     expect(first.locator("b").first).to_have_text(named["title"])
     expect(first).to_contain_text("Because the user " + ("just rated" if named["age"] == 0 else "rated"))

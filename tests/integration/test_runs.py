@@ -40,6 +40,7 @@ def test_training_records_the_run_and_publishes_its_vectors_bit_for_bit(engine: 
         "holdout": 0.0,
         "half": False,
         "next": True,
+        "next_learned": False,
     }
     assert set(run.library_versions) == {"python", "embrec", "keras", "tensorflow", "numpy"}
     assert (run.user_count, run.movie_count, run.rating_count) == (30, 20, len(arrays.ratings))
