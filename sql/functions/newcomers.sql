@@ -2,7 +2,7 @@
 -- and change little), their ratings (NULL for events alone), the number of all its users, and a fingerprint. That changes if
 -- what is folded in would: with the ratings and events of anybody of these users, with the types of these events, with the
 -- movie's side information, or with that of a trained movie; and if the run knows the order, with the times of ratings.
--- Whether a movie has events is as of the last count of them (recount_events).
+-- A movie has events if it had some when they were last counted (recount_events).
 CREATE OR REPLACE FUNCTION embrec.newcomers(model_run_id integer)
 RETURNS TABLE (movie_index integer, user_indexes integer[], ratings real[], user_count bigint, fingerprint bigint)
 LANGUAGE sql STABLE PARALLEL SAFE

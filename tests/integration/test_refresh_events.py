@@ -151,17 +151,22 @@ def test_a_movie_with_events_gets_the_ranking_vector_of_float64_numpy(engine: sa
         assert 1 <= predict.predict_rating(engine, "u7", "newer") <= 5
 
 
-def test_the_vectors_of_a_movie_do_not_depend_on_when_they_are_computed(engine: sa.Engine, vectors: Any) -> None:
-    """A half-life counts to the newest event of the training, and not to the moment of the refresh."""
-    ratings.refresh(engine)
-    found = folded_in(engine)
-    time.sleep(1.1)
+def fold_in_anew(engine: sa.Engine) -> None:
+    """Fold in all movies again, as if none were."""
     do(
         engine,
         "DELETE FROM embrec.movie_embeddings WHERE folded_in",
         "DELETE FROM embrec.movie_neighbours WHERE neighbours IS NULL",
     )
     ratings.refresh(engine)
+
+
+def test_the_vectors_of_a_movie_do_not_depend_on_when_they_are_computed(engine: sa.Engine, vectors: Any) -> None:
+    """A half-life counts to the newest event of the training, and not to the moment of the refresh."""
+    ratings.refresh(engine)
+    found = folded_in(engine)
+    time.sleep(1.1)
+    fold_in_anew(engine)
     pd.testing.assert_frame_equal(folded_in(engine), found)
 
 
@@ -194,10 +199,5 @@ def test_a_refresh_folds_in_what_has_changed_alone_as_all_anew_would(
     after = folded_in(engine, columns)
     assert set(after.movie_id[after.written > before.written.max()]) == changed
     found = folded_in(engine)
-    do(
-        engine,
-        "DELETE FROM embrec.movie_embeddings WHERE folded_in",
-        "DELETE FROM embrec.movie_neighbours WHERE neighbours IS NULL",
-    )
-    ratings.refresh(engine)
+    fold_in_anew(engine)
     pd.testing.assert_frame_equal(folded_in(engine), found)
