@@ -133,12 +133,7 @@ def continue_watching(bind: Bind, user_id: OutsideId, n: int = 10) -> Answer:
     Raises:
         UnknownUserError: No user has this id.
     """
-    user = validation.outside_id(user_id, "user_id")
-    with db.begin(bind) as connection:
-        found = call(connection, "continue_watching(CAST(:id AS text)", n, {}, id=user)
-        if not found:
-            explain_unknown(connection, "user", user)
-    return found
+    return _of_user(bind, "continue_watching", user_id, n)
 
 
 @as_frame
@@ -184,18 +179,22 @@ def user_history(bind: Bind, user_id: OutsideId, n: int = 10) -> Answer:
         UnknownUserError: No user has this id.
         SchemaError: The schema is absent or behind.
     """
-    user = validation.outside_id(user_id, "user_id")
-    with db.begin(bind) as connection:
-        found = call(connection, "user_history(CAST(:id AS text)", n, {}, id=user)
-        if not found:
-            explain_unknown(connection, "user", user)
-    return found
+    return _of_user(bind, "user_history", user_id, n)
 
 
 def _ranking(repeats: object, movie_ids: object, filters: Filters) -> dict[str, object]:
     """Return the arguments of both functions that rank, other than the history and n."""
     candidates = {} if movie_ids is None else {"movie_ids": validation.several(movie_ids, "movie_ids")}
     return {**validation.filters(filters), **candidates, "repeats": validation.repeats(repeats)}
+
+
+def _of_user(bind: Bind, function: str, user_id: OutsideId, n: int) -> Answer:
+    user = validation.outside_id(user_id, "user_id")
+    with db.begin(bind) as connection:
+        found = call(connection, f"{function}(CAST(:id AS text)", n, {}, id=user)
+        if not found:
+            explain_unknown(connection, "user", user)
+    return found
 
 
 def _about(bind: Bind, function: str, movie_id: OutsideId, n: int) -> Answer:

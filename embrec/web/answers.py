@@ -19,12 +19,10 @@ from embrec.serving import catalogue, preview, projection, recommend, search
 from embrec.serving.query import explain_unknown
 from embrec.serving.similar import similar_movies
 from embrec.web.asking import Asking
-from embrec.web.histories import with_run
+from embrec.web.histories import REASONS, with_run
 from embrec.web.maps import Drawing
 
 Row = dict[str, Any]
-# Each recommended movie is explained by at most three movies rated or watched for it, and by one against it.
-REASONS = 3
 
 
 def health(asking: Asking) -> Row:

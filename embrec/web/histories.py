@@ -14,7 +14,7 @@ from embrec.serving.query import explain_unknown
 from embrec.web.asking import Asking
 
 Row = dict[str, Any]
-# Each movie that comes next is explained by at most three steps for it, and by one against it.
+# Each movie is explained by at most three movies or steps for it, and by one against it.
 REASONS = 3
 
 
