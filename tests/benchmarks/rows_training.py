@@ -12,6 +12,7 @@ from typing import Any
 
 import fits
 import numpy as np
+import rows_bulk
 import sqlalchemy as sa
 from builds import Build
 from stages import Bench, Figures, Site, Stage, in_turn, size_of
@@ -44,6 +45,19 @@ def default(bench: Bench, size: str, times: int) -> Found:
     for name, site in stage.sites.items():
         found[name] |= {figure: [value] for figure, value in quality(stage, site).items()}
     return found
+
+
+def of_events(bench: Bench, size: str, times: int) -> Found:
+    """Measure the load and the default training of events, the order of steps with it."""
+    directory, _ = rows_bulk.write_events(bench, size)
+
+    def ours(number: int) -> Figures:
+        with bench.passing("ours", f"train_events{number}") as site:
+            site.load(str(directory / "events.csv"))
+            trained, loaded = site.train(), site.costs["load"][0]
+        return trained | {f"load and train, {name}": trained[name] + loaded[name] for name in ("CPU s", "wall s")}
+
+    return in_turn(times, {"ours": ours})
 
 
 def trainings(stage: Stage, times: int) -> Found:
