@@ -7,7 +7,7 @@
 # Behaviour:  The order of the batches decides. model.fit looks at the first two batches. If their widths differ, any
 #             width is taken. If they are equal, that width is expected of all batches, and the first batch of another
 #             width ends the fit with an InvalidArgumentError. Shuffling the batches makes the same data fit or not.
-# Output:     VERSIONS
+# Output:     keras 3.15.1, tensorflow 2.21.0
 #             widths 2 6 2: fitted
 #             widths 2 2 6: InvalidArgumentError
 #             widths 6 2 2: fitted
