@@ -42,6 +42,12 @@ def cosines(vectors: NDArray[Any]) -> NDArray[Any]:
     return np.asarray(unit @ unit.T)
 
 
+def likenesses(vectors: NDArray[Any]) -> NDArray[Any]:
+    """Return the cosine of each pair of rows times the length of the second, of shape (rows, rows)."""
+    lengths = np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-30)
+    return np.asarray((vectors / lengths) @ vectors.T)
+
+
 def nearest(similarity: NDArray[Any], n: int) -> NDArray[np.int64]:
     """Return the n columns most similar to each row except itself, nearest first: int64 of shape (rows, n)."""
     others = np.array(similarity, np.float64)
@@ -58,9 +64,9 @@ def blocks(rows: NDArray[Any], width: int) -> list[NDArray[Any]]:
 def nearest_rows(
     vectors: NDArray[np.float32], asked: NDArray[np.int64], n: int
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Return the n nearest neighbours of some rows by cosine similarity, never the row itself.
+    """Return the n nearest neighbours of some rows, by cosine times the neighbour's length, never the row itself.
 
-    Rows are compared block by block, so that the full matrix of similarities is never in memory.
+    Of vectors of length 1 it is the cosine. Rows are compared block by block, so the full matrix is never in memory.
 
     Args:
         vectors: Vectors to search, float32 of shape (rows, dimensions).
@@ -76,7 +82,7 @@ def nearest_rows(
         return np.empty((len(asked), 0), np.int64), np.empty((len(asked), 0))
     rows, near = [], []
     for block in blocks(asked, len(vectors)):
-        similarity = units[block] @ units.T
+        similarity = units[block] @ vectors.T
         similarity[np.arange(len(block)), block] = -np.inf
         rows.append(top(similarity, n))
         near.append(np.take_along_axis(similarity, rows[-1], 1).astype(np.float64))

@@ -40,6 +40,7 @@
 \ir functions/keep_rating_type.sql
 \ir views/warnings.sql
 \ir functions/stored_vectors.sql
+\ir functions/vector_distance.sql
 \ir functions/nearest_of_all.sql
 \ir functions/writers_of.sql
 \ir functions/lock_indexes.sql

@@ -22,6 +22,7 @@ from embrec.runs import next as next_steps
 from embrec.runs.embeddings import Vectors, store, store_matrix
 from embrec.runs.records import NewRun, TrainedRun
 from embrec.runs.store import FOLD_IN, fold_in_matrix
+from embrec.similarity import unit
 from embrec.training import train
 
 FAKE_RUN = NewRun(
@@ -123,7 +124,7 @@ def stored_run(
             vectors = Vectors(np.arange(len(values), dtype=np.int32), values.astype(np.float32))
             store(connection, run, side, {"rating": vectors}, half=half and side == "user")
             if side == "movie":
-                neighbours.store(connection, run, vectors.indexes, neighbours.nearest(vectors.vectors))
+                neighbours.store(connection, run, vectors.indexes, neighbours.nearest(unit(vectors.vectors)))
         records.finish(connection, run, TrainedRun(movie_vectors.shape[1], "dense_head", "stored"))
     return run
 
@@ -180,7 +181,8 @@ def two_part_run(
                 neighbours.store(connection, run, numbers, neighbours.nearest(parts["similarity"].vectors))
         ranking = sparse.csr_array((WEIGHTS.of(arrays.ratings), (arrays.users, arrays.movies))) @ found["movie profile"]
         store_matrix(connection, run, FOLD_IN, fold_in_matrix(ranking.astype(np.float32)))
-        described = TrainedRun(movie_similarity="similarity", user_similarity="similarity", **SERVING)
+        compared = {"movie_similarity": "similarity", "user_similarity": "similarity", "shrunk_similarity": True}
+        described = TrainedRun(**compared, **SERVING)
         if following is not None:
             counts = [len(each) for each in indexes.values()]
             also = along.excesses(arrays.users, arrays.movies, *counts, 0)

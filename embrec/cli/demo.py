@@ -195,7 +195,7 @@ def _compare(bind: sa.Engine, article: ModelRun, default: ModelRun) -> None:
                 with answering_from(connection, run.model_run_id):
                     near = plain(similar.similar_movies)(connection, movie_id, NEIGHBOURS)
                 lists[name] = [f"{row['similarity']:.2f} {row['title'] or row['movie_id']}" for row in near.records()]
-            click.echo(f"\nMovies like {title}, by cosine similarity")
+            click.echo(f"\nMovies like {title}")
             print_rows([dict(zip(lists, row, strict=True)) for row in zip(*lists.values(), strict=True)], list(lists))
 
 

@@ -55,7 +55,8 @@ def of_model(model: Model, **options: Any) -> Contender:
         return part(training, chosen, seed) if part else fit(training, seed).score
 
     def compare(training: Ratings, seed: int) -> Compare:
-        return by_cosine(fit(training, seed).compared_movies)
+        vectors = fit(training, seed).compared_movies
+        return lambda movies: similarity.likenesses(vectors[movies])
 
     learns_events = getattr(model, "learns_events", False)
     return Contender(model.name, rate, rank, compare, learns_events=learns_events)

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from embrec import metrics
+from embrec import metrics, similarity
 from embrec.models.event_pairs import EventPairs
 from embrec.models.features import UserFeatures
 from embrec.models.next.base import NextModel
@@ -168,7 +168,8 @@ class Preference:
         movie_vectors: float32 of shape (movie_count, dimensions).
         movie_profiles: Item profiles, which a rating adds to its user's vector, float32 of shape (movie_count,
             dimensions).
-        similarity: Vectors for the cosine of movies, float32 of shape (movie_count, dimensions).
+        similarity: Vectors to compare movies by, at most of length 1, float32 of shape (movie_count, any). The
+            similarity of a movie to another is their cosine times the other's length.
         penalty: The regularization that was chosen.
         weighting: The weight of a rating in its user's vector, the weighted sum of the profiles of the movies rated.
     """
@@ -292,8 +293,11 @@ class FittedModel:
 
     @property
     def compared_movies(self) -> NDArray[np.float32]:
-        """The vectors whose cosines say which movies are alike, float32 of shape (movie_count, any)."""
-        return self.preference.similarity if self.preference else self.movie_vectors
+        """The vectors that movies are compared by, float32 of shape (movie_count, any).
+
+        The similarity of a movie to another is their cosine times the other's length: 1 without a ranking part.
+        """
+        return self.preference.similarity if self.preference else similarity.unit(self.movie_vectors)
 
     def score(self, users: NDArray[np.int32]) -> NDArray[np.float32]:
         """Score all movies for some users, to rank them by.

@@ -15,6 +15,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from embrec import similarity
 from embrec.models.base import Epoch, FittedModel, FoldIn, Preference, RatingFactors, RatingWeights
 from embrec.models.ease.users import user_similarity
 
@@ -155,6 +156,7 @@ def recommender(
             "penalty": preference.penalty,
             "rating_power": preference.weighting.power,
             "dislike_weight": preference.weighting.dislike,
+            "shrunk_similarity": 1.0,
         }
     rows = factors or preference
     assert rows is not None  # noqa: S101  # its callers have one of the two
@@ -206,11 +208,13 @@ def fitted(model: Recommender, history: list[Epoch], kept_epoch: int) -> FittedM
     users, movies = model.get_config()["user_count"], model.get_config()["movie_count"]
     preference = None
     if model.ranking:
+        compared = rows("movie_similarity")
         preference = Preference(
             user_vectors=rows("user_preference"),
             movie_vectors=rows("movie_preference"),
             movie_profiles=rows("movie_profile"),
-            similarity=rows("movie_similarity"),
+            # In a file of an earlier version the lengths mean nothing.
+            similarity=compared if "shrunk_similarity" in model.ranking else similarity.unit(compared),
             penalty=model.ranking["penalty"],
             weighting=RatingWeights(
                 model.lowest,

@@ -14,12 +14,13 @@ _LISTED = 100  # 100 neighbours are enough for a page of 50: SQL keeps half of t
 
 
 def nearest(vectors: NDArray[np.float32]) -> NDArray[np.int32] | None:
-    """Return the top-n neighbours of each row by cosine, unless there are enough rows for an approximate index.
+    """Return the top-n neighbours of each row, unless there are enough rows for an approximate index.
 
     Takes a second for ten thousand rows and half a minute for fifty thousand, so no transaction should be open.
 
     Args:
-        vectors: float32 of shape (n, dimensions), none of them zero.
+        vectors: float32 of shape (n, dimensions), none of them zero, as
+            :attr:`embrec.models.base.FittedModel.compared_movies` has them.
 
     Returns:
         Numbers of rows, int32 of shape (n, at most 100), never the row itself, the nearest first; None where an index

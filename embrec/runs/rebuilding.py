@@ -9,6 +9,7 @@ import numpy as np
 import sqlalchemy as sa
 from numpy.typing import NDArray
 
+from embrec import similarity
 from embrec.data.extraction import extract
 from embrec.errors import RunError
 from embrec.models import outer_product
@@ -65,11 +66,12 @@ def keras_model_of(connection: sa.Connection, run: ModelRun, rows: Rows) -> Any:
     lowest, highest = run.lowest_rating or 0.0, run.highest_rating or 0.0
     preference = None
     if run.serving == "two_part":
+        compared = arrays["movie", "similarity"][0]
         preference = Preference(
             user_vectors=_ranking_vectors(connection, run, rows),
             movie_vectors=arrays["movie", "preference"][0],
             movie_profiles=arrays["movie", "profile"][0],
-            similarity=arrays["movie", "similarity"][0],
+            similarity=compared if run.shrunk_similarity else similarity.unit(compared),
             penalty=run.metrics.get("penalty") or 0.0,
             weighting=run.weighting,
         )

@@ -76,7 +76,7 @@ def store_model(
     """
     users, movies = _user_parts(rows, model, half), _movie_parts(rows, model)
     compared = _with_length(movies[_compared_parts(model)[0]])
-    nearest = neighbours.nearest(compared.vectors)
+    nearest = neighbours.nearest(compared.vectors if model.preference else similarity.unit(compared.vectors))
     with db.begin(engine) as connection:
         if not records.reopen(connection, model_run_id):
             return
@@ -242,6 +242,7 @@ def _outcome(rows: Rows, model: FittedModel, metrics: Mapping[str, float]) -> Tr
         movie_spread=_typical(model.movie_spreads),
         movie_similarity=movie_similarity,
         user_similarity=user_similarity,
+        shrunk_similarity=ranking is not None,
         least_length=similarity.least_length(users),
         lone_users=int(np.count_nonzero(~similarity.has_length(users))),
         lone_movies=int(np.count_nonzero(~similarity.has_length(movies))),

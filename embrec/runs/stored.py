@@ -8,6 +8,7 @@ import numpy as np
 import sqlalchemy as sa
 from numpy.typing import NDArray
 
+from embrec import similarity
 from embrec.data.extraction import RatingArrays
 from embrec.db import binary_copy
 from embrec.models.base import DenseLayer
@@ -30,7 +31,8 @@ class StoredModel:
         movie_biases: float32 of shape (movie_count,).
         head: The dense layers of an outer product, or none.
         preference: Users' and movies' vectors to rank by, unless predicted ratings rank.
-        similarity: Vectors to compare movies by, float32 of shape (movie_count, any).
+        similarity: Vectors to compare movies by, float32 of shape (movie_count, any). The similarity of a movie to
+            another is their cosine times the other's length, which is 1 where the run compares by cosine alone.
     """
 
     mean: float
@@ -113,7 +115,7 @@ def read(connection: sa.Connection, run: ModelRun, arrays: RatingArrays) -> Stor
     if run.serving == "two_part":
         profiles = embeddings.read(connection, run.model_run_id, "movie", "profile")
         preference = ranking_vectors.of_all_users(run, arrays, profiles), part_of("movie", "preference")[0]
-    similarity = part_of("movie", "similarity")[0] if run.movie_similarity == "similarity" else movies
+    compared = part_of("movie", "similarity")[0] if run.movie_similarity == "similarity" else movies
     return StoredModel(
         mean=run.mean or 0.0,
         lowest=-np.inf if run.lowest_rating is None else run.lowest_rating,
@@ -124,7 +126,7 @@ def read(connection: sa.Connection, run: ModelRun, arrays: RatingArrays) -> Stor
         movie_biases=movie_biases,
         head=dense_head(connection, run.model_run_id),
         preference=preference,
-        similarity=similarity,
+        similarity=compared if run.shrunk_similarity else similarity.unit(compared),
     )
 
 

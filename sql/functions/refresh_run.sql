@@ -54,6 +54,10 @@ BEGIN
             SELECT NULL, NULL, NULL, NULL
             INTO newcomer.rating, newcomer.preference, newcomer.profile, newcomer.similarity;
         END;
+        -- As a training shortens them; one that nobody rated counts as one that one user did.
+        newcomer.similarity := embrec.scaled(
+            newcomer.similarity, 1 - 1.0::double precision / (1 + greatest(coalesce(cardinality(newcomer.user_indexes), 0), 1))
+        );
         movie_indexes := array_append(movie_indexes, newcomer.movie_index);
         fingerprints := array_append(fingerprints, newcomer.fingerprint);
         ratings := array_append(ratings, newcomer.rating);

@@ -30,7 +30,7 @@ BEGIN
         FROM embrec.nearest_by_index('user', asked, n) AS i;
     ELSE
         SELECT array_agg(c.near_index), array_agg(c.distance) INTO near, distances
-        FROM embrec.nearest_of_all('user', run, compared, asked, asked_vector, n) AS c;
+        FROM embrec.nearest_of_all('user', run, compared, asked, asked_vector, false, n) AS c;
     END IF;
     RETURN QUERY
     SELECT

@@ -73,7 +73,7 @@ def test_neighbours_are_those_listed_and_those_that_came_later(engine: sa.Engine
     load_frame(engine, rating_frame(movies=130, count=900))
     vectors = two_part_run(engine)["movie similarity"]
     names = ids(engine, "movie")
-    similarity = cosines(vectors, 7)
+    similarity = cosines(vectors, 7) * np.linalg.norm(vectors.astype(np.float64), axis=1)
     order = [names[other] for other in np.argsort(-similarity, kind="stable") if other != 7]
     for n in (1, 10, 50, 51, 129):  # a hundred neighbours are listed, and at most fifty of them answer
         assert similar.similar_movies(engine, names[7], n).movie_id.tolist() == order[:n]

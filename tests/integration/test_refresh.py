@@ -100,7 +100,7 @@ def by_description(vectors: dict[str, np.ndarray], movies: pd.DataFrame, number:
         "rating": share @ rating[near],
         "preference": short,
         "profile": lengths * short,
-        "similarity": share @ similarity,
+        "similarity": share @ similarity / 2,
     }
 
 
@@ -143,6 +143,8 @@ def by_ratings(
     preference = np.linalg.solve(gram, moment)
     others = vectors["movie preference"].astype(np.float64)
     cosine = others @ preference / np.linalg.norm(others, axis=1) / np.linalg.norm(preference)
+    raters = np.count_nonzero(rated.movie_index == number)
+    shorter = raters / (raters + 1)
     near = np.argsort(-cosine)[:20]
     weight = np.maximum(cosine[near], 1e-3) ** 4
     lengths = [np.linalg.norm(vectors[f"movie {part}"][near], axis=1).mean() for part in ("profile", "preference")]
@@ -150,7 +152,7 @@ def by_ratings(
         "rating": prior + np.linalg.solve(x.T @ x + penalty, x.T @ (np.array(targets) - x @ prior)),
         "preference": preference,
         "profile": preference * lengths[0] / lengths[1],
-        "similarity": weight @ vectors["movie similarity"].astype(np.float64)[near] / weight.sum(),
+        "similarity": weight @ vectors["movie similarity"].astype(np.float64)[near] / weight.sum() * shorter,
     }
 
 

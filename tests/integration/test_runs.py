@@ -112,7 +112,7 @@ def test_the_default_model_has_two_parts_and_answers_by_both(engine: sa.Engine) 
         first = connection.scalar(sa.text("SELECT movie_id FROM embrec.movies WHERE movie_index = 0"))
         numbers = dict(connection.execute(sa.text("SELECT movie_id, movie_index FROM embrec.movies")).all())
     answer = similar.similar_movies(engine, first, 5)
-    expected = unit @ unit[0]
+    expected = similarity @ unit[0]
     assert np.allclose(answer.similarity, [expected[numbers[movie]] for movie in answer.movie_id], atol=1e-6)
     assert answer.similarity.min() >= np.sort(expected)[-6] - 1e-6
     assert len(similar.similar_users(engine, "u1", 3)) == 3

@@ -192,4 +192,8 @@ def test_a_function_that_a_hosts_view_needs_is_named_with_the_view(engine: sa.En
         ),
         db.begin(engine) as connection,
     ):
-        connection.execute(sa.text("DROP FUNCTION embrec.similar_movies(text, integer)"))
+        connection.execute(
+            sa.text(
+                "DROP FUNCTION embrec.similar_movies(text, integer, text[], text[], integer, integer, integer, text[])"
+            )
+        )

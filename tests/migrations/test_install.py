@@ -125,7 +125,7 @@ def test_a_changed_function_needs_no_revision_and_is_asked_for_until_an_upgrade(
         "CREATE OR REPLACE VIEW embrec.published_run AS SELECT 7 AS model_run_id, now() AS published_at,"
         " 'rating'::embrec.part AS movie_similarity, 'rating'::embrec.part AS user_similarity",
         "DROP VIEW embrec.warnings",
-        "ALTER FUNCTION embrec.similar_movies(text, integer) SECURITY INVOKER",
+        "ALTER FUNCTION embrec.similar_users(text, integer) SECURITY INVOKER",
         "COMMENT ON SCHEMA embrec IS 'movies'",
     ],
 )

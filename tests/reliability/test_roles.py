@@ -16,7 +16,7 @@ from conftest import with_database
 from data import FAKE_RUN, load_frame, rating_frame, two_part_run
 
 import embrec
-from embrec import config, db
+from embrec import config, db, similarity
 from embrec.data import events, loading, ratings
 from embrec.data.extraction import extract
 from embrec.data.files import sources
@@ -45,7 +45,7 @@ def train(connection: sa.Connection) -> None:
     vectors = Vectors(np.arange(5, dtype=np.int32), np.eye(5, dtype=np.float32))
     for side in ("user", "movie"):
         embeddings.store(connection, run, side, {"rating": vectors, "preference": vectors})
-    neighbours.store(connection, run, vectors.indexes, neighbours.nearest(vectors.vectors))
+    neighbours.store(connection, run, vectors.indexes, neighbours.nearest(similarity.unit(vectors.vectors)))
     embeddings.store_matrix(connection, run, "layer", np.eye(3, dtype=np.float32), np.ones(3, np.float32))
     records.finish(connection, run, TrainedRun(5, "similarity_only", "stored"))
     connection.execute(sa.text(f"SELECT embrec.index_run({run}, 'movie', 'rating')"))

@@ -13,7 +13,7 @@ from embrec.runs import neighbours
 def test_they_are_those_of_comparing_all(count: int) -> None:
     vectors = np.random.default_rng(count).normal(size=(count, 7)).astype(np.float32)
     found = neighbours.nearest(vectors)
-    expected = similarity.nearest(similarity.cosines(vectors.astype(np.float64)), 100)
+    expected = similarity.nearest(similarity.likenesses(vectors.astype(np.float64)), 100)
     assert found is not None
     assert found.dtype == np.int32
     assert found.tolist() == expected.tolist()

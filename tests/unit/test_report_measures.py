@@ -65,12 +65,12 @@ def test_gini_is_0_where_all_are_alike_and_near_1_where_one_has_all() -> None:
     assert measures.gini(np.zeros(4, np.int64)) == 0
 
 
-def test_nearest_is_what_all_cosines_say() -> None:
+def test_nearest_is_what_all_likenesses_say() -> None:
     vectors = np.random.default_rng(0).normal(size=(50, 4)).astype(np.float32)
-    near, cosines = similarity.nearest_rows(vectors, np.arange(50), 5)
-    every = similarity.cosines(vectors)
+    near, found = similarity.nearest_rows(vectors, np.arange(50), 5)
+    every = similarity.likenesses(vectors)
     assert (near == similarity.nearest(every, 5)).all()
-    assert cosines == pytest.approx(np.take_along_axis(every, near, 1), abs=1e-6)
+    assert found == pytest.approx(np.take_along_axis(every, near, 1), abs=1e-6)
 
 
 def test_of_few_rows_all_others_are_near() -> None:

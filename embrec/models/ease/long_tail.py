@@ -14,6 +14,7 @@ import scipy.sparse
 from numpy.typing import NDArray
 
 from embrec.models.base import Preference, Ratings
+from embrec.models.ease import alike
 from embrec.models.ease.rows import Rows
 
 # Ridge penalty, in units of a user vector of mean length. It shrinks the vectors of movies with few ratings.
@@ -35,7 +36,8 @@ def most_rated(training: Ratings, most: int) -> tuple[NDArray[np.int64], Ratings
     if events is not None:
         of_chosen = events.at(number[events.movies] >= 0)
         events = replace(of_chosen, movies=number[of_chosen.movies])
-    return chosen, Ratings(users, movies, ratings, training.user_count, most, events=events)
+    features = None if training.movie_features is None else training.movie_features[chosen]
+    return chosen, Ratings(users, movies, ratings, training.user_count, most, features, events=events)
 
 
 def with_others(fitted: Preference, chosen: NDArray[np.int64], rows: Rows) -> Preference:
@@ -58,11 +60,13 @@ def with_others(fitted: Preference, chosen: NDArray[np.int64], rows: Rows) -> Pr
     profiles = tail * _median_length(fitted.movie_profiles) / _median_length(fitted.movie_vectors)
     every_profile = all_movies(fitted.movie_profiles, profiles)
     to_similarity, *_ = np.linalg.lstsq(fitted.movie_vectors.astype(np.float64), fitted.similarity, rcond=None)
+    users = np.bincount(rows.ratings.indices, minlength=movie_count)[others]
+    compared = all_movies(fitted.similarity, alike.shortened(tail @ to_similarity, users))
     return Preference(
         user_vectors=np.asarray(rows.signed() @ every_profile, np.float32),
         movie_vectors=all_movies(fitted.movie_vectors, tail),
         movie_profiles=every_profile,
-        similarity=all_movies(fitted.similarity, tail @ to_similarity),
+        similarity=alike.bounded(compared),
         penalty=fitted.penalty,
         weighting=fitted.weighting,
     )

@@ -24,10 +24,10 @@ from threadpoolctl import threadpool_limits
 
 from embrec.metrics import disliked_to
 from embrec.models.base import Preference, Ratings, RatingWeights
-from embrec.models.ease import long_tail
-from embrec.models.ease.components import components, leading
-from embrec.models.ease.gram import LARGEST, Gram, gram_of
-from embrec.models.ease.penalty import DIMENSIONS, FIRST_PENALTY, choose
+from embrec.models.ease import alike, long_tail
+from embrec.models.ease.components import components
+from embrec.models.ease.gram import LARGEST, gram_of
+from embrec.models.ease.penalty import FIRST_PENALTY, choose
 from embrec.models.ease.rows import Rows
 from embrec.models.ease.solution import solve
 from embrec.similarity import has_length
@@ -114,42 +114,24 @@ def _begin(training: Ratings, weighting: RatingWeights, options: Options, seed: 
     stretch = sizes**0.75 * solution.shrinkage**0.5
     profiles = solution.profiles * (solution.shrinkage / stretch)
     movies = solution.basis * stretch
-    compared = options.dimensions or DIMENSIONS
-    kinds = [(1.0, movies), (1.0, _rated_together(gram, labels, penalty, compared))]
+    compared = options.dimensions or alike.DIMENSIONS
+    kinds = [alike.unit(movies), alike.together(gram, labels, penalty, rows.ratings, compared)]
+    if training.movie_features is not None:
+        kinds.append(np.sqrt(alike.DESCRIBED) * alike.unit(training.movie_features.astype(np.float64)))
+    known = np.bincount(rows.ratings.indices, minlength=training.movie_count)
 
     def finish(rating_vectors: NDArray[np.float32] | None) -> Preference:
-        more = [] if rating_vectors is None else [(0.5, rating_vectors.astype(np.float64))]
+        more = [] if rating_vectors is None else [np.sqrt(alike.RATED) * alike.unit(rating_vectors.astype(np.float64))]
         return _finished(
             users=rows.signed() @ profiles.astype(np.float32),
             movies=movies,
             profiles=profiles,
-            similarity=_mixed([*kinds, *more], compared),
+            similarity=alike.mixed([*kinds, *more], known, compared),
             penalty=penalty,
             weighting=weighting,
         )
 
     return finish
-
-
-def _rated_together(gram: Gram, labels: NDArray[np.int32], penalty: float, dimensions: int) -> NDArray[np.float64]:
-    """Return vectors whose cosines approximate those of the movies' ratings, shrunk if there are few ratings."""
-    roots = np.sqrt(gram.diagonal + np.float32(penalty / 10))[:, np.newaxis]
-    values, basis = leading(lambda block: gram.times(block / roots) / roots, labels, dimensions)
-    return np.asarray(basis * np.sqrt(np.maximum(values, 0.0)))
-
-
-def _mixed(kinds: list[tuple[float, NDArray[np.float64]]], dimensions: int) -> NDArray[np.float64]:
-    """Return vectors whose inner products approximate the weighted mean of the kinds' cosines."""
-    together = np.hstack([np.sqrt(weight) * _unit(vectors) for weight, vectors in kinds])
-    # The right singular vectors, for there are many more movies than columns.
-    _, directions = np.linalg.eigh(together.T @ together)
-    return np.asarray(together @ directions[:, ::-1][:, : min(dimensions, len(together))])
-
-
-def _unit(vectors: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Normalize each row to length one; a row without length becomes zero."""
-    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    return np.where(has_length(vectors)[:, np.newaxis], vectors, 0.0) / np.where(lengths > 0, lengths, 1.0)
 
 
 def _finished(

@@ -15,7 +15,7 @@ from embrec.models.next.base import blocks_of_product, stacked, strongest
 _LISTED = 100
 # The variance is at least that of 3 users, and a pair needs 2, or one user by chance would look like much.
 _LEAST_VARIANCE, _FEWEST = 3, 2
-# Pairs of movies of all users: 200 million take ten seconds. Beyond, of users with many movies a random share counts.
+# At most 200 million pairs of movies are counted, in ten seconds.
 _PAIRS, _MOST_OF_USER = 200_000_000, 1_024
 # A product of sparse matrices is taken in blocks of 4 million products, whose excesses take 160 MB at most.
 _PRODUCTS = 4_000_000
@@ -51,26 +51,27 @@ def excesses(
     Returns:
         The 100 highest excesses of each movie above 0. The same arguments give the same bits.
     """
-    watched = _some(_once(users, movies, user_count, movie_count), seed)
+    watched = some_of_each(once(users, movies, user_count, movie_count), seed, _PAIRS)
     counts = np.bincount(watched.indices, minlength=movie_count)
     present = max(int(np.count_nonzero(np.diff(watched.indptr))), 1)
     rows = stacked(list(_rows(watched, counts.astype(np.float64), present)))
     return Along(rows, counts.astype(np.int32))
 
 
-def _once(
+def once(
     users: NDArray[np.int32], movies: NDArray[np.int32], user_count: int, movie_count: int
 ) -> scipy.sparse.csr_array:
+    """Return ones for the movies of each user, float32 of shape (user_count, movie_count), each once."""
     found = scipy.sparse.csr_array((np.ones(len(users), np.float32), (users, movies)), shape=(user_count, movie_count))
     found.sum_duplicates()
     found.data[:] = 1
     return found
 
 
-def _some(watched: scipy.sparse.csr_array, seed: int) -> scipy.sparse.csr_array:
-    """Return a random share of the movies of each user who has more than the others can afford."""
+def some_of_each(watched: scipy.sparse.csr_array, seed: int, pairs: int) -> scipy.sparse.csr_array:
+    """Return a random share of the movies of users with the most, so that all have about so many pairs of movies."""
     counts, most = np.diff(watched.indptr), _MOST_OF_USER
-    while most > 1 and np.square(np.minimum(counts, most), dtype=np.float64).sum() > _PAIRS:
+    while most > 1 and np.square(np.minimum(counts, most), dtype=np.float64).sum() > pairs:
         most //= 2
     kept = np.random.default_rng(seed).random(watched.nnz) < np.repeat(most / np.maximum(counts, 1), counts)
     starts = np.concatenate([[0], np.cumsum(kept)])[watched.indptr]
