@@ -19,9 +19,9 @@ NOT_OURS = {
     "require-statement-timeout": "the same",
 }
 # The tables of the baseline are made by the same upgrade and are empty. The indexes of 0014 to 0016 are on what these
-# make themselves. Functions that 0014, 0016 and 0017 drop are put back with other parameters by the same upgrade, or are
-# its own. What 0015 renames gets a view of its old name in the same transaction. A user's vector may be NULL only in
-# runs that are stored so.
+# make themselves. Functions that are dropped are put back with other parameters by the same upgrade, or are its own.
+# What 0015 renames gets a view of its old name in the same transaction. A user's vector may be NULL only in runs that
+# are stored so.
 # The key of movie_ranking, which trainings write, gets a column in 0016: a second for a million rows.
 EXCEPTIONS = {
     "0013": ["require-concurrent-index-creation"],
