@@ -160,7 +160,7 @@ def compare(
             f"{data.name} has {len(chosen)} movies that {_FEWEST_RATINGS} users rated or watched; too few to compare."
         )
     halves = [splits.half_of_users(pairs.users, data.ratings.user_count, seed) for seed in seeds]
-    expected = [_liked_along(data, others, chosen) for _, others in halves]
+    expected = [liked_along(data, others, chosen) for _, others in halves]
     if not groups and not any(data.genres) and not any(len(asked) for asked, *_ in expected):
         raise DataError(f"{data.name} has no genres, and no movie that enough users like; too little to compare by.")
     outcomes = []
@@ -200,7 +200,7 @@ def _alike(
     return found
 
 
-def _liked_along(
+def liked_along(
     data: EvaluationData, positions: NDArray[np.int64], chosen: NDArray[np.int64]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
     """Return the places of chosen movies that are liked enough, and the ten others most liked along with each.

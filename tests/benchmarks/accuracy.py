@@ -20,6 +20,7 @@ from unittest import mock
 import live
 import numpy as np
 import peers
+import sparse
 import uncertainty
 
 from embrec import metrics, splits
@@ -36,6 +37,7 @@ from embrec.models.ease import model as ease
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 RESULTS = DOCS / "accuracy.json"
 SEEDS = (0, 1, 2)
+OF_OURS = live.TASKS | sparse.TASKS
 
 
 def inner(data: EvaluationData, kept: np.ndarray, seed: int) -> EvaluationData:
@@ -146,7 +148,7 @@ def measure(tasks: Sequence[str], groups: dict[str, str], only: str) -> dict[str
         found["similar"] = evaluate.compare(data, everybody, SEEDS, groups, progress)
     of_ours = {
         task: make(lambda step: print(f"{time.perf_counter() - begin:.0f} s: {step}", file=sys.stderr, flush=True))
-        for task, make in live.TASKS.items()
+        for task, make in OF_OURS.items()
         if task in tasks and not only
     }
     if "uncertainty" in tasks and only in plain.name:
@@ -207,6 +209,7 @@ def write(results: dict[str, Any]) -> None:
         "ratings": "Ratings",
         "top-n": "Lists",
         "similar": "Similar movies",
+        "sparse": "Similar movies where ratings are few",
         "live": "Live vectors",
         "new-users": "New users",
         "new-movies": "New movies",
@@ -229,7 +232,7 @@ def main() -> None:
         "ratings",
         "top-n",
         "similar",
-        *live.TASKS,
+        *OF_OURS,
         "uncertainty",
     ]
     only = next((each.removeprefix("--only=") for each in sys.argv[1:] if each.startswith("--only=")), "")
