@@ -283,8 +283,8 @@ model_runs = sa.Table(
     sa.Column("vector_decays", ARRAY(REAL)),
     # The weight of sequential rules in the rows of movies that came later; NULL if they get none.
     sa.Column("new_movies_weight", REAL),
-    # True if a movie is the less similar to others, the shorter its vector is.
-    sa.Column("shrunk_similarity", sa.Boolean, nullable=False, server_default=sa.false()),
+    # True if a movie is the less similar to others, the shorter its vector is; NULL in a run that compares by cosine.
+    sa.Column("shrunk_similarity", sa.Boolean),
 )
 
 # The watermark of each table that ratings are loaded from, so that a load reads only new rows.

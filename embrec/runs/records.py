@@ -72,7 +72,7 @@ class ModelRun:
     row_decays: list[float] | None
     vector_decays: list[float] | None
     new_movies_weight: float | None
-    shrunk_similarity: bool
+    shrunk_similarity: bool | None
     published: bool
 
     @property
@@ -151,7 +151,8 @@ class TrainedRun:
         movie_spread: Uncertainty of a movie without vector, or None.
         movie_similarity: The part whose vectors are compared for similar movies.
         user_similarity: The part whose vectors are compared for similar users.
-        shrunk_similarity: Whether a movie is the less similar to others, the shorter its vector is.
+        shrunk_similarity: True if a movie is the less similar to others, the shorter its vector is; None for a run that
+            compares by cosine alone.
         least_length: The length below which a user's vector to rank by is no vector.
         lone_users: Number of users without a vector to rank by.
         lone_movies: Number of movies without one.
@@ -179,7 +180,7 @@ class TrainedRun:
     movie_spread: float | None = None
     movie_similarity: str = "rating"
     user_similarity: str = "rating"
-    shrunk_similarity: bool = False
+    shrunk_similarity: bool | None = None
     least_length: float | None = None
     lone_users: int | None = None
     lone_movies: int | None = None

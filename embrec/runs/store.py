@@ -242,7 +242,7 @@ def _outcome(rows: Rows, model: FittedModel, metrics: Mapping[str, float]) -> Tr
         movie_spread=_typical(model.movie_spreads),
         movie_similarity=movie_similarity,
         user_similarity=user_similarity,
-        shrunk_similarity=ranking is not None,
+        shrunk_similarity=True if ranking else None,
         least_length=similarity.least_length(users),
         lone_users=int(np.count_nonzero(~similarity.has_length(users))),
         lone_movies=int(np.count_nonzero(~similarity.has_length(movies))),
