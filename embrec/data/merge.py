@@ -6,8 +6,10 @@ import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import psycopg
 import sqlalchemy as sa
+from numpy.typing import NDArray
 
 from embrec.data.files.movies import Movie, year_of
 from embrec.data.files.users import User
@@ -187,6 +189,27 @@ def merge_rows(connection: sa.Connection, target: Target, write: Callable[[str, 
         connection.execute(sa.text(f"ANALYZE {table}"))
         inserted, updated = connection.execute(sa.text(target.merge.format(staged=table))).one()
         return inserted, updated
+
+
+def take_numbers(connection: sa.Connection, target: Target, count: int) -> NDArray[np.int64]:
+    """Take the next numbers of a table's identity column; one at a time they cost a quarter of the server's COPY.
+
+    Args:
+        connection: The transaction to write in; it has locked out other writers.
+        target: A table with an identity column.
+        count: The number of rows, at least 1.
+
+    Returns:
+        int64 of shape (count,), rising by 1.
+    """
+    last = connection.scalar(
+        sa.text(
+            "SELECT setval(s.name, nextval(s.name) + :count - 1)"
+            " FROM CAST(pg_get_serial_sequence(:table, :column) AS regclass) AS s (name)"
+        ),
+        {"table": target.table, "column": target.numbered_by, "count": count},
+    )
+    return np.arange(last - count + 1, last + 1, dtype=np.int64)
 
 
 def count_loaded(bind: Bind) -> None:

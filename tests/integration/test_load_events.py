@@ -332,6 +332,16 @@ def test_columns_with_nulls_and_text_pass_through_copy(engine: sa.Engine, monkey
     assert [tuple(row) for row in found] == list(zip(numbers.tolist(), texts.to_pylist(), range(7), strict=True))
 
 
+def test_numbers_of_events_go_on_where_they_were(engine: sa.Engine) -> None:
+    embrec.add_event(engine, "ann", "m1", "play")
+    embrec.remove_event(engine, "ann", "m1")
+    embrec.load(engine, frame(*EVENTS))  # into the empty table
+    embrec.add_event(engine, "ann", "m1", "play")
+    embrec.load(engine, frame(("eve", "m3", "play", None, None, "e9")))
+    assert rows(engine, "SELECT event_id FROM embrec.events ORDER BY event_id") == [(n,) for n in range(2, 8)]
+    assert rows(engine)[:4] == EVENTS
+
+
 def test_the_command_says_how_it_read_the_rows(engine: sa.Engine, url: str, embrec: Any, tmp_path: Path) -> None:
     path, at = tmp_path / "e.csv", ["--database-url", url]
     path.write_text("user,item,stars\na,m,3\na,m,3\n")
