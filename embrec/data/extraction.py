@@ -40,6 +40,7 @@ class RatingArrays:
         movie_ids: Each movie's external id.
         movie_genres: Each movie's genres.
         movie_years: Each movie's release year, or None.
+        movie_content: Content vectors, float32 of shape (movie_count, dimensions), NaN for a movie without one.
         user_labels: The users with each label: int32 of shape (n,), 0 .. user_count - 1, ascending.
         newest_rating_at: Time of the newest rating, or None where no rating has a time.
         sha256: Digest of the ratings and their indexes.
@@ -55,6 +56,7 @@ class RatingArrays:
     movie_ids: list[str]
     movie_genres: list[list[str]]
     movie_years: list[int | None]
+    movie_content: NDArray[np.float32]
     user_labels: dict[str, NDArray[np.int32]]
     newest_rating_at: dt.datetime | None
     sha256: str
@@ -146,6 +148,7 @@ def extract(bind: Bind, with_times: bool = False) -> RatingArrays:
             " WHERE label IS NOT NULL GROUP BY label",
         )
         having = dict(labels)
+        content = _read_content(connection)
         events = read_events(connection)
     if not pieces and not len(events.users):
         raise DataError("There are no ratings or events in the database. Run: embrec load ml-100k, or embrec load PATH")
@@ -168,6 +171,7 @@ def extract(bind: Bind, with_times: bool = False) -> RatingArrays:
         movie_ids=[known[index].movie_id for index in movie_indexes.tolist()],
         movie_genres=[known[index].genres for index in movie_indexes.tolist()],
         movie_years=[known[index].release_year for index in movie_indexes.tolist()],
+        movie_content=_content_of(movie_indexes, *content),
         user_labels={label: _numbers_of(indexes, user_indexes) for label, indexes in having.items()},
         newest_rating_at=newest,
         sha256=digest.hexdigest(),
@@ -176,6 +180,29 @@ def extract(bind: Bind, with_times: bool = False) -> RatingArrays:
             events, users=_numbers(events.users, user_indexes), movies=_numbers(events.movies, movie_indexes)
         ),
     )
+
+
+def _read_content(connection: sa.Connection) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+    """Read movies' indexes and content vectors, of the length that most have."""
+    length = f"{db.extension_schema(connection)}.vector_dims(embedding)"
+    query = f"SELECT mode() WITHIN GROUP (ORDER BY {length}) FROM embrec.movie_content"
+    dimensions = connection.scalar(sa.text(query)) or 0
+    chosen = f"FILTER (WHERE {length} = {dimensions})"
+    columns = f"array_agg(movie_index) {chosen}, array_agg(embedding) {chosen}"
+    pieces = binary_copy.read_by_blocks(connection, "embrec.movie_content", columns)
+    indexes = [np.empty(0, np.int32), *(piece[0] for piece in pieces)]
+    vectors = [np.empty((0, dimensions), np.float32), *(piece[1] for piece in pieces)]
+    return np.concatenate(indexes), np.concatenate(vectors)
+
+
+def _content_of(
+    movie_indexes: NDArray[np.int32], indexes: NDArray[np.int32], vectors: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """Return the content vectors of movies in their order, NaN for those without."""
+    found = np.full((len(movie_indexes), vectors.shape[1]), np.nan, np.float32)
+    _, here, there = np.intersect1d(movie_indexes, indexes, assume_unique=True, return_indices=True)
+    found[here] = vectors[there]
+    return found
 
 
 def id_places(movie_ids: Sequence[str]) -> NDArray[np.int64]:

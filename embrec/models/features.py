@@ -39,6 +39,11 @@ def user_features(labels: Mapping[str, NDArray[np.int32]]) -> UserFeatures | Non
     return UserFeatures(np.concatenate(having), np.cumsum([0, *map(len, having)], dtype=np.int64))
 
 
+def movie_labels(genres: Sequence[str], year: int | None) -> list[str]:
+    """Return a movie's labels, its genres and its period of five years; described_vectors writes them alike in SQL."""
+    return [*(f"genre {genre}" for genre in genres), *([] if year is None else [f"period {year // _PERIOD_YEARS}"])]
+
+
 def movie_features(genres: Sequence[Sequence[str]], years: Sequence[int | None]) -> NDArray[np.float32] | None:
     """Return genres and periods of five years, one column each.
 
@@ -49,10 +54,7 @@ def movie_features(genres: Sequence[Sequence[str]], years: Sequence[int | None])
     Returns:
         float32 of shape (movie_count, feature_count), 1 if the movie has the feature; None if no movie has any.
     """
-    labels = [{f"genre {genre}" for genre in each} for each in genres]
-    for mine, year in zip(labels, years, strict=True):
-        if year is not None:
-            mine.add(f"period {year // _PERIOD_YEARS}")
+    labels = [movie_labels(each, year) for each, year in zip(genres, years, strict=True)]
     columns = {label: number for number, label in enumerate(sorted(set().union(*labels)))}
     if not columns:
         return None
