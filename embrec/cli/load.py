@@ -124,6 +124,8 @@ def load(
             "Name one thing to load: ml-100k, a path, --from-table NAME, --from-query SQL, --content-query SQL or, for "
             "movies alone, --movies FILE."
         )
+    if movie_columns and not movies:
+        raise click.UsageError(f"{', '.join(MOVIE_COLUMN_OPTIONS.values())} go with --movies FILE.")
     if content_query is not None or not sources:
         given = [users, watermark, movies_query, reject_to, scale, event_type, *columns.values()]
         if any(each is not None for each in (*given, movies and content_query)):
@@ -134,8 +136,6 @@ def load(
         raise click.UsageError(
             "--movies and --users go with a file; --movies-query and --watermark with a table or a query."
         )
-    if movie_columns and not movies:
-        raise click.UsageError(f"{', '.join(MOVIE_COLUMN_OPTIONS.values())} go with --movies FILE.")
     keep_arrow_from_pandas()
     bind = engine(database_url)
     with db.begin(bind) as connection:
@@ -173,8 +173,6 @@ def load(
 
 def _load_movies(bind: sa.Engine, query: str | None, file: Path | None, columns: dict[str, str], as_json: bool) -> None:
     """Load movies by a query of content, or of a file."""
-    if query is not None and columns:
-        raise click.UsageError(f"{', '.join(MOVIE_COLUMN_OPTIONS.values())} go with --movies FILE.")
     keep_arrow_from_pandas()
     with db.begin(bind) as connection:
         db.require_schema(connection)

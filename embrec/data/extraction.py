@@ -20,7 +20,7 @@ from embrec.db.tables import movies
 from embrec.errors import DataError
 from embrec.models.base import Ratings
 from embrec.models.event_pairs import EventPairs
-from embrec.models.features import movie_features, user_features
+from embrec.models.features import content_features, movie_features, user_features
 from embrec.models.sequences import Sequences
 
 # Fingerprints are computed for 50,000 users at a time: their ratings need a few hundred megabytes at most.
@@ -64,7 +64,7 @@ class RatingArrays:
     events: EventArrays
 
     def for_models(self) -> Ratings:
-        """Return the ratings in a model's form, with the events, and side information on movies and users."""
+        """Return the ratings in a model's form, with the events, side information and content."""
         return Ratings(
             self.users,
             self.movies,
@@ -75,6 +75,7 @@ class RatingArrays:
             user_features(self.user_labels),
             id_places(self.movie_ids),
             self.event_pairs(),
+            content_features(self.movie_content),
         )
 
     @property

@@ -16,7 +16,9 @@ from embrec.data.describing import load_movies
 from embrec.data.extraction import extract
 from embrec.data.files.content import content_of, words_of
 from embrec.data.files.movies import Movie
+from embrec.data.files.sources import from_frame
 from embrec.errors import BadRowError, DataError
+from embrec.evaluation.data import read_data
 
 Run = Callable[..., tuple[int, str, str]]
 Load = Callable[..., str]
@@ -105,6 +107,17 @@ def test_content_goes_with_ratings_too_and_is_extracted_in_the_order_of_movies(e
     assert found.movie_content.shape == (20, 2)
     assert found.movie_content[places].tolist() == [[1, 1], [2, 3]]
     assert np.isnan(np.delete(found.movie_content, places, axis=0)).all()
+    told = found.for_models().movie_content
+    assert told is not None
+    assert np.flatnonzero(told.any(axis=1)).tolist() == sorted(places)
+
+
+def test_evaluations_on_files_know_content() -> None:
+    movies = [Movie("100", "A", content=[1, 0]), Movie("105", content=[2, 3]), Movie("106", content=[5])]
+    data = read_data(from_frame(rating_frame(), movies))
+    told = data.ratings.movie_content
+    assert told is not None
+    assert {data.movie_ids[row] for row in np.flatnonzero(told.any(axis=1))} == {"100", "105"}
 
 
 def test_loading_the_same_again_changes_nothing(rated: sa.Engine) -> None:
