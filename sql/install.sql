@@ -109,6 +109,9 @@
 \ir functions/solved_movie_rating.sql
 \ir functions/movie_penalty.sql
 \ir functions/vectors_by_description.sql
+\ir functions/mapped.sql
+\ir functions/reads_content.sql
+\ir functions/described_vectors.sql
 \ir functions/vectors_by_ranking.sql
 \ir functions/newcomers.sql
 \ir functions/column_kind.sql

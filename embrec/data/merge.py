@@ -11,6 +11,7 @@ import psycopg
 import sqlalchemy as sa
 from numpy.typing import NDArray
 
+from embrec.data.content import store_content
 from embrec.data.files.movies import Movie, year_of
 from embrec.data.files.users import User
 from embrec.data.ratings import count_changes
@@ -122,7 +123,7 @@ def no_rows(connection: sa.Connection, target: Target) -> bool:
 
 
 def describe_movies(connection: sa.Connection, movies: Sequence[Movie]) -> int:
-    """Write titles, genres and years; of a movie listed twice the last is kept.
+    """Write titles, genres, years and content; of a movie listed twice the last is kept.
 
     Returns:
         The number of years left out, because they are none.
@@ -134,7 +135,7 @@ def describe_movies(connection: sa.Connection, movies: Sequence[Movie]) -> int:
     columns = "movie_id text, title text, genres text[], release_year smallint"
     with _staged(connection, "movies", columns) as table:
         types = ["text", "text", "text[]", "int2"]
-        rows = (each._replace(release_year=year) for each, year in zip(last, years, strict=True))
+        rows = ((*each[:3], year) for each, year in zip(last, years, strict=True))
         binary_copy.copy_rows(connection, table, types, rows)
         connection.execute(
             sa.text(
@@ -147,6 +148,7 @@ def describe_movies(connection: sa.Connection, movies: Sequence[Movie]) -> int:
                 " AND (m.title, m.genres, m.release_year) IS DISTINCT FROM (d.title, d.genres, d.release_year)"
             )
         )
+    store_content(connection, list(last))
     return sum(year is None and each.release_year is not None for each, year in zip(last, years, strict=True))
 
 

@@ -30,6 +30,7 @@ class Ratings:
         id_places: Place of each movie in the order of external ids, int64 of shape (movie_count,), to break ties by; or
             None for the order of the movies here.
         events: The pairs of the same users and movies that have events and no rating, or None without any.
+        movie_content: Principal components of movies' content, float32 of shape (movie_count, components), or None.
     """
 
     users: NDArray[np.int32]
@@ -41,6 +42,7 @@ class Ratings:
     user_features: UserFeatures | None = None
     id_places: NDArray[np.int64] | None = None
     events: EventPairs | None = None
+    movie_content: NDArray[np.float32] | None = None
 
     @property
     def differ(self) -> bool:

@@ -73,6 +73,8 @@ class ModelRun:
     vector_decays: list[float] | None
     new_movies_weight: float | None
     shrunk_similarity: bool | None
+    content_labels: list[str] | None
+    content_dimensions: int | None
     published: bool
 
     @property
@@ -160,6 +162,8 @@ class TrainedRun:
         row_decays: The decay of each channel of ``next_movies``, or None.
         vector_decays: The decay of each channel of ``next_vectors``, or None.
         new_movies_weight: The weight of the rules by which movies that come later get rows, or None: they get none.
+        content_labels: The labels by which movies that come later get vectors, or None without maps.
+        content_dimensions: Length of the content vectors that the maps read, or None: they read none.
         parameters: Parameters of each layer, in the layers' order.
         metrics: Metrics by name; None for one that is not finite.
         history: The epochs.
@@ -188,6 +192,8 @@ class TrainedRun:
     row_decays: Sequence[float] | None = None
     vector_decays: Sequence[float] | None = None
     new_movies_weight: float | None = None
+    content_labels: Sequence[str] | None = None
+    content_dimensions: int | None = None
     parameters: Mapping[str, int] = field(default_factory=dict)
     metrics: Mapping[str, float | None] = field(default_factory=dict)
     history: Sequence[Mapping[str, Any]] = ()

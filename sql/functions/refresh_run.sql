@@ -29,7 +29,7 @@ BEGIN
             WHERE e.fingerprint IS DISTINCT FROM n.fingerprint
         )
         SELECT c.*, m.movie_id, d.rating, d.preference, d.profile, d.similarity
-        FROM embrec.vectors_by_description(run, ARRAY(SELECT o.movie_index FROM changed AS o)) AS d
+        FROM embrec.described_vectors(run, ARRAY(SELECT o.movie_index FROM changed AS o)) AS d
         CROSS JOIN LATERAL unnest(d.movie_indexes) AS i (movie_index)
         JOIN changed AS c ON c.movie_index = i.movie_index
         JOIN embrec.movies AS m ON m.movie_index = c.movie_index
@@ -41,7 +41,9 @@ BEGIN
                     embrec.solved_movie_rating(run, newcomer.rating, penalty, newcomer.user_indexes, newcomer.ratings),
                     newcomer.rating
                 );
-                solved := embrec.solved_movie_preference(run, newcomer.movie_index, newcomer.user_indexes);
+                solved := embrec.solved_movie_preference(
+                    run, newcomer.movie_index, newcomer.preference, newcomer.user_indexes
+                );
                 IF solved IS NOT NULL THEN
                     newcomer.preference := solved;
                     SELECT v.profile, v.similarity INTO newcomer.profile, newcomer.similarity

@@ -158,6 +158,9 @@ BEGIN
         IF to_regclass('embrec.rating_scale') IS NOT NULL THEN
             GRANT SELECT, INSERT ON embrec.rating_scale TO embrec_loader;
         END IF;
+        IF to_regclass('embrec.movie_content') IS NOT NULL THEN
+            GRANT SELECT, INSERT, UPDATE ON embrec.movie_content TO embrec_loader;
+        END IF;
         IF to_regclass('embrec.followed_partitions') IS NOT NULL THEN
             GRANT INSERT ON embrec.followed_changes TO embrec_loader;
             GRANT SELECT, INSERT, UPDATE, DELETE ON embrec.followed_partitions TO embrec_loader;

@@ -255,7 +255,7 @@ SOME = st.tuples(
 @given(st.lists(st.lists(SOME, min_size=1, max_size=8), min_size=1, max_size=3))
 def test_any_loads_end_as_their_rows_would_by_the_rules(engine: sa.Engine, loads: list[list[Row]]) -> None:
     with engine.begin() as connection:
-        connection.execute(sa.text("TRUNCATE embrec.ratings, embrec.events, embrec.users, embrec.movies"))
+        connection.execute(sa.text("TRUNCATE embrec.ratings, embrec.events, embrec.users, embrec.movies CASCADE"))
     expected: list[Row] = []
     for events in loads:
         before, seen = Counter(event[:5] for event in expected), Counter()
