@@ -149,6 +149,13 @@ def test_a_users_vector_is_the_weighted_sum_of_the_profiles() -> None:
     assert np.allclose(fitted.user_vectors, weights @ fitted.movie_profiles, atol=1e-5)
 
 
+def test_scorers_have_the_bits_of_the_whole_fit() -> None:
+    ratings = two_camps()
+    whole, (movies, profiles) = fit(ratings, Options(dimensions=3), 0), ease.scorers(ratings, Options(dimensions=3), 0)
+    assert np.array_equal(movies, whole.movie_vectors)
+    assert np.array_equal(profiles, whole.movie_profiles)
+
+
 def test_what_movies_go_together_is_learned_as_without_dislikes() -> None:
     ratings = two_camps()
     counting, not_counting = (

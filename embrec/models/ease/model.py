@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,7 +27,7 @@ from embrec.metrics import disliked_to
 from embrec.models.base import Preference, Ratings, RatingWeights
 from embrec.models.ease import alike, long_tail
 from embrec.models.ease.components import components
-from embrec.models.ease.gram import LARGEST, gram_of
+from embrec.models.ease.gram import LARGEST, Gram, gram_of
 from embrec.models.ease.penalty import FIRST_PENALTY, choose
 from embrec.models.ease.rows import Rows
 from embrec.models.ease.solution import solve
@@ -101,7 +102,34 @@ def _weighting(training: Ratings, options: Options) -> RatingWeights:
     return RatingWeights(lowest, highest, options.rating_power, dislike)
 
 
-def _begin(training: Ratings, weighting: RatingWeights, options: Options, seed: int) -> Finish:
+def scorers(training: Ratings, options: Options, seed: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Fit what scores need and nothing else: no users and no similarity.
+
+    Args:
+        training: Ratings and events to learn from, of at most 12,000 movies or as few users.
+        options: Options of the fit.
+        seed: Seeds the choice of held-out interactions.
+
+    Returns:
+        The vectors and the profiles that :func:`fit` has, each float32 of shape (movie_count, dimensions). BLAS must
+        have one thread, or they would depend on the number of threads.
+    """
+    found = _solved(training, _weighting(training, options), options, seed)
+    return _single(found.movies), _single(found.profiles)
+
+
+class _Solved(NamedTuple):
+    """The closed form of some interactions, and what it came from."""
+
+    rows: Rows
+    gram: Gram
+    labels: NDArray[np.int32]
+    penalty: float
+    movies: NDArray[np.float64]
+    profiles: NDArray[np.float64]
+
+
+def _solved(training: Ratings, weighting: RatingWeights, options: Options, seed: int) -> _Solved:
     penalty, dimensions = choose(
         training, weighting, options.dropout, options.penalty, options.dimensions, seed, options.first_penalty
     )
@@ -113,7 +141,12 @@ def _begin(training: Ratings, weighting: RatingWeights, options: Options, seed: 
     sizes = solution.sizes / solution.sizes[0]
     stretch = sizes**0.75 * solution.shrinkage**0.5
     profiles = solution.profiles * (solution.shrinkage / stretch)
-    movies = solution.basis * stretch
+    return _Solved(rows, gram, labels, penalty, solution.basis * stretch, profiles)
+
+
+def _begin(training: Ratings, weighting: RatingWeights, options: Options, seed: int) -> Finish:
+    # The function below keeps what it names until it is called; the Gram matrix is not among it.
+    rows, gram, labels, penalty, movies, profiles = _solved(training, weighting, options, seed)
     compared = options.dimensions or alike.DIMENSIONS
     kinds = [alike.unit(movies), alike.together(gram, labels, penalty, rows.ratings, compared)]
     if training.movie_features is not None:
@@ -122,11 +155,11 @@ def _begin(training: Ratings, weighting: RatingWeights, options: Options, seed: 
 
     def finish(rating_vectors: NDArray[np.float32] | None) -> Preference:
         more = [] if rating_vectors is None else [np.sqrt(alike.RATED) * alike.unit(rating_vectors.astype(np.float64))]
-        return _finished(
-            users=rows.signed() @ profiles.astype(np.float32),
-            movies=movies,
-            profiles=profiles,
-            similarity=alike.mixed([*kinds, *more], known, compared),
+        return Preference(
+            user_vectors=_single(rows.signed() @ profiles.astype(np.float32)),
+            movie_vectors=_single(movies),
+            movie_profiles=_single(profiles),
+            similarity=_single(alike.mixed([*kinds, *more], known, compared)),
             penalty=penalty,
             weighting=weighting,
         )
@@ -134,22 +167,7 @@ def _begin(training: Ratings, weighting: RatingWeights, options: Options, seed: 
     return finish
 
 
-def _finished(
-    users: NDArray[np.float32],
-    movies: NDArray[np.float64],
-    profiles: NDArray[np.float64],
-    similarity: NDArray[np.float64],
-    penalty: float,
-    weighting: RatingWeights,
-) -> Preference:
-    """Return the vectors in float32; rounding noise is set to zero, which is no vector."""
-    for vectors in (users, movies, profiles, similarity):
-        vectors[~has_length(vectors)] = 0.0
-    return Preference(
-        user_vectors=np.ascontiguousarray(users, np.float32),
-        movie_vectors=np.ascontiguousarray(movies, np.float32),
-        movie_profiles=np.ascontiguousarray(profiles, np.float32),
-        similarity=np.ascontiguousarray(similarity, np.float32),
-        penalty=penalty,
-        weighting=weighting,
-    )
+def _single(vectors: NDArray[Any]) -> NDArray[np.float32]:
+    """Return the vectors in float32; rounding noise becomes zero, which is no vector."""
+    kept = has_length(vectors)[:, np.newaxis]
+    return np.ascontiguousarray(np.where(kept, vectors, 0.0), np.float32)
