@@ -171,6 +171,8 @@ class Preference:
         similarity: Vectors for the cosine of movies, float32 of shape (movie_count, dimensions).
         penalty: The regularization that was chosen.
         weighting: The weight of a rating in its user's vector, the weighted sum of the profiles of the movies rated.
+        quality: Mean NDCG@10 on held-out interactions of each number of dimensions that was tried; empty if the number
+            was given.
     """
 
     user_vectors: NDArray[np.float32]
@@ -179,6 +181,7 @@ class Preference:
     similarity: NDArray[np.float32]
     penalty: float
     weighting: RatingWeights
+    quality: Mapping[int, float] = field(default_factory=dict)
 
     def score(self, users: NDArray[np.int32]) -> NDArray[np.float32]:
         """Return the scores of all movies for some users, float32 of shape (len(users), movie_count).

@@ -15,7 +15,7 @@ from threadpoolctl import threadpool_limits
 from embrec import db, similarity
 from embrec.db.binary_copy import Progress
 from embrec.errors import NoPublishedRunError, RunError
-from embrec.models.base import FittedModel
+from embrec.models.base import FittedModel, Preference
 from embrec.models.ease.long_tail import PENALTY_USERS
 from embrec.models.next.along import Along
 from embrec.runs import embeddings, half_precision, neighbours, records
@@ -255,7 +255,7 @@ def _outcome(rows: Rows, model: FittedModel, metrics: Mapping[str, float]) -> Tr
                 **((model.next and model.next.metrics) or {}),
                 **metrics,
                 "kept_epoch": model.kept_epoch,
-                **({"penalty": ranking.penalty} if ranking else {}),
+                **(_chosen(ranking) if ranking else {}),
             }
         ),
         history=[
@@ -263,6 +263,15 @@ def _outcome(rows: Rows, model: FittedModel, metrics: Mapping[str, float]) -> Tr
             for epoch in model.history
         ],
     )
+
+
+def _chosen(ranking: Preference) -> dict[str, float | None]:
+    """Return the options that the ranking model chose, and the quality of each length of vectors that it tried."""
+    return {
+        "penalty": ranking.penalty,
+        "ranking_dimensions": ranking.movie_vectors.shape[1],
+        **{f"ranking_ndcg_{dimensions}": quality for dimensions, quality in ranking.quality.items()},
+    }
 
 
 def _typical(spreads: NDArray[np.float32] | None) -> float | None:

@@ -58,13 +58,12 @@ def with_others(fitted: Preference, chosen: NDArray[np.int64], rows: Rows) -> Pr
     profiles = tail * _median_length(fitted.movie_profiles) / _median_length(fitted.movie_vectors)
     every_profile = all_movies(fitted.movie_profiles, profiles)
     to_similarity, *_ = np.linalg.lstsq(fitted.movie_vectors.astype(np.float64), fitted.similarity, rcond=None)
-    return Preference(
+    return replace(
+        fitted,
         user_vectors=np.asarray(rows.signed() @ every_profile, np.float32),
         movie_vectors=all_movies(fitted.movie_vectors, tail),
         movie_profiles=every_profile,
         similarity=all_movies(fitted.similarity, tail @ to_similarity),
-        penalty=fitted.penalty,
-        weighting=fitted.weighting,
     )
 
 

@@ -9,8 +9,8 @@ largest singular values are kept, the smaller ones shrunk: this ranks better tha
 vector per movie. A user's vector is the weighted sum of the profiles of the movies they rated, so a new rating, or a
 new user, needs no training.
 
-Events count as ratings do, by the interest of a pair (:mod:`embrec.models.event_pairs`). The penalty is chosen by
-NDCG@10 on held-out interactions, and for events the number of dimensions too (:mod:`embrec.models.ease.penalty`).
+Events count as ratings do, by the interest of a pair (:mod:`embrec.models.event_pairs`). The penalty and the
+number of dimensions are chosen by NDCG@10 on held-out interactions (:mod:`embrec.models.ease.penalty`).
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from embrec.models.base import Preference, Ratings, RatingWeights
 from embrec.models.ease import long_tail
 from embrec.models.ease.components import components, leading
 from embrec.models.ease.gram import LARGEST, Gram, gram_of
-from embrec.models.ease.penalty import DIMENSIONS, FIRST_PENALTY, choose
+from embrec.models.ease.penalty import DIMENSIONS, FIRST_PENALTY, Choice, choose
 from embrec.models.ease.rows import Rows
 from embrec.models.ease.solution import solve
 from embrec.similarity import has_length
@@ -41,7 +41,7 @@ class Options:
     """Options of a fit.
 
     Attributes:
-        dimensions: Length of a vector; None for 64, or with events for as many as rank best, up to 256.
+        dimensions: Length of a vector; None to choose 64, 128 or 256 on held-out interactions.
         penalty: Regularization, in ratings; None to choose it on held-out interactions.
         first_penalty: The penalty to begin choosing at.
         dropout: Dropout of the input, as regularization that grows with popularity; 0 regularizes all movies alike.
@@ -102,12 +102,13 @@ def _weighting(training: Ratings, options: Options) -> RatingWeights:
 
 
 def _begin(training: Ratings, weighting: RatingWeights, options: Options, seed: int) -> Finish:
-    penalty, dimensions = choose(
+    chosen = choose(
         training, weighting, options.dropout, options.penalty, options.dimensions, seed, options.first_penalty
     )
+    penalty = chosen.penalty
     rows = Rows.of(training, weighting)
     gram, labels = gram_of(rows.scaled()), components(rows.ratings)
-    solution = solve(gram, labels, penalty, options.dropout, dimensions)
+    solution = solve(gram, labels, penalty, options.dropout, chosen.dimensions)
     # Any split of the singular values between the two sides gives the same scores. With this split the cosines of
     # movies agree best with their similarity.
     sizes = solution.sizes / solution.sizes[0]
@@ -124,7 +125,7 @@ def _begin(training: Ratings, weighting: RatingWeights, options: Options, seed: 
             movies=movies,
             profiles=profiles,
             similarity=_mixed([*kinds, *more], compared),
-            penalty=penalty,
+            chosen=chosen,
             weighting=weighting,
         )
 
@@ -157,7 +158,7 @@ def _finished(
     movies: NDArray[np.float64],
     profiles: NDArray[np.float64],
     similarity: NDArray[np.float64],
-    penalty: float,
+    chosen: Choice,
     weighting: RatingWeights,
 ) -> Preference:
     """Return the vectors in float32; rounding noise is set to zero, which is no vector."""
@@ -168,6 +169,7 @@ def _finished(
         movie_vectors=np.ascontiguousarray(movies, np.float32),
         movie_profiles=np.ascontiguousarray(profiles, np.float32),
         similarity=np.ascontiguousarray(similarity, np.float32),
-        penalty=penalty,
+        penalty=chosen.penalty,
         weighting=weighting,
+        quality=chosen.quality,
     )
