@@ -15,7 +15,7 @@ from threadpoolctl import threadpool_limits
 from embrec import db, similarity
 from embrec.db.binary_copy import Progress
 from embrec.errors import NoPublishedRunError, RunError
-from embrec.models.base import FittedModel
+from embrec.models.base import FittedModel, Preference
 from embrec.models.content import ContentMap, Descriptions
 from embrec.models.ease.long_tail import PENALTY_USERS
 from embrec.models.next.along import Along
@@ -264,7 +264,7 @@ def _outcome(rows: Rows, model: FittedModel, metrics: Mapping[str, float], maps:
                 **((model.next and model.next.metrics) or {}),
                 **metrics,
                 "kept_epoch": model.kept_epoch,
-                **({"penalty": ranking.penalty} if ranking else {}),
+                **(_chosen(ranking) if ranking else {}),
             }
         ),
         history=[
@@ -272,6 +272,15 @@ def _outcome(rows: Rows, model: FittedModel, metrics: Mapping[str, float], maps:
             for epoch in model.history
         ],
     )
+
+
+def _chosen(ranking: Preference) -> dict[str, float | None]:
+    """Return the options that the ranking model chose, and the quality of each length of vectors that it tried."""
+    return {
+        "penalty": ranking.penalty,
+        "ranking_dimensions": ranking.movie_vectors.shape[1],
+        **{f"ranking_ndcg_{dimensions}": quality for dimensions, quality in ranking.quality.items()},
+    }
 
 
 def _typical(spreads: NDArray[np.float32] | None) -> float | None:

@@ -356,10 +356,10 @@ def quality_of(curve: dict[int, float], monkeypatch: pytest.MonkeyPatch) -> list
     """
     asked: list[int] = []
 
-    def quality(self: object, penalty: float, dropout: float, dimensions: int) -> np.ndarray:
+    def quality(self: object, penalty: float, dropout: float, dimensions: list[int]) -> np.ndarray:
         asked.append(round(np.log2(penalty / 40)))
         users = np.linspace(-0.1, 0.1, 20) + np.random.default_rng(asked[-1] + 100).uniform(-0.01, 0.01, 20)
-        return users - users.mean() + curve.get(asked[-1], 0.0)
+        return np.tile(users - users.mean() + curve.get(asked[-1], 0.0), (len(dimensions), 1))
 
     monkeypatch.setattr(ease_penalty._Validation, "quality", quality)
     return asked
@@ -373,10 +373,81 @@ def test_the_penalty_is_the_smallest_as_good_as_the_best_from_wherever_the_searc
     asked = quality_of(curve | {6: 0.05, 7: 0.04}, monkeypatch)
     ratings = replace(two_camps(), user_count=5000)  # one split
     weighting = ease._weighting(ratings, Options())
-    assert choose(ratings, weighting, 0.25, None, 8, 0, first)[0] == 40.0
+    assert choose(ratings, weighting, 0.25, None, 8, 0, first).penalty == 40.0
     assert {-1, 0, 1, 2} <= set(asked), "the peak, the smaller one as good, and one worse on both sides"
     assert len(asked) == len(set(asked))
     assert first != 40.0 or asked == [0, 1, 2, -1]
+
+
+@pytest.mark.parametrize(
+    ("means", "chosen"),
+    [
+        ({64: 0.3, 128: 0.2, 256: 0.1}, 64),
+        ({64: 0.3, 128: 0.3002, 256: 0.3004}, 64),
+        ({64: 0.3, 128: 0.3205, 256: 0.321}, 128),
+        ({64: 0.2, 128: 0.3, 256: 0.4}, 256),
+    ],
+)
+def test_the_dimensions_are_the_fewest_as_good_as_the_best(
+    means: dict[int, float], chosen: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The penalty that is best for 64 dimensions is not for more: it is searched again for those."""
+    searched = []
+
+    def quality(self: object, penalty: float, dropout: float, dimensions: list[int]) -> np.ndarray:
+        if len(dimensions) == 1:
+            searched.extend(dimensions)
+        best = 40.0 if dimensions[0] == 64 else 160.0
+        users = np.random.default_rng(0).normal(0, 0.01, (3, 100))[: len(dimensions)]
+        users -= users.mean(axis=1, keepdims=True)
+        return users + np.array([[means[each]] for each in dimensions]) - abs(np.log2(penalty / best)) / 50
+
+    monkeypatch.setattr(ease_penalty._Validation, "quality", quality)
+    ratings = two_camps(users=50, movies=300)
+    found = choose(ratings, ease._weighting(ratings, Options()), 0.25, None, None, 0, 40.0)
+    assert found.dimensions == chosen
+    assert found.quality == pytest.approx(means)
+    assert found.penalty == (40.0 if chosen == 64 else 160.0)
+    assert set(searched) == {64, chosen}
+
+
+def shelves(count: int, constant: bool) -> Ratings:
+    """Make ratings of movies in shelves of four: a user likes three shelves, and rates a few movies of others low."""
+    random = np.random.default_rng(0)
+    liked = np.argsort(random.random((1_500, count)), axis=1)[:, :3]
+    user = np.repeat(np.arange(1_500), 12)
+    movie = (liked[:, :, np.newaxis] * 4 + np.arange(4)).ravel()
+    kept = random.random(len(user)) < 0.8
+    low = random.integers(0, count * 4, 1_500)
+    pairs, first = np.unique(
+        np.stack([np.r_[user[kept], np.arange(1_500)], np.r_[movie[kept], low]]), axis=1, return_index=True
+    )
+    ratings = np.where(constant | (first < kept.sum()), 5.0, 1.0).astype(np.float32)
+    users, movies = pairs.astype(np.int32)
+    return Ratings(users, movies, ratings, 1_500, count * 4)
+
+
+@pytest.mark.parametrize(("count", "chosen"), [(30, 64), (100, 128), (220, 256)])
+@pytest.mark.parametrize("constant", [False, True])
+def test_the_chosen_dimensions_are_those_that_the_ratings_support(count: int, chosen: int, constant: bool) -> None:
+    """With fewer dimensions than shelves, some shelves cannot be told apart."""
+    given = shelves(count, constant)
+    fitted = fit(given, Options(), seed=0)
+    assert fitted.movie_vectors.shape[1] == fitted.movie_profiles.shape[1] == fitted.user_vectors.shape[1] == chosen
+    assert set(fitted.quality) == {each for each in (64, 128, 256) if each == 64 or each < count * 4}
+    fixed = fit(given, Options(dimensions=64), seed=0)
+    assert (fixed.movie_vectors.shape[1], fixed.quality) == (64, {})
+
+
+def test_the_leading_part_of_a_solution_is_the_solution_of_fewer_dimensions() -> None:
+    rows = sparse(40, 60, 0.2)
+    labels = components(rows)
+    more, fewer = (solve(MovieGram(rows), labels, 3.0, 0.25, count) for count in (40, 8))
+    part = more.leading(8)
+    assert np.allclose(part.sizes, fewer.sizes, rtol=1e-4)
+    assert np.allclose(part.shrinkage, fewer.shrinkage, rtol=1e-3)
+    scores = [each.profiles @ each.basis.T for each in (part, fewer)]
+    assert np.allclose(scores[0], scores[1], atol=1e-3 * np.abs(scores[1]).max())
 
 
 def test_a_search_cannot_begin_at_nothing() -> None:
@@ -391,7 +462,7 @@ def test_the_search_of_the_penalty_ends_at_its_bounds(
     asked = quality_of(curve, monkeypatch)
     ratings = two_camps()
     weighting = ease._weighting(ratings, Options())
-    assert choose(ratings, weighting, 0.25, None, 8, 0, chosen)[0] == chosen
+    assert choose(ratings, weighting, 0.25, None, 8, 0, chosen).penalty == chosen
     assert min(asked) >= -5
     assert max(asked) <= 7
 

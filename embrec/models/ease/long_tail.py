@@ -62,13 +62,12 @@ def with_others(fitted: Preference, chosen: NDArray[np.int64], rows: Rows) -> Pr
     to_similarity, *_ = np.linalg.lstsq(fitted.movie_vectors.astype(np.float64), fitted.similarity, rcond=None)
     users = np.bincount(rows.ratings.indices, minlength=movie_count)[others]
     compared = all_movies(fitted.similarity, alike.shortened(tail @ to_similarity, users))
-    return Preference(
+    return replace(
+        fitted,
         user_vectors=np.asarray(rows.signed() @ every_profile, np.float32),
         movie_vectors=all_movies(fitted.movie_vectors, tail),
         movie_profiles=every_profile,
         similarity=alike.bounded(compared),
-        penalty=fitted.penalty,
-        weighting=fitted.weighting,
     )
 
 

@@ -9,8 +9,8 @@ largest singular values are kept, the smaller ones shrunk: this ranks better tha
 vector per movie. A user's vector is the weighted sum of the profiles of the movies they rated, so a new rating, or a
 new user, needs no training.
 
-Events count as ratings do, by the interest of a pair (:mod:`embrec.models.event_pairs`). The penalty is chosen by
-NDCG@10 on held-out interactions, and for events the number of dimensions too (:mod:`embrec.models.ease.penalty`).
+Events count as ratings do, by the interest of a pair (:mod:`embrec.models.event_pairs`). The penalty and the
+number of dimensions are chosen by NDCG@10 on held-out interactions (:mod:`embrec.models.ease.penalty`).
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from embrec.models.base import Preference, Ratings, RatingWeights
 from embrec.models.ease import alike, long_tail
 from embrec.models.ease.components import components
 from embrec.models.ease.gram import LARGEST, Gram, gram_of
-from embrec.models.ease.penalty import FIRST_PENALTY, choose
+from embrec.models.ease.penalty import FIRST_PENALTY, Choice, choose
 from embrec.models.ease.rows import Rows
 from embrec.models.ease.solution import solve
 from embrec.similarity import has_length
@@ -42,7 +42,7 @@ class Options:
     """Options of a fit.
 
     Attributes:
-        dimensions: Length of a vector; None for 64, or with events for as many as rank best, up to 256.
+        dimensions: Length of a vector; None to choose 64, 128 or 256 on held-out interactions.
         penalty: Regularization, in ratings; None to choose it on held-out interactions.
         first_penalty: The penalty to begin choosing at.
         dropout: Dropout of the input, as regularization that grows with popularity; 0 regularizes all movies alike.
@@ -124,31 +124,31 @@ class _Solved(NamedTuple):
     rows: Rows
     gram: Gram
     labels: NDArray[np.int32]
-    penalty: float
+    chosen: Choice
     movies: NDArray[np.float64]
     profiles: NDArray[np.float64]
 
 
 def _solved(training: Ratings, weighting: RatingWeights, options: Options, seed: int) -> _Solved:
-    penalty, dimensions = choose(
+    chosen = choose(
         training, weighting, options.dropout, options.penalty, options.dimensions, seed, options.first_penalty
     )
     rows = Rows.of(training, weighting)
     gram, labels = gram_of(rows.scaled()), components(rows.ratings)
-    solution = solve(gram, labels, penalty, options.dropout, dimensions)
+    solution = solve(gram, labels, chosen.penalty, options.dropout, chosen.dimensions)
     # Any split of the singular values between the two sides gives the same scores. With this split the cosines of
     # movies agree best with their similarity.
     sizes = solution.sizes / solution.sizes[0]
     stretch = sizes**0.75 * solution.shrinkage**0.5
     profiles = solution.profiles * (solution.shrinkage / stretch)
-    return _Solved(rows, gram, labels, penalty, solution.basis * stretch, profiles)
+    return _Solved(rows, gram, labels, chosen, solution.basis * stretch, profiles)
 
 
 def _begin(training: Ratings, weighting: RatingWeights, options: Options, seed: int) -> Finish:
     # The function below keeps what it names until it is called; the Gram matrix is not among it.
-    rows, gram, labels, penalty, movies, profiles = _solved(training, weighting, options, seed)
+    rows, gram, labels, chosen, movies, profiles = _solved(training, weighting, options, seed)
     compared = options.dimensions or alike.DIMENSIONS
-    kinds = [alike.unit(movies), alike.together(gram, labels, penalty, rows.ratings, compared)]
+    kinds = [alike.unit(movies), alike.together(gram, labels, chosen.penalty, rows.ratings, compared)]
     if training.movie_features is not None:
         kinds.append(np.sqrt(alike.DESCRIBED) * alike.unit(training.movie_features.astype(np.float64)))
     known = np.bincount(rows.ratings.indices, minlength=training.movie_count)
@@ -160,8 +160,9 @@ def _begin(training: Ratings, weighting: RatingWeights, options: Options, seed: 
             movie_vectors=_single(movies),
             movie_profiles=_single(profiles),
             similarity=_single(alike.mixed([*kinds, *more], known, compared)),
-            penalty=penalty,
+            penalty=chosen.penalty,
             weighting=weighting,
+            quality=chosen.quality,
         )
 
     return finish
