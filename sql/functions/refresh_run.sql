@@ -46,8 +46,11 @@ BEGIN
                 );
                 IF solved IS NOT NULL THEN
                     newcomer.preference := solved;
-                    SELECT v.profile, v.similarity INTO newcomer.profile, newcomer.similarity
-                    FROM embrec.vectors_by_ranking(run, solved) AS v;
+                    -- Shortened as a training does for n users.
+                    SELECT v.profile, embrec.scaled(v.similarity, r.raters / (r.raters + 1))
+                    INTO newcomer.profile, newcomer.similarity
+                    FROM embrec.vectors_by_ranking(run, solved) AS v
+                    CROSS JOIN (SELECT cardinality(newcomer.user_indexes)::double precision) AS r (raters);
                 END IF;
             END IF;
         EXCEPTION WHEN data_exception THEN
@@ -56,10 +59,6 @@ BEGIN
             SELECT NULL, NULL, NULL, NULL
             INTO newcomer.rating, newcomer.preference, newcomer.profile, newcomer.similarity;
         END;
-        -- As a training shortens them; one that nobody rated counts as one that one user did.
-        newcomer.similarity := embrec.scaled(
-            newcomer.similarity, 1 - 1.0::double precision / (1 + greatest(coalesce(cardinality(newcomer.user_indexes), 0), 1))
-        );
         movie_indexes := array_append(movie_indexes, newcomer.movie_index);
         fingerprints := array_append(fingerprints, newcomer.fingerprint);
         ratings := array_append(ratings, newcomer.rating);

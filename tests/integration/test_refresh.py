@@ -100,7 +100,7 @@ def by_description(vectors: dict[str, np.ndarray], movies: pd.DataFrame, number:
         "rating": share @ rating[near],
         "preference": short,
         "profile": lengths * short,
-        "similarity": share @ similarity / 2,
+        "similarity": share @ similarity,
     }
 
 
