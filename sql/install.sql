@@ -56,6 +56,7 @@
 \ir functions/id_text.sql
 \ir functions/id_fault.sql
 \ir functions/add_rating.sql
+\ir functions/free_event_types.sql
 \ir functions/event_type_of.sql
 \ir functions/as_value.sql
 \ir functions/add_event.sql

@@ -24,7 +24,7 @@ from embrec.data import loading
 from embrec.data.files import delimited
 from embrec.data.files.sources import open_source
 from embrec.db import binary_copy
-from embrec.errors import ArgumentError, DataError
+from embrec.errors import ArgumentError, DatabaseError, DataError
 
 Row = tuple[Any, ...]
 STORED = """
@@ -330,6 +330,20 @@ def test_columns_with_nulls_and_text_pass_through_copy(engine: sa.Engine, monkey
         binary_copy.copy_arrays(connection, "t (i, s, b)", [numbers, texts, np.arange(7)])
         found = connection.execute(sa.text("SELECT i, s, b FROM t ORDER BY b")).all()
     assert [tuple(row) for row in found] == list(zip(numbers.tolist(), texts.to_pylist(), range(7), strict=True))
+
+
+def test_new_types_get_free_numbers(engine: sa.Engine) -> None:
+    with engine.begin() as connection:
+        connection.execute(sa.text("INSERT INTO embrec.event_types (event_type, name) VALUES (9, 'a'), (32767, 'b')"))
+    with pytest.raises(DatabaseError, match=r"name\) VALUES \(8, 'skip'\)"):
+        embrec.add_event(engine, "ann", "m1", "skip")
+    embrec.load(engine, frame(("ann", "m1", "skip", 1, 0, None), ("ann", "m1", "rent", 1, 0, None)))
+    with engine.begin() as connection:
+        connection.execute(sa.text("CREATE TABLE public.acts (id int PRIMARY KEY, u int, m int, kind text)"))
+        connection.execute(sa.text("SELECT embrec.follow_table('public.acts', 'u', 'm', type_column => 'kind')"))
+        connection.execute(sa.text("INSERT INTO public.acts VALUES (1, 1, 1, 'save'), (2, 1, 1, 'drop')"))
+    numbers = rows(engine, "SELECT event_type, name FROM embrec.event_types WHERE event_type > 7 ORDER BY 1")
+    assert numbers == [(8, "skip"), (9, "a"), (10, "rent"), (11, "save"), (12, "drop"), (32767, "b")]
 
 
 def test_numbers_of_events_go_on_where_they_were(engine: sa.Engine) -> None:
