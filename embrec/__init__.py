@@ -10,6 +10,8 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from embrec.data.describing import MoviesReport as MoviesReport
+    from embrec.data.describing import load_movies as load_movies
     from embrec.data.events import add_event as add_event
     from embrec.data.events import delete_events as delete_events
     from embrec.data.events import remove_event as remove_event
@@ -116,6 +118,7 @@ STABLE = {
 }
 # Names that may change in a minor release, with a note in the CHANGELOG.
 PROVISIONAL = {
+    "data.describing": ("MoviesReport", "load_movies"),
     "data.events": ("add_event", "delete_events", "remove_event"),
     "models.base": ("FittedModel", "Ratings"),
     "models.keras_model": ("keras_model",),

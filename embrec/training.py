@@ -25,7 +25,7 @@ from embrec.models.base import Epoch, FittedModel, Ratings, Start
 from embrec.models.memory import enough_memory
 from embrec.models.next import along
 from embrec.models.protocol import Model
-from embrec.runs import embeddings, lists, next_fit, publishing, records, store
+from embrec.runs import embeddings, lists, new_movies, next_fit, publishing, records, store
 from embrec.runs.answers import check_answers
 from embrec.runs.cleanup import KEPT_RUNS, delete_old
 from embrec.runs.records import NewRun
@@ -172,8 +172,10 @@ def train(
         errors = _errors(fitted, training, held_out) | _lists(engine, fitted, arrays, training) | _next(fitted)
         clock.begin("store")
         rows = _rows(arrays, training)
-        others = _along(arrays, seed)
-        db.retrying(lambda: store_model(engine, model_run_id, rows, fitted, errors, progress, half, others))
+        others, known_of_movies = _along(arrays, seed), new_movies.descriptions(arrays, rows.movies)
+        db.retrying(
+            lambda: store_model(engine, model_run_id, rows, fitted, errors, progress, half, others, known_of_movies)
+        )
     db.retrying(lambda: check_answers(engine, model_run_id, rows, fitted))
     clock.begin("index")
     _index(engine, model_run_id, fitted, index_users, progress)

@@ -56,6 +56,7 @@
 \ir functions/id_text.sql
 \ir functions/id_fault.sql
 \ir functions/add_rating.sql
+\ir functions/free_event_types.sql
 \ir functions/event_type_of.sql
 \ir functions/as_value.sql
 \ir functions/add_event.sql
@@ -109,6 +110,9 @@
 \ir functions/solved_movie_rating.sql
 \ir functions/movie_penalty.sql
 \ir functions/vectors_by_description.sql
+\ir functions/mapped.sql
+\ir functions/reads_content.sql
+\ir functions/described_vectors.sql
 \ir functions/vectors_by_ranking.sql
 \ir functions/newcomers.sql
 \ir functions/column_kind.sql

@@ -63,8 +63,12 @@ class Commands(click.Group):
         """Return the command with this name, or None."""
         if cmd_name not in COMMANDS:
             return None
-        module = importlib.import_module(f"embrec.cli.{cmd_name}")
-        command: click.Command = getattr(module, cmd_name)
+        if (name := f"embrec.cli.{cmd_name}") not in sys.modules:
+            from embrec.cli.importing import without_collection
+
+            with without_collection():
+                importlib.import_module(name)
+        command: click.Command = getattr(sys.modules[name], cmd_name)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

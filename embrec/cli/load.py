@@ -13,12 +13,13 @@ from embrec.cli.common import database_option, engine, json_option, note, print_
 from embrec.cli.importing import keep_arrow_from_pandas
 from embrec.cli.progress import progress_bar
 from embrec.cli.scale import ScaleType
+from embrec.data.describing import load_movies
 from embrec.data.files.columns import COLUMN_OPTIONS, DEFAULT_TYPE, EVENTS, MOVIE_COLUMN_OPTIONS
-from embrec.data.files.sources import Source, open_source
+from embrec.data.files.sources import Source, open_source, read_movie_file
 from embrec.data.loading import load as load_source
 from embrec.data.merge import LoadReport
 from embrec.data.table_loading import load_from_table
-from embrec.data.table_source import TableSource
+from embrec.data.table_source import TableSource, read_content
 
 movies_option = click.option(
     "--movies", type=click.Path(path_type=Path), help="File of movies (movie_id, title, genres, release_year)."
@@ -51,6 +52,8 @@ _STEPS = {
 @click.option("--title-column", metavar="NAME", help="Name of the column title there.")
 @click.option("--genres-column", metavar="NAME", help="Name of the column genres there.")
 @click.option("--year-column", metavar="NAME", help="Name of the column release_year there; it may have dates.")
+@click.option("--content-column", metavar="NAME", help="Name of a column of vectors there, such as embeddings.")
+@click.option("--text-column", metavar="NAME", help="Name of a column of texts there, such as plots, to be vectors.")
 @click.option(
     "--watermark",
     metavar="COLUMN",
@@ -59,6 +62,7 @@ _STEPS = {
 @movies_option
 @users_option
 @click.option("--movies-query", metavar="SQL", help="SELECT of movie_id, title and, if known, genres and release_year.")
+@click.option("--content-query", metavar="SQL", help="SELECT of movie_id and content (vectors) or text, loaded alone.")
 @click.option(
     "--reject-to", type=click.Path(path_type=Path), help="CSV file for bad rows; without it a bad row stops the load."
 )
@@ -73,6 +77,7 @@ def load(
     movies: Path | None,
     users: Path | None,
     movies_query: str | None,
+    content_query: str | None,
     reject_to: Path | None,
     scale: tuple[float, float] | None,
     event_type: str | None,
@@ -80,7 +85,7 @@ def load(
     as_json: bool,
     **column_options: str | None,
 ) -> None:
-    """Load ratings or events from files, or from a table.
+    """Load ratings or events from files, or from a table; or movies alone.
 
     \b
     embrec load ml-100k            # downloaded, checked and cached
@@ -94,6 +99,8 @@ def load(
     embrec load ratings.csv --scale 1:5          # else the first load's lowest and highest rating
     embrec load --from-table shop.stars --watermark updated_at   # only new rows
     embrec load --from-query "SELECT ..." --movies-query "SELECT id AS movie_id, name AS title FROM film"
+    embrec load --movies films.parquet --content-column plot_embedding   # movies alone; or --text-column plot
+    embrec load --content-query "SELECT id AS movie_id, plot_embedding AS content FROM film"
 
     A file is CSV (separated by commas, semicolons, tabs, bars or ::), JSON lines, or Parquet; .gz and .bz2 are
     decompressed. It has a row for each rating, and a header with user_id, movie_id, rating and, if known, rated_at
@@ -104,19 +111,31 @@ def load(
     A file without a rating, or with one of --event-type, --type-column, --value-column and --id-column, has events:
     what people watched, played or bought, in which order. Repeats stay. Its columns may be event_type, value,
     occurred_at and external_id. Loading the same events again changes nothing.
+
+    Content, a vector of any length or a text, lets movies that nobody rated be recommended, after the next training.
     """
     columns, movie_columns = (
         {ours: name for ours, option in options.items() if (name := column_options[_parameter(option)])}
         for options in (COLUMN_OPTIONS, MOVIE_COLUMN_OPTIONS)
     )
-    if sum(each is not None for each in (source, from_table, from_query)) != 1:
-        raise click.UsageError("Name one thing to load: ml-100k, a path, --from-table NAME or --from-query SQL.")
+    sources = sum(each is not None for each in (source, from_table, from_query, content_query))
+    if sources + (not sources and movies is not None) != 1:
+        raise click.UsageError(
+            "Name one thing to load: ml-100k, a path, --from-table NAME, --from-query SQL, --content-query SQL or, for "
+            "movies alone, --movies FILE."
+        )
+    if movie_columns and not movies:
+        raise click.UsageError(f"{', '.join(MOVIE_COLUMN_OPTIONS.values())} go with --movies FILE.")
+    if content_query is not None or not sources:
+        given = [users, watermark, movies_query, reject_to, scale, event_type, *columns.values()]
+        if any(each is not None for each in (*given, movies and content_query)):
+            raise click.UsageError("Movies alone are loaded with the options that name their columns, and no others.")
+        _load_movies(engine(database_url), content_query, movies, movie_columns, as_json)
+        return
     if (source is None and (movies or users)) or (source is not None and (movies_query or watermark)):
         raise click.UsageError(
             "--movies and --users go with a file; --movies-query and --watermark with a table or a query."
         )
-    if movie_columns and not movies:
-        raise click.UsageError(f"{', '.join(MOVIE_COLUMN_OPTIONS.values())} go with --movies FILE.")
     keep_arrow_from_pandas()
     bind = engine(database_url)
     with db.begin(bind) as connection:
@@ -148,6 +167,21 @@ def load(
         )
     if report.rejected:
         note(f"The rejected rows and their reasons are in {reject_to}.")
+    if report.years_left_out:
+        note(f"{report.years_left_out:,} release years outside 1800 to 2199 are left out; their movies are stored.")
+
+
+def _load_movies(bind: sa.Engine, query: str | None, file: Path | None, columns: dict[str, str], as_json: bool) -> None:
+    """Load movies by a query of content, or of a file."""
+    keep_arrow_from_pandas()
+    with db.begin(bind) as connection:
+        db.require_schema(connection)
+        movies = [] if query is None else read_content(connection, query)
+    report = load_movies(bind, movies if file is None else read_movie_file(file, columns))
+    if as_json:
+        print_json(dataclasses.asdict(report))
+        return
+    click.echo(f"{report.read:,} movies read: {report.new_movies:,} new; {report.with_content:,} movies have content.")
     if report.years_left_out:
         note(f"{report.years_left_out:,} release years outside 1800 to 2199 are left out; their movies are stored.")
 

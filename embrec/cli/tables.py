@@ -91,11 +91,11 @@ def print_answer(found: Answer, as_json: bool) -> None:
 
 
 def figures(metrics: Mapping[str, float | None]) -> str:
-    """Format a run's metrics for a cell; what the fit chose, the best epoch and the penalty, is no metric."""
+    """Format a run's metrics for a cell; what the fit chose, such as the best epoch and the penalty, is no metric."""
     return ", ".join(
         f"{name} none" if value is None else f"{name} {value:.4g}"
         for name, value in metrics.items()
-        if name not in {"kept_epoch", "penalty"}
+        if not name.startswith(("kept_epoch", "penalty", "ranking_"))
     )
 
 

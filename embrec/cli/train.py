@@ -47,7 +47,7 @@ _FITTED = "Finishing the fit"
 @click.option(
     "--dimensions",
     type=click.IntRange(1, 2000),
-    help="Length of a vector (defaults: two-part 64, up to 256 for events; matrix-factorization 31, outer-product 32).",
+    help="Length of a vector (defaults: two-part 64, to rank up to 256; matrix-factorization 31, outer-product 32).",
 )
 @click.option(
     "--epochs",

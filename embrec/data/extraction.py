@@ -20,7 +20,7 @@ from embrec.db.tables import movies
 from embrec.errors import DataError
 from embrec.models.base import Ratings
 from embrec.models.event_pairs import EventPairs
-from embrec.models.features import movie_features, user_features
+from embrec.models.features import content_features, movie_features, user_features
 from embrec.models.sequences import Sequences
 
 # Fingerprints are computed for 50,000 users at a time: their ratings need a few hundred megabytes at most.
@@ -40,6 +40,7 @@ class RatingArrays:
         movie_ids: Each movie's external id.
         movie_genres: Each movie's genres.
         movie_years: Each movie's release year, or None.
+        movie_content: Content vectors, float32 of shape (movie_count, dimensions), NaN for a movie without one.
         user_labels: The users with each label: int32 of shape (n,), 0 .. user_count - 1, ascending.
         newest_rating_at: Time of the newest rating, or None where no rating has a time.
         sha256: Digest of the ratings and their indexes.
@@ -55,6 +56,7 @@ class RatingArrays:
     movie_ids: list[str]
     movie_genres: list[list[str]]
     movie_years: list[int | None]
+    movie_content: NDArray[np.float32]
     user_labels: dict[str, NDArray[np.int32]]
     newest_rating_at: dt.datetime | None
     sha256: str
@@ -62,7 +64,7 @@ class RatingArrays:
     events: EventArrays
 
     def for_models(self) -> Ratings:
-        """Return the ratings in a model's form, with the events, and side information on movies and users."""
+        """Return the ratings in a model's form, with the events, side information and content."""
         return Ratings(
             self.users,
             self.movies,
@@ -73,6 +75,7 @@ class RatingArrays:
             user_features(self.user_labels),
             id_places(self.movie_ids),
             self.event_pairs(),
+            content_features(self.movie_content),
         )
 
     @property
@@ -146,6 +149,7 @@ def extract(bind: Bind, with_times: bool = False) -> RatingArrays:
             " WHERE label IS NOT NULL GROUP BY label",
         )
         having = dict(labels)
+        content = _read_content(connection)
         events = read_events(connection)
     if not pieces and not len(events.users):
         raise DataError("There are no ratings or events in the database. Run: embrec load ml-100k, or embrec load PATH")
@@ -168,6 +172,7 @@ def extract(bind: Bind, with_times: bool = False) -> RatingArrays:
         movie_ids=[known[index].movie_id for index in movie_indexes.tolist()],
         movie_genres=[known[index].genres for index in movie_indexes.tolist()],
         movie_years=[known[index].release_year for index in movie_indexes.tolist()],
+        movie_content=_content_of(movie_indexes, *content),
         user_labels={label: _numbers_of(indexes, user_indexes) for label, indexes in having.items()},
         newest_rating_at=newest,
         sha256=digest.hexdigest(),
@@ -176,6 +181,29 @@ def extract(bind: Bind, with_times: bool = False) -> RatingArrays:
             events, users=_numbers(events.users, user_indexes), movies=_numbers(events.movies, movie_indexes)
         ),
     )
+
+
+def _read_content(connection: sa.Connection) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+    """Read movies' indexes and content vectors, of the length that most have."""
+    length = f"{db.extension_schema(connection)}.vector_dims(embedding)"
+    query = f"SELECT mode() WITHIN GROUP (ORDER BY {length}) FROM embrec.movie_content"
+    dimensions = connection.scalar(sa.text(query)) or 0
+    chosen = f"FILTER (WHERE {length} = {dimensions})"
+    columns = f"array_agg(movie_index) {chosen}, array_agg(embedding) {chosen}"
+    pieces = binary_copy.read_by_blocks(connection, "embrec.movie_content", columns)
+    indexes = [np.empty(0, np.int32), *(piece[0] for piece in pieces)]
+    vectors = [np.empty((0, dimensions), np.float32), *(piece[1] for piece in pieces)]
+    return np.concatenate(indexes), np.concatenate(vectors)
+
+
+def _content_of(
+    movie_indexes: NDArray[np.int32], indexes: NDArray[np.int32], vectors: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """Return the content vectors of movies in their order, NaN for those without."""
+    found = np.full((len(movie_indexes), vectors.shape[1]), np.nan, np.float32)
+    _, here, there = np.intersect1d(movie_indexes, indexes, assume_unique=True, return_indices=True)
+    found[here] = vectors[there]
+    return found
 
 
 def id_places(movie_ids: Sequence[str]) -> NDArray[np.int64]:

@@ -133,9 +133,11 @@ def map_types(connection: sa.Connection, names: Sequence[str]) -> tuple[NDArray[
     added = connection.execute(
         sa.text(
             "INSERT INTO embrec.event_types (event_type, name)"
-            " SELECT (SELECT max(event_type) FROM embrec.event_types) + row_number() OVER (ORDER BY place), name"
-            " FROM unnest(CAST(:names AS text[])) WITH ORDINALITY AS n (name, place)"
-            " WHERE NOT EXISTS (SELECT FROM embrec.event_types AS t WHERE t.name = n.name) RETURNING name"
+            " SELECT f.event_type, new.name FROM ("
+            "   SELECT n.name, row_number() OVER (ORDER BY n.place) AS place"
+            "   FROM unnest(CAST(:names AS text[])) WITH ORDINALITY AS n (name, place)"
+            "   WHERE NOT EXISTS (SELECT FROM embrec.event_types AS t WHERE t.name = n.name)"
+            " ) AS new LEFT JOIN embrec.free_event_types() AS f USING (place) RETURNING name"
         ),
         {"names": list(names)},
     )

@@ -23,6 +23,7 @@ from embrec.data.merge import (
     describe_users,
     merge_rows,
     prefer_lookups,
+    take_numbers,
 )
 from embrec.data.ratings import apply_followed
 from embrec.data.reading import EventRows, read_rows
@@ -148,7 +149,10 @@ def _copy(
     on_store: Callable[[str, int, int], None],
 ) -> int:
     """Write rows to a table, and note them for the counts if it is bare; returns how many there are."""
+    count = len(columns["user_index"])
     counting = worker.submit(_counts, columns["movie_index"], columns[loaded.target.counted_by]) if bare else None
+    if bare and loaded.target.numbered_by is not None:
+        columns = {loaded.target.numbered_by: take_numbers(connection, loaded.target, count), **columns}
     binary_copy.copy_arrays(
         connection,
         f"{table} ({', '.join(columns)})",
@@ -159,7 +163,7 @@ def _copy(
     if counting is not None:
         binary_copy.copy_arrays(connection, loaded.target.uncounted, counting.result())
     on_store("merge", 0, 0)
-    return len(columns["user_index"])
+    return count
 
 
 def _counts(movies: copy_format.Column, values: copy_format.Column) -> Sequence[copy_format.Column]:

@@ -14,8 +14,11 @@ from embrec.data.files.columns import RATINGS, TIMES, Kind, Naming, kind_of, mat
 from embrec.data.files.movies import Movie, movies_of
 from embrec.data.scale import WIDEST, Scale
 from embrec.data.table_expressions import IDS, INTEGERS, NUMBERS, TIME_TYPES, Given, as_timestamptz, expressions
+from embrec.db import binary_copy
 from embrec.errors import ArgumentError, DataError
 
+# Types that a content vector may have.
+_VECTORS = ("vector", "halfvec", "real[]", "double precision[]", "numeric[]", "integer[]")
 # Rows up to one hour older than the watermark are read again, or rows of transactions still open then would be missed.
 OVERLAP = dt.timedelta(hours=1)
 
@@ -193,6 +196,37 @@ def read_movies(connection: sa.Connection, query: str) -> list[Movie]:
     return movies_of(enumerate(rows, 1), "the query of movies")
 
 
+def read_content(connection: sa.Connection, query: str) -> list[Movie]:
+    """Return the movies of a query of ``movie_id`` and ``content``, vectors or arrays of numbers, or ``text``.
+
+    Raises:
+        DataError: A column is missing or of another type, or a row is no movie.
+    """
+    types = _types(connection, _subquery(query))
+    kind = next((column for column in ("content", "text") if column in types), None)
+    if "movie_id" not in types or kind is None:
+        raise DataError(
+            f"The query of content has the columns {shown(list(types))}. It needs movie_id, and content or text: name "
+            "them so, by AS."
+        )
+    if kind == "content" and types[kind] not in _VECTORS:
+        raise DataError(
+            f"Column content is of type {types[kind]}, and content is a vector, a halfvec or an array of numbers. "
+            "Convert it in the query, or name a text: AS text"
+        )
+    # An array of several dimensions, or with NULLs, is none that content_of takes.
+    value = (
+        "s.text::text"
+        if kind == "text"
+        else "CASE WHEN array_ndims(s.content::real[]) = 1 AND array_position(s.content::real[], NULL) IS NULL"
+        " THEN s.content::real[] WHEN s.content IS NOT NULL THEN '{NaN}' END"
+    )
+    # All at once, or the rollback after a bad row would wait for the rows that nobody takes.
+    found = list(binary_copy.query_arrays(connection, f"SELECT s.movie_id::text, {value} FROM {_as_it_is(query)}"))
+    rows = ({"movie_id": movie, kind: content} for movie, content in found)
+    return movies_of(enumerate(rows, 1), "the query of content")
+
+
 def _relation(connection: sa.Connection, table: str) -> tuple[str, str]:
     found = connection.scalar(
         sa.text(
@@ -210,9 +244,14 @@ def _relation(connection: sa.Connection, table: str) -> tuple[str, str]:
 
 
 def _subquery(query: str) -> str:
+    return _as_it_is(query).replace("%", "%%")
+
+
+def _as_it_is(query: str) -> str:
+    """Return a query as a FROM item, for a statement without values."""
     without_end = re.sub(r";\s*((--[^\n]*|/\*.*?\*/)\s*)*\Z", "", query.rstrip(), flags=re.DOTALL)
     # A line of its own, for the query may end with a comment.
-    return f"({without_end.replace('%', '%%')}\n) AS s"
+    return f"({without_end}\n) AS s"
 
 
 def _types(connection: sa.Connection, rows: str) -> dict[str, str]:

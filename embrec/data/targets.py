@@ -16,6 +16,7 @@ class Target:
         counted_by: The column by whose values a movie's rows are counted.
         counts: The table of counts, which is empty while the table is.
         indexes: Indexes, beside those of keys, that are made anew once an empty table is filled.
+        numbered_by: The identity column, if there is one.
     """
 
     name: str
@@ -24,6 +25,7 @@ class Target:
     counted_by: str
     counts: str
     indexes: tuple[str, ...] = ()
+    numbered_by: str | None = None
 
     @property
     def table(self) -> str:
@@ -99,4 +101,5 @@ SELECT count(*), 0 FROM merged
     counted_by="event_type",
     counts="event_counts",
     indexes=("events_newest_idx", "events_occurred_at_idx", "events_external_id_idx"),
+    numbered_by="event_id",
 )

@@ -18,7 +18,7 @@ from embrec.errors import (
 )
 
 # The revision this release needs; a test holds it against the newest file in migrations/versions.
-SCHEMA_REVISION = "0017"
+SCHEMA_REVISION = "0018"
 OLDEST_SERVER = 15
 OLDEST_PGVECTOR = (0, 8, 0)
 

@@ -41,6 +41,16 @@ movies = sa.Table(
     sa.Column("release_year", sa.SmallInteger),
 )
 
+# A movie's content vector, of one length for all movies: what the host knows of it, or the words of a text.
+movie_content = sa.Table(
+    "movie_content",
+    metadata,
+    sa.Column("movie_index", sa.Integer, sa.ForeignKey(movies.c.movie_index), primary_key=True, autoincrement=False),
+    sa.Column("embedding", VECTOR(), nullable=False),
+    # A run that was trained before most of them changed no longer reads them (reads_content).
+    sa.Column("changed_at", timestamptz, nullable=False, server_default=sa.func.now()),
+)
+
 ratings = sa.Table(
     "ratings",
     metadata,
@@ -283,8 +293,12 @@ model_runs = sa.Table(
     sa.Column("vector_decays", ARRAY(REAL)),
     # The weight of sequential rules in the rows of movies that came later; NULL if they get none.
     sa.Column("new_movies_weight", REAL),
-    # True if a movie is the less similar to others, the shorter its vector is.
-    sa.Column("shrunk_similarity", sa.Boolean, nullable=False, server_default=sa.false()),
+    # True if a movie is the less similar to others, the shorter its vector is; NULL in a run that compares by cosine.
+    sa.Column("shrunk_similarity", sa.Boolean),
+    # The features of movies by which new ones get vectors: their labels, and the length of their content vector; NULL
+    # for a run without maps, or whose maps read no content.
+    sa.Column("content_labels", ARRAY(sa.Text)),
+    sa.Column("content_dimensions", sa.SmallInteger),
 )
 
 # The watermark of each table that ratings are loaded from, so that a load reads only new rows.
@@ -389,7 +403,7 @@ user_embeddings = sa.Table(
     postgresql_partition_by="LIST (model_run_id)",
 )
 
-# Other learned matrices of a run, by name: the layers of a dense head.
+# Other learned matrices of a run, by name: the layers of a dense head, the maps of new movies, their fold-in.
 run_matrices = sa.Table(
     "run_matrices",
     metadata,

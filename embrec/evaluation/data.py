@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -20,7 +21,7 @@ from embrec.data.scale import check_for_training
 from embrec.db import Bind
 from embrec.errors import DataError
 from embrec.models.base import Ratings
-from embrec.models.features import UserFeatures, movie_features, user_features
+from embrec.models.features import UserFeatures, content_features, movie_features, user_features
 from embrec.models.interactions import Interactions
 from embrec.models.sequences import Sequences
 
@@ -106,7 +107,8 @@ def read_data(source: Source) -> EvaluationData:
     years = [known[each].release_year if each in known else None for each in movie_ids]
     users, movies = len(rows.user_ids), len(movie_ids)
     of_movies, of_users = movie_features(genres, years), _user_features(source.users(), rows.user_ids.to_pylist())
-    about = (users, movies, of_movies, of_users, id_places(movie_ids))
+    content = _content_features([known[each].content if each in known else None for each in movie_ids])
+    about = (users, movies, of_movies, of_users, id_places(movie_ids), None, content)
     if isinstance(rows, RatingRows):
         ratings = Ratings(rows.users, rows.movies, rows.ratings, *about)
         return EvaluationData(source.name, ratings, rows.rated_at, EventArrays.none(), movie_ids, genres)
@@ -115,6 +117,15 @@ def read_data(source: Source) -> EvaluationData:
     events = EventArrays.of(rows.users, rows.movies, rows.types, rows.values, rows.occurred_at, rows.type_names)
     ratings = replace(ratings, events=events.pairs(none, none))
     return EvaluationData(source.name, ratings, untimed, events, movie_ids, genres)
+
+
+def _content_features(content: Sequence[NDArray[np.float32] | None]) -> NDArray[np.float32] | None:
+    """Return the features of content; vectors of another length than most are left out, as none is stored."""
+    lengths = Counter(len(vector) for vector in content if vector is not None)
+    length = lengths.most_common(1)[0][0] if lengths else 0
+    none = np.full(length, np.nan, np.float32)
+    rows = [none if vector is None or len(vector) != length else vector for vector in content]
+    return content_features(np.array(rows, np.float32).reshape(len(rows), length))
 
 
 def _user_features(users: Sequence[User], user_ids: Sequence[str]) -> UserFeatures | None:

@@ -30,6 +30,7 @@ class Ratings:
         id_places: Place of each movie in the order of external ids, int64 of shape (movie_count,), to break ties by; or
             None for the order of the movies here.
         events: The pairs of the same users and movies that have events and no rating, or None without any.
+        movie_content: Principal components of movies' content, float32 of shape (movie_count, components), or None.
     """
 
     users: NDArray[np.int32]
@@ -41,6 +42,7 @@ class Ratings:
     user_features: UserFeatures | None = None
     id_places: NDArray[np.int64] | None = None
     events: EventPairs | None = None
+    movie_content: NDArray[np.float32] | None = None
 
     @property
     def differ(self) -> bool:
@@ -172,6 +174,8 @@ class Preference:
             similarity of a movie to another is their cosine times the other's length.
         penalty: The regularization that was chosen.
         weighting: The weight of a rating in its user's vector, the weighted sum of the profiles of the movies rated.
+        quality: Mean NDCG@10 on held-out interactions of each number of dimensions that was tried; empty if the number
+            was given.
     """
 
     user_vectors: NDArray[np.float32]
@@ -180,6 +184,7 @@ class Preference:
     similarity: NDArray[np.float32]
     penalty: float
     weighting: RatingWeights
+    quality: Mapping[int, float] = field(default_factory=dict)
 
     def score(self, users: NDArray[np.int32]) -> NDArray[np.float32]:
         """Return the scores of all movies for some users, float32 of shape (len(users), movie_count).

@@ -35,7 +35,7 @@ class Options:
 
     Attributes:
         dimensions: Length of a vector, of either model; ALS has 31 at most. None for 64; the ranking model then
-            chooses it for events and constant ratings, up to 256.
+            chooses 64, 128 or 256 on held-out interactions.
         draws: Posterior draws of the rating model to average; 0 for ALS, which is quicker, None for as many as the
             number of ratings allows, up to 200.
         penalty: Regularization of the ranking model; None to choose it on held-out ratings.

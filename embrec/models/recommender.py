@@ -44,8 +44,8 @@ class Recommender(keras.Model):  # type: ignore[misc]  # keras has no types
         uncertainty: Whether there are deviations.
         fold_in: The fields of :class:`embrec.models.base.FoldIn`, or None.
         ranking: ``dimensions`` of the ranking vectors, ``movie_dimensions`` and ``user_dimensions`` of the vectors that
-            movies and users are compared by, ``penalty``, ``rating_power`` and ``dislike_weight``; None without a
-            ranking part.
+            movies and users are compared by, ``penalty``, ``rating_power``, ``dislike_weight``, and as
+            ``ndcg_64`` and so on the quality of each length that was tried; None without a ranking part.
         name: The model's name.
     """
 
@@ -154,6 +154,7 @@ def recommender(
             "movie_dimensions": preference.similarity.shape[1],
             "user_dimensions": compared.shape[1],
             "penalty": preference.penalty,
+            **{f"ndcg_{dimensions}": quality for dimensions, quality in preference.quality.items()},
             "rating_power": preference.weighting.power,
             "dislike_weight": preference.weighting.dislike,
             "shrunk_similarity": 1.0,
@@ -222,6 +223,11 @@ def fitted(model: Recommender, history: list[Epoch], kept_epoch: int) -> FittedM
                 model.ranking["rating_power"],
                 model.ranking.get("dislike_weight", 0.0),  # a file of an earlier version has none
             ),
+            quality={
+                int(name.removeprefix("ndcg_")): quality
+                for name, quality in model.ranking.items()
+                if name.startswith("ndcg_")
+            },
         )
     return FittedModel(
         keras_model=model,

@@ -7,13 +7,13 @@ import dataclasses
 import datetime as dt
 import hashlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import jinja2
 
-from embrec import pages
-from embrec.report import figures, measures
+from embrec import metrics, pages
+from embrec.report import figures
 from embrec.report.accuracy import MetricLine
 from embrec.report.findings import Findings
 
@@ -150,11 +150,13 @@ def _calibration(findings: Findings) -> Iterator[tuple[str, ...]]:
 
 def _coverage(findings: Findings) -> Iterator[tuple[str, ...]]:
     for name, lists in findings.lists.items():
-        yield name, percent(lists.coverage), fixed(measures.gini(lists.appearances), 2), percent(lists.popularity)
+        found = lists.beyond
+        shares = percent(found["coverage"]), fixed(found["Gini"], 2), percent(found["popularity"])
+        yield name, *shares, f"{found['lift']:+.0%}", fixed(found["novelty"], 1), fixed(found["distance"], 2)
     counts = findings.counts
     popularity = float(counts @ counts / counts.sum() / findings.users_now)
     everything = "all users" if findings.events_now else "all ratings"
-    yield everything, percent(1.0), fixed(measures.gini(counts), 2), percent(popularity)
+    yield everything, percent(1.0), fixed(metrics.gini(counts), 2), percent(popularity), "", "", ""
 
 
 # Metrics on record that two runs are compared by, and those of predicted ratings among them.
@@ -179,12 +181,25 @@ def _compared(findings: Findings) -> Iterator[tuple[str, ...]]:
             yield label, fixed(earlier), fixed(later), f"{later - earlier:+.4f}"
 
 
+def _ranking_dimensions(metrics: Mapping[str, float | None]) -> str:
+    """Return the length of the ranking vectors, and the validation that it was chosen by."""
+    tried = [
+        f"{name.removeprefix('ranking_ndcg_')}: {fixed(metrics[name])}"
+        for name in sorted(metrics, key=lambda name: (len(name), name))
+        if name.startswith("ranking_ndcg_")
+    ]
+    why = "the fewest within one standard error of the best; NDCG@10 on held-out movies by dimensions: "
+    return f"{metrics['ranking_dimensions']:.0f}" + (f" ({why}{', '.join(tried)})" if tried else "")
+
+
 def _record(findings: Findings) -> Iterator[tuple[str, str]]:
     run = findings.run
     yield "model", run.architecture
     yield "options", ", ".join(f"{name} {value}" for name, value in run.options.items() if value is not None)
     yield "seed", str(run.seed)
     yield "dimensions", str(run.dimensions)
+    if "ranking_dimensions" in run.metrics:
+        yield "ranking dimensions", _ranking_dimensions(run.metrics)
     yield "parameters", ", ".join(f"{layer} {count:,}" for layer, count in run.parameters.items())
     if run.lowest_rating is not None and run.highest_rating is not None:
         yield "scale", f"{run.lowest_rating:g} to {run.highest_rating:g}"

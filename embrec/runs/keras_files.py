@@ -19,12 +19,13 @@ import sqlalchemy as sa
 from numpy.typing import NDArray
 
 from embrec import db
+from embrec.data.extraction import extract
 from embrec.db import Bind
 from embrec.errors import DataError, RunError
 from embrec.last_acts import last_act, replaced
 from embrec.models import reading
 from embrec.models.base import FittedModel
-from embrec.runs import embeddings, next_files, records
+from embrec.runs import embeddings, new_movies, next_files, records
 from embrec.runs.answers import check_answers
 from embrec.runs.embeddings import Side
 from embrec.runs.next_files import Order
@@ -169,7 +170,8 @@ def _store(
     half = bool(new.options.get("half"))
     try:
         with last_act(lambda reason: records.fail(engine, model_run_id, reason)):
-            store_model(engine, model_run_id, rows, model, known, half=half, along=order.along)
+            described = new_movies.descriptions(extract(engine), rows.movies)
+            store_model(engine, model_run_id, rows, model, known, half=half, along=order.along, known=described)
     except BaseException as error:
         records.fail(engine, model_run_id, str(error) or type(error).__name__)
         raise

@@ -74,6 +74,11 @@ def keras_model_of(connection: sa.Connection, run: ModelRun, rows: Rows) -> Any:
             similarity=compared if run.shrunk_similarity else similarity.unit(compared),
             penalty=run.metrics.get("penalty") or 0.0,
             weighting=run.weighting,
+            quality={
+                int(name.removeprefix("ranking_ndcg_")): quality
+                for name, quality in run.metrics.items()
+                if name.startswith("ranking_ndcg_") and quality is not None
+            },
         )
     model = recommender(factors, lowest, highest, preference).keras_model
     if preference is not None:  # as trained, for ratings may have changed

@@ -72,7 +72,9 @@ class ModelRun:
     row_decays: list[float] | None
     vector_decays: list[float] | None
     new_movies_weight: float | None
-    shrunk_similarity: bool
+    shrunk_similarity: bool | None
+    content_labels: list[str] | None
+    content_dimensions: int | None
     published: bool
 
     @property
@@ -151,7 +153,8 @@ class TrainedRun:
         movie_spread: Uncertainty of a movie without vector, or None.
         movie_similarity: The part whose vectors are compared for similar movies.
         user_similarity: The part whose vectors are compared for similar users.
-        shrunk_similarity: Whether a movie is the less similar to others, the shorter its vector is.
+        shrunk_similarity: True if a movie is the less similar to others, the shorter its vector is; None for a run that
+            compares by cosine alone.
         least_length: The length below which a user's vector to rank by is no vector.
         lone_users: Number of users without a vector to rank by.
         lone_movies: Number of movies without one.
@@ -159,6 +162,8 @@ class TrainedRun:
         row_decays: The decay of each channel of ``next_movies``, or None.
         vector_decays: The decay of each channel of ``next_vectors``, or None.
         new_movies_weight: The weight of the rules by which movies that come later get rows, or None: they get none.
+        content_labels: The labels by which movies that come later get vectors, or None without maps.
+        content_dimensions: Length of the content vectors that the maps read, or None: they read none.
         parameters: Parameters of each layer, in the layers' order.
         metrics: Metrics by name; None for one that is not finite.
         history: The epochs.
@@ -179,7 +184,7 @@ class TrainedRun:
     movie_spread: float | None = None
     movie_similarity: str = "rating"
     user_similarity: str = "rating"
-    shrunk_similarity: bool = False
+    shrunk_similarity: bool | None = None
     least_length: float | None = None
     lone_users: int | None = None
     lone_movies: int | None = None
@@ -187,6 +192,8 @@ class TrainedRun:
     row_decays: Sequence[float] | None = None
     vector_decays: Sequence[float] | None = None
     new_movies_weight: float | None = None
+    content_labels: Sequence[str] | None = None
+    content_dimensions: int | None = None
     parameters: Mapping[str, int] = field(default_factory=dict)
     metrics: Mapping[str, float | None] = field(default_factory=dict)
     history: Sequence[Mapping[str, Any]] = ()

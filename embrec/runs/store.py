@@ -15,10 +15,11 @@ from threadpoolctl import threadpool_limits
 from embrec import db, similarity
 from embrec.db.binary_copy import Progress
 from embrec.errors import NoPublishedRunError, RunError
-from embrec.models.base import FittedModel
+from embrec.models.base import FittedModel, Preference
+from embrec.models.content import ContentMap, Descriptions
 from embrec.models.ease.long_tail import PENALTY_USERS
 from embrec.models.next.along import Along
-from embrec.runs import embeddings, half_precision, neighbours, records
+from embrec.runs import embeddings, half_precision, neighbours, new_movies, records
 from embrec.runs import next as next_steps
 from embrec.runs.embeddings import Part, Vectors
 from embrec.runs.records import TrainedRun
@@ -57,6 +58,7 @@ def store_model(
     progress: Progress = lambda done, of: None,
     half: bool = False,
     along: Along | None = None,
+    known: Descriptions | None = None,
 ) -> None:
     """Store a run's vectors, and record it as trained, in one transaction; a second try changes nothing.
 
@@ -69,6 +71,7 @@ def store_model(
         progress: Called with the vectors of a part that are written, and all of that part.
         half: Whether to store the users' vectors in half precision.
         along: The movies that users of each movie also watched.
+        known: What is known of the movies, by which those that come later get vectors.
 
     Raises:
         RunError: The run was deleted, or its vectors are not finite or out of the range of half precision. Nothing is
@@ -77,6 +80,7 @@ def store_model(
     users, movies = _user_parts(rows, model, half), _movie_parts(rows, model)
     compared = _with_length(movies[_compared_parts(model)[0]])
     nearest = neighbours.nearest(compared.vectors if model.preference else similarity.unit(compared.vectors))
+    maps = None if known is None else new_movies.content_map(known, model)
     with db.begin(engine) as connection:
         if not records.reopen(connection, model_run_id):
             return
@@ -87,12 +91,14 @@ def store_model(
             embeddings.store_matrix(connection, model_run_id, name, weights, biases)
         if model.preference:
             embeddings.store_matrix(connection, model_run_id, FOLD_IN, fold_in_matrix(model.preference.user_vectors))
+        if maps is not None:
+            new_movies.store(connection, model_run_id, maps)
         if along is not None:
-            new_movies = model.next.new_movies if model.next else None
-            next_steps.store_along(connection, model_run_id, rows.movies, along, new_movies)
+            rules = model.next.new_movies if model.next else None
+            next_steps.store_along(connection, model_run_id, rows.movies, along, rules)
         if model.next:
             next_steps.store(connection, model_run_id, rows.movies, model.next)
-        records.finish(connection, model_run_id, _outcome(rows, model, metrics))
+        records.finish(connection, model_run_id, _outcome(rows, model, metrics, maps))
 
 
 def index_model(
@@ -220,7 +226,7 @@ def fold_in_matrix(users: NDArray[np.float32]) -> NDArray[np.float32]:
         return np.asarray(np.linalg.inv(gram), np.float32)
 
 
-def _outcome(rows: Rows, model: FittedModel, metrics: Mapping[str, float]) -> TrainedRun:
+def _outcome(rows: Rows, model: FittedModel, metrics: Mapping[str, float], maps: ContentMap | None) -> TrainedRun:
     fold_in, (movie_similarity, user_similarity) = model.fold_in, _compared_parts(model)
     ranking = model.preference
     users, movies = (
@@ -242,7 +248,7 @@ def _outcome(rows: Rows, model: FittedModel, metrics: Mapping[str, float]) -> Tr
         movie_spread=_typical(model.movie_spreads),
         movie_similarity=movie_similarity,
         user_similarity=user_similarity,
-        shrunk_similarity=ranking is not None,
+        shrunk_similarity=True if ranking else None,
         least_length=similarity.least_length(users),
         lone_users=int(np.count_nonzero(~similarity.has_length(users))),
         lone_movies=int(np.count_nonzero(~similarity.has_length(movies))),
@@ -250,13 +256,15 @@ def _outcome(rows: Rows, model: FittedModel, metrics: Mapping[str, float]) -> Tr
         row_decays=list(model.next.row_decays) if model.next else None,
         vector_decays=list(model.next.vector_decays) if model.next else None,
         new_movies_weight=model.next.new_movies.weight if model.next and model.next.new_movies else None,
+        content_labels=maps.labels if maps else None,
+        content_dimensions=maps.dimensions if maps else None,
         parameters=model.parameters,
         metrics=_finite(
             {
                 **((model.next and model.next.metrics) or {}),
                 **metrics,
                 "kept_epoch": model.kept_epoch,
-                **({"penalty": ranking.penalty} if ranking else {}),
+                **(_chosen(ranking) if ranking else {}),
             }
         ),
         history=[
@@ -264,6 +272,15 @@ def _outcome(rows: Rows, model: FittedModel, metrics: Mapping[str, float]) -> Tr
             for epoch in model.history
         ],
     )
+
+
+def _chosen(ranking: Preference) -> dict[str, float | None]:
+    """Return the options that the ranking model chose, and the quality of each length of vectors that it tried."""
+    return {
+        "penalty": ranking.penalty,
+        "ranking_dimensions": ranking.movie_vectors.shape[1],
+        **{f"ranking_ndcg_{dimensions}": quality for dimensions, quality in ranking.quality.items()},
+    }
 
 
 def _typical(spreads: NDArray[np.float32] | None) -> float | None:

@@ -16,12 +16,8 @@ depends_on = None
 
 
 def upgrade() -> None:
-    # False for the runs that there are: they go on to compare by cosine alone.
-    op.add_column(
-        "model_runs",
-        sa.Column("shrunk_similarity", sa.Boolean, nullable=False, server_default=sa.false()),
-        schema="embrec",
-    )
+    # NULL for the runs that there are: they go on to compare by cosine alone, and their digests stay the same.
+    op.add_column("model_runs", sa.Column("shrunk_similarity", sa.Boolean), schema="embrec")
     op.execute(statement(CHANGED_FUNCTIONS))
 
 

@@ -15,10 +15,14 @@ BEGIN
     IF EXISTS (SELECT FROM unnest(event_types) AS n (name) WHERE n.name NOT IN (SELECT t.name FROM embrec.event_types AS t)) THEN
         LOCK TABLE embrec.event_types IN SHARE ROW EXCLUSIVE MODE;
         INSERT INTO embrec.event_types (event_type, name)
-        SELECT (SELECT max(t.event_type) FROM embrec.event_types AS t) + row_number() OVER (ORDER BY min(n.place)), n.name
-        FROM unnest(event_types) WITH ORDINALITY AS n (name, place)
-        WHERE n.name IS NOT NULL AND NOT EXISTS (SELECT FROM embrec.event_types AS t WHERE t.name = n.name)
-        GROUP BY n.name
+        SELECT f.event_type, new.name
+        FROM (
+            SELECT n.name, row_number() OVER (ORDER BY min(n.place)) AS place
+            FROM unnest(event_types) WITH ORDINALITY AS n (name, place)
+            WHERE n.name IS NOT NULL AND NOT EXISTS (SELECT FROM embrec.event_types AS t WHERE t.name = n.name)
+            GROUP BY n.name
+        ) AS new
+        LEFT JOIN embrec.free_event_types() AS f ON f.place = new.place
         ON CONFLICT DO NOTHING; -- so that an older snapshot is a serialization failure
     END IF;
     DELETE FROM embrec.events AS e

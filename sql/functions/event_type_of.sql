@@ -17,7 +17,7 @@ BEGIN
     RAISE EXCEPTION 'event_type is %, and the known types are %; give one of these, or let the owner add it: INSERT INTO embrec.event_types (event_type, name) VALUES (%, %)',
         quote_nullable(event_type_of.event_type),
         (SELECT string_agg(t.name, ', ' ORDER BY t.event_type) FROM embrec.event_types AS t WHERE t.event_type > 0),
-        (SELECT max(t.event_type) + 1 FROM embrec.event_types AS t),
+        (SELECT f.event_type FROM embrec.free_event_types() AS f WHERE f.place = 1),
         coalesce(quote_literal(event_type_of.event_type), '''name''')
         USING ERRCODE = 'invalid_parameter_value';
 END;

@@ -1,8 +1,9 @@
--- Give a part of a run an approximate index for its similarity: by inner product where lengths count, else by cosine. Readers are not held up. The graph is built in the
--- session's maintenance_work_mem, 2 kB per vector, and slowly if that is too small. Its vectors are rounded to half
--- precision: half the memory to search, for the same answers. Movies' vectors vary along many principal components, so
--- their graph is denser than pgvector's default, which would miss neighbours. Users' vary along few. Users who are
--- forgotten meanwhile lose their vectors at the end, because forget_user does not wait for an index.
+-- Give a part of a run an approximate index for its similarity: by inner product if lengths count, else by cosine. Readers
+-- are not held up. The graph is built in the session's maintenance_work_mem, 2 kB per vector, and slowly if that is too
+-- small. Its vectors are rounded to half precision: half the memory to search, for the same answers. Movies' vectors vary
+-- along many principal components, so their graph is denser than pgvector's default, which would miss neighbours. Users'
+-- vary along few. Users who are forgotten meanwhile lose their vectors at the end, because forget_user does not wait for
+-- an index.
 CREATE OR REPLACE FUNCTION embrec.index_run(model_run_id integer, side text, part embrec.part)
 RETURNS void
 LANGUAGE plpgsql
@@ -13,7 +14,7 @@ DECLARE
     compared text := embrec.vector_of(side);
     width integer;
     shrunk boolean := (
-        SELECT side = 'movie' AND r.shrunk_similarity FROM embrec.model_runs AS r WHERE r.model_run_id = index_run.model_run_id
+        SELECT side = 'movie' AND coalesce(r.shrunk_similarity, false) FROM embrec.model_runs AS r WHERE r.model_run_id = index_run.model_run_id
     );
 BEGIN
     PERFORM embrec.require_own_run(index_run.model_run_id, '{training,trained}');

@@ -1,7 +1,8 @@
 -- Return the movies that a run was trained without: the users of each one's newest thousand interactions (more take longer
 -- and change little), their ratings (NULL for events alone), the number of all its users, and a fingerprint. That changes if
 -- what is folded in would: with the ratings and events of anybody of these users, with the types of these events, with the
--- movie's side information, or with that of a trained movie; and if the run knows the order, with the times of ratings.
+-- movie's side information and content, or with that of a trained movie if it matters; and if the run knows the order,
+-- with the times of ratings.
 -- A movie has events if it had some when they were last counted (recount_events).
 CREATE OR REPLACE FUNCTION embrec.newcomers(model_run_id integer)
 RETURNS TABLE (movie_index integer, user_indexes integer[], ratings real[], user_count bigint, fingerprint bigint)
@@ -11,13 +12,23 @@ BEGIN ATOMIC
         SELECT
             m.movie_index,
             hashtextextended(ROW(m.genres, m.release_year)::text, 0) AS description,
+            CASE WHEN c.changed_at IS NULL THEN 0 ELSE hash_record_extended(ROW(c.changed_at), 0) END AS content,
             e.movie_index IS NOT NULL AS trained
         FROM embrec.movies AS m
+        LEFT JOIN embrec.movie_content AS c ON c.movie_index = m.movie_index
         LEFT JOIN embrec.movie_embeddings AS e
             ON e.model_run_id = newcomers.model_run_id AND e.part = 'rating' AND e.movie_index = m.movie_index AND NOT e.folded_in
     ),
     catalogue AS (
-        SELECT bit_xor(hashint8extended(d.description, d.movie_index)) AS fingerprint FROM described AS d WHERE d.trained
+        -- A run with maps describes a movie without the others, but for whether their content is what it learned from.
+        SELECT CASE
+            WHEN r.content_labels IS NULL THEN (
+                SELECT bit_xor(hashint8extended(d.description, d.movie_index)) FROM described AS d WHERE d.trained
+            )
+            ELSE embrec.reads_content(r.model_run_id)::integer
+        END AS fingerprint
+        FROM embrec.model_runs AS r
+        WHERE r.model_run_id = newcomers.model_run_id
     ),
     acts AS (
         SELECT r.movie_index, r.user_index, r.rating, r.rated_at AS moment
@@ -88,7 +99,7 @@ BEGIN ATOMIC
         s.user_indexes,
         s.ratings,
         s.user_count,
-        hashint8extended(d.description, coalesce(s.fingerprint, 0)) # coalesce(c.fingerprint, 0)
+        hashint8extended(d.description, coalesce(s.fingerprint, 0)) # d.content # coalesce(c.fingerprint, 0)
     FROM described AS d
     CROSS JOIN catalogue AS c
     LEFT JOIN sums AS s ON s.movie_index = d.movie_index

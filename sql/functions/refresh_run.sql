@@ -29,7 +29,7 @@ BEGIN
             WHERE e.fingerprint IS DISTINCT FROM n.fingerprint
         )
         SELECT c.*, m.movie_id, d.rating, d.preference, d.profile, d.similarity
-        FROM embrec.vectors_by_description(run, ARRAY(SELECT o.movie_index FROM changed AS o)) AS d
+        FROM embrec.described_vectors(run, ARRAY(SELECT o.movie_index FROM changed AS o)) AS d
         CROSS JOIN LATERAL unnest(d.movie_indexes) AS i (movie_index)
         JOIN changed AS c ON c.movie_index = i.movie_index
         JOIN embrec.movies AS m ON m.movie_index = c.movie_index
@@ -41,11 +41,16 @@ BEGIN
                     embrec.solved_movie_rating(run, newcomer.rating, penalty, newcomer.user_indexes, newcomer.ratings),
                     newcomer.rating
                 );
-                solved := embrec.solved_movie_preference(run, newcomer.movie_index, newcomer.user_indexes);
+                solved := embrec.solved_movie_preference(
+                    run, newcomer.movie_index, newcomer.preference, newcomer.user_indexes
+                );
                 IF solved IS NOT NULL THEN
                     newcomer.preference := solved;
-                    SELECT v.profile, v.similarity INTO newcomer.profile, newcomer.similarity
-                    FROM embrec.vectors_by_ranking(run, solved) AS v;
+                    -- Shortened as a training does for n users.
+                    SELECT v.profile, embrec.scaled(v.similarity, r.raters / (r.raters + 1))
+                    INTO newcomer.profile, newcomer.similarity
+                    FROM embrec.vectors_by_ranking(run, solved) AS v
+                    CROSS JOIN (SELECT cardinality(newcomer.user_indexes)::double precision) AS r (raters);
                 END IF;
             END IF;
         EXCEPTION WHEN data_exception THEN
@@ -54,10 +59,6 @@ BEGIN
             SELECT NULL, NULL, NULL, NULL
             INTO newcomer.rating, newcomer.preference, newcomer.profile, newcomer.similarity;
         END;
-        -- As a training shortens them; one that nobody rated counts as one that one user did.
-        newcomer.similarity := embrec.scaled(
-            newcomer.similarity, 1 - 1.0::double precision / (1 + greatest(coalesce(cardinality(newcomer.user_indexes), 0), 1))
-        );
         movie_indexes := array_append(movie_indexes, newcomer.movie_index);
         fingerprints := array_append(fingerprints, newcomer.fingerprint);
         ratings := array_append(ratings, newcomer.rating);

@@ -3,7 +3,12 @@
 -- preference_vector computes, of trained movies alone, so that the order in which movies are folded in does not matter.
 -- Ages of events count to the newest event that the run learned from, as in training: the vector does not depend on the
 -- moment of the refresh. A dislike is little evidence of what goes together, but not evidence against it, as in training.
-CREATE OR REPLACE FUNCTION embrec.solved_movie_preference(model_run_id integer, movie_index integer, user_indexes integer[])
+--
+-- The vector by its description (prior) is added, times 40 / (40 + n) for n of these users: what is known of a movie counts as
+-- much as forty ratings. Without it a movie with its first ratings would rank behind those that nobody rated.
+CREATE OR REPLACE FUNCTION embrec.solved_movie_preference(
+    model_run_id integer, movie_index integer, prior vector, user_indexes integer[]
+)
 RETURNS vector
 LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path FROM CURRENT
@@ -12,11 +17,12 @@ AS $$
 #variable_conflict use_column
 DECLARE
     run embrec.model_runs;
+    number integer;
     moment vector;
     solved vector;
 BEGIN
     SELECT r.* INTO run FROM embrec.model_runs AS r WHERE r.model_run_id = solved_movie_preference.model_run_id;
-    SELECT sum(embrec.scaled(u.vector, o.evidence) ORDER BY t.place) INTO moment
+    SELECT count(*), sum(embrec.scaled(u.vector, o.evidence) ORDER BY t.place) INTO number, moment
     FROM unnest(user_indexes) WITH ORDINALITY AS t (user_index, place)
     CROSS JOIN LATERAL embrec.user_interactions(t.user_index, coalesce(run.newest_event_at, run.started_at)) AS i
     CROSS JOIN LATERAL (
@@ -54,6 +60,7 @@ BEGIN
     SELECT array_agg((-(m.embedding <#> moment))::real ORDER BY m.row_number)::vector INTO solved
     FROM embrec.run_matrices AS m
     WHERE m.model_run_id = run.model_run_id AND m.matrix = 'fold_in';
-    RETURN coalesce(solved, embrec.solved_by_users(run.model_run_id, moment));
+    solved := coalesce(solved, embrec.solved_by_users(run.model_run_id, moment));
+    RETURN coalesce(solved + embrec.scaled(prior, 40 / (40 + number::double precision)), solved);
 END;
 $$;

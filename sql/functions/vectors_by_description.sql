@@ -1,6 +1,5 @@
--- Return the vectors of movies that a run was trained without, by their side information alone (cold start): one row for
--- all movies of the same genres and year. The bias of the rating vector is its last coordinate. A part that the run has
--- not is NULL.
+-- Return what described_vectors does in a run that was trained before there were maps for it: from the movies' side
+-- information alone, one row for all movies of the same genres and year.
 --
 -- They are the weighted mean of the trained movies with the most similar side information. The weight is the squared
 -- Jaccard index of the genres, times exp(-1) for every five years between two movies. The mean is of the fifty nearest

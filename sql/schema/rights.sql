@@ -18,7 +18,7 @@ DECLARE
     following text[] := '{follow_table,followed_columns,follow_truncate,watch_partitions,follow_partitions,recording_of,'
         'changed_rows,rows_of_table,ratings_of_table,events_of_table,key_of_table,column_kind,column_time,refuse_to_follow,lock_indexes,writers_of}';
     -- And these, which know what a rating and an event are; set_rating_scale replaces a scale only for the owner of the table.
-    scaling text[] := '{rating_bounds,as_rating,as_value,event_type_of,trimmed,judged_scale,common_scale,ratings_beyond,set_rating_scale}';
+    scaling text[] := '{rating_bounds,as_rating,as_value,free_event_types,event_type_of,trimmed,judged_scale,common_scale,ratings_beyond,set_rating_scale}';
     -- Triggers of embrec's own tables, which nobody else may put on a table with columns of other types; a part of the
     -- functions that count and of those that put movies in order; and the deletion of many users' events.
     internal text[] := '{followed_at_commit,note_changes,note_events,keep_rating_type,rank_movies,count_events,recount_events,delete_events,add_ids,apply_ratings,'
@@ -157,6 +157,9 @@ BEGIN
         END IF;
         IF to_regclass('embrec.rating_scale') IS NOT NULL THEN
             GRANT SELECT, INSERT ON embrec.rating_scale TO embrec_loader;
+        END IF;
+        IF to_regclass('embrec.movie_content') IS NOT NULL THEN
+            GRANT SELECT, INSERT, UPDATE ON embrec.movie_content TO embrec_loader;
         END IF;
         IF to_regclass('embrec.followed_partitions') IS NOT NULL THEN
             GRANT INSERT ON embrec.followed_changes TO embrec_loader;

@@ -52,10 +52,17 @@ def lightfm(parts: Mapping[str, np.ndarray], name: str, options: dict[str, Any])
     epochs = options.pop("epochs")
     positives = (np.ones(len(parts["users"]), np.float32), (parts["users"], parts["movies"]))
     model = LightFM(loss=name, **options)
-    model.fit(scipy.sparse.coo_matrix(positives, shape=tuple(parts["shape"])), epochs=epochs, num_threads=1)
+    features = None
+    if "movie_features" in parts:  # beside a feature of each rated movie's own: that of another would be random
+        rated = np.bincount(parts["movies"], minlength=tuple(parts["shape"])[1]) > 0
+        own = scipy.sparse.diags(rated.astype(np.float32))
+        features = scipy.sparse.hstack([own, scipy.sparse.csr_matrix(parts["movie_features"])], format="csr")
+    shape = tuple(parts["shape"])
+    model.fit(scipy.sparse.coo_matrix(positives, shape=shape), item_features=features, epochs=epochs, num_threads=1)
     # A movie's bias adds the same for all users; a user's own bias changes no ranking, and is left out.
     users = np.column_stack([model.user_embeddings, np.ones(len(model.user_embeddings))])
-    return np.vstack([users, np.column_stack([model.item_embeddings, model.item_biases])])
+    biases, vectors = model.get_item_representations(features)
+    return np.vstack([users, np.column_stack([vectors, biases])])
 
 
 def main() -> None:

@@ -41,13 +41,13 @@ def versions() -> dict[str, str]:
     return found
 
 
-def apart(library: str, name: str, options: Options, training: Ratings, **test: np.ndarray) -> np.ndarray:
+def apart(library: str, name: str, options: Options, training: Ratings, **more: np.ndarray) -> np.ndarray:
     """Fit a peer in its own environment; peer_process.py describes the result."""
     with tempfile.TemporaryDirectory() as directory:
         given, found = Path(directory) / "given.npz", Path(directory) / "found.npy"
         shape = (training.user_count, training.movie_count)
         arrays = {"users": training.users, "movies": training.movies, "ratings": training.ratings, "shape": shape}
-        np.savez(given, **arrays, **test)
+        np.savez(given, **arrays, **more)
         files = [str(each) for each in (python_of(library), PROCESS, given, found)]
         subprocess.run([*files, library, name, json.dumps(dict(options))], check=True, capture_output=True)
         result: np.ndarray = np.load(found)

@@ -214,7 +214,7 @@ def test_any_loads_end_as_one_row_at_a_time_would(
     engine: sa.Engine, loads: list[list[tuple[str, str, int, int | None]]]
 ) -> None:
     with engine.begin() as connection:
-        connection.execute(sa.text("TRUNCATE embrec.ratings, embrec.events, embrec.users, embrec.movies"))
+        connection.execute(sa.text("TRUNCATE embrec.ratings, embrec.events, embrec.users, embrec.movies CASCADE"))
     expected: dict[tuple[str, str], tuple[float, int | None]] = {}
     for load in loads:
         newest: dict[tuple[str, str], tuple[float, int | None]] = {}

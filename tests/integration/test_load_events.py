@@ -24,7 +24,7 @@ from embrec.data import loading
 from embrec.data.files import delimited
 from embrec.data.files.sources import open_source
 from embrec.db import binary_copy
-from embrec.errors import ArgumentError, DataError
+from embrec.errors import ArgumentError, DatabaseError, DataError
 
 Row = tuple[Any, ...]
 STORED = """
@@ -255,7 +255,7 @@ SOME = st.tuples(
 @given(st.lists(st.lists(SOME, min_size=1, max_size=8), min_size=1, max_size=3))
 def test_any_loads_end_as_their_rows_would_by_the_rules(engine: sa.Engine, loads: list[list[Row]]) -> None:
     with engine.begin() as connection:
-        connection.execute(sa.text("TRUNCATE embrec.ratings, embrec.events, embrec.users, embrec.movies"))
+        connection.execute(sa.text("TRUNCATE embrec.ratings, embrec.events, embrec.users, embrec.movies CASCADE"))
     expected: list[Row] = []
     for events in loads:
         before, seen = Counter(event[:5] for event in expected), Counter()
@@ -330,6 +330,30 @@ def test_columns_with_nulls_and_text_pass_through_copy(engine: sa.Engine, monkey
         binary_copy.copy_arrays(connection, "t (i, s, b)", [numbers, texts, np.arange(7)])
         found = connection.execute(sa.text("SELECT i, s, b FROM t ORDER BY b")).all()
     assert [tuple(row) for row in found] == list(zip(numbers.tolist(), texts.to_pylist(), range(7), strict=True))
+
+
+def test_new_types_get_free_numbers(engine: sa.Engine) -> None:
+    with engine.begin() as connection:
+        connection.execute(sa.text("INSERT INTO embrec.event_types (event_type, name) VALUES (9, 'a'), (32767, 'b')"))
+    with pytest.raises(DatabaseError, match=r"name\) VALUES \(8, 'skip'\)"):
+        embrec.add_event(engine, "ann", "m1", "skip")
+    embrec.load(engine, frame(("ann", "m1", "skip", 1, 0, None), ("ann", "m1", "rent", 1, 0, None)))
+    with engine.begin() as connection:
+        connection.execute(sa.text("CREATE TABLE public.acts (id int PRIMARY KEY, u int, m int, kind text)"))
+        connection.execute(sa.text("SELECT embrec.follow_table('public.acts', 'u', 'm', type_column => 'kind')"))
+        connection.execute(sa.text("INSERT INTO public.acts VALUES (1, 1, 1, 'save'), (2, 1, 1, 'drop')"))
+    numbers = rows(engine, "SELECT event_type, name FROM embrec.event_types WHERE event_type > 7 ORDER BY 1")
+    assert numbers == [(8, "skip"), (9, "a"), (10, "rent"), (11, "save"), (12, "drop"), (32767, "b")]
+
+
+def test_numbers_of_events_go_on_where_they_were(engine: sa.Engine) -> None:
+    embrec.add_event(engine, "ann", "m1", "play")
+    embrec.remove_event(engine, "ann", "m1")
+    embrec.load(engine, frame(*EVENTS))  # into the empty table
+    embrec.add_event(engine, "ann", "m1", "play")
+    embrec.load(engine, frame(("eve", "m3", "play", None, None, "e9")))
+    assert rows(engine, "SELECT event_id FROM embrec.events ORDER BY event_id") == [(n,) for n in range(2, 8)]
+    assert rows(engine)[:4] == EVENTS
 
 
 def test_the_command_says_how_it_read_the_rows(engine: sa.Engine, url: str, embrec: Any, tmp_path: Path) -> None:

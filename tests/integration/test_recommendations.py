@@ -617,6 +617,7 @@ def test_fingerprints_are_sqls(admin: sa.Engine, given_ratings) -> None:
         [],
         [],
         [],
+        np.empty((0, 0), np.float32),
         {},
         None,
         "",

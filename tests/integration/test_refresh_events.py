@@ -105,16 +105,16 @@ class Reference:
         return found
 
     def preference(self, vectors: dict[str, np.ndarray], movie: int) -> np.ndarray:
-        """Return the ridge regression of a movie's users on their vectors."""
+        """Return the ridge regression of a movie's users on their vectors, and a share of what any movie has."""
         profiles = vectors["movie profile"].astype(np.float64)
-        moment = np.zeros(profiles.shape[1])
+        moment, number = np.zeros(profiles.shape[1]), 0
         users = {*self.rated[self.rated.movie_index == movie].user_index}
         for user in users | {*self.events[self.events.movie_index == movie].user_index}:
             weights = self.weights(user)
             known = {other: each for other, (each, _) in weights.items() if other < MOVIES}
             if any(each > 0 for each in known.values()):
                 vector = np.sum([each * profiles[other] for other, each in known.items()], axis=0)
-                moment += weights[movie][1] * vector
+                moment, number = moment + weights[movie][1] * vector, number + 1
         trained = self.rated[self.rated.movie_index < MOVIES]
         users = np.zeros((USERS, profiles.shape[1]))
         np.add.at(
@@ -124,7 +124,9 @@ class Reference:
         )
         gram = users.T @ users
         gram += 10 * np.trace(gram) / USERS / len(gram) * np.eye(len(gram))
-        return np.linalg.solve(gram, moment)
+        # Nothing is known of these movies, so by their description they are a tenth of the average one.
+        described = 0.1 * vectors["movie preference"].astype(np.float64).mean(axis=0)
+        return np.linalg.solve(gram, moment) + 40 / (40 + number) * described
 
 
 def folded_in(engine: sa.Engine, columns: str = "movie_id, part, bias, embedding, fingerprint") -> pd.DataFrame:

@@ -27,7 +27,7 @@ from embrec.errors import ConfigError
 from embrec.evaluation import baselines
 from embrec.report import figures, write_report
 from embrec.report.findings import Findings, gather
-from embrec.runs import records, stored
+from embrec.runs import embeddings, records, stored
 from embrec.serving import predict, recommend, search, similar
 from embrec.training import train
 
@@ -218,6 +218,21 @@ def test_ratings_that_came_after_the_training_are_told_apart(engine: sa.Engine) 
     assert report.metrics[0].held_out_rmse is not None
     assert report.metrics[0].ndcg is None
     assert report.predicted == report.run.rating_count  # pairs without vectors are not predicted
+
+
+def test_the_record_says_which_length_of_vectors_was_chosen_and_why(engine: sa.Engine, tmp_path: Path) -> None:
+    load_frame(engine, rating_frame(users=60, movies=150, count=2_000))
+    chosen = train(engine, options={"draws": 2}).model_run_id
+    found = records.get_run(engine, chosen).metrics
+    assert found["ranking_dimensions"] == embeddings.read(engine, chosen, "movie", "preference").vectors.shape[1]
+    tried = {name for name in found if name.startswith("ranking_ndcg")}
+    assert tried == {"ranking_ndcg_64", "ranking_ndcg_128"}
+    write_report(engine, tmp_path / "report.html")
+    why = f"by dimensions: 64: {found['ranking_ndcg_64']:.4f}, 128: {found['ranking_ndcg_128']:.4f})"
+    assert why in (tmp_path / "report.html").read_text()
+    fixed = train(engine, options={"draws": 2, "dimensions": 8}).model_run_id
+    assert records.get_run(engine, fixed).metrics.get("ranking_dimensions") == 8
+    assert not tried & set(records.get_run(engine, fixed).metrics)
 
 
 @pytest.mark.parametrize("movies", [2, 12])

@@ -113,7 +113,7 @@ def test_movies_that_came_later_are_filtered_too(engine: sa.Engine, likeness) ->
 
 def test_a_run_of_an_earlier_release_compares_by_cosine_alone(engine: sa.Engine, likeness) -> None:
     with engine.begin() as connection:
-        connection.execute(sa.text("UPDATE embrec.model_runs SET shrunk_similarity = false"))
+        connection.execute(sa.text("UPDATE embrec.model_runs SET shrunk_similarity = NULL"))
         connection.execute(sa.text("DELETE FROM embrec.movie_neighbours"))
         names = list(connection.scalars(sa.text("SELECT movie_id FROM embrec.movies ORDER BY movie_index")))
         stored: Vectors = embeddings.read(connection, 1, "movie", "similarity")

@@ -36,6 +36,7 @@ EXCEPTIONS = {
         "adding-serial-primary-key-field",
     ],
     "0017": ["ban-drop-function"],
+    "0018": ["ban-drop-function"],
 }
 
 REVISIONS = [each.revision for each in schema.history()]

@@ -131,6 +131,7 @@ def stored_in_training(engine: sa.Engine) -> int:
         "UPDATE embrec.model_runs SET bias_feature = 1, ridge_constant = 1",
         "UPDATE embrec.model_runs SET user_spread = 9",
         "UPDATE embrec.model_runs SET user_similarity = 'rating'",
+        "UPDATE embrec.model_runs SET shrunk_similarity = NULL",
         "UPDATE embrec.model_runs SET user_vectors = 'stored'",
         "UPDATE embrec.movie_neighbours SET neighbours = '{1}'",
         "DELETE FROM embrec.movie_neighbours",
@@ -168,10 +169,18 @@ def test_a_refresh_keeps_the_digest_and_a_sessions_digits_do_not_matter(engine: 
         assert publishing.as_trained(connection, run)
 
 
+def as_an_earlier_release(engine: sa.Engine) -> None:
+    """Record the runs as a release did that had none of the columns that came since."""
+    with engine.begin() as connection:
+        connection.execute(sa.text("UPDATE embrec.model_runs SET shrunk_similarity = NULL"))
+        connection.execute(sa.text("UPDATE embrec.model_runs SET vectors_sha256 = embrec.run_digest(model_run_id)"))
+
+
 def test_an_upgrade_takes_over_the_digests_of_runs_that_are_as_they_were(engine: sa.Engine) -> None:
     load_frame(engine, rating_frame())
     two_part_run(engine)
     two_part_run(engine, seed=2)
+    as_an_earlier_release(engine)
     newest = {run.model_run_id: run.vectors_sha256 for run in records.list_runs(engine)}
     schema.downgrade(engine, "0013")
     with engine.begin() as connection:
@@ -185,3 +194,17 @@ def test_an_upgrade_takes_over_the_digests_of_runs_that_are_as_they_were(engine:
         assert first.vectors_sha256 != older[1]  # nor the newest: what the older revision had no column for is gone
         assert second.vectors_sha256 == older[2]
         assert [publishing.as_trained(connection, run) for run in (first, second)] == [True, False]
+
+
+def test_an_upgrade_adds_nothing_to_what_the_digest_of_an_earlier_run_reads(engine: sa.Engine) -> None:
+    load_frame(engine, rating_frame())
+    two_part_run(engine)
+    as_an_earlier_release(engine)
+    schema.downgrade(engine, "0014")
+    columns = "SELECT jsonb_strip_nulls(to_jsonb(r)) FROM embrec.model_runs AS r"
+    with engine.connect() as connection:
+        before = connection.scalar(sa.text(columns))
+    schema.upgrade(engine)
+    with engine.connect() as connection:
+        assert connection.scalar(sa.text(columns)) == before
+        assert publishing.as_trained(connection, records.get_run(connection, 1))

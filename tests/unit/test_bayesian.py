@@ -20,7 +20,7 @@ from embrec.models.bayesian import average, gibbs, link, share
 from embrec.models.bayesian.columns import Columns
 from embrec.models.bayesian.features import decompose, features
 from embrec.models.bayesian.prior import DecomposedLink, Described, LinkedPrior, wishart
-from embrec.models.features import user_features
+from embrec.models.features import content_features, user_features
 from embrec.models.fold_in import with_fold_in
 from embrec.models.shards import layout
 from embrec.models.shards.tree import equal, total
@@ -62,7 +62,8 @@ def known(users: int, movies: int, seed: int = 0) -> dict[str, Any]:
     random = np.random.default_rng(seed)
     having = {str(label): np.flatnonzero(random.random(users) < 0.3).astype(np.int32) for label in range(4)}
     genres = (random.random((movies, 5)) < 0.4).astype(np.float32)
-    return {"user_features": user_features(having), "movie_features": genres}
+    content = content_features(random.normal(size=(movies, 3)).astype(np.float32))
+    return {"user_features": user_features(having), "movie_features": genres, "movie_content": content}
 
 
 def added_to_rows(worker: share.Worker, side: str, drawn: Any) -> np.ndarray:

@@ -17,6 +17,7 @@ from embrec.models import svd
 from embrec.models.base import Preference, Ratings
 from embrec.models.ease import components as ease_components
 from embrec.models.ease import gram as ease_gram
+from embrec.models.ease import long_tail
 from embrec.models.ease import model as ease
 from embrec.models.ease import penalty as ease_penalty
 from embrec.models.ease.components import components, leading
@@ -149,6 +150,13 @@ def test_a_users_vector_is_the_weighted_sum_of_the_profiles() -> None:
     assert np.allclose(fitted.user_vectors, weights @ fitted.movie_profiles, atol=1e-5)
 
 
+def test_scorers_have_the_bits_of_the_whole_fit() -> None:
+    ratings = two_camps()
+    whole, (movies, profiles) = fit(ratings, Options(dimensions=3), 0), ease.scorers(ratings, Options(dimensions=3), 0)
+    assert np.array_equal(movies, whole.movie_vectors)
+    assert np.array_equal(profiles, whole.movie_profiles)
+
+
 def test_what_movies_go_together_is_learned_as_without_dislikes() -> None:
     ratings = two_camps()
     counting, not_counting = (
@@ -261,6 +269,42 @@ def test_a_long_tail_of_movies_is_folded_in(monkeypatch: pytest.MonkeyPatch) -> 
         assert similarity.has_length(vectors).tolist() == [True] * 40 + [False], "nobody rated the last"
 
 
+@pytest.mark.parametrize(
+    ("users", "largest", "size"),
+    [(30, 100, 90), (31, 100, 40), (200, 100, 40), (200, 35, 35), (34, 35, 40), (20, 25, 90)],
+)
+def test_the_closed_form_covers_what_the_ratings_support(
+    users: int, largest: int, size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Forty of ninety movies have three ratings, the others fewer; up to 30 rows take seconds."""
+    monkeypatch.setattr(long_tail, "_SECONDS", 30)
+    movies = np.repeat(np.arange(90, dtype=np.int32), [3] * 40 + [2] * 30 + [1] * 20)
+    given = Ratings(np.zeros_like(movies), movies, np.ones(len(movies), np.float32), users, 90)
+    assert long_tail.closed_form_size(given, largest) == size
+
+
+def test_movies_of_one_rating_displace_no_better_known_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Thirty movies, each liked by one user, are folded in, and shrunk as the closed form would."""
+    for module in (ease, ease_gram):
+        monkeypatch.setattr(module, "LARGEST", 40)
+    known = two_camps()
+    extra = np.arange(30, dtype=np.int32)
+    ratings = Ratings(
+        np.concatenate([known.users, extra]),
+        np.concatenate([known.movies, extra + known.movie_count]),
+        np.concatenate([known.ratings, np.full(30, 5, np.float32)]),
+        known.user_count,
+        known.movie_count + 30,
+    )
+    fitted = fit(ratings, Options(dimensions=8, penalty=20.0), seed=0)
+    scores = fitted.user_vectors @ fitted.movie_vectors.T
+    scores[ratings.users, ratings.movies] = -np.inf
+    assert (metrics.top(scores, 5) >= known.movie_count).mean() < 0.01
+    lengths = np.linalg.norm(fitted.movie_vectors, axis=1)
+    assert lengths[known.movie_count :].max() < np.median(lengths[: known.movie_count]) / 5
+    assert similarity.has_length(fitted.movie_vectors[known.movie_count :]).all()
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the peak is read as Linux tells it")
 def test_at_most_three_matrices_of_movies_by_movies_are_in_memory_at_once() -> None:
@@ -349,10 +393,10 @@ def quality_of(curve: dict[int, float], monkeypatch: pytest.MonkeyPatch) -> list
     """
     asked: list[int] = []
 
-    def quality(self: object, penalty: float, dropout: float, dimensions: int) -> np.ndarray:
+    def quality(self: object, penalty: float, dropout: float, dimensions: list[int]) -> np.ndarray:
         asked.append(round(np.log2(penalty / 40)))
         users = np.linspace(-0.1, 0.1, 20) + np.random.default_rng(asked[-1] + 100).uniform(-0.01, 0.01, 20)
-        return users - users.mean() + curve.get(asked[-1], 0.0)
+        return np.tile(users - users.mean() + curve.get(asked[-1], 0.0), (len(dimensions), 1))
 
     monkeypatch.setattr(ease_penalty._Validation, "quality", quality)
     return asked
@@ -366,10 +410,81 @@ def test_the_penalty_is_the_smallest_as_good_as_the_best_from_wherever_the_searc
     asked = quality_of(curve | {6: 0.05, 7: 0.04}, monkeypatch)
     ratings = replace(two_camps(), user_count=5000)  # one split
     weighting = ease._weighting(ratings, Options())
-    assert choose(ratings, weighting, 0.25, None, 8, 0, first)[0] == 40.0
+    assert choose(ratings, weighting, 0.25, None, 8, 0, first).penalty == 40.0
     assert {-1, 0, 1, 2} <= set(asked), "the peak, the smaller one as good, and one worse on both sides"
     assert len(asked) == len(set(asked))
     assert first != 40.0 or asked == [0, 1, 2, -1]
+
+
+@pytest.mark.parametrize(
+    ("means", "chosen"),
+    [
+        ({64: 0.3, 128: 0.2, 256: 0.1}, 64),
+        ({64: 0.3, 128: 0.3002, 256: 0.3004}, 64),
+        ({64: 0.3, 128: 0.3205, 256: 0.321}, 128),
+        ({64: 0.2, 128: 0.3, 256: 0.4}, 256),
+    ],
+)
+def test_the_dimensions_are_the_fewest_as_good_as_the_best(
+    means: dict[int, float], chosen: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The penalty that is best for 64 dimensions is not for more: it is searched again for those."""
+    searched = []
+
+    def quality(self: object, penalty: float, dropout: float, dimensions: list[int]) -> np.ndarray:
+        if len(dimensions) == 1:
+            searched.extend(dimensions)
+        best = 40.0 if dimensions[0] == 64 else 160.0
+        users = np.random.default_rng(0).normal(0, 0.01, (3, 100))[: len(dimensions)]
+        users -= users.mean(axis=1, keepdims=True)
+        return users + np.array([[means[each]] for each in dimensions]) - abs(np.log2(penalty / best)) / 50
+
+    monkeypatch.setattr(ease_penalty._Validation, "quality", quality)
+    ratings = two_camps(users=50, movies=300)
+    found = choose(ratings, ease._weighting(ratings, Options()), 0.25, None, None, 0, 40.0)
+    assert found.dimensions == chosen
+    assert found.quality == pytest.approx(means)
+    assert found.penalty == (40.0 if chosen == 64 else 160.0)
+    assert set(searched) == {64, chosen}
+
+
+def shelves(count: int, constant: bool) -> Ratings:
+    """Make ratings of movies in shelves of four: a user likes three shelves, and rates a few movies of others low."""
+    random = np.random.default_rng(0)
+    liked = np.argsort(random.random((1_500, count)), axis=1)[:, :3]
+    user = np.repeat(np.arange(1_500), 12)
+    movie = (liked[:, :, np.newaxis] * 4 + np.arange(4)).ravel()
+    kept = random.random(len(user)) < 0.8
+    low = random.integers(0, count * 4, 1_500)
+    pairs, first = np.unique(
+        np.stack([np.r_[user[kept], np.arange(1_500)], np.r_[movie[kept], low]]), axis=1, return_index=True
+    )
+    ratings = np.where(constant | (first < kept.sum()), 5.0, 1.0).astype(np.float32)
+    users, movies = pairs.astype(np.int32)
+    return Ratings(users, movies, ratings, 1_500, count * 4)
+
+
+@pytest.mark.parametrize(("count", "chosen"), [(30, 64), (100, 128), (220, 256)])
+@pytest.mark.parametrize("constant", [False, True])
+def test_the_chosen_dimensions_are_those_that_the_ratings_support(count: int, chosen: int, constant: bool) -> None:
+    """With fewer dimensions than shelves, some shelves cannot be told apart."""
+    given = shelves(count, constant)
+    fitted = fit(given, Options(), seed=0)
+    assert fitted.movie_vectors.shape[1] == fitted.movie_profiles.shape[1] == fitted.user_vectors.shape[1] == chosen
+    assert set(fitted.quality) == {each for each in (64, 128, 256) if each == 64 or each < count * 4}
+    fixed = fit(given, Options(dimensions=64), seed=0)
+    assert (fixed.movie_vectors.shape[1], fixed.quality) == (64, {})
+
+
+def test_the_leading_part_of_a_solution_is_the_solution_of_fewer_dimensions() -> None:
+    rows = sparse(40, 60, 0.2)
+    labels = components(rows)
+    more, fewer = (solve(MovieGram(rows), labels, 3.0, 0.25, count) for count in (40, 8))
+    part = more.leading(8)
+    assert np.allclose(part.sizes, fewer.sizes, rtol=1e-4)
+    assert np.allclose(part.shrinkage, fewer.shrinkage, rtol=1e-3)
+    scores = [each.profiles @ each.basis.T for each in (part, fewer)]
+    assert np.allclose(scores[0], scores[1], atol=1e-3 * np.abs(scores[1]).max())
 
 
 def test_a_search_cannot_begin_at_nothing() -> None:
@@ -384,7 +499,7 @@ def test_the_search_of_the_penalty_ends_at_its_bounds(
     asked = quality_of(curve, monkeypatch)
     ratings = two_camps()
     weighting = ease._weighting(ratings, Options())
-    assert choose(ratings, weighting, 0.25, None, 8, 0, chosen)[0] == chosen
+    assert choose(ratings, weighting, 0.25, None, 8, 0, chosen).penalty == chosen
     assert min(asked) >= -5
     assert max(asked) <= 7
 

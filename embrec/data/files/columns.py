@@ -32,6 +32,9 @@ ALIASES = {
     "title": ("title", "movietitle"),
     "genres": ("genres",),
     "release_year": ("releaseyear", "year", "releasedate"),
+    # Read only if they are named: a column of this name may be anything.
+    "content": (),
+    "text": (),
 }
 
 
@@ -83,6 +86,8 @@ MOVIE_COLUMN_OPTIONS = {
     "title": "--title-column",
     "genres": "--genres-column",
     "release_year": "--year-column",
+    "content": "--content-column",
+    "text": "--text-column",
 }
 
 
@@ -153,6 +158,18 @@ def row_columns(header: Sequence[str], naming: Naming, path: Path | str) -> dict
     given = {kind.time if column in TIMES else column: theirs for column, theirs in naming.columns.items()}
     options = {name: option for name, option in kind.options.items() if name != "event_type" or not naming.event_type}
     return needed_columns(header, given, options, kind.needed, path)
+
+
+def movie_columns(header: Sequence[str], columns: Mapping[str, str], path: Path | str) -> dict[str, str]:
+    """Return the header's names of the columns of movies, by ours; a title is needed unless content is named.
+
+    Raises:
+        DataError: As :func:`match_columns`, one that is needed is missing, or both content and a text are named.
+    """
+    if columns.keys() >= {"content", "text"}:
+        raise DataError("A movie's content is a vector or a text, and both are named. Name one of them.")
+    needed = ("movie_id",) if columns.keys() & {"content", "text"} else ("movie_id", "title")
+    return needed_columns(header, columns, MOVIE_COLUMN_OPTIONS, needed, path)
 
 
 def needed_columns(

@@ -35,8 +35,9 @@ def check_frame(frame: pd.DataFrame, what: str, needed: Sequence[str]) -> None:
 
 
 def frame_movies(frame: pd.DataFrame, name: str) -> list[Movie]:
-    """Return the movies of a DataFrame: movie_id, title and, if known, genres and release_year."""
-    columns = {column: list(frame[column]) for column in ("title", "genres", "release_year") if column in frame}
+    """Return the movies of a DataFrame: movie_id and, if known, title, genres, release_year, and content or text."""
+    wanted = ("title", "genres", "release_year", "content", "text")
+    columns = {column: list(frame[column]) for column in wanted if column in frame}
     columns["movie_id"] = _ids(frame["movie_id"], "movie_id")
     rows = (dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True))
     return movies_of(enumerate(rows, 1), name)

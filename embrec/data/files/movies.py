@@ -11,7 +11,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from embrec.data.files.columns import MOVIE_COLUMN_OPTIONS, needed_columns
+from embrec.data.files.columns import movie_columns
+from embrec.data.files.content import Content, content_of, words_of
 from embrec.data.files.text_files import read_rows, split_lines, why_no_id, why_no_text
 from embrec.errors import BadRowError
 
@@ -36,12 +37,14 @@ class Movie(NamedTuple):
     """A movie; a field that is None is unknown, and leaves the database's value as it is.
 
     A release year may also be a whole float, a date, or text with one. A load leaves out unlikely ones and counts them.
+    Content is a vector of what else is known, float32 of shape (dimensions,), or numbers in a list.
     """
 
     movie_id: str
     title: str | None = None
     genres: list[str] | None = None
     release_year: int | None = None
+    content: Content | None = None
 
 
 def check_movie(movie: Movie, file: str, line: int) -> Movie:
@@ -64,7 +67,11 @@ def check_movie(movie: Movie, file: str, line: int) -> Movie:
         if reason := next(filter(None, map(why_no_text, texts)), None):
             raise BadRowError(file, line, column, reason)
     year = None if _is_absent(movie.release_year) else year_of(movie.release_year) or movie.release_year
-    return Movie(movie_id, movie.title, movie.genres, year)
+    try:
+        content = None if movie.content is None else content_of(movie.content)
+    except ValueError as error:
+        raise BadRowError(file, line, "content", str(error)) from error
+    return Movie(movie_id, movie.title, movie.genres, year, content)
 
 
 def year_of(value: object) -> int | None:
@@ -98,7 +105,8 @@ def movies_of(rows: Iterable[tuple[int, Mapping[str, Any]]], file: str, years_in
         if years_in_titles and _is_absent(year) and (found := _YEAR_IN_TITLE.search(title)):
             year = year_of(found[1])
         movie_id = "" if row["movie_id"] is None else str(row["movie_id"])
-        movies.append(check_movie(Movie(movie_id, title or None, _genres(row.get("genres")), year), file, number))
+        movie = Movie(movie_id, title or None, _genres(row.get("genres")), year, _content(row))
+        movies.append(check_movie(movie, file, number))
     return movies
 
 
@@ -119,13 +127,21 @@ def read_ml_1m_movies(path: Path) -> list[Movie]:
 
 
 def read_csv_movies(path: Path, columns: Mapping[str, str] | None = None, years_in_titles: bool = False) -> list[Movie]:
-    """Movies of a file with a header, or of JSON lines: movie_id, title and, if known, genres and release_year."""
+    """Movies of a file with a header, or of JSON lines, with the columns of MOVIE_COLUMN_OPTIONS that it has."""
     rows = read_rows(path)
     _, header = next(rows)
-    names = needed_columns(header, columns or {}, MOVIE_COLUMN_OPTIONS, ("movie_id", "title"), path)
+    names = movie_columns(header, columns or {}, path)
     places = {column: header.index(name) for column, name in names.items()}
     described = ((number, {column: fields[at] for column, at in places.items()}) for number, fields in rows)
     return movies_of(described, str(path), years_in_titles)
+
+
+def _content(row: Mapping[str, Any]) -> Any:
+    """Return a row's content as it stands there, or the words of its text; None for neither."""
+    if "text" in row:
+        return None if _is_absent(row["text"]) else words_of(str(row["text"]))
+    value = row.get("content")
+    return None if isinstance(value, str | float | None) and _is_absent(value) else value
 
 
 def _genres(value: Any) -> list[str] | None:

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from embrec.data.files.arrays import as_text
-from embrec.data.files.columns import MOVIE_COLUMN_OPTIONS, Naming, match_columns, needed_columns, row_columns
+from embrec.data.files.columns import Naming, match_columns, movie_columns, row_columns
 from embrec.data.files.delimited import unreadable
 from embrec.data.files.frames import check_frame, frame_movies, frame_users
 from embrec.data.files.movies import Movie
@@ -48,7 +48,7 @@ def read_parquet_rows(path: Path, naming: Naming, progress: Callable[[float], No
 
 
 def read_parquet_movies(path: Path, columns: Mapping[str, str]) -> list[Movie]:
-    """Return a file's movies: movie_id, title and, if known, genres and release_year.
+    """Return a file's movies, with the columns of MOVIE_COLUMN_OPTIONS that it has.
 
     Args:
         path: The file.
@@ -58,7 +58,7 @@ def read_parquet_movies(path: Path, columns: Mapping[str, str]) -> list[Movie]:
         DataError: The file cannot be read, or a column is missing.
     """
     frame = _frame(path)
-    names = needed_columns(list(frame.columns), columns, MOVIE_COLUMN_OPTIONS, ("movie_id", "title"), path)
+    names = movie_columns(list(frame.columns), columns, path)
     return frame_movies(frame[list(names.values())].set_axis(list(names), axis=1), str(path))
 
 

@@ -88,13 +88,13 @@ def open_source(
     if not is_file and not is_folder:
         raise DataError(f"There is no file or folder {path}. Check the path, or run: embrec load ml-100k")
     for described, file in (("movies", movie_file), ("users", user_file)):
-        if file is not None and not file.is_file():
-            raise DataError(f"There is no file of {described} {file}. Check the path.")
+        if file is not None:
+            _require_file(described, file)
     if is_file:
         return Source(
             str(path),
             lambda progress: _file_rows(path, naming, progress),
-            lambda: [] if movie_file is None else _movie_file(movie_file, movie_columns or {}),
+            lambda: [] if movie_file is None else read_movie_file(movie_file, movie_columns or {}),
             lambda: [] if user_file is None else _user_file(user_file),
             tuple(file for file in (path, movie_file, user_file) if file is not None),
             naming.default_type,
@@ -135,12 +135,28 @@ def _is_parquet(path: Path) -> bool:
     return path.suffix.lower() == ".parquet"
 
 
-def _movie_file(path: Path, columns: Mapping[str, str]) -> list[Movie]:
+def read_movie_file(path: Path, columns: Mapping[str, str]) -> list[Movie]:
+    """Return the movies of a file of the kinds that :func:`open_source` takes.
+
+    Args:
+        path: The file.
+        columns: Its names of columns, by ours, if they differ; content and text are read if they are named.
+
+    Raises:
+        DataError: There is no such file, or it cannot be read.
+        BadRowError: A row is no movie.
+    """
+    _require_file("movies", path)
     if not _is_parquet(path):
         return read_csv_movies(path, columns)
     from embrec.data.files.parquet import read_parquet_movies
 
     return read_parquet_movies(path, columns)
+
+
+def _require_file(described: str, path: Path) -> None:
+    if not path.is_file():
+        raise DataError(f"There is no file of {described} {path}. Check the path.")
 
 
 def _user_file(path: Path) -> list[User]:

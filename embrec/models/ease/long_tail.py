@@ -1,8 +1,10 @@
 """Vectors for the long tail: rarely rated movies beyond the number that the closed form of EASE can hold.
 
 The closed form needs a square matrix of the movies, or of the users if they are fewer. With too many of both it covers
-only the most rated movies. The others, each with few ratings, are folded in like a new movie: the vector is a ridge
-regression of the movie's ratings on the users' vectors.
+only the most rated movies, and in a big catalogue only those with ratings enough. The others are folded in like a new
+movie: the vector is a ridge regression of the movie's ratings on the users' vectors. It is then shrunk as the closed
+form regularizes a movie of n interactions, by n / (n + penalty). Unshrunk, movies with one or two ratings would
+displace better known ones in lists.
 """
 
 from __future__ import annotations
@@ -19,16 +21,38 @@ from embrec.models.ease.rows import Rows
 
 # Ridge penalty, in units of a user vector of mean length. It shrinks the vectors of movies with few ratings.
 PENALTY_USERS = 10.0
+# At most 6,000 rows of a square matrix: the closed form then takes seconds, and covers every movie.
+_SECONDS = 6_000
+# A bigger closed form covers movies with at least three interactions: lists are as good, and a fit is quicker.
+_FEWEST = 3
+
+
+def closed_form_size(training: Ratings, largest: int) -> int:
+    """Return the number of movies, the most rated ones, that the closed form covers.
+
+    Args:
+        training: Interactions to learn from.
+        largest: Maximum number of rows of a square matrix.
+    """
+    smaller = min(training.user_count, training.movie_count)
+    if smaller <= min(_SECONDS, largest):
+        return training.movie_count
+    supported = max(int(np.count_nonzero(_counts(training) >= _FEWEST)), _SECONDS)
+    return min(supported, training.movie_count, largest if smaller > largest else training.movie_count)
+
+
+def _counts(training: Ratings) -> NDArray[np.int64]:
+    counts = np.bincount(training.movies, minlength=training.movie_count)
+    if training.events is not None:
+        counts += np.bincount(training.events.movies, minlength=training.movie_count)
+    return counts
 
 
 def most_rated(training: Ratings, most: int) -> tuple[NDArray[np.int64], Ratings]:
     """Return at most this number of the movies with most interactions, ascending, and those, numbered anew."""
     most = min(most, training.movie_count)
     events = training.events
-    counts = np.bincount(training.movies, minlength=training.movie_count)
-    if events is not None:
-        counts += np.bincount(events.movies, minlength=training.movie_count)
-    chosen = np.sort(np.argsort(-counts, kind="stable")[:most])
+    chosen = np.sort(np.argsort(-_counts(training), kind="stable")[:most])
     number = np.full(training.movie_count, -1, np.int32)
     number[chosen] = np.arange(most, dtype=np.int32)
     kept = number[training.movies] >= 0
@@ -50,7 +74,9 @@ def with_others(fitted: Preference, chosen: NDArray[np.int64], rows: Rows) -> Pr
     """
     movie_count = rows.ratings.shape[1]
     others = np.setdiff1d(np.arange(movie_count), chosen)
-    tail = _folded_in(fitted, rows.unsigned()[:, others])
+    weights = rows.unsigned()[:, others].tocsc()
+    counts = np.diff(weights.indptr)[:, np.newaxis]
+    tail = _folded_in(fitted, weights) * (counts / (counts + fitted.penalty))
 
     def all_movies(head: NDArray[np.float32], of_others: NDArray[np.float64]) -> NDArray[np.float32]:
         vectors = np.empty((movie_count, head.shape[1]), np.float32)
@@ -62,17 +88,16 @@ def with_others(fitted: Preference, chosen: NDArray[np.int64], rows: Rows) -> Pr
     to_similarity, *_ = np.linalg.lstsq(fitted.movie_vectors.astype(np.float64), fitted.similarity, rcond=None)
     users = np.bincount(rows.ratings.indices, minlength=movie_count)[others]
     compared = all_movies(fitted.similarity, alike.shortened(tail @ to_similarity, users))
-    return Preference(
+    return replace(
+        fitted,
         user_vectors=np.asarray(rows.signed() @ every_profile, np.float32),
         movie_vectors=all_movies(fitted.movie_vectors, tail),
         movie_profiles=every_profile,
         similarity=alike.bounded(compared),
-        penalty=fitted.penalty,
-        weighting=fitted.weighting,
     )
 
 
-def _folded_in(fitted: Preference, weights: scipy.sparse.csr_array) -> NDArray[np.float64]:
+def _folded_in(fitted: Preference, weights: scipy.sparse.csc_array) -> NDArray[np.float64]:
     """Return the vectors of movies, solved from the users who rated them; zero if none of those has a vector."""
     users = fitted.user_vectors
     gram = (users.T @ users).astype(np.float64)

@@ -9,14 +9,15 @@ largest singular values are kept, the smaller ones shrunk: this ranks better tha
 vector per movie. A user's vector is the weighted sum of the profiles of the movies they rated, so a new rating, or a
 new user, needs no training.
 
-Events count as ratings do, by the interest of a pair (:mod:`embrec.models.event_pairs`). The penalty is chosen by
-NDCG@10 on held-out interactions, and for events the number of dimensions too (:mod:`embrec.models.ease.penalty`).
+Events count as ratings do, by the interest of a pair (:mod:`embrec.models.event_pairs`). The penalty and the
+number of dimensions are chosen by NDCG@10 on held-out interactions (:mod:`embrec.models.ease.penalty`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,8 +27,8 @@ from embrec.metrics import disliked_to
 from embrec.models.base import Preference, Ratings, RatingWeights
 from embrec.models.ease import alike, long_tail
 from embrec.models.ease.components import components
-from embrec.models.ease.gram import LARGEST, gram_of
-from embrec.models.ease.penalty import FIRST_PENALTY, choose
+from embrec.models.ease.gram import LARGEST, Gram, gram_of
+from embrec.models.ease.penalty import FIRST_PENALTY, Choice, choose
 from embrec.models.ease.rows import Rows
 from embrec.models.ease.solution import solve
 from embrec.similarity import has_length
@@ -41,7 +42,7 @@ class Options:
     """Options of a fit.
 
     Attributes:
-        dimensions: Length of a vector; None for 64, or with events for as many as rank best, up to 256.
+        dimensions: Length of a vector; None to choose 64, 128 or 256 on held-out interactions.
         penalty: Regularization, in ratings; None to choose it on held-out interactions.
         first_penalty: The penalty to begin choosing at.
         dropout: Dropout of the input, as regularization that grows with popularity; 0 regularizes all movies alike.
@@ -82,9 +83,10 @@ def begin(training: Ratings, options: Options, seed: int) -> Finish:
     BLAS must have one thread, or the vectors would depend on the number of threads.
     """
     weighting = _weighting(training, options)
-    if min(training.user_count, training.movie_count) <= LARGEST:
+    size = long_tail.closed_form_size(training, LARGEST)
+    if size == training.movie_count:
         return _begin(training, weighting, options, seed)
-    chosen, most_rated = long_tail.most_rated(training, LARGEST)
+    chosen, most_rated = long_tail.most_rated(training, size)
     finish_chosen = _begin(most_rated, weighting, options, seed)
 
     def finish(rating_vectors: NDArray[np.float32] | None) -> Preference:
@@ -101,55 +103,73 @@ def _weighting(training: Ratings, options: Options) -> RatingWeights:
     return RatingWeights(lowest, highest, options.rating_power, dislike)
 
 
-def _begin(training: Ratings, weighting: RatingWeights, options: Options, seed: int) -> Finish:
-    penalty, dimensions = choose(
+def scorers(training: Ratings, options: Options, seed: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Fit what scores need and nothing else: no users and no similarity.
+
+    Args:
+        training: Ratings and events to learn from, of at most 12,000 movies or as few users.
+        options: Options of the fit.
+        seed: Seeds the choice of held-out interactions.
+
+    Returns:
+        The vectors and the profiles that :func:`fit` has, each float32 of shape (movie_count, dimensions). BLAS must
+        have one thread, or they would depend on the number of threads.
+    """
+    found = _solved(training, _weighting(training, options), options, seed)
+    return _single(found.movies), _single(found.profiles)
+
+
+class _Solved(NamedTuple):
+    """The closed form of some interactions, and what it came from."""
+
+    rows: Rows
+    gram: Gram
+    labels: NDArray[np.int32]
+    chosen: Choice
+    movies: NDArray[np.float64]
+    profiles: NDArray[np.float64]
+
+
+def _solved(training: Ratings, weighting: RatingWeights, options: Options, seed: int) -> _Solved:
+    chosen = choose(
         training, weighting, options.dropout, options.penalty, options.dimensions, seed, options.first_penalty
     )
     rows = Rows.of(training, weighting)
     gram, labels = gram_of(rows.scaled()), components(rows.ratings)
-    solution = solve(gram, labels, penalty, options.dropout, dimensions)
+    solution = solve(gram, labels, chosen.penalty, options.dropout, chosen.dimensions)
     # Any split of the singular values between the two sides gives the same scores. With this split the cosines of
     # movies agree best with their similarity.
     sizes = solution.sizes / solution.sizes[0]
     stretch = sizes**0.75 * solution.shrinkage**0.5
     profiles = solution.profiles * (solution.shrinkage / stretch)
-    movies = solution.basis * stretch
+    return _Solved(rows, gram, labels, chosen, solution.basis * stretch, profiles)
+
+
+def _begin(training: Ratings, weighting: RatingWeights, options: Options, seed: int) -> Finish:
+    # The function below keeps what it names until it is called; the Gram matrix is not among it.
+    rows, gram, labels, chosen, movies, profiles = _solved(training, weighting, options, seed)
     compared = options.dimensions or alike.DIMENSIONS
-    kinds = [alike.unit(movies), alike.together(gram, labels, penalty, rows.ratings, compared)]
+    kinds = [alike.unit(movies), alike.together(gram, labels, chosen.penalty, rows.ratings, compared)]
     if training.movie_features is not None:
         kinds.append(np.sqrt(alike.DESCRIBED) * alike.unit(training.movie_features.astype(np.float64)))
     known = np.bincount(rows.ratings.indices, minlength=training.movie_count)
 
     def finish(rating_vectors: NDArray[np.float32] | None) -> Preference:
         more = [] if rating_vectors is None else [np.sqrt(alike.RATED) * alike.unit(rating_vectors.astype(np.float64))]
-        return _finished(
-            users=rows.signed() @ profiles.astype(np.float32),
-            movies=movies,
-            profiles=profiles,
-            similarity=alike.mixed([*kinds, *more], known, compared),
-            penalty=penalty,
+        return Preference(
+            user_vectors=_single(rows.signed() @ profiles.astype(np.float32)),
+            movie_vectors=_single(movies),
+            movie_profiles=_single(profiles),
+            similarity=_single(alike.mixed([*kinds, *more], known, compared)),
+            penalty=chosen.penalty,
             weighting=weighting,
+            quality=chosen.quality,
         )
 
     return finish
 
 
-def _finished(
-    users: NDArray[np.float32],
-    movies: NDArray[np.float64],
-    profiles: NDArray[np.float64],
-    similarity: NDArray[np.float64],
-    penalty: float,
-    weighting: RatingWeights,
-) -> Preference:
-    """Return the vectors in float32; rounding noise is set to zero, which is no vector."""
-    for vectors in (users, movies, profiles, similarity):
-        vectors[~has_length(vectors)] = 0.0
-    return Preference(
-        user_vectors=np.ascontiguousarray(users, np.float32),
-        movie_vectors=np.ascontiguousarray(movies, np.float32),
-        movie_profiles=np.ascontiguousarray(profiles, np.float32),
-        similarity=np.ascontiguousarray(similarity, np.float32),
-        penalty=penalty,
-        weighting=weighting,
-    )
+def _single(vectors: NDArray[Any]) -> NDArray[np.float32]:
+    """Return the vectors in float32; rounding noise becomes zero, which is no vector."""
+    kept = has_length(vectors)[:, np.newaxis]
+    return np.ascontiguousarray(np.where(kept, vectors, 0.0), np.float32)

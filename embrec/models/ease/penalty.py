@@ -1,9 +1,12 @@
-"""The choice of the penalty of EASE, and of its dimensions for events, by NDCG@10 on held-out interactions.
+"""The choice of the penalty of EASE and of its dimensions, by NDCG@10 on held-out interactions.
 
-Ratings are ranked as well by 64 dimensions as by more. Events tell less each and are more, and gain from up to 256.
+More dimensions rank better where there are many movies with ratings enough, and no better or worse where there are few.
+So the number that the data support is measured.
 """
 
 from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import scipy.sparse
@@ -17,7 +20,7 @@ from embrec.models.ease.components import components
 from embrec.models.ease.gram import gram_of
 from embrec.models.ease.long_tail import most_rated
 from embrec.models.ease.rows import Rows
-from embrec.models.ease.solution import solve
+from embrec.models.ease.solution import Solution, solve
 from embrec.models.interactions import Interactions
 
 # The penalties that may be chosen are this one times powers of two, from 1.25 to 5,120. It is the first one tried.
@@ -28,9 +31,25 @@ _LOWEST_POWER, _HIGHEST_POWER = -5, 7
 _SEARCHED_SHARE, _FEW_MOVIES = 0.5, 1_000
 _VALIDATION_USERS = 2_000
 _MOST_VALIDATIONS = 3
-# The dimensions that ratings are ranked by, and those that may be chosen for events.
+# The dimensions that are enough for most data, and those that may be chosen in their place.
 DIMENSIONS = 64
 _MORE_DIMENSIONS = (128, 256)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The chosen options.
+
+    Attributes:
+        penalty: The regularization.
+        dimensions: Number of singular vectors.
+        quality: Mean NDCG@10 on held-out interactions of each number of dimensions that was tried; empty if the number
+            was given.
+    """
+
+    penalty: float
+    dimensions: int
+    quality: dict[int, float] = field(default_factory=dict)
 
 
 def choose(
@@ -41,29 +60,34 @@ def choose(
     dimensions: int | None,
     seed: int,
     first: float,
-) -> tuple[float, int]:
+) -> Choice:
     """Choose the penalty and the number of dimensions.
+
+    The dimensions are the fewest within one standard error of the best, with the penalty that is best for the fewest.
+    If they are more, the penalty is chosen anew for them.
 
     Args:
         training: Interactions to learn from and to hold out.
         weighting: The weights of ratings.
         dropout: Dropout of the input.
         penalty: The penalty, or None to choose it.
-        dimensions: Number of singular vectors, or None for 64, or with events or constant ratings to choose it.
+        dimensions: Number of singular vectors, or None to choose it: 64, 128 or 256.
         seed: Seeds the choice of held-out interactions.
         first: The penalty to begin at; the nearest one that may be chosen is taken.
 
     Raises:
         ConfigError: The first penalty is not positive.
     """
-    implicit = training.events is not None or not training.differ
-    if dimensions is None and not implicit:
-        dimensions = DIMENSIONS
     if penalty and dimensions:
-        return penalty, dimensions
+        return Choice(penalty, dimensions)
     validations = _validations(training, weighting, seed)
-    dimensions = dimensions or _best_dimensions(validations, penalty or FIRST_PENALTY * 2.0 ** _power(first), dropout)
-    return penalty or best_penalty(validations, dropout, dimensions, first), dimensions
+    chosen = penalty or best_penalty(validations, dropout, dimensions or DIMENSIONS, first)
+    if dimensions:
+        return Choice(chosen, dimensions)
+    best = _fewest_dimensions(validations, chosen, dropout)
+    if penalty or best.dimensions == DIMENSIONS:
+        return best
+    return replace(best, penalty=best_penalty(validations, dropout, best.dimensions, chosen))
 
 
 def best_penalty(validations: list[_Validation], dropout: float, dimensions: int, first: float) -> float:
@@ -84,7 +108,7 @@ def best_penalty(validations: list[_Validation], dropout: float, dimensions: int
     """
 
     def quality(power: int) -> NDArray[np.float64]:
-        return _quality(validations, FIRST_PENALTY * 2.0**power, dropout, dimensions)
+        return _quality(validations, FIRST_PENALTY * 2.0**power, dropout, [dimensions]).ravel()
 
     power = _power(first)
     tried = {power: quality(power)}
@@ -109,23 +133,27 @@ def _power(first: float) -> int:
     return int(np.clip(round(np.log2(first / FIRST_PENALTY)), _LOWEST_POWER, _HIGHEST_POWER))
 
 
-def _best_dimensions(validations: list[_Validation], penalty: float, dropout: float) -> int:
-    """Return the largest number of dimensions within one standard error of the best NDCG@10.
+def _fewest_dimensions(validations: list[_Validation], penalty: float, dropout: float) -> Choice:
+    """Choose the smallest number of dimensions within one standard error of the best NDCG@10.
 
-    It is the largest, because all movies and interactions together bear more dimensions than the validation's.
+    It is the smallest, because long vectors cost storage and time at each answer.
     """
     most = max(each.movies for each in validations)
     tried = [DIMENSIONS, *(each for each in _MORE_DIMENSIONS if each < most)]
-    found = [_quality(validations, penalty, dropout, dimensions) for dimensions in tried]
-    if not len(found[0]):
-        return DIMENSIONS
-    best = max(found, key=lambda each: float(each.mean()))
-    return max(dimensions for dimensions, each in zip(tried, found, strict=True) if _as_good(best - each))
+    found = _quality(validations, penalty, dropout, tried)
+    if not found.size:
+        return Choice(penalty, DIMENSIONS)
+    means = found.mean(axis=1)
+    best = found[means.argmax()]
+    fewest = next(dimensions for dimensions, each in zip(tried, found, strict=True) if _as_good(best - each))
+    return Choice(penalty, fewest, dict(zip(tried, means.tolist(), strict=True)))
 
 
-def _quality(validations: list[_Validation], penalty: float, dropout: float, dimensions: int) -> NDArray[np.float64]:
-    """Return each user's NDCG@10 on each split, in one array."""
-    return np.concatenate([validation.quality(penalty, dropout, dimensions) for validation in validations])
+def _quality(
+    validations: list[_Validation], penalty: float, dropout: float, dimensions: list[int]
+) -> NDArray[np.float64]:
+    """Return each user's NDCG@10 on each split, of shape (len(dimensions), users of all splits)."""
+    return np.hstack([validation.quality(penalty, dropout, dimensions) for validation in validations])
 
 
 def _validations(training: Ratings, weighting: RatingWeights, seed: int) -> list[_Validation]:
@@ -153,9 +181,12 @@ class _Validation:
         self._relevant = scipy.sparse.csr_array(entries, shape=shape)[users]
         self._weights, self._seen = rows.signed()[users], rows.ratings[users]
 
-    def quality(self, penalty: float, dropout: float, dimensions: int) -> NDArray[np.float64]:
-        """Return each user's NDCG@10."""
-        solution = solve(self._gram, self._labels, penalty, dropout, dimensions)
+    def quality(self, penalty: float, dropout: float, dimensions: list[int]) -> NDArray[np.float64]:
+        """Return each user's NDCG@10 by the leading singular vectors, of shape (len(dimensions), users)."""
+        solution = solve(self._gram, self._labels, penalty, dropout, max(dimensions))
+        return np.vstack([self._ndcg(solution.leading(count)) for count in dimensions])
+
+    def _ndcg(self, solution: Solution) -> NDArray[np.float64]:
         vectors = np.asarray(self._weights @ (solution.profiles * solution.shrinkage), np.float32)
         basis = solution.basis.T.astype(np.float32)
         found = [np.empty(0)]

@@ -37,6 +37,10 @@ class Solution:
         half = self.sizes[int(_HALF_AT * (len(self.sizes) - 1))] ** 2
         return np.asarray(self.sizes**2 / (self.sizes**2 + half))
 
+    def leading(self, count: int) -> Solution:
+        """Return the solution of at most this number of dimensions."""
+        return Solution(self.basis[:, :count], self.sizes[:count], self.profiles[:, :count])
+
 
 def solve(gram: Gram, labels: NDArray[np.int32], penalty: float, dropout: float, dimensions: int) -> Solution:
     """Solve for the encoder I - P / diag(P), P the inverse of the regularized Gram matrix, and cut its scores.

@@ -38,10 +38,7 @@ def lists(sequences: Sequences, dimensions: int, penalty: float | None, seed: in
     users, movies = (keys // len(chosen)).astype(np.int32), (keys % len(chosen)).astype(np.int32)
     once = Ratings(users, movies, np.ones(len(keys), np.float32), len(sequences.lengths), len(chosen))
     options = ease.Options(dimensions=dimensions, penalty=FIRST_PENALTY if penalty is None else penalty)
-    fitted = ease.fit(once, options, seed)
-    own, profiles = (
-        np.zeros((sequences.movie_count, each.shape[1]), np.float32)
-        for each in (fitted.movie_vectors, fitted.movie_profiles)
-    )
-    own[chosen], profiles[chosen] = fitted.movie_vectors, fitted.movie_profiles
+    vectors, added = ease.scorers(once, options, seed)
+    own, profiles = (np.zeros((sequences.movie_count, each.shape[1]), np.float32) for each in (vectors, added))
+    own[chosen], profiles[chosen] = vectors, added
     return [Vectors(f"list {decay:g}", (decay,), profiles[np.newaxis], own) for decay in _DECAYS]

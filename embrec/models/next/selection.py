@@ -44,6 +44,10 @@ class Questions:
     targets: NDArray[np.int32]
     ties: NDArray[np.int64]
 
+    def first(self, number: int) -> Questions:
+        """Return the first ``number`` of the questions."""
+        return Questions(self.histories[:number], self.targets[:number], self.ties)
+
     def among(self, movies: NDArray[np.int64]) -> Questions:
         """Return the questions whose target is one of some movies, ascending, as if there were no others."""
         number = np.full(len(self.ties), -1, np.int32)
@@ -221,11 +225,14 @@ def gain_of(part: Part, questions: Questions, length: int) -> float:
 
 def quality(score: Callable[[NDArray[np.int32]], NDArray[np.float64]], questions: Questions) -> dict[str, float]:
     """Return the metrics of a model on questions, by full ranking: NDCG@10 and the hit rate (HR@10)."""
+    count = len(questions.ties)
+    asked = questions.first(max(1, _QUALITY_SCORES // count))
     ranks = []
-    for number in range(min(len(questions.targets), max(1, _QUALITY_SCORES // len(questions.ties)))):
-        scores = score(questions.histories[number])
-        scores[questions.histories[number]] = -np.inf
-        target = questions.targets[number : number + 1]
-        ranks.append(metrics.expected_ranks(scores[np.newaxis], target, questions.ties)[0])
-    found = metrics.of_ranks(np.array(ranks), 10, 10)
+    for block in _blocks(asked, count):
+        histories = asked.histories[block]
+        scores = np.stack([score(history) for history in histories])
+        for own, history in zip(scores, histories, strict=True):
+            own[history] = -np.inf
+        ranks.append(metrics.expected_ranks(scores, asked.targets[block], asked.ties))
+    found = metrics.of_ranks(np.concatenate(ranks), 10, 10)
     return {"next_ndcg": float(found["NDCG@10"].mean()), "next_hit_rate": float(found["HR@10"].mean())}
