@@ -23,7 +23,7 @@ def page_url(admin: sa.Engine, server_url: str, movielens_template: str) -> Iter
     """A database with MovieLens 100K, the default model, and another run to compare it with."""
     with _temporary_database(admin, server_url, movielens_template) as url:
         engine = db.create_engine(url)
-        train(engine, "matrix-factorization", publish=False)
+        train(engine, "matrix-factorization", publish=False, what_next=False)
         engine.dispose()
         yield url
 

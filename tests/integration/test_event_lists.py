@@ -185,7 +185,7 @@ def nothing_is_predicted(engine: sa.Engine) -> None:
 
 def test_every_user_gets_the_list_of_the_reference_from_both_kinds(engine: sa.Engine) -> None:
     both(engine)
-    result = train(engine, options=OPTIONS)
+    result = train(engine, options=OPTIONS, what_next=False)
     assert result.published
     assert result.metrics["train_rmse"] < 1
     assert hold_every_user(engine) > 80
@@ -207,7 +207,7 @@ def test_every_user_gets_the_list_of_the_reference_from_events_alone(engine: sa.
     assert hold_every_user(engine) > 80
     nothing_is_predicted(engine)
     assert len(similar.similar_users(engine, "0", 5)) == 5
-    again = train(engine)
+    again = train(engine, what_next=False)
     assert again.published
     assert again.metrics["list_ndcg"] == pytest.approx(again.metrics["published_list_ndcg"], abs=1e-6)
     hidden = lists.hide(extract(engine).for_models())
@@ -217,7 +217,7 @@ def test_every_user_gets_the_list_of_the_reference_from_events_alone(engine: sa.
 
 def test_a_new_event_moves_the_next_answer(engine: sa.Engine) -> None:
     add_events(engine, camps())
-    train(engine, options=OPTIONS)
+    train(engine, options=OPTIONS, what_next=False)
     add_events(engine, pd.DataFrame({"user_id": ["visitor"], "movie_id": ["3"]}), seed=2)
     first = recommend.recommend_movies(engine, "visitor", 5)
     assert set(first.basis) == {"history"}
@@ -236,7 +236,7 @@ def test_a_new_event_moves_the_next_answer(engine: sa.Engine) -> None:
 
 def test_an_explanation_adds_up(engine: sa.Engine) -> None:
     both(engine)
-    train(engine, options=OPTIONS)
+    train(engine, options=OPTIONS, what_next=False)
     with engine.connect() as connection:
         for user_id in ("1", "3", "7"):  # these rated some movies, and only watched others
             best = recommend.recommend_movies(connection, user_id, 1)
@@ -251,7 +251,7 @@ def test_an_explanation_adds_up(engine: sa.Engine) -> None:
 
 def test_a_visitor_names_the_movies_watched(engine: sa.Engine) -> None:
     add_events(engine, camps())
-    train(engine, options=OPTIONS)
+    train(engine, options=OPTIONS, what_next=False)
     with engine.connect() as connection:
 
         def ask(history: str) -> list[Any]:
@@ -272,7 +272,7 @@ def test_a_visitor_names_the_movies_watched(engine: sa.Engine) -> None:
 
 def test_batch_lists_are_the_live_ones(engine: sa.Engine, tmp_path: Any) -> None:
     both(engine)
-    run = train(engine, options=OPTIONS)
+    run = train(engine, options=OPTIONS, what_next=False)
     report = batch.recommend_all(engine, tmp_path / "all.csv", 3)
     every = pd.read_csv(tmp_path / "all.csv", dtype={"user_id": str, "movie_id": str})
     assert report.users > 80
@@ -292,7 +292,7 @@ def test_constant_ratings_are_ranked_and_not_predicted(engine: sa.Engine) -> Non
         train(engine, "matrix-factorization")
     with pytest.raises(DataError, match="All ratings are 1, so no error .* Train without --holdout"):
         train(engine, holdout=0.1)
-    result = train(engine, options={"draws": 0})
+    result = train(engine, options={"draws": 0}, what_next=False)
     assert result.published
     assert result.advice is not None
     assert result.advice.startswith("All ratings are 1, so the run ranks movies and predicts no ratings.")
@@ -304,7 +304,7 @@ def test_counts_given_as_ratings_are_named(engine: sa.Engine) -> None:
     frame = camps()
     counts = np.floor(np.random.default_rng(0).pareto(0.5, len(frame)).clip(max=90_000)) + 1
     load_frame(engine, frame.assign(rating=counts))
-    result = train(engine, options=OPTIONS)
+    result = train(engine, options=OPTIONS, what_next=False)
     assert result.advice is not None
     assert "They look like counts, which rank better as events: embrec load FILE --value-column NAME" in result.advice
 
@@ -327,7 +327,7 @@ def test_counts_are_whole_numbers_most_of_them_low(ratings: list[float], counts:
 
 def test_a_refresh_of_a_run_without_a_rating_part_folds_movies_in_by_their_description(engine: sa.Engine) -> None:
     add_events(engine, camps())
-    train(engine, options=OPTIONS)
+    train(engine, options=OPTIONS, what_next=False)
     with engine.begin() as connection:
         connection.execute(sa.text("INSERT INTO embrec.movies (movie_index, movie_id) VALUES (48, 'new')"))
         assert connection.scalar(sa.text("SELECT embrec.refresh()")) == 1

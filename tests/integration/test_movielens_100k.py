@@ -56,7 +56,7 @@ def ml_engine(ml_url: str, ml_100k: Path) -> Iterator[sa.Engine]:
 @pytest.fixture(scope="module")
 def trained(ml_engine: sa.Engine) -> TrainResult:
     """The article's model after one epoch (fifty take minutes and change nothing that is tested here)."""
-    return train(ml_engine, "outer-product", {"epochs": 1}, seed=0)
+    return train(ml_engine, "outer-product", {"epochs": 1}, seed=0, what_next=False)
 
 
 def test_the_first_appearances_are_the_articles(ml_engine: sa.Engine) -> None:
