@@ -165,6 +165,7 @@ def two_part_run(
         f"{side} {part}": random.normal(size=(len(indexes[side]), 5)).astype(np.float32)
         for side, part in (*(("movie", part) for part in MOVIE_PARTS), ("user", "rating"), ("user", "similarity"))
     }
+    found["movie similarity"] /= np.linalg.norm(found["movie similarity"], axis=1).max()  # as a training bounds them
     if half:
         found |= {f"user {part}": half_precision.rounded(found[f"user {part}"]) for part in ("rating", "similarity")}
     biases = {side: random.normal(size=len(indexes[side])).astype(np.float32) * 0.3 for side in indexes}
