@@ -17,7 +17,6 @@ from embrec.models import svd
 from embrec.models.base import Preference, Ratings
 from embrec.models.ease import components as ease_components
 from embrec.models.ease import gram as ease_gram
-from embrec.models.ease import long_tail
 from embrec.models.ease import model as ease
 from embrec.models.ease import penalty as ease_penalty
 from embrec.models.ease.components import components, leading
@@ -267,20 +266,6 @@ def test_a_long_tail_of_movies_is_folded_in(monkeypatch: pytest.MonkeyPatch) -> 
     assert ((near[tail - 1] + tail[:, np.newaxis]) % 2 == 0).mean() > 0.9
     for vectors in (fitted.movie_vectors, fitted.movie_profiles, fitted.similarity):
         assert similarity.has_length(vectors).tolist() == [True] * 40 + [False], "nobody rated the last"
-
-
-@pytest.mark.parametrize(
-    ("users", "largest", "size"),
-    [(30, 100, 90), (31, 100, 40), (200, 100, 40), (200, 35, 35), (34, 35, 40), (20, 25, 90)],
-)
-def test_the_closed_form_covers_what_the_ratings_support(
-    users: int, largest: int, size: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Forty of ninety movies have three ratings, the others fewer; up to 30 rows take seconds."""
-    monkeypatch.setattr(long_tail, "_SECONDS", 30)
-    movies = np.repeat(np.arange(90, dtype=np.int32), [3] * 40 + [2] * 30 + [1] * 20)
-    given = Ratings(np.zeros_like(movies), movies, np.ones(len(movies), np.float32), users, 90)
-    assert long_tail.closed_form_size(given, largest) == size
 
 
 def test_movies_of_one_rating_displace_no_better_known_ones(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,10 +1,9 @@
 """Vectors for the long tail: rarely rated movies beyond the number that the closed form of EASE can hold.
 
 The closed form needs a square matrix of the movies, or of the users if they are fewer. With too many of both it covers
-only the most rated movies, and in a big catalogue only those with ratings enough. The others are folded in like a new
-movie: the vector is a ridge regression of the movie's ratings on the users' vectors. It is then shrunk as the closed
-form regularizes a movie of n interactions, by n / (n + penalty). Unshrunk, movies with one or two ratings would
-displace better known ones in lists.
+only the most rated movies. The others, each with few ratings, are folded in like a new movie: the vector is a ridge
+regression of the movie's ratings on the users' vectors. It is then shrunk as the closed form regularizes a movie of n
+interactions, by n / (n + penalty). Unshrunk, movies with one or two ratings would displace better known ones in lists.
 """
 
 from __future__ import annotations
@@ -21,38 +20,16 @@ from embrec.models.ease.rows import Rows
 
 # Ridge penalty, in units of a user vector of mean length. It shrinks the vectors of movies with few ratings.
 PENALTY_USERS = 10.0
-# At most 6,000 rows of a square matrix: the closed form then takes seconds, and covers every movie.
-_SECONDS = 6_000
-# A bigger closed form covers movies with at least three interactions: lists are as good, and a fit is quicker.
-_FEWEST = 3
-
-
-def closed_form_size(training: Ratings, largest: int) -> int:
-    """Return the number of movies, the most rated ones, that the closed form covers.
-
-    Args:
-        training: Interactions to learn from.
-        largest: Maximum number of rows of a square matrix.
-    """
-    smaller = min(training.user_count, training.movie_count)
-    if smaller <= min(_SECONDS, largest):
-        return training.movie_count
-    supported = max(int(np.count_nonzero(_counts(training) >= _FEWEST)), _SECONDS)
-    return min(supported, training.movie_count, largest if smaller > largest else training.movie_count)
-
-
-def _counts(training: Ratings) -> NDArray[np.int64]:
-    counts = np.bincount(training.movies, minlength=training.movie_count)
-    if training.events is not None:
-        counts += np.bincount(training.events.movies, minlength=training.movie_count)
-    return counts
 
 
 def most_rated(training: Ratings, most: int) -> tuple[NDArray[np.int64], Ratings]:
     """Return at most this number of the movies with most interactions, ascending, and those, numbered anew."""
     most = min(most, training.movie_count)
     events = training.events
-    chosen = np.sort(np.argsort(-_counts(training), kind="stable")[:most])
+    counts = np.bincount(training.movies, minlength=training.movie_count)
+    if events is not None:
+        counts += np.bincount(events.movies, minlength=training.movie_count)
+    chosen = np.sort(np.argsort(-counts, kind="stable")[:most])
     number = np.full(training.movie_count, -1, np.int32)
     number[chosen] = np.arange(most, dtype=np.int32)
     kept = number[training.movies] >= 0

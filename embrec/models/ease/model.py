@@ -83,10 +83,9 @@ def begin(training: Ratings, options: Options, seed: int) -> Finish:
     BLAS must have one thread, or the vectors would depend on the number of threads.
     """
     weighting = _weighting(training, options)
-    size = long_tail.closed_form_size(training, LARGEST)
-    if size == training.movie_count:
+    if min(training.user_count, training.movie_count) <= LARGEST:
         return _begin(training, weighting, options, seed)
-    chosen, most_rated = long_tail.most_rated(training, size)
+    chosen, most_rated = long_tail.most_rated(training, LARGEST)
     finish_chosen = _begin(most_rated, weighting, options, seed)
 
     def finish(rating_vectors: NDArray[np.float32] | None) -> Preference:
