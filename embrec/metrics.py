@@ -1,4 +1,4 @@
-"""Evaluation metrics in numpy: RMSE, MAE, NDCG@n, recall@n, MAP@n, hit rate@n (HR@n), and quality of neighbours."""
+"""Evaluation metrics in numpy: RMSE, MAE, NDCG@n, recall@n, MAP@n, hit rate@n (HR@n), neighbours, concentration."""
 
 from __future__ import annotations
 
@@ -156,3 +156,15 @@ def of_ranks(ranks: NDArray[np.float64], hits: int, reciprocal: int) -> dict[str
         f"NDCG@{hits}": hit / np.log2(ranks + 2),
         f"MRR@{reciprocal}": (ranks < reciprocal) / (ranks + 1),
     }
+
+
+def concentration(counts: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return cumulative shares of the movies, most frequent first: from 0 to 1, float64 of shape (movies + 1,)."""
+    ordered = np.sort(counts)[::-1].astype(np.float64)
+    return np.concatenate([[0.0], np.cumsum(ordered) / max(ordered.sum(), 1.0)])
+
+
+def gini(counts: NDArray[np.int64]) -> float:
+    """Return the Gini coefficient: 0 if all counts are equal, near 1 if few movies have all."""
+    shares = concentration(counts)
+    return float(2 * np.trapezoid(shares, dx=1 / len(counts)) - 1) if counts.sum() else 0.0

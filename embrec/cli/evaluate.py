@@ -146,10 +146,13 @@ def _read_groups(path: Path) -> dict[str, str]:
 
 
 def _print_table(outcomes: Sequence[Outcome]) -> None:
+    from embrec.evaluation.beyond import apart
     from embrec.evaluation.outcome import summary
 
     rows = list(summary(outcomes))
-    metrics = [key for key in rows[0] if key not in ("task", "model")]
+    names = [key for key in rows[0] if key not in ("task", "model")]
+    beside = apart(names)
+    metrics = [name for name in names if name not in beside]
     click.echo(f"\n{rows[0]['task']}")
     if facts := outcomes[0].facts:
         click.echo(", ".join(f"{name}: {value}" for name, value in facts.items()))
@@ -158,6 +161,14 @@ def _print_table(outcomes: Sequence[Outcome]) -> None:
         for number, row in enumerate(rows)
     ]
     print_rows(printed, ["model", *metrics])
+    if beside:
+        click.echo(f"\n{rows[0]['task']}, beyond accuracy")
+        means = [{"model": row["model"], **{name: _mean(row.get(name)) for name in beside}} for row in rows]
+        print_rows(means, ["model", *beside])
+
+
+def _mean(value: tuple[float, float, float, float] | None) -> str:
+    return "" if value is None else f"{value[0]:.4f}"
 
 
 def _figure(value: tuple[float, float, float, float] | None, with_difference: bool) -> str:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from embrec import metrics, similarity, splits
 from embrec.errors import DataError
+from embrec.evaluation import beyond
 from embrec.evaluation.baselines import popularity_order
 from embrec.evaluation.contender import Contender, Score
 from embrec.evaluation.data import HELD_OUT, EvaluationData, rating_splits
@@ -60,11 +61,10 @@ def rank(
 ) -> list[Outcome]:
     """Evaluate rankings of unseen movies (full ranking); the relevant movies are those with a held-out liking.
 
-    A fifth of each user's movies, rated or watched, is held out; those watched are relevant too. Coverage is the share
-    of all movies that are in any list of ten, popularity the mean share of users who rated or watched the movies in
-    them. Dislikes@10 is the share of the held-out dislikes that are in their users' lists of ten; it is left out if
-    nothing that is held out is disliked. Models that learn from how ratings differ are left out if they do not. Equal
-    scores are ranked by popularity.
+    A fifth of each user's movies, rated or watched, is held out; those watched are relevant too. The measures beyond
+    accuracy are those of :mod:`embrec.evaluation.beyond`, of the lists of ten. Dislikes@10 is the share of the held-out
+    dislikes that are in their users' lists of ten; it is left out if nothing that is held out is disliked. Models that
+    learn from how ratings differ are left out if they do not. Equal scores are ranked by popularity.
     """
     task = "top-N"
     outcomes = []
@@ -100,9 +100,9 @@ def _rank_once(
     known = Interactions.of(training)
     shape = (training.user_count, training.movie_count)
     seen = scipy.sparse.csr_array((np.ones(len(known.users)), (known.users, known.movies)), shape=shape)
-    shares = np.bincount(known.movies, minlength=training.movie_count)[order] / training.user_count
     values: dict[str, list[NDArray[Any]]] = {}
-    recommended = np.zeros(training.movie_count, bool)
+    lists: list[NDArray[np.int64]] = []
+    listed: list[NDArray[np.int32]] = []
     shown = 0
     for begin in range(0, len(users), _USERS_AT_ONCE):
         block = users[begin : begin + _USERS_AT_ONCE]
@@ -113,20 +113,23 @@ def _rank_once(
         relevant = liked[block].toarray()[:, order]
         asked = relevant.any(axis=1)
         scores, relevant = scores[asked], relevant[asked]
-        lists = metrics.top(scores, 10)
-        recommended[lists[np.isfinite(np.take_along_axis(scores, lists, 1))]] = True
+        best = metrics.top(scores, 10)
+        lists.append(np.where(np.isfinite(np.take_along_axis(scores, best, 1)), order[best], -1))
+        listed.append(block[asked])
         for name, found in (
             ("NDCG@10", metrics.ndcg(scores, relevant, 10)),
             ("Recall@20", metrics.recall(scores, relevant, 20)),
             ("MAP@10", metrics.average_precision(scores, relevant, 10)),
             ("hit@10", metrics.hit_rate(scores, relevant, 10)),
-            ("popularity", shares[lists].mean(axis=1)),
         ):
             values.setdefault(name, []).append(found)
-    found = {name: float(np.concatenate(each).mean()) for name, each in values.items()}
-    found["coverage"] = float(recommended.mean())
-    of_all = disliked[users].nnz
-    return {**found, "dislikes@10": float(shown / of_all)} if of_all else found
+    quality = {name: np.concatenate(each) for name, each in values.items()}
+    result = {name: float(each.mean()) for name, each in quality.items()}
+    of_lists = np.concatenate(listed)
+    result |= beyond.beyond_accuracy(np.concatenate(lists), of_lists, training)
+    if of_all := disliked[users].nnz:
+        result["dislikes@10"] = float(shown / of_all)
+    return result | beyond.by_activity(quality["NDCG@10"], np.diff(seen.indptr)[of_lists])
 
 
 def compare(

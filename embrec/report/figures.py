@@ -16,6 +16,7 @@ from matplotlib import patheffects, ticker
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from embrec import metrics
 from embrec.report import activity_figures, measures
 from embrec.report.colours import SERIES, STAND_INS, Colours, on_white, with_page_colours
 from embrec.report.findings import Findings
@@ -156,7 +157,7 @@ def _coverage(figure: Figure, findings: Findings, colours: Colours) -> None:
     }
     dashes = ("-", "-", "--", ":", "-.")
     for number, (label, counts) in enumerate(curves.items()):
-        shares = measures.concentration(counts)
+        shares = metrics.concentration(counts)
         # At most 400 points: a curve of more looks the same, and makes the page bigger.
         places = np.unique(np.linspace(0, len(counts), 400).round().astype(int))
         axes.plot(

@@ -1,4 +1,4 @@
-"""Measures of a report, in numpy: calibration, coverage, NDCG, Gini coefficient, and overlap of neighbours."""
+"""Measures of a report, in numpy: calibration, quality of lists, and overlap of neighbours."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from embrec import metrics, similarity
 from embrec.evaluation.baselines import popularity_order
+from embrec.evaluation.beyond import beyond_accuracy
 from embrec.evaluation.contender import Score
 from embrec.models.base import Ratings
 from embrec.models.interactions import Interactions
@@ -65,15 +66,13 @@ class Lists:
 
     Attributes:
         appearances: Number of lists that each movie is in, int64 of shape (movie_count,).
-        coverage: Catalogue coverage: share of the movies that are in any list.
-        popularity: Share of all users who rated or watched a recommended movie, averaged over recommendations.
+        beyond: Measures beyond accuracy by name, of :func:`embrec.evaluation.beyond.beyond_accuracy`.
         ndcg: NDCG@10 of liked held-out ratings, or None without any.
         hit_rate: HR@10: share of the users with a liked held-out rating in their list, or None.
     """
 
     appearances: NDArray[np.int64]
-    coverage: float
-    popularity: float
+    beyond: dict[str, float]
     ndcg: float | None
     hit_rate: float | None
 
@@ -131,15 +130,14 @@ def measure_lists(score: Score, seen: Ratings, held_out: Ratings | None, users: 
         liked = held_out.ratings >= metrics.liked_from(*seen.scale)
         liked_by = _matrix(held_out.users[liked], held_out.movies[liked], shape)
     order = popularity_order(seen)  # equal scores are ranked by popularity
-    appearances = np.zeros(seen.movie_count, np.int64)
+    lists: list[NDArray[np.int64]] = []
     quality: dict[str, list[NDArray[np.float64]]] = {"ndcg": [], "hit_rate": []}
     for block in similarity.blocks(users, seen.movie_count):
         scores = np.array(score(block), np.float64)
         scores[seen_by[block].nonzero()] = -np.inf
         scores = scores[:, order]
         best = metrics.top(scores, min(LIST_LENGTH, seen.movie_count))
-        listed = order[best[np.isfinite(np.take_along_axis(scores, best, 1))]]
-        appearances += np.bincount(listed, minlength=seen.movie_count)
+        lists.append(np.where(np.isfinite(np.take_along_axis(scores, best, 1)), order[best], -1))
         if liked_by is not None:
             relevant = liked_by[block].toarray()[:, order]
             some = relevant.any(axis=1)
@@ -147,26 +145,9 @@ def measure_lists(score: Score, seen: Ratings, held_out: Ratings | None, users: 
                 quality["ndcg"].append(metrics.ndcg(scores[some], relevant[some], LIST_LENGTH))
                 quality["hit_rate"].append(metrics.hit_rate(scores[some], relevant[some], LIST_LENGTH))
     means = {name: float(np.concatenate(values).mean()) if values else None for name, values in quality.items()}
-    shares = np.bincount(pairs.movies, minlength=seen.movie_count) / seen.user_count
-    return Lists(
-        appearances,
-        coverage=float(np.mean(appearances > 0)),
-        popularity=float(appearances @ shares / max(appearances.sum(), 1)),
-        ndcg=means["ndcg"],
-        hit_rate=means["hit_rate"],
-    )
-
-
-def concentration(counts: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Return cumulative shares of the movies, most frequent first: from 0 to 1, float64 of shape (movies + 1,)."""
-    ordered = np.sort(counts)[::-1].astype(np.float64)
-    return np.concatenate([[0.0], np.cumsum(ordered) / max(ordered.sum(), 1.0)])
-
-
-def gini(counts: NDArray[np.int64]) -> float:
-    """Return the Gini coefficient: 0 if all counts are equal, near 1 if few movies have all."""
-    shares = concentration(counts)
-    return float(2 * np.trapezoid(shares, dx=1 / len(counts)) - 1) if counts.sum() else 0.0
+    listed = np.concatenate(lists)
+    appearances = np.bincount(listed[listed >= 0], minlength=seen.movie_count)
+    return Lists(appearances, beyond_accuracy(listed, users, seen), means["ndcg"], means["hit_rate"])
 
 
 def in_common(ours: NDArray[np.int64], theirs: NDArray[np.int64]) -> NDArray[np.int64]:

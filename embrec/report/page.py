@@ -12,8 +12,8 @@ from typing import Any
 
 import jinja2
 
-from embrec import pages
-from embrec.report import figures, measures
+from embrec import metrics, pages
+from embrec.report import figures
 from embrec.report.accuracy import MetricLine
 from embrec.report.findings import Findings
 
@@ -150,11 +150,13 @@ def _calibration(findings: Findings) -> Iterator[tuple[str, ...]]:
 
 def _coverage(findings: Findings) -> Iterator[tuple[str, ...]]:
     for name, lists in findings.lists.items():
-        yield name, percent(lists.coverage), fixed(measures.gini(lists.appearances), 2), percent(lists.popularity)
+        found = lists.beyond
+        shares = percent(found["coverage"]), fixed(found["Gini"], 2), percent(found["popularity"])
+        yield name, *shares, f"{found['lift']:+.0%}", fixed(found["novelty"], 1), fixed(found["distance"], 2)
     counts = findings.counts
     popularity = float(counts @ counts / counts.sum() / findings.users_now)
     everything = "all users" if findings.events_now else "all ratings"
-    yield everything, percent(1.0), fixed(measures.gini(counts), 2), percent(popularity)
+    yield everything, percent(1.0), fixed(metrics.gini(counts), 2), percent(popularity), "", "", ""
 
 
 # Metrics on record that two runs are compared by, and those of predicted ratings among them.

@@ -26,7 +26,7 @@ import uncertainty
 from embrec import metrics, splits
 from embrec.data.files.movielens import fetch_ml_100k
 from embrec.data.files.sources import open_source
-from embrec.evaluation import contenders, evaluate
+from embrec.evaluation import beyond, contenders, evaluate
 from embrec.evaluation.contender import Contender, Score
 from embrec.evaluation.data import EvaluationData, rating_splits, read_data
 from embrec.evaluation.outcome import Outcome, summary
@@ -164,7 +164,13 @@ def measure(tasks: Sequence[str], groups: dict[str, str], only: str) -> dict[str
 def table(task: str, rows: dict[str, Any]) -> list[str]:
     """Write a task's table: means and standard deviations over splits, and paired differences from the first row."""
     found = list(summary([Outcome(task, name, values) for name, values in rows.items()]))
-    columns = [key for key in found[0] if key not in ("task", "model")]
+    names = list(dict.fromkeys(key for row in found for key in row if key not in ("task", "model")))
+    beside = beyond.apart(names)
+    tables = [[name for name in names if name not in beside], beside]
+    return [line for columns in tables if columns for line in ["", *_table_of(found, columns)]][1:]
+
+
+def _table_of(found: Sequence[dict[str, Any]], columns: Sequence[str]) -> list[str]:
     lines = ["| model | " + " | ".join(columns) + " |", "|---" * (len(columns) + 1) + "|"]
     for number, row in enumerate(found):
         cells = []

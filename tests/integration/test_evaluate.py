@@ -200,6 +200,27 @@ def test_equal_scores_are_ranked_by_popularity() -> None:
     assert found.values == popular.values
 
 
+def test_lists_are_measured_by_the_movies_that_they_show() -> None:
+    """The shares that rank() reports are those of lists made here, movie by movie."""
+    data = read_data(sources.from_frame(rating_frame(movies=40, count=400), []))
+    kept, held = splits.per_user(data.ratings.users, 0.2, 0)
+    training = data.part(kept)
+    shares = np.bincount(training.movies, minlength=40) / training.user_count
+    number = Contender(
+        "by number", rank=lambda _training, _seed: lambda users: np.tile(-np.arange(40.0), (len(users), 1))
+    )
+    (outcome,) = evaluate.rank(data, [number], (0,))
+    asked = np.unique(data.ratings.users[held[data.liked[held]]])
+    lists = [np.setdiff1d(np.arange(40), training.movies[training.users == user])[:10] for user in asked]
+    assert min(map(len, lists)) < 10, "a list may be short, and then has no movie that the user knows"
+    popularity = np.mean([shares[each].mean() for each in lists])
+    assert outcome.values["popularity"] == [pytest.approx(popularity)]
+    assert outcome.values["coverage"] == [pytest.approx(len(np.unique(np.concatenate(lists))) / 40)]
+    own = [shares[training.movies[training.users == user]].mean() for user in asked]
+    assert outcome.values["lift"] == [pytest.approx(popularity / np.mean(own) - 1)]
+    assert {"light NDCG@10", "heavy NDCG@10", "novelty", "Gini", "distance"} < set(outcome.values)
+
+
 def test_differences_are_paired() -> None:
     outcomes = [Outcome("t", "a", {"x": [1.0, 2.0, 4.0]}), Outcome("t", "b", {"x": [2.0, 3.0, 5.0], "y": [1.0] * 3})]
     first, second = summary(outcomes)
@@ -250,7 +271,16 @@ def test_the_command_prints_a_table_for_each_task(embrec: Run, tmp_path: Path) -
         "evaluate", str(path), "--model", "matrix-factorization", "--seeds", "2", "--groups", str(groups)
     )
     assert code == 0, err
-    for expected in ("ratings, random", "top-N", "similar movies", "biases", "popularity", "RMSE", "NDCG@10", "hit@10"):
+    for expected in (
+        "ratings, random",
+        "top-N, beyond accuracy",
+        "similar movies",
+        "biases",
+        "popularity",
+        "RMSE",
+        "NDCG@10",
+        "hit@10",
+    ):
         assert expected in out
     (line,) = err.splitlines()
     assert line.startswith("next: left out. Of 900 steps"), "and progress is for terminals"

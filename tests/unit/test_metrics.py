@@ -77,3 +77,9 @@ def test_jaccard_and_overlap_by_hand() -> None:
     labels = np.array([[True, True], [True, False], [False, True]])
     assert metrics.jaccard(near, labels) == pytest.approx((0.5 + 0.5 + 0.5 + 0 + 0.5 + 0) / 6)
     assert metrics.overlap(near, np.array([[2, 1], [0, 1], [2, 2]])) == pytest.approx((1 + 0.5 + 0) / 3)
+
+
+def test_gini_is_0_where_all_are_alike_and_near_1_where_one_has_all() -> None:
+    assert metrics.gini(np.full(100, 7)) == pytest.approx(0)
+    assert metrics.gini(np.eye(100, dtype=np.int64)[0] * 50) == pytest.approx(0.99)
+    assert metrics.gini(np.zeros(4, np.int64)) == 0
