@@ -11,12 +11,12 @@ from pygments.lexers import PostgresLexer
 from sphinx.highlighting import lexers
 
 from embrec import config
-from embrec.data import loading
+from embrec.data import describing, loading
 from embrec.data.files import sources
 
 sys.path.append(str(Path(__file__).parent / "extensions"))
 config.quiet_tensorflow()  # reference/python.md imports it
-for module in (loading, sources):
+for module in (describing, loading, sources):
     module.pd = pandas  # which they import for their annotations alone
 
 lexers["sql"] = PostgresLexer()  # it knows what is between $$ and $$

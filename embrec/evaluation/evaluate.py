@@ -62,7 +62,7 @@ def rank(
     """Evaluate rankings of unseen movies (full ranking); the relevant movies are those with a held-out liking.
 
     A fifth of each user's movies, rated or watched, is held out; those watched are relevant too. The measures beyond
-    accuracy are those of :mod:`embrec.evaluation.beyond`, of the lists of ten. Dislikes@10 is the share of the held-out
+    accuracy are those of ``embrec.evaluation.beyond``, of the lists of ten. Dislikes@10 is the share of the held-out
     dislikes that are in their users' lists of ten; it is left out if nothing that is held out is disliked. Models that
     learn from how ratings differ are left out if they do not. Equal scores are ranked by popularity.
     """

@@ -8,7 +8,7 @@ AS $$
 DECLARE
     -- The schema may have tables of a host's role that is called embrec too.
     ours name[] := '{alembic_version,users,movies,ratings,events,event_types,movie_counts,uncounted_ratings,event_counts,uncounted_events,movie_titles,rating_scale,followed_changes,followed_partitions,model_runs,publications,tuning_trials,user_embeddings,'
-        'movie_embeddings,run_matrices,movie_neighbours,movie_ranking,next_movies,next_vectors,experiments,exposures,outcomes,load_watermarks}';
+        'movie_embeddings,run_matrices,movie_neighbours,movie_ranking,next_movies,next_vectors,experiments,exposures,outcomes,load_watermarks,movie_content}';
 BEGIN
     IF (SELECT c.relkind FROM pg_class AS c WHERE c.oid = source) NOT IN ('r', 'p') THEN
         RAISE EXCEPTION '% is not a table; follow the table that its rows are from, or load it on a schedule', source
