@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
-import scipy.linalg
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
@@ -79,6 +78,8 @@ def content_features(content: NDArray[np.float32]) -> NDArray[np.float32] | None
     Returns:
         float32 of shape (movie_count, at most 32), zeros for a movie without content; None if all content is the same.
     """
+    import scipy.linalg  # takes longer to import than a command that only asks
+
     told = np.isfinite(content).all(axis=1)
     if not content.shape[1] or not told.any():
         return None
