@@ -136,11 +136,17 @@ def _power(first: float) -> int:
 def _fewest_dimensions(validations: list[_Validation], penalty: float, dropout: float) -> Choice:
     """Choose the smallest number of dimensions within one standard error of the best NDCG@10.
 
-    It is the smallest, because long vectors cost storage and time at each answer.
+    It is the smallest, because long vectors cost storage and time at each answer. The longest are tried only if twice
+    the first are better than these: one decomposition is cut to all that are tried, and a longer one takes longer.
     """
     most = max(each.movies for each in validations)
-    tried = [DIMENSIONS, *(each for each in _MORE_DIMENSIONS if each < most)]
-    found = _quality(validations, penalty, dropout, tried)
+    tried = [DIMENSIONS]
+    found = np.empty((0, 0))
+    for more in (each for each in _MORE_DIMENSIONS if each < most):
+        tried = [*tried, more]
+        found = _quality(validations, penalty, dropout, tried)
+        if not found.size or _as_good(found[-1] - found[0]):
+            break
     if not found.size:
         return Choice(penalty, DIMENSIONS)
     means = found.mean(axis=1)
