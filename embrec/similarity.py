@@ -31,9 +31,10 @@ def has_length(vectors: NDArray[Any]) -> NDArray[np.bool_]:
 
 
 def unit(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Normalize each row to length one; a row of zeros stays as it is."""
+    """Normalize each row to length one; a row of zeros stays as it is, and one that is not finite becomes NaN."""
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    return np.asarray(vectors / np.maximum(lengths, np.finfo(np.float32).tiny))
+    with np.errstate(invalid="ignore"):
+        return np.asarray(vectors / np.maximum(lengths, np.finfo(np.float32).tiny))
 
 
 def cosines(vectors: NDArray[Any]) -> NDArray[Any]:

@@ -34,10 +34,12 @@ def descriptions(arrays: RatingArrays, movie_indexes: NDArray[np.int32]) -> Desc
     return Descriptions(arrays.movie_genres, arrays.movie_years, arrays.movie_content, counts).of(places)
 
 
-def content_map(known: Descriptions, model: FittedModel) -> ContentMap:
-    """Fit the maps from what is known of movies to the vectors of a fitted model."""
+def content_map(known: Descriptions, model: FittedModel) -> ContentMap | None:
+    """Fit the maps from what is known of movies to a model's vectors; None if these are not finite, and refused later."""
     biases = np.zeros(len(model.movie_vectors), np.float32) if model.movie_biases is None else model.movie_biases
     targets = {"rating": np.column_stack([model.movie_vectors, biases])}
+    if not np.isfinite(targets["rating"]).all():
+        return None
     ranking = model.preference
     if ranking is None:
         return content.fit(known, targets)

@@ -38,6 +38,7 @@ movies = st.builds(
     st.one_of(st.none(), ANY_TEXT, st.sampled_from(UGLY)),
     st.one_of(st.none(), st.lists(st.one_of(st.sampled_from(GENRES), ANY_TEXT), max_size=3)),
     st.one_of(st.none(), st.integers(1800, 2199)),
+    st.none(),
 )
 often = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
