@@ -35,7 +35,7 @@ def descriptions(arrays: RatingArrays, movie_indexes: NDArray[np.int32]) -> Desc
 
 
 def content_map(known: Descriptions, model: FittedModel) -> ContentMap | None:
-    """Fit the maps from what is known of movies to a model's vectors; None if these are not finite, and refused later."""
+    """Fit the maps from what is known of movies to a model's vectors; None if these are not finite: refused later."""
     biases = np.zeros(len(model.movie_vectors), np.float32) if model.movie_biases is None else model.movie_biases
     targets = {"rating": np.column_stack([model.movie_vectors, biases])}
     if not np.isfinite(targets["rating"]).all():
