@@ -1,5 +1,5 @@
--- Whether a run's maps read the movies' content vectors: it was trained with some, and at most half of those have changed
--- since. A map is good for vectors of the same model alone, so after content of another is loaded a run needs training.
+-- Check whether a run's maps read the movies' content vectors: it was trained with some, and at most half of those have
+-- changed since. A map is good for vectors of the same model alone, so after content of another is loaded a run needs training.
 CREATE OR REPLACE FUNCTION embrec.reads_content(model_run_id integer)
 RETURNS boolean
 LANGUAGE sql STABLE PARALLEL SAFE
