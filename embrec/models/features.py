@@ -7,7 +7,6 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from threadpoolctl import threadpool_limits
 
 # Release years are grouped by 5, because a single year has too few movies to learn from.
 _PERIOD_YEARS = 5
@@ -78,7 +77,9 @@ def content_features(content: NDArray[np.float32]) -> NDArray[np.float32] | None
     Returns:
         float32 of shape (movie_count, at most 32), zeros for a movie without content; None if all content is the same.
     """
-    import scipy.linalg  # takes longer to import than a command that only asks
+    # Not above: commands that only ask have neither, and they take longer than an answer.
+    import scipy.linalg
+    from threadpoolctl import threadpool_limits
 
     told = np.isfinite(content).all(axis=1)
     if not content.shape[1] or not told.any():

@@ -40,13 +40,13 @@ def test_a_run_with_much_worse_lists_is_withheld_unless_forced(
     assert again.published
     assert again.metrics["list_ndcg"] == pytest.approx(again.metrics["published_list_ndcg"], abs=1e-6)
     good = recommend.recommend_movies(engine, "1", 5).movie_id.tolist()
-    finished = ease._finished
+    preference = ease.Preference
 
     def shuffled(**parts: object) -> object:
-        parts["movies"] = np.random.default_rng(0).permutation(parts["movies"])  # type: ignore[call-overload]
-        return finished(**parts)  # type: ignore[arg-type]
+        parts["movie_vectors"] = np.random.default_rng(0).permutation(parts["movie_vectors"])  # type: ignore[call-overload]
+        return preference(**parts)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(ease, "_finished", shuffled)
+    monkeypatch.setattr(ease, "Preference", shuffled)
     bad = train(engine, options=OPTIONS)
     assert not bad.published
     assert bad.metrics["train_rmse"] == first.metrics["train_rmse"]

@@ -52,6 +52,7 @@ OTHERS: dict[str, Any] = {
     "user_ids": ["1"],
     "movie_ids": ["1"],
     "ratings": {"1": 5},
+    "movies": pd.DataFrame({"movie_id": ["1"]}),
     "history": ["1"],
     "older_than": dt.timedelta(days=30),
     "since": dt.datetime(2024, 1, 1, tzinfo=dt.UTC),

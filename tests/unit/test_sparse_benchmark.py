@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-import sys
+import importlib
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
 
-import sparse
+@pytest.fixture
+def sparse(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    monkeypatch.syspath_prepend(str(Path(__file__).resolve().parents[1] / "benchmarks"))
+    return importlib.import_module("sparse")
 
 
-def test_most_made_up_movies_have_few_ratings_and_users_watch_their_groups() -> None:
+def test_most_made_up_movies_have_few_ratings_and_users_watch_their_groups(sparse: ModuleType) -> None:
     training, group = sparse.made_up(0)
     counts = np.bincount(training.movies, minlength=sparse.MOVIES)
     assert np.median(counts) <= 2 < counts.max()
@@ -29,7 +32,7 @@ def of_each(users: np.ndarray) -> np.ndarray:
 
 @pytest.mark.parametrize(("knows", "share"), [(True, 1.0), (False, 1 / 6)])
 def test_who_knows_the_groups_has_all_neighbours_right(
-    knows: bool, share: float, monkeypatch: pytest.MonkeyPatch
+    sparse: ModuleType, knows: bool, share: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name, value in {"GROUPS": 6, "MOVIES": 300, "USERS": 200}.items():
         monkeypatch.setattr(sparse, name, value)
