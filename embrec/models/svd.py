@@ -10,7 +10,7 @@ import scipy.linalg
 from numpy.typing import NDArray
 
 # Products of the matrix with a block. With 3 the smallest of 64 eigenvalues is inaccurate; a fifth changes nothing.
-_PRODUCTS = 4
+PRODUCTS = 4
 # Extra columns of the block (oversampling), or the last eigenvectors would converge slowly.
 _SPARE_COLUMNS = 16
 
@@ -20,6 +20,7 @@ def largest(
     size: int,
     count: int,
     within: NDArray[np.bool_] | None = None,
+    products: int = PRODUCTS,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return the largest eigenvalues of a symmetric matrix, descending, and their eigenvectors with fixed signs.
 
@@ -33,6 +34,7 @@ def largest(
         count: Maximum number of eigenvalues to return.
         within: The rows of one diagonal block of the matrix, to find the eigenvectors of that block alone; None for
             the whole matrix.
+        products: Number of products with a block; fewer are less accurate.
 
     Returns:
         The eigenvalues, float64 of shape (n,), and the eigenvectors, float64 of shape (size, n) and zero outside of
@@ -46,7 +48,7 @@ def largest(
         whole[rows] = block
         return np.asarray(product(whole)[rows], np.float32)
 
-    basis, image = _krylov(images, len(rows), count + _SPARE_COLUMNS)
+    basis, image = _krylov(images, len(rows), count + _SPARE_COLUMNS, products)
     values, rotation = np.linalg.eigh((basis.T @ image).astype(np.float64))
     vectors = np.zeros((size, count))
     vectors[rows] = basis @ rotation[:, ::-1][:, :count]
@@ -55,15 +57,15 @@ def largest(
 
 
 def _krylov(
-    images: Callable[[NDArray[np.float32]], NDArray[np.float32]], size: int, width: int
+    images: Callable[[NDArray[np.float32]], NDArray[np.float32]], size: int, width: int, products: int
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Return an orthonormal basis of the block Krylov subspace, and its products with the matrix."""
-    if size <= _PRODUCTS * width:
+    if size <= products * width:
         basis = np.eye(size, dtype=np.float32)
         return basis, images(basis)
-    basis, image = (np.empty((size, _PRODUCTS * width), np.float32, order="F") for _ in range(2))
+    basis, image = (np.empty((size, products * width), np.float32, order="F") for _ in range(2))
     block = np.random.default_rng(0).standard_normal((size, width), np.float32)
-    for begin in range(0, _PRODUCTS * width, width):
+    for begin in range(0, products * width, width):
         before, columns = basis[:, :begin], slice(begin, begin + width)
         # Twice is enough: after the first time a block near the subspace of those before is mostly rounding noise.
         for _ in range(2):

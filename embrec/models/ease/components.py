@@ -15,7 +15,7 @@ import numpy as np
 import scipy.sparse
 from numpy.typing import NDArray
 
-from embrec.models.svd import largest
+from embrec.models.svd import PRODUCTS, largest
 
 # Components of up to 200 movies are decomposed together, all of one size at a time.
 _SMALL = 200
@@ -49,7 +49,10 @@ def components(rows: scipy.sparse.csr_array) -> NDArray[np.int32]:
 
 
 def leading(
-    product: Callable[[NDArray[np.float32]], NDArray[Any]], labels: NDArray[np.int32], count: int
+    product: Callable[[NDArray[np.float32]], NDArray[Any]],
+    labels: NDArray[np.int32],
+    count: int,
+    products: int = PRODUCTS,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return the largest eigenvalues of a block-diagonal symmetric matrix, descending, and their eigenvectors.
 
@@ -57,13 +60,14 @@ def leading(
         product: Multiplies the matrix with a block of columns, float32 of shape (rows, any).
         labels: The component of each row.
         count: Maximum number of eigenvalues to return.
+        products: Number of products of the matrix with a block, as :func:`embrec.models.svd.largest` takes it.
     """
     sizes = np.bincount(labels)
     # Parts of the spectrum: eigenvalues (n,), the rows of each eigenvector, and its values in them.
     parts: list[tuple[NDArray[Any], NDArray[Any], NDArray[Any]]] = []
     for component in np.flatnonzero(sizes > _SMALL):
         within = labels == component
-        values, vectors = largest(product, len(labels), count, None if within.all() else within)
+        values, vectors = largest(product, len(labels), count, None if within.all() else within, products)
         parts.append((values, np.tile(np.arange(len(labels)), (len(values), 1)), vectors.T))
     by_component, starts = np.argsort(labels, kind="stable"), np.cumsum(sizes) - sizes
     for size in np.unique(sizes[sizes <= _SMALL]):

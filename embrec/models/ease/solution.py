@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from embrec.models.ease.components import leading
 from embrec.models.ease.gram import Gram
+from embrec.models.svd import PRODUCTS
 
 # The singular vector at 75 % of those kept is shrunk by half; later ones by more, because they carry more noise.
 _HALF_AT = 0.75
@@ -42,7 +43,9 @@ class Solution:
         return Solution(self.basis[:, :count], self.sizes[:count], self.profiles[:, :count])
 
 
-def solve(gram: Gram, labels: NDArray[np.int32], penalty: float, dropout: float, dimensions: int) -> Solution:
+def solve(
+    gram: Gram, labels: NDArray[np.int32], penalty: float, dropout: float, dimensions: int, products: int = PRODUCTS
+) -> Solution:
     """Solve for the encoder I - P / diag(P), P the inverse of the regularized Gram matrix, and cut its scores.
 
     Args:
@@ -51,6 +54,7 @@ def solve(gram: Gram, labels: NDArray[np.int32], penalty: float, dropout: float,
         penalty: Regularization.
         dropout: Dropout of the input, as regularization that grows with popularity.
         dimensions: Number of singular vectors to keep.
+        products: Number of products by which they are found, as :func:`embrec.models.svd.largest` takes it.
 
     Raises:
         TrainingError: There is too little regularization for single precision.
@@ -70,7 +74,7 @@ def solve(gram: Gram, labels: NDArray[np.int32], penalty: float, dropout: float,
         found[alone] = 0.0
         return found
 
-    values, basis = leading(lambda block: transposed(gram.times(encode(block))), labels, dimensions)
+    values, basis = leading(lambda block: transposed(gram.times(encode(block))), labels, dimensions, products)
     # Smaller ones are rounding noise, and dividing by them would amplify it.
     real = values > max(_LEAST_SHARE * values[0], np.finfo(np.float32).tiny)
     if not real.any():  # no user rated two movies, so that no movie tells anything about another
