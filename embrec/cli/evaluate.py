@@ -46,8 +46,9 @@ TASKS = ("ratings", "top-n", "similar", "next")
     "--split",
     type=click.Choice(("official", "random", "time", "leave-last-out")),
     help="Split. For ratings: random folds (the default), blocks of the file (MovieLens 100K's official folds), or "
-    "time (the newest fifth is held out). For next: leave-last-out (each user's last step; the default), or time (each "
-    "user's first step in the newest fifth; the more honest test).",
+    "time (the newest fifth is held out). For top-n: random (a fifth of each user's movies; the default), or time (the "
+    "newest fifth of all). For next: leave-last-out (each user's last step; the default), or time (each user's first "
+    "step in the newest fifth). Time is the more honest test.",
 )
 @click.option(
     "--seeds", type=click.IntRange(1, 20), default=3, show_default=True, help="Number of splits for top-n and similar."

@@ -170,4 +170,7 @@ def rating_splits(data: EvaluationData, way: str, seed: int = 0) -> list[splits.
         return list(splits.random_folds(count, FOLDS, seed))
     if (data.rated_at == NO_TIME).any():
         raise DataError(f"{data.name} has ratings without a time; evaluate with --split random.")
-    return [splits.by_time(data.rated_at, HELD_OUT)]
+    kept, held = splits.by_time(data.rated_at, HELD_OUT)
+    if not len(kept):
+        raise DataError(f"All ratings of {data.name} have the same time; evaluate with --split random.")
+    return [(kept, held)]

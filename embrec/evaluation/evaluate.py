@@ -6,7 +6,8 @@ contender meets the same splits, so their differences are paired.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import functools
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,9 +19,9 @@ from embrec.errors import DataError
 from embrec.evaluation import beyond
 from embrec.evaluation.baselines import popularity_order
 from embrec.evaluation.contender import Contender, Score
-from embrec.evaluation.data import HELD_OUT, EvaluationData, rating_splits
+from embrec.evaluation.data import EvaluationData, rating_splits
+from embrec.evaluation.list_splits import ListSplit, at_random, by_time, movies_of
 from embrec.evaluation.outcome import Outcome, Progress, counting, quiet
-from embrec.models.base import Ratings
 from embrec.models.features import movie_features
 from embrec.models.interactions import Interactions
 
@@ -57,41 +58,43 @@ def rate(
 
 
 def rank(
-    data: EvaluationData, contenders: Sequence[Contender], seeds: Sequence[int], progress: Progress = quiet
+    data: EvaluationData,
+    contenders: Sequence[Contender],
+    seeds: Sequence[int],
+    progress: Progress = quiet,
+    way: str = "random",
 ) -> list[Outcome]:
     """Evaluate rankings of unseen movies (full ranking); the relevant movies are those with a held-out liking.
 
-    A fifth of each user's movies, rated or watched, is held out; those watched are relevant too. The measures beyond
-    accuracy are those of ``embrec.evaluation.beyond``, of the lists of ten. Dislikes@10 is the share of the held-out
-    dislikes that are in their users' lists of ten; it is left out if nothing that is held out is disliked. Models that
-    learn from how ratings differ are left out if they do not. Equal scores are ranked by popularity.
+    By the split ``random`` a fifth of each user's movies, rated or watched, is held out, once for each seed. By the
+    split ``time`` it is the newest fifth of all ratings and events, of users who have older ones, and the models get
+    the first seed. Movies watched are relevant too. The measures beyond accuracy are those of
+    ``embrec.evaluation.beyond``, of the lists of ten. Dislikes@10 is the share of the held-out dislikes that are in
+    their users' lists of ten; it is left out if nothing that is held out is disliked. Models that learn from how
+    ratings differ are left out if they do not. Equal scores are ranked by popularity.
+
+    Raises:
+        DataError: Nothing that is held out is liked, or times are missing to split by.
     """
-    task = "top-N"
+    task = "top-N" if way == "random" else f"top-N, {way}"
     outcomes = []
     able = [each for each in contenders if each.learns_events or data.ratings.differ]
     rankers = [(each.name, each.rank) for each in able if each.rank]
-    begin = counting(progress, task, len(rankers) * len(seeds))
+    ways: list[Callable[[], ListSplit]] = [functools.partial(at_random, data, seed) for seed in seeds]
+    if way == "time":
+        ways = [functools.partial(by_time, data)]
+    begin = counting(progress, task, len(rankers) * len(ways))
     for name, fit in rankers:
         outcomes.append(Outcome(task, name))
-        for seed in seeds:
+        for seed, split in zip(seeds, ways, strict=False):
             begin(name)
-            kept, held = splits.per_user(data.interactions.users, HELD_OUT, seed)
-            training = data.part(kept)
-            expected = _movies_of(data, held[data.liked[held]]), _movies_of(data, held[data.disliked[held]])
-            outcomes[-1].add(**_rank_once(fit(training, seed), training, *expected, seed))
+            found = split()
+            outcomes[-1].add(**_rank_once(fit(found.training, seed), found, seed))
     return outcomes
 
 
-def _movies_of(data: EvaluationData, positions: NDArray[np.int64]) -> scipy.sparse.csr_array:
-    """Return the movies of each user among some interactions, bool of shape (users, movies)."""
-    users, movies = data.interactions.users[positions], data.interactions.movies[positions]
-    shape = (data.ratings.user_count, data.ratings.movie_count)
-    return scipy.sparse.csr_array((np.ones(len(users), bool), (users, movies)), shape=shape)
-
-
-def _rank_once(
-    score: Score, training: Ratings, liked: scipy.sparse.csr_array, disliked: scipy.sparse.csr_array, seed: int
-) -> dict[str, float]:
+def _rank_once(score: Score, split: ListSplit, seed: int) -> dict[str, float]:
+    training, liked, disliked = split.training, split.liked, split.disliked
     if not liked.nnz:
         raise DataError("No held-out movie was liked or watched; there are too few of them to measure lists by.")
     users = np.flatnonzero(np.diff(liked.indptr) + np.diff(disliked.indptr)).astype(np.int32)
@@ -210,7 +213,7 @@ def liked_along(
 
     The ten are found twice: by the cosine of the users who like them, and by lift.
     """
-    liked = _movies_of(data, positions[data.liked[positions]])[:, chosen].astype(np.float64)
+    liked = movies_of(data, positions[data.liked[positions]])[:, chosen].astype(np.float64)
     together = (liked.T @ liked).toarray()
     asked = np.flatnonzero(np.diag(together) >= _FEWEST_LIKES)
     counts = np.maximum(np.diag(together), 1.0)

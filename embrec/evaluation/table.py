@@ -34,8 +34,8 @@ def evaluate(
         models: Models, by name or themselves; the baselines are measured with them.
         tasks: ``ratings`` (errors of predictions), ``top-n`` (lists of unseen movies), ``similar`` (similar movies),
             ``next`` (the next step of a history); by default all that the data allow.
-        split: ``random``, ``official`` or ``time`` for ratings, ``leave-last-out`` or ``time`` for the next step; each
-            first one is the default.
+        split: ``random``, ``official`` or ``time`` for ratings, ``random`` or ``time`` for lists, ``leave-last-out`` or
+            ``time`` for the next step; each first one is the default.
         seeds: Number of splits of lists and of similar movies.
         repeats: True if the next step may be a movie of the history.
 

@@ -14,7 +14,7 @@ from embrec.evaluation.outcome import Outcome, Progress, quiet
 
 TASKS = ("ratings", "top-n", "similar", "next")
 # The splits of the tasks that have several, the default first.
-SPLITS = {"ratings": ("random", "official", "time"), "next": ("leave-last-out", "time")}
+SPLITS = {"ratings": ("random", "official", "time"), "top-n": ("random", "time"), "next": ("leave-last-out", "time")}
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,8 @@ def outcomes(
     if task == "ratings":
         return evaluate.rate(data, contenders, protocol.split_of(task), progress=progress)
     if task == "top-n":
-        return evaluate.rank(data, [*contenders, *list_baselines.beside(data.ratings)], seeds, progress)
+        everybody = [*contenders, *list_baselines.beside(data.ratings)]
+        return evaluate.rank(data, everybody, seeds, progress, protocol.split_of(task))
     if task == "similar":
         return evaluate.compare(data, contenders, seeds, protocol.groups, progress)
     sequences = data.sequences()

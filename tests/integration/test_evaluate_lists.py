@@ -10,9 +10,11 @@ from data import load_frame, rating_frame
 
 import embrec
 from embrec.data.files import sources
+from embrec.errors import DataError
 from embrec.evaluation import contenders, evaluate, list_baselines
 from embrec.evaluation.contender import Contender, Score
 from embrec.evaluation.data import EvaluationData, database_data, read_data
+from embrec.evaluation.list_splits import by_time
 from embrec.models.base import Ratings
 from embrec.models.event_pairs import EventPairs
 from embrec.models.interactions import Interactions
@@ -148,3 +150,47 @@ def test_ratings_and_events_are_evaluated_together(engine: sa.Engine) -> None:
     assert len(ratings_alone.ratings) == len(rated)
     (errors,) = evaluate.rate(data, [contenders.biases()], "random")
     assert len(errors.values["RMSE"]) == 5
+
+
+def test_lists_by_time_learn_from_older_events_alone() -> None:
+    """Whatever is newer is asked for, but for movies watched before, and users who came later."""
+    days = pd.Timestamp("2024-01-01", tz="UTC") + pd.to_timedelta(np.arange(100), "D")
+    rows = [(f"u{day % 10}", f"m{day // 20}", "play", day) for day in range(90)]
+    rows += [(f"u{day % 10}", "m1", "play", day) for day in range(90, 95)] + [("new", "m2", "play", 95)]
+    rows += [(f"u{day % 10}", f"n{day}", "dislike" if day == 96 else "play", day) for day in range(96, 100)]
+    frame = pd.DataFrame(rows, columns=["user_id", "movie_id", "event_type", "day"])
+    frame["occurred_at"] = days[frame.pop("day")]
+    data = read_data(sources.from_frame(frame.sample(frac=1, random_state=0), []))
+    split = by_time(data)
+    assert split.training.events is not None
+    older = frame[frame.occurred_at < days[80]]
+    known = {(user, movie) for user, movie in zip(older.user_id, older.movie_id, strict=True)}
+    assert len(split.training.events.users) == len(known)
+    amounts = older.groupby(["user_id", "movie_id"]).size()
+    first = older[older.user_id == "u0"].groupby("movie_id").size()
+    assert amounts.max() > 1, "some were watched twice"
+    interests = np.log2(1 + first.to_numpy())
+    found = split.training.events.interests[split.training.events.users == 0]
+    assert np.sort(found) == pytest.approx(np.sort(interests / np.sqrt((interests**2).mean())), rel=1e-6)
+    newer = frame[(frame.occurred_at >= days[80]) & (frame.user_id != "new")]
+    asked = {
+        pair for pair in zip(newer.user_id, newer.movie_id, newer.event_type, strict=True) if pair[:2] not in known
+    }
+    names = np.array(data.movie_ids)
+    assert set(names[split.liked.nonzero()[1]]) == {movie for _, movie, kind in asked if kind == "play"}
+    assert split.liked.nnz == len([pair for pair in asked if pair[2] == "play"])
+    assert names[split.disliked.nonzero()[1]].tolist() == ["n96"]
+    (outcome,) = evaluate.rank(data, [contenders.popularity()], (0, 1), way="time")
+    assert outcome.task == "top-N, time"
+    assert len(outcome.values["NDCG@10"]) == 1
+
+
+def test_lists_cannot_be_split_by_time_without_times(watched: EvaluationData) -> None:
+    with pytest.raises(DataError, match="without a time; evaluate lists with --split random"):
+        evaluate.rank(watched, [contenders.popularity()], (0,), way="time")
+    frame = rating_frame()
+    frame["rated_at"] = frame.rated_at.min()
+    with pytest.raises(DataError, match="have the same time; evaluate with --split random"):
+        evaluate.rank(read_data(sources.from_frame(frame, [])), [contenders.popularity()], (0,), way="time")
+    with pytest.raises(DataError, match="have the same time; evaluate with --split random"):
+        evaluate.rate(read_data(sources.from_frame(frame, [])), [contenders.biases()], "time")
