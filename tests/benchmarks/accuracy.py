@@ -11,83 +11,31 @@ import csv
 import json
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 from unittest import mock
 
 import live
-import numpy as np
 import peers
+import peers_apart
 import sparse
+import tuning
 import uncertainty
+from accuracy_page import RESULTS, write
 
-from embrec import metrics, splits
 from embrec.data.files.movielens import fetch_ml_100k
 from embrec.data.files.sources import open_source
-from embrec.evaluation import beyond, contenders, evaluate
+from embrec.evaluation import contenders, evaluate
 from embrec.evaluation.contender import Contender, Score
-from embrec.evaluation.data import EvaluationData, rating_splits, read_data
-from embrec.evaluation.outcome import Outcome, summary
+from embrec.evaluation.data import read_data
+from embrec.evaluation.outcome import Outcome
 from embrec.models.base import Ratings
 from embrec.models.ease import gram
 from embrec.models.ease import model as ease
 
-DOCS = Path(__file__).resolve().parents[2] / "docs"
-RESULTS = DOCS / "accuracy.json"
 SEEDS = (0, 1, 2)
 OF_OURS = live.TASKS | sparse.TASKS
-
-
-def inner(data: EvaluationData, kept: np.ndarray, seed: int) -> EvaluationData:
-    """Return a training part as data of its own, to choose options on."""
-    return replace(data, ratings=data.ratings.part(kept), rated_at=data.rated_at[kept])
-
-
-def best(
-    make: Callable[..., Contender], options: Sequence[tuple[Any, ...]], quality: Callable[[Contender], float]
-) -> tuple[Any, ...]:
-    """Return the options of the highest quality."""
-    if len(options) == 1:
-        return options[0]
-    found = {each: quality(make(*each)) for each in options}
-    print(make.__name__, found, file=sys.stderr, flush=True)
-    return max(found, key=lambda each: found[each])
-
-
-def tuned(data: EvaluationData, only: str) -> tuple[list[Contender], list[Contender], dict[str, str]]:
-    """Tune the peers on a split of the first training part; returns ranking peers, rating peers and their options."""
-    kept, _ = splits.per_user(data.ratings.users, 0.2, SEEDS[0])
-    ranking = inner(data, kept, 0)
-    kept, _ = rating_splits(data, "official")[0]
-    rating = inner(data, kept, 0)
-    fold = splits.random_split(len(rating.ratings.ratings), 0.2, 0)
-
-    def ndcg(contender: Contender) -> float:
-        return evaluate.rank(ranking, [contender], (100,))[0].values["NDCG@10"][0]
-
-    def accuracy(contender: Contender) -> float:
-        assert contender.rate is not None
-        test = rating.part(fold[1])
-        predicted = contender.rate(rating.part(fold[0]), 0)(test.users, test.movies)
-        return -metrics.rmse(np.asarray(predicted, np.float32), test.ratings)
-
-    sets = [(0, ndcg, make, tries) for make, tries in peers.RANKING_OPTIONS.items()]
-    sets += [(1, accuracy, make, tries) for make, tries in peers.RATING_OPTIONS.items()]
-    if peers.python_of("lenskit").exists():
-        sets += [(0, ndcg, peers.lenskit_rank, tries) for tries in peers.LENSKIT_RANKING]
-        sets += [(1, accuracy, peers.lenskit_rate, tries) for tries in peers.LENSKIT_RATING]
-    if peers.python_of("lightfm").exists():
-        sets.append((0, ndcg, peers.light_fm, peers.LIGHTFM_RANKING))
-    made: tuple[list[Contender], list[Contender]] = ([], [])
-    chosen: dict[str, str] = {}
-    for place, quality, make, tries in sets:
-        if only in make(*tries[0]).name:
-            found = best(make, tries, quality)
-            made[place].append(make(*found))
-            chosen[made[place][-1].name] = f"{found} of {len(tries)} tries"
-    return (*made, chosen)
 
 
 def told(contender: Contender, name: str, **known: None) -> Contender:
@@ -120,7 +68,8 @@ def measure(tasks: Sequence[str], groups: dict[str, str], only: str) -> dict[str
     """The tables asked for, of contenders whose name has ``only`` in it."""
     data = read_data(open_source(fetch_ml_100k()))
     peers_wanted = set(tasks) & {"ratings", "top-n", "similar"}
-    rankers, raters, chosen = tuned(data, only) if peers_wanted else ([], [], {})
+    tuned = dict(tuning.tuned(data, only, "official")) if peers_wanted else {}
+    rankers, raters = ([each for each in tuned if getattr(each, can)] for can in ("rank", "rate"))
     mine = contenders.named
     begin = time.perf_counter()
 
@@ -141,8 +90,10 @@ def measure(tasks: Sequence[str], groups: dict[str, str], only: str) -> dict[str
         found["ratings"] = evaluate.rate(data, everybody, "official", progress=progress)
     if "top-n" in tasks:
         baselines = mine("biases"), mine("popularity")
-        everybody = wanted(ours, *rankers, quick, *baselines, closed_form_of(700), closed_form_of(400))
-        found["top-n"] = evaluate.rank(data, everybody, SEEDS, progress)
+        everybody = wanted(ours, *rankers, quick, *baselines)
+        shorter = wanted(closed_form_of(700), closed_form_of(400))
+        found["top-n"] = evaluate.rank(data, [*everybody, *shorter], SEEDS, progress)
+        found["top-n by time"] = evaluate.rank(data, everybody, SEEDS[:1], progress, "time")
     if "similar" in tasks:
         everybody = wanted(plain, with_movies, with_users, *rankers, *raters, quick)
         found["similar"] = evaluate.compare(data, everybody, SEEDS, groups, progress)
@@ -154,82 +105,11 @@ def measure(tasks: Sequence[str], groups: dict[str, str], only: str) -> dict[str
     if "uncertainty" in tasks and only in plain.name:
         of_ours["uncertainty"] = {plain.name: uncertainty.measure(data, progress)}
     return {
-        "chosen": chosen,
-        "versions": peers.versions(),
+        "chosen": {contender.name: options for contender, options in tuned.items()},
+        "versions": peers_apart.versions(),
         **{task: {each.contender: each.values for each in outcomes} for task, outcomes in found.items()},
         **of_ours,
     }
-
-
-def table(task: str, rows: dict[str, Any]) -> list[str]:
-    """Write a task's table: means and standard deviations over splits, and paired differences from the first row."""
-    found = list(summary([Outcome(task, name, values) for name, values in rows.items()]))
-    names = list(dict.fromkeys(key for row in found for key in row if key not in ("task", "model")))
-    beside = beyond.apart(names)
-    tables = [[name for name in names if name not in beside], beside]
-    return [line for columns in tables if columns for line in ["", *_table_of(found, columns)]][1:]
-
-
-def _table_of(found: Sequence[dict[str, Any]], columns: Sequence[str]) -> list[str]:
-    lines = ["| model | " + " | ".join(columns) + " |", "|---" * (len(columns) + 1) + "|"]
-    for number, row in enumerate(found):
-        cells = []
-        for column in columns:
-            if column not in row:
-                cells.append("")
-                continue
-            mean, _, difference, deviation = row[column]
-            spread = f" ± {deviation:.4f}" if deviation else ""
-            cells.append(f"{mean:.4f}" + (f" ({difference:+.4f}{spread})" if number else ""))
-        lines.append(f"| {row['model']} | " + " | ".join(cells) + " |")
-    return lines
-
-
-def targets(results: dict[str, Any]) -> list[str]:
-    """Write the table of targets: the figure that is enough, the one that was hoped for, and the one measured."""
-    ratings, lists, similar = (results[task] for task in ("ratings", "top-n", "similar"))
-    untold, default = "embrec", "embrec with movies and users"
-    rows = [
-        ("RMSE, from ratings alone", ratings[untold]["RMSE"], 0.88, 0.876),
-        ("RMSE, with movies and users", ratings[default]["RMSE"], 0.8765, 0.872),
-        ("NDCG@10", lists[untold]["NDCG@10"], 0.391, 0.402),
-        ("Recall@20", lists[untold]["Recall@20"], 0.431, 0.44),
-        ("MAP@10", lists[untold]["MAP@10"], 0.258, 0.268),
-        ("genre Jaccard@10, from ratings alone", similar[untold]["genre Jaccard@10"], 0.385, 0.41),
-        ("same group, hit@10", similar[default]["same group, hit@10"], 0.7, 0.8),
-        ("liked along, cosine", similar[default]["liked along (cosine)"], 0.24, 0.255),
-        ("liked along, lift", similar[default]["liked along (lift)"], 0.09, 0.112),
-    ]
-    lines = ["| metric | by default | required | met | goal | met |", "|---|---|---|---|---|---|"]
-    for what, values, enough, hoped in rows:
-        found, sign = float(np.mean(values)), -1 if what.startswith("RMSE") else 1
-        met = ["yes" if sign * found >= sign * target else "no" for target in (enough, hoped)]
-        lines.append(f"| {what} | {found:.4f} | {enough:.4f} | {met[0]} | {hoped:.4f} | {met[1]} |")
-    return lines
-
-
-def write(results: dict[str, Any]) -> None:
-    """Write the document."""
-    lines = [Path(__file__).with_name("accuracy.md").read_text().rstrip(), "", "## Targets", "", *targets(results)]
-    titles = {
-        "ratings": "Ratings",
-        "top-n": "Lists",
-        "similar": "Similar movies",
-        "sparse": "Similar movies where ratings are few",
-        "live": "Live vectors",
-        "new-users": "New users",
-        "new-movies": "New movies",
-        "diversity": "Diversity",
-    }
-    for task, title in titles.items():
-        if task in results:
-            lines += ["", f"## {title}", "", *table(title, results[task])]
-    if "uncertainty" in results:
-        lines += ["", "## Uncertainty", "", *uncertainty.table(results["uncertainty"]["embrec"])]
-    lines += ["", "## Options chosen for the peers", ""]
-    lines += [f"- {name}: {options}" for name, options in results["chosen"].items()]
-    lines += ["", "Versions: " + ", ".join(f"{name} {number}" for name, number in results["versions"].items()) + "."]
-    (DOCS / "accuracy.md").write_text("\n".join(lines) + "\n")
 
 
 def main() -> None:

@@ -14,6 +14,7 @@ import tensorflow as tf
 from embrec.evaluation.contender import Contender, Score
 from embrec.evaluation.contenders import by_cosine
 from embrec.models.base import Ratings, RatingWeights
+from embrec.models.interactions import Interactions, signed
 
 _USERS = 128
 _RATE = 0.01
@@ -48,11 +49,10 @@ def elsa(epochs: int, kept: float, of_ratings: bool) -> Contender:
 
     def fit(training: Ratings, seed: int) -> tuple[np.ndarray, np.ndarray]:
         keras.utils.set_random_seed(seed)
-        weights = RatingWeights(
-            float(training.ratings.min()), float(training.ratings.max()), 1.5 if of_ratings else 0.0
-        )
+        pairs = Interactions.of(training)
+        weights = signed(RatingWeights(*training.scale, 1.5 if of_ratings else 0.0), pairs.ratings, pairs.interests)
         rows = np.zeros((training.user_count, training.movie_count), np.float32)
-        rows[training.users, training.movies] = weights.of(training.ratings)
+        rows[pairs.users, pairs.movies] = np.maximum(weights, 0.0)
         model = Elsa(training.movie_count, 64, kept)
         model.compile(optimizer=keras.optimizers.Adam(_RATE), jit_compile=False)
         model.fit(rows, epochs=epochs, batch_size=_USERS, verbose=0)

@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-import peers
+import peers_apart
 from page_parts import DOCS, between
 
 from embrec import metrics, splits
@@ -151,7 +151,7 @@ def light_fm(parts: Split, known: Descriptions) -> np.ndarray:
     training = parts.training
     liked = training.part(np.flatnonzero(training.ratings >= liked_from(*training.scale)))
     options = (("no_components", 64), ("random_state", 0), ("epochs", 30), ("max_sampled", 30))
-    found = peers.apart("lightfm", "warp", options, liked, movie_features=features)
+    found = peers_apart.apart("lightfm", "warp", options, liked, movie_features=features)
     return np.asarray(found[: training.user_count] @ found[training.user_count :].T)
 
 

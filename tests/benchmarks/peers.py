@@ -2,114 +2,117 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import tempfile
-from importlib.metadata import version
 from itertools import product
-from pathlib import Path
 from typing import Any
 
 import numpy as np
+import scipy.linalg
 import scipy.sparse
 from elsa import elsa
+from peers_apart import lenskit_grid, lenskit_rank, lenskit_rate, light_fm, python_of
 
+from embrec import similarity
 from embrec.evaluation.contender import Compare, Contender, Predict, Score
 from embrec.evaluation.contenders import by_cosine
-from embrec.metrics import liked_from
+from embrec.evaluation.list_baselines import closed_form, nearest, ones
 from embrec.models.base import Ratings
+from embrec.models.interactions import Interactions
 
-# Libraries that need environments of their own, with the names of their distributions.
-APART = {"lenskit": "lenskit", "lightfm": "rectools-lightfm"}
-PROCESS = Path(__file__).with_name("peer_process.py")
-Options = tuple[tuple[str, Any], ...]
-
-
-def python_of(library: str) -> Path:
-    """Return the interpreter of a library's own environment; it is absent if that has not been made."""
-    return Path(__file__).resolve().parents[2] / f".venv-{library}" / "bin" / "python"
+# Square matrices of more than 4,000 movies are in single precision.
+LARGE = 4_000
+# Dense rows of at most 20 million numbers are learned from by gradient descent.
+MOST_DENSE = 20_000_000
 
 
-def versions() -> dict[str, str]:
-    """Return the peers' versions, by distribution."""
-    found = {name: version(name) for name in ("implicit", "scikit-surprise", "cmfrec", "myfm")}
-    ask = "import sys; from importlib.metadata import version; print(version(sys.argv[1]), end='')"
-    for library, name in APART.items():
-        if python_of(library).exists():
-            command = [str(python_of(library)), "-c", ask, name]
-            found[name] = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-    return found
-
-
-def apart(library: str, name: str, options: Options, training: Ratings, **more: np.ndarray) -> np.ndarray:
-    """Fit a peer in its own environment; peer_process.py describes the result."""
-    with tempfile.TemporaryDirectory() as directory:
-        given, found = Path(directory) / "given.npz", Path(directory) / "found.npy"
-        shape = (training.user_count, training.movie_count)
-        arrays = {"users": training.users, "movies": training.movies, "ratings": training.ratings, "shape": shape}
-        np.savez(given, **arrays, **more)
-        files = [str(each) for each in (python_of(library), PROCESS, given, found)]
-        subprocess.run([*files, library, name, json.dumps(dict(options))], check=True, capture_output=True)
-        result: np.ndarray = np.load(found)
-    return result
-
-
-def matrix(training: Ratings, values: np.ndarray | None = None) -> scipy.sparse.csr_matrix:
-    """Return the sparse matrix of ratings, or of other values, of users by movies."""
+def matrix(training: Ratings) -> scipy.sparse.csr_matrix:
+    """Return the sparse matrix of ratings, of users by movies."""
     shape = (training.user_count, training.movie_count)
-    entries = training.ratings if values is None else values
-    return scipy.sparse.csr_matrix((entries.astype(np.float64), (training.users, training.movies)), shape=shape)
+    entries = training.ratings.astype(np.float64), (training.users, training.movies)
+    return scipy.sparse.csr_matrix(entries, shape=shape)
 
 
-def ease(penalty: float, of_ratings: bool) -> Contender:
-    """Return EASE (Steck, WWW 2019), in numpy, on ratings or on binary events."""
+def rows(training: Ratings, of_weights: bool) -> scipy.sparse.csr_array:
+    """Return users' rows of weights or of ones, of shape (users, movies).
 
-    def weights(training: Ratings) -> np.ndarray:
-        return matrix(training, training.ratings / 5 if of_ratings else np.ones(len(training.users))).toarray()
+    The weight of a rating is its share of the highest; that of events is the pair's interest. Disliked movies have no
+    entry, for these peers know none.
+    """
+    if not of_weights:
+        return ones(training)
+    pairs = Interactions.of(training)
+    highest = training.scale[1]
+    weights = pairs.ratings.astype(np.float64) / (highest if highest > 0 else 1.0)
+    if pairs.interests is not None:
+        weights = np.where(np.isnan(weights), pairs.interests, weights)
+    kept = weights > 0
+    entries = weights[kept], (pairs.users[kept], pairs.movies[kept])
+    return scipy.sparse.csr_array(entries, shape=(training.user_count, training.movie_count))
 
-    def encoder(training: Ratings) -> np.ndarray:
-        rows = weights(training)
-        inverse = np.linalg.inv(rows.T @ rows + penalty * np.eye(training.movie_count))
-        found = inverse / -np.diag(inverse)
-        np.fill_diagonal(found, 0)
-        return found
+
+def ease(penalty: float, of_weights: bool) -> Contender:
+    """Return EASE (Steck, WWW 2019), in numpy, on weights or on ones.
+
+    With fewer users than movies the same scores come from the matrix of users, by the matrix inversion lemma: of rows X
+    they are X - K^-1 X / diag(P), for K = X X' / penalty + 1 and P = 1 - X' K^-1 X / penalty.
+    """
 
     def rank(training: Ratings, seed: int) -> Score:
-        scores = weights(training) @ encoder(training)
-        return lambda users: scores[users]
+        given = rows(training, of_weights)
+        if given.shape[0] >= given.shape[1]:
+            weights = closed_form(given.astype(precision(given.shape[1])), penalty)
+            return lambda users: given[users] @ weights
+        solved, columns = by_users(given, penalty)
+        diagonal = 1 - np.einsum("um,um->m", columns, solved) / penalty
+        return lambda users: columns[users] - solved[users] / diagonal
 
     def compare(training: Ratings, seed: int) -> Compare:
-        found = encoder(training)
-        return lambda movies: found[np.ix_(movies, movies)].T
+        given = rows(training, of_weights)
+        if given.shape[0] >= given.shape[1]:
+            found = closed_form(given.astype(precision(given.shape[1])), penalty)
+            return lambda movies: found[np.ix_(movies, movies)].T
+        solved, columns = by_users(given, penalty)
+
+        def weights(movies: np.ndarray) -> np.ndarray:
+            inverse = np.eye(len(movies)) - columns[:, movies].T @ solved[:, movies] / penalty
+            found = inverse / -np.diag(inverse)
+            np.fill_diagonal(found, 0)
+            return np.asarray(found.T)
+
+        return weights
 
     return Contender("EASE", rank=rank, compare=compare)
 
 
-def item_knn(neighbours: int, shrinkage: float) -> Contender:
-    """Return item-based k nearest neighbours (Sarwar et al., WWW 2001) by cosine similarity of ratings, in numpy."""
+def by_users(given: scipy.sparse.csr_array, penalty: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return K^-1 X and X, both dense, as :func:`ease` describes."""
+    columns = given.toarray().astype(precision(given.shape[1]))
+    of_users = (given @ given.T).toarray().astype(columns.dtype) / columns.dtype.type(penalty)
+    of_users[np.diag_indices(len(of_users))] += 1
+    return scipy.linalg.solve(of_users, columns, assume_a="pos", overwrite_a=True), columns
 
-    def similarity(training: Ratings) -> np.ndarray:
-        rows = matrix(training, training.ratings / 5).toarray()
-        gram = rows.T @ rows
-        lengths = np.sqrt(np.maximum(np.diag(gram), 1e-12))
-        found = gram / (np.outer(lengths, lengths) + shrinkage)
-        np.fill_diagonal(found, 0)
-        return found
+
+def precision(movies: int) -> type[np.floating[Any]]:
+    """Return the dtype of square matrices: large ones are in single precision."""
+    return np.float32 if movies > LARGE else np.float64
+
+
+def item_knn(neighbours: int, shrinkage: float) -> Contender:
+    """Return item-based k nearest neighbours (Sarwar et al., WWW 2001) by cosine similarity of weights, in numpy."""
 
     def rank(training: Ratings, seed: int) -> Score:
-        found = similarity(training)
-        edge = -np.sort(-found, axis=0)[neighbours]
-        scores = matrix(training, training.ratings / 5).toarray() @ np.where(found > edge, found, 0)
-        return lambda users: scores[users]
+        given = rows(training, of_weights=True)
+        near = nearest(given, neighbours, shrinkage)
+        return lambda users: (given[users] @ near).toarray()
 
     def compare(training: Ratings, seed: int) -> Compare:
-        return by_cosine(matrix(training, training.ratings / 5).toarray().T)
+        columns = rows(training, of_weights=True).T.tocsr()
+        return lambda movies: similarity.cosines(columns[movies].toarray())
 
     return Contender("item-kNN", rank=rank, compare=compare)
 
 
-def implicit_als(factors: int, regularization: float, alpha: float) -> Contender:
-    """Return implicit's alternating least squares (ALS)."""
+def implicit_als(factors: int, regularization: float, alpha: float, of_weights: bool) -> Contender:
+    """Return implicit's alternating least squares (ALS), of ratings and weights of events, or of ones."""
 
     def fit(training: Ratings, seed: int) -> Any:
         from implicit.als import AlternatingLeastSquares
@@ -117,7 +120,8 @@ def implicit_als(factors: int, regularization: float, alpha: float) -> Contender
         model = AlternatingLeastSquares(
             factors=factors, regularization=regularization, alpha=alpha, iterations=15, random_state=seed, num_threads=1
         )
-        model.fit(matrix(training).tocsr(), show_progress=False)
+        given = training.scale[1] or 1.0  # the weights times this are the ratings
+        model.fit(scipy.sparse.csr_matrix(rows(training, of_weights) * given), show_progress=False)
         return model
 
     def rank(training: Ratings, seed: int) -> Score:
@@ -176,7 +180,7 @@ def my_fm(rank: int, draws: int, with_movies: bool = False) -> Contender:
     def predict(training: Ratings, seed: int) -> Predict:
         import myfm
 
-        who = matrix(training, np.ones(len(training.users)))
+        who = scipy.sparse.csr_matrix(ones(training))
         sides = []
         for incidence in (who, who.T.tocsr()):
             counts = np.maximum(np.diff(incidence.indptr), 1)
@@ -212,77 +216,47 @@ def my_fm(rank: int, draws: int, with_movies: bool = False) -> Contender:
     return Contender("myFM with movies" if with_movies else "myFM", predict)
 
 
-def lenskit_rank(name: str, options: Options) -> Contender:
-    """Return a LensKit model that ranks."""
-
-    def rank(training: Ratings, seed: int) -> Score:
-        scores = apart("lenskit", name, options, training)
-        return lambda users: scores[users]
-
-    return Contender(f"LensKit {name}", rank=rank)
+Tries = tuple[Any, list[tuple[Any, ...]]]
 
 
-def lenskit_rate(name: str, options: Options) -> Contender:
-    """Return a LensKit model that predicts ratings."""
+def ranking(training: Ratings) -> list[Tries]:
+    """Return each peer that ranks, with the options to try on a validation split.
 
-    def rate(training: Ratings, seed: int) -> Predict:
-        return lambda users, movies: apart("lenskit", name, options, training, test_users=users, test_movies=movies)
-
-    return Contender(f"LensKit {name}", rate)
-
-
-def lenskit_grid(name: str, **values: tuple[Any, ...]) -> list[tuple[Any, ...]]:
-    """Return all combinations of options of a LensKit model."""
-    return [(name, tuple(zip(values, chosen, strict=True))) for chosen in product(*values.values())]
-
-
-def light_fm(components: int, penalty: float, of_likes: bool) -> Contender:
-    """Return LightFM with WARP loss, without side information; positives are ratings of liked movies, or all."""
-
-    def vectors(training: Ratings, seed: int) -> tuple[np.ndarray, np.ndarray]:
-        if of_likes:
-            edge = liked_from(float(training.ratings.min()), float(training.ratings.max()))
-            training = training.part(np.flatnonzero(training.ratings >= edge))
-        options = {"no_components": components, "item_alpha": penalty, "user_alpha": penalty, "random_state": seed}
-        found = apart("lightfm", "warp", (*options.items(), ("epochs", 60), ("max_sampled", 30)), training)
-        return found[: training.user_count], found[training.user_count :]
-
-    def rank(training: Ratings, seed: int) -> Score:
-        of_users, of_movies = vectors(training, seed)
-        return lambda users: of_users[users] @ of_movies.T
-
-    def compare(training: Ratings, seed: int) -> Compare:
-        return by_cosine(vectors(training, seed)[1][:, :-1])
-
-    return Contender("LightFM", None, rank, compare)
+    ELSA needs dense rows and many epochs, so it is left out of data whose rows are large. LensKit and LightFM are there
+    if their environments have been made. LightFM's defaults overfit MovieLens 100K; its options are near the best
+    there, among other numbers of components and epochs, regularizations, learning rates and losses.
+    """
+    found: list[Tries] = [
+        (ease, list(product((25.0, 50.0, 100.0, 200.0, 400.0, 800.0), (True, False)))),
+        (item_knn, list(product((20, 50, 100, 300), (0.0, 2.0, 10.0)))),
+        (
+            implicit_als,
+            [
+                (*each, of_weights)
+                for each in product((32, 64, 128, 256), (1.0, 10.0, 30.0), (0.5, 2.0, 8.0))
+                for of_weights in (True, False)
+            ],
+        ),
+    ]
+    if training.user_count * training.movie_count <= MOST_DENSE:
+        found.append((elsa, list(product((30, 60), (0.5, 0.8), (True, False)))))
+    if python_of("lenskit").exists():
+        found.append((lenskit_rank, lenskit_grid("implicit ALS", embedding_size=(32, 64), weight=(1.0, 5.0, 40.0))))
+        found.append((lenskit_rank, lenskit_grid("item-kNN of likes", max_nbrs=(20, 50, 100, 300))))
+    if python_of("lightfm").exists():
+        found.append((light_fm, list(product((64, 128), (0.001, 0.002), (True, False)))))
+    return found
 
 
-# For each peer that ranks, the options that are tried on a validation split.
-RANKING_OPTIONS: dict[Any, list[tuple[Any, ...]]] = {
-    ease: [(penalty, of_ratings) for penalty in (100.0, 200.0, 400.0, 800.0) for of_ratings in (True, False)],
-    item_knn: [(neighbours, shrinkage) for neighbours in (20, 50, 100, 300) for shrinkage in (0.0, 2.0)],
-    implicit_als: [
-        (factors, penalty, alpha) for factors in (32, 64) for penalty in (1.0, 10.0) for alpha in (0.5, 2.0)
-    ],
-    elsa: list(product((30, 60), (0.5, 0.8), (True, False))),
-}
-# The same for each peer that predicts ratings; myFM's options are those of its own example for this data set.
-RATING_OPTIONS: dict[Any, list[tuple[Any, ...]]] = {
-    surprise_svd: [
-        (100, epochs, rate, penalty) for epochs in (50, 80) for rate in (0.005, 0.01) for penalty in (0.08, 0.1, 0.12)
-    ],
-    cmfrec: [(factors, penalty) for factors in (8, 16, 32) for penalty in (8.0, 14.0, 20.0)],
-    my_fm: [(10, 300)],
-}
-# LensKit's models, if its environment has been made.
-LENSKIT_RANKING = [
-    lenskit_grid("implicit ALS", embedding_size=(32, 64), weight=(1.0, 5.0, 40.0)),
-    lenskit_grid("item-kNN of likes", max_nbrs=(20, 50, 100, 300)),
-]
-LENSKIT_RATING = [
-    lenskit_grid("item-kNN", max_nbrs=(20, 40), min_sim=(1e-6, 0.05)),
-    lenskit_grid("ALS", embedding_size=(16, 32), regularization=(0.1, 0.3, 1.0)),
-]
-# LightFM, if its environment has been made. Its defaults overfit here. These options are near the best on the same
-# split, among other numbers of components and epochs, regularizations, learning rates and losses.
-LIGHTFM_RANKING = list(product((64, 128), (0.001, 0.002), (True, False)))
+def rating() -> list[Tries]:
+    """Return each peer that predicts ratings, with the options to try; among myFM's are those of its own example."""
+    found: list[Tries] = [
+        (surprise_svd, list(product((100,), (20, 50, 80), (0.005, 0.01), (0.05, 0.08, 0.1, 0.12)))),
+        (cmfrec, list(product((4, 8, 16, 32), (4.0, 8.0, 14.0, 20.0)))),
+        (my_fm, [(5, 300), (10, 300), (20, 300)]),
+    ]
+    if python_of("lenskit").exists():
+        found.append((lenskit_rate, lenskit_grid("item-kNN", max_nbrs=(20, 40), min_sim=(1e-6, 0.05))))
+        grid = lenskit_grid("ALS", embedding_size=(8, 16, 32), regularization=(0.1, 0.3, 1.0))
+        found.append((lenskit_rate, grid))
+    return found

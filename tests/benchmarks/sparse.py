@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from peers import matrix
+from peers import rows as rows_of
 
 from embrec import metrics, similarity, splits
 from embrec.data.files.movielens import fetch_ml_100k
@@ -50,7 +50,7 @@ def everybody() -> list[Contender]:
 
     def item_cosine(shrinkage: float) -> Callable[[Ratings, int], Compare]:
         def compare(training: Ratings, seed: int) -> Compare:
-            rows = matrix(training, training.ratings / 5)
+            rows = rows_of(training, of_weights=True)
             gram = (rows.T @ rows).toarray()
             lengths = np.sqrt(np.maximum(np.diag(gram), 1e-12))
             found = gram / (np.outer(lengths, lengths) + shrinkage)

@@ -413,25 +413,29 @@ def test_the_penalty_is_the_smallest_as_good_as_the_best_from_wherever_the_searc
 def test_the_dimensions_are_the_fewest_as_good_as_the_best(
     means: dict[int, float], chosen: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The penalty that is best for 64 dimensions is not for more: it is searched again for those."""
+    """The penalty that is best for 64 dimensions is not for more, which are judged by their own."""
     searched = []
 
     def quality(self: object, penalty: float, dropout: float, dimensions: list[int]) -> np.ndarray:
-        if len(dimensions) == 1:
-            searched.extend(dimensions)
-        best = 40.0 if dimensions[0] == 64 else 160.0
+        searched.append(tuple(dimensions))
+        best = np.where(np.array(dimensions) == 64, 40.0, 160.0)
         users = np.random.default_rng(0).normal(0, 0.01, (3, 100))[: len(dimensions)]
         users -= users.mean(axis=1, keepdims=True)
-        return users + np.array([[means[each]] for each in dimensions]) - abs(np.log2(penalty / best)) / 50
+        wrong = abs(np.log2(penalty / best)) * 0.0005
+        return users + np.array([means[each] for each in dimensions])[:, np.newaxis] - wrong[:, np.newaxis]
 
     monkeypatch.setattr(ease_penalty._Validation, "quality", quality)
     ratings = two_camps(users=50, movies=300)
     found = choose(ratings, ease._weighting(ratings, Options()), 0.25, None, None, 0, 40.0)
     assert found.dimensions == chosen
-    tried = (64, 128) if chosen == 64 else (64, 128, 256)
-    assert found.quality == pytest.approx({each: means[each] for each in tried}), "the longest only if longer is better"
-    assert found.penalty == (40.0 if chosen == 64 else 160.0)
-    assert set(searched) == {64, chosen}
+    if chosen == 64:
+        assert set(searched) == {(64,), (64, 128)}, "the longest only if longer is better"
+        assert set(found.quality) == {64, 128}
+    else:
+        assert set(searched) == {(64,), (64, 128), (64, 128, 256)}
+        assert found.quality == pytest.approx(means), "each by the penalty that is best for it"
+    given = choose(ratings, ease._weighting(ratings, Options()), 0.25, 80.0, None, 0, 40.0)
+    assert (given.penalty, given.dimensions) == (80.0, chosen)
 
 
 def shelves(count: int, constant: bool) -> Ratings:

@@ -6,7 +6,7 @@ So the number that the data support is measured.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 import scipy.sparse
@@ -30,7 +30,7 @@ _LOWEST_POWER, _HIGHEST_POWER = -5, 7
 # A catalogue of 1,000 movies is searched whole, because that takes no time.
 _SEARCHED_SHARE, _FEW_MOVIES = 0.5, 1_000
 _VALIDATION_USERS = 2_000
-_MOST_VALIDATIONS = 3
+_MOST_VALIDATIONS = 2
 # Singular vectors to validate by need less accuracy: on MovieLens NDCG@10 moves by less than 0.0003.
 _PRODUCTS = 3
 # The dimensions that are enough for most data, and those that may be chosen in their place.
@@ -65,8 +65,10 @@ def choose(
 ) -> Choice:
     """Choose the penalty and the number of dimensions.
 
-    The dimensions are the fewest within one standard error of the best, with the penalty that is best for the fewest.
-    If they are more, the penalty is chosen anew for them.
+    Longer vectors cost storage and time at each answer. So the penalty is first searched for 64. If with it 128 are
+    better on the first split, by more than a standard error, it is searched again for the longest. One decomposition
+    is cut to all numbers of dimensions, and each is judged by its own best penalty. The fewest within one standard
+    error of the best NDCG@10 are taken.
 
     Args:
         training: Interactions to learn from and to hold out.
@@ -83,49 +85,76 @@ def choose(
     if penalty and dimensions:
         return Choice(penalty, dimensions)
     validations = _validations(training, weighting, seed)
-    chosen = penalty or best_penalty(validations, dropout, dimensions or DIMENSIONS, first)
-    if dimensions:
-        return Choice(chosen, dimensions)
-    best = _fewest_dimensions(validations, chosen, dropout)
-    if penalty or best.dimensions == DIMENSIONS:
-        return best
-    return replace(best, penalty=best_penalty(validations, dropout, best.dimensions, chosen))
+    fewest = dimensions or DIMENSIONS
+    chosen = penalty or _smallest(_searched(validations, dropout, [fewest], first), 0)
+    more = [] if dimensions else [each for each in _MORE_DIMENSIONS if each < max(each.movies for each in validations)]
+    if not more:
+        return Choice(chosen, fewest)
+    twice = _quality(validations[:1], chosen, dropout, [fewest, more[0]])
+    if not twice.size:
+        return Choice(chosen, fewest)
+    if _as_good(twice[1] - twice[0]):
+        return Choice(chosen, fewest, dict(zip([fewest, more[0]], twice.mean(axis=1).tolist(), strict=True)))
+    lengths = [fewest, *more]
+    if penalty:
+        tried = {0.0: _quality(validations, penalty, dropout, lengths)}
+    else:
+        tried = _searched(validations, dropout, lengths, chosen)
+    best = [max((each[place] for each in tried.values()), key=np.mean) for place in range(len(lengths))]
+    top = max(best, key=np.mean)
+    place = next(place for place, each in enumerate(best) if _as_good(top - each))
+    quality = {length: float(each.mean()) for length, each in zip(lengths, best, strict=True)}
+    return Choice(penalty or _smallest(tried, place), lengths[place], quality)
 
 
-def best_penalty(validations: list[_Validation], dropout: float, dimensions: int, first: float) -> float:
-    """Search the penalties for the smallest one within one standard error of the best NDCG@10 on held-out interactions.
+Tried = dict[float, NDArray[np.float64]]
 
-    It is the smallest, because all interactions together need less regularization than the training split. The search
-    climbs from the first penalty to a peak, and from there goes down until NDCG@10 is worse by more than a standard
-    error. So the result depends on where it began only if there are several peaks.
+
+def _searched(validations: list[_Validation], dropout: float, lengths: list[int], first: float) -> Tried:
+    """Search the penalties for the best NDCG@10 of the longest vectors on held-out interactions.
+
+    The search climbs from the first penalty to a peak, and from there goes down until NDCG@10 is worse by more than a
+    standard error. So the result depends on where it began only if there are several peaks.
 
     Args:
         validations: The validation splits.
         dropout: Dropout of the input.
-        dimensions: Number of singular vectors.
+        lengths: Numbers of singular vectors, ascending.
         first: The penalty to begin at; the nearest one that may be chosen is taken.
+
+    Returns:
+        For each penalty tried NDCG@10 of each length and user, of shape (len(lengths), users of all splits).
 
     Raises:
         ConfigError: The first penalty is not positive.
     """
 
     def quality(power: int) -> NDArray[np.float64]:
-        return _quality(validations, FIRST_PENALTY * 2.0**power, dropout, [dimensions]).ravel()
+        return _quality(validations, FIRST_PENALTY * 2.0**power, dropout, lengths)
 
     power = _power(first)
     tried = {power: quality(power)}
-    if not len(tried[power]):
-        return FIRST_PENALTY
+    if not tried[power].size:
+        return {FIRST_PENALTY: tried[power]}
     while True:
-        peak = max(tried, key=lambda each: float(tried[each].mean()))
-        as_good = [each for each in sorted(tried) if _as_good(tried[peak] - tried[each])]
+        peak = max(tried, key=lambda each: float(tried[each][-1].mean()))
+        as_good = [each for each in sorted(tried) if _as_good(tried[peak][-1] - tried[each][-1])]
         if peak == max(tried) < _HIGHEST_POWER:
             beside = peak + 1
         elif as_good[0] == min(tried) > _LOWEST_POWER:
             beside = as_good[0] - 1
         else:
-            return FIRST_PENALTY * 2.0 ** as_good[0]
+            return {FIRST_PENALTY * 2.0**each: found for each, found in tried.items()}
         tried[beside] = quality(beside)
+
+
+def _smallest(tried: Tried, place: int) -> float:
+    """Return the smallest penalty within one standard error of the best NDCG@10 of the length at a place.
+
+    It is the smallest, because all interactions together need less regularization than the training split.
+    """
+    best = max((each[place] for each in tried.values()), key=lambda each: each.mean() if len(each) else 0.0)
+    return min(penalty for penalty, each in tried.items() if _as_good(best - each[place]))
 
 
 def _power(first: float) -> int:
@@ -133,28 +162,6 @@ def _power(first: float) -> int:
     if not first > 0:
         raise ConfigError(f"first_penalty is {first}; give a number above 0.")
     return int(np.clip(round(np.log2(first / FIRST_PENALTY)), _LOWEST_POWER, _HIGHEST_POWER))
-
-
-def _fewest_dimensions(validations: list[_Validation], penalty: float, dropout: float) -> Choice:
-    """Choose the smallest number of dimensions within one standard error of the best NDCG@10.
-
-    It is the smallest, because long vectors cost storage and time at each answer. The longest are tried only if twice
-    the first are better than these: one decomposition is cut to all that are tried, and a longer one takes longer.
-    """
-    most = max(each.movies for each in validations)
-    tried = [DIMENSIONS]
-    found = np.empty((0, 0))
-    for more in (each for each in _MORE_DIMENSIONS if each < most):
-        tried = [*tried, more]
-        found = _quality(validations, penalty, dropout, tried)
-        if not found.size or _as_good(found[-1] - found[0]):
-            break
-    if not found.size:
-        return Choice(penalty, DIMENSIONS)
-    means = found.mean(axis=1)
-    best = found[means.argmax()]
-    fewest = next(dimensions for dimensions, each in zip(tried, found, strict=True) if _as_good(best - each))
-    return Choice(penalty, fewest, dict(zip(tried, means.tolist(), strict=True)))
 
 
 def _quality(
@@ -207,4 +214,4 @@ class _Validation:
 
 def _as_good(lacking: NDArray[np.float64]) -> bool:
     """Check that the mean loss of NDCG@10 over users is within one standard error of zero."""
-    return bool(lacking.mean() <= lacking.std() / np.sqrt(len(lacking)))
+    return not len(lacking) or bool(lacking.mean() <= lacking.std() / np.sqrt(len(lacking)))
