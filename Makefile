@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test quick soak check lint types docs bench bench-scale bench-serving bench-accuracy bench-next wheel clean
+.PHONY: demo test quick soak check lint types docs bench bench-scale bench-serving bench-accuracy bench-other-data bench-next wheel clean
 
 # Load MovieLens 100K, train the article's model and the default, and compare their similar movies.
 demo: $(VENV)/.demo
@@ -58,12 +58,16 @@ bench-serving: $(VENV)/.bench
 bench-accuracy: $(VENV)/.bench $(VENV)-lenskit/.made $(VENV)-lightfm/.made
 	$(BIN)/python tests/benchmarks/accuracy.py
 
-# Measure what comes next, and lists from play counts, beside peers; writes docs/next.md. Takes an hour. EMBREC_SEQUENCES is
-# the folder of the S3-Rec paper's files, and EMBREC_PLAY_COUNTS the file user_artists.dat of HetRec 2011; without them
-# MovieLens 100K alone is measured.
+# The same on other data; writes docs/accuracy-elsewhere.md. DATA is a list of files that embrec load takes, or of names in
+# tests/benchmarks/public_sets.py. The two by default take an hour.
+DATA ?= filmtrust epinions
+bench-other-data: $(VENV)/.bench $(VENV)-lenskit/.made $(VENV)-lightfm/.made
+	$(BIN)/python tests/benchmarks/other_data.py $(DATA)
+
+# Measure what comes next beside peers; writes docs/next.md. Takes an hour. EMBREC_SEQUENCES is the folder of the S3-Rec
+# paper's files; without it MovieLens 100K alone is measured.
 bench-next: $(VENV)/.bench
 	$(BIN)/python tests/benchmarks/next.py
-	$(BIN)/python tests/benchmarks/lists.py
 
 # Peers with needs of their own live apart. LightFM's own setup.py fails under today's pip; this is its version 1.17
 # with another, and takes a C compiler.

@@ -11,7 +11,7 @@ import csv
 import json
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 from unittest import mock
@@ -64,17 +64,22 @@ def closed_form_of(most: int) -> Contender:
     return Contender(f"embrec, {most} movies in the closed form", rank=rank)
 
 
-def measure(tasks: Sequence[str], groups: dict[str, str], only: str) -> dict[str, Any]:
-    """The tables asked for, of contenders whose name has ``only`` in it."""
+def measure(tasks: Sequence[str], groups: dict[str, str], only: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield the tables asked for as they come, of contenders whose name has ``only`` in it."""
     data = read_data(open_source(fetch_ml_100k()))
     peers_wanted = set(tasks) & {"ratings", "top-n", "similar"}
     tuned = dict(tuning.tuned(data, only, "official")) if peers_wanted else {}
+    yield "chosen", {contender.name: options for contender, options in tuned.items()}
+    yield "versions", peers_apart.versions()
     rankers, raters = ([each for each in tuned if getattr(each, can)] for can in ("rank", "rate"))
     mine = contenders.named
     begin = time.perf_counter()
 
+    def note(step: str) -> None:
+        print(f"{time.perf_counter() - begin:.0f} s: {step}", file=sys.stderr, flush=True)
+
     def progress(task: str, contender: str, done: int, of: int) -> None:
-        print(f"{time.perf_counter() - begin:.0f} s: {task}, {contender}, {done} of {of}", file=sys.stderr, flush=True)
+        note(f"{task}, {contender}, {done} of {of}")
 
     def wanted(*everybody: Contender) -> list[Contender]:
         return [contender for contender in everybody if only in contender.name]
@@ -83,33 +88,28 @@ def measure(tasks: Sequence[str], groups: dict[str, str], only: str) -> dict[str
     plain = told(ours, "embrec", movie_features=None, user_features=None)
     with_movies = told(ours, "embrec with movies", user_features=None)
     with_users = replace(ours, name="embrec with movies and users")
-    found: dict[str, list[Outcome]] = {}
     if "ratings" in tasks:
         others = (*raters, peers.my_fm(10, 300, with_movies=True), mine("biases"))
         everybody = wanted(plain, with_movies, with_users, quick, *others)
-        found["ratings"] = evaluate.rate(data, everybody, "official", progress=progress)
+        yield "ratings", values(evaluate.rate(data, everybody, "official", progress=progress))
     if "top-n" in tasks:
-        baselines = mine("biases"), mine("popularity")
-        everybody = wanted(ours, *rankers, quick, *baselines)
+        everybody = wanted(ours, *rankers, quick, mine("biases"), mine("popularity"))
         shorter = wanted(closed_form_of(700), closed_form_of(400))
-        found["top-n"] = evaluate.rank(data, [*everybody, *shorter], SEEDS, progress)
-        found["top-n by time"] = evaluate.rank(data, everybody, SEEDS[:1], progress, "time")
+        yield "top-n", values(evaluate.rank(data, [*everybody, *shorter], SEEDS, progress))
+        yield "top-n by time", values(evaluate.rank(data, everybody, SEEDS[:1], progress, "time"))
     if "similar" in tasks:
         everybody = wanted(plain, with_movies, with_users, *rankers, *raters, quick)
-        found["similar"] = evaluate.compare(data, everybody, SEEDS, groups, progress)
-    of_ours = {
-        task: make(lambda step: print(f"{time.perf_counter() - begin:.0f} s: {step}", file=sys.stderr, flush=True))
-        for task, make in OF_OURS.items()
-        if task in tasks and not only
-    }
+        yield "similar", values(evaluate.compare(data, everybody, SEEDS, groups, progress))
+    for task, make in OF_OURS.items():
+        if task in tasks and not only:
+            yield task, make(note)
     if "uncertainty" in tasks and only in plain.name:
-        of_ours["uncertainty"] = {plain.name: uncertainty.measure(data, progress)}
-    return {
-        "chosen": {contender.name: options for contender, options in tuned.items()},
-        "versions": peers_apart.versions(),
-        **{task: {each.contender: each.values for each in outcomes} for task, outcomes in found.items()},
-        **of_ours,
-    }
+        yield "uncertainty", {plain.name: uncertainty.measure(data, progress)}
+
+
+def values(outcomes: Sequence[Outcome]) -> dict[str, Any]:
+    """Return the metrics of each contender."""
+    return {each.contender: each.values for each in outcomes}
 
 
 def main() -> None:
@@ -128,9 +128,9 @@ def main() -> None:
         with open(files[0], newline="") as file:
             groups = {row["movie_id"]: row["group"] for row in csv.DictReader(file)}
     results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
-    for key, found in measure(tasks, groups, only).items():
+    for key, found in measure(tasks, groups, only):
         results[key] = {**results.get(key, {}), **found}
-    RESULTS.write_text(json.dumps(results, indent=1) + "\n")
+        RESULTS.write_text(json.dumps(results, indent=1) + "\n")
     write(results)
 
 

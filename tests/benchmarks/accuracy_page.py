@@ -14,6 +14,8 @@ from embrec.evaluation import beyond
 from embrec.evaluation.outcome import Outcome, summary
 
 RESULTS = DOCS / "accuracy.json"
+# The beginnings of the names of our models.
+OURS = ("embrec", "matrix-factorization")
 
 
 def table(task: str, rows: dict[str, Any]) -> list[str]:
@@ -41,25 +43,29 @@ def _table_of(found: Sequence[dict[str, Any]], columns: Sequence[str]) -> list[s
 
 
 def targets(results: dict[str, Any]) -> list[str]:
-    """Write the table of targets: the figure that is enough, the one that was hoped for, and the one measured."""
-    ratings, lists, similar = (results[task] for task in ("ratings", "top-n", "similar"))
+    """Write the table of targets: the figure measured, that of the best peer, and the one that was hoped for."""
     untold, default = "embrec", "embrec with movies and users"
     rows = [
-        ("RMSE, from ratings alone", ratings[untold]["RMSE"], 0.88, 0.876),
-        ("RMSE, with movies and users", ratings[default]["RMSE"], 0.8765, 0.872),
-        ("NDCG@10", lists[untold]["NDCG@10"], 0.391, 0.402),
-        ("Recall@20", lists[untold]["Recall@20"], 0.431, 0.44),
-        ("MAP@10", lists[untold]["MAP@10"], 0.258, 0.268),
-        ("genre Jaccard@10, from ratings alone", similar[untold]["genre Jaccard@10"], 0.385, 0.41),
-        ("same group, hit@10", similar[default]["same group, hit@10"], 0.7, 0.8),
-        ("liked along, cosine", similar[default]["liked along (cosine)"], 0.24, 0.255),
-        ("liked along, lift", similar[default]["liked along (lift)"], 0.09, 0.112),
+        ("RMSE, from ratings alone", "ratings", untold, "RMSE", 0.874),
+        ("RMSE, with movies and users", "ratings", default, "RMSE", 0.871),
+        ("NDCG@10", "top-n", untold, "NDCG@10", 0.405),
+        ("Recall@20", "top-n", untold, "Recall@20", 0.443),
+        ("MAP@10", "top-n", untold, "MAP@10", 0.27),
+        ("similar movies, genre Jaccard@10", "similar", default, "genre Jaccard@10", 0.41),
+        ("similar movies, same group, hit@10", "similar", default, "same group, hit@10", 0.8),
+        ("similar movies, liked along, cosine", "similar", default, "liked along (cosine)", 0.255),
+        ("similar movies, liked along, lift", "similar", default, "liked along (lift)", 0.112),
     ]
-    lines = ["| metric | by default | required | met | goal | met |", "|---|---|---|---|---|---|"]
-    for what, values, enough, hoped in rows:
-        found, sign = float(np.mean(values)), -1 if what.startswith("RMSE") else 1
-        met = ["yes" if sign * found >= sign * target else "no" for target in (enough, hoped)]
-        lines.append(f"| {what} | {found:.4f} | {enough:.4f} | {met[0]} | {hoped:.4f} | {met[1]} |")
+    lines = ["| metric | by default | best peer | ahead | target | met |", "|---|---|---|---|---|---|"]
+    for what, task, model, metric, hoped in rows:
+        found = {name: float(np.mean(each[metric])) for name, each in results[task].items() if metric in each}
+        sign = -1 if metric == "RMSE" else 1
+        peers = [name for name in found if not name.startswith(OURS)]
+        best = max(peers, key=lambda name: sign * found[name])
+        marks = ["yes" if sign * (found[model] - each) >= 0 else "no" for each in (found[best], hoped)]
+        lines.append(
+            f"| {what} | {found[model]:.4f} | {found[best]:.4f}, {best} | {marks[0]} | {hoped:.4f} | {marks[1]} |"
+        )
     return lines
 
 

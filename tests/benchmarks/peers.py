@@ -227,15 +227,11 @@ def ranking(training: Ratings) -> list[Tries]:
     there, among other numbers of components and epochs, regularizations, learning rates and losses.
     """
     found: list[Tries] = [
-        (ease, list(product((25.0, 50.0, 100.0, 200.0, 400.0, 800.0), (True, False)))),
-        (item_knn, list(product((20, 50, 100, 300), (0.0, 2.0, 10.0)))),
+        (ease, list(product((25.0, 50.0, 100.0, 200.0, 400.0, 800.0, 1600.0, 3200.0), (True, False)))),
+        (item_knn, list(product((10, 20, 50, 100, 300), (0.0, 2.0, 10.0, 50.0)))),
         (
             implicit_als,
-            [
-                (*each, of_weights)
-                for each in product((32, 64, 128, 256), (1.0, 10.0, 30.0), (0.5, 2.0, 8.0))
-                for of_weights in (True, False)
-            ],
+            list(product((32, 64, 128, 256), (1.0, 10.0, 30.0, 100.0), (0.5, 2.0, 8.0), (True, False))),
         ),
     ]
     if training.user_count * training.movie_count <= MOST_DENSE:
