@@ -8,6 +8,7 @@ user vectors.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
@@ -16,6 +17,7 @@ import scipy.linalg
 from numpy.typing import NDArray
 
 from embrec.models.base import FoldIn, RatingFactors, Ratings
+from embrec.models.shards.layout import Rated
 
 # The penalty is chosen on 300 users and their predictions of 1,000 movies: more take longer and change little.
 _USERS, _MOVIES = 300, 1_000
@@ -23,18 +25,22 @@ _USERS, _MOVIES = 300, 1_000
 _PENALTIES = 2.0 ** np.arange(-4, 4.5, 0.5)
 # Fraction of the mean variance that is added to the diagonal of the covariance, so that its Cholesky factor exists.
 _LEAST_VARIANCE = 1e-3
+# Users are solved for in blocks of at most 2 million features.
+_NUMBERS = 1 << 21
 # Users are changed 16,384 at a time: all at once in double precision, a million would need gigabytes.
 _AT_ONCE = 1 << 14
 
 Matrix = NDArray[np.float64]
 
 
-def with_fold_in(solution: RatingFactors, training: Ratings) -> RatingFactors:
+def with_fold_in(solution: RatingFactors, training: Ratings, replaced: bool = False) -> RatingFactors:
     """Change to coordinates in which a user's vector is a ridge solution; the predictions stay the same.
 
     Args:
         solution: The factors.
         training: The ratings that they were fitted to.
+        replaced: Whether users become the solutions. A mean over few draws is noisy where users have few ratings; the
+            solution, given movies that have many, is not. Users without ratings become the average.
     """
     standard = _standard(solution)
     users, biases = np.empty_like(solution.user_vectors), np.empty_like(solution.user_biases)
@@ -42,15 +48,61 @@ def with_fold_in(solution: RatingFactors, training: Ratings) -> RatingFactors:
         found = standard.users(solution, block)
         users[block], biases[block] = found[:, :-1], found[:, -1]
     movies = standard.movies(solution)
-    return replace(
+    rule = FoldIn(standard.feature, _best_penalty(solution, standard, training), 0.0)
+    changed = replace(
         solution,
         user_vectors=users,
         movie_vectors=movies[:, :-1].astype(np.float32),
         user_biases=biases,
         movie_biases=movies[:, -1].astype(np.float32),
         mean=standard.mean(solution),
-        fold_in=FoldIn(standard.feature, _best_penalty(solution, standard, training), 0.0),
+        fold_in=rule,
     )
+    return _solved(changed, rule, training) if replaced else changed
+
+
+def _solved(solution: RatingFactors, rule: FoldIn, training: Ratings) -> RatingFactors:
+    """Replace the users by the rule's solutions."""
+    rated = Rated.of(training)
+    ones = np.full((training.movie_count, 1), rule.bias_feature, np.float32)
+    features = np.hstack([solution.movie_vectors, ones])
+    counts = np.diff(rated.starts)
+    found = np.zeros((training.user_count, features.shape[1]), np.float32)
+    for number, users in _of_equal(counts, features.shape[1]):
+        places = rated.starts[users][:, np.newaxis] + np.arange(number)
+        movies = rated.movies[places]
+        unexplained = rated.values[places] - solution.mean - solution.movie_biases[movies]
+        penalty = rule.constant + rule.per_rating * number
+        found[users] = _ridge(features[movies], unexplained.astype(np.float32), np.float32(penalty))
+    biases = found[:, -1] * np.float32(rule.bias_feature)
+    return replace(solution, user_vectors=found[:, :-1].copy(), user_biases=biases)
+
+
+def _of_equal(counts: NDArray[np.int64], width: int) -> Iterator[tuple[int, NDArray[np.int64]]]:
+    """Yield each number of ratings with users who have so many, of a limited number of features at once."""
+    order = np.argsort(counts, kind="stable")
+    edges = np.flatnonzero(np.diff(counts[order], prepend=0, append=-1))
+    for begin, end in itertools.pairwise(edges):
+        number = int(counts[order[begin]])
+        step = max(_NUMBERS // (number * width), 1)
+        yield from ((number, order[first : min(first + step, end)]) for first in range(begin, end, step))
+
+
+def _ridge(features: NDArray[np.float32], values: NDArray[np.float32], penalty: np.float32) -> NDArray[np.float32]:
+    """Return ridge solutions, by the smaller of the two normal matrices.
+
+    Args:
+        features: float32 of shape (n, ratings, width).
+        values: float32 of shape (n, ratings).
+        penalty: Added to the diagonal.
+    """
+    turned, right = features.transpose(0, 2, 1), values[:, :, np.newaxis]
+    dual = features.shape[1] <= features.shape[2]
+    normal = features @ turned if dual else turned @ features
+    diagonal = np.arange(normal.shape[1])
+    normal[:, diagonal, diagonal] += penalty
+    solved = turned @ np.linalg.solve(normal, right) if dual else np.linalg.solve(normal, turned @ right)
+    return np.asarray(solved[:, :, 0])
 
 
 @dataclass(frozen=True)

@@ -325,8 +325,32 @@ def test_what_is_known_stands_beside_who_rated_what() -> None:
 
 def test_fewer_draws_are_made_of_more_ratings() -> None:
     options = gibbs.Options()
-    assert [options.epochs_for(count) for count in (1, 100_000, 1_000_000, 10**9)] == [220, 220, 220, 40]
-    assert gibbs.Options(draws=7).epochs_for(10**9) == 27
+    few = [options.epochs_for(count, 10) for count in (1, 100_000, 1_000_000, 10**9)]
+    assert few == [220, 220, 220, 40]
+    assert [options.epochs_for(count, count // 50) for count in (4_000_000, 5_000_000, 10**9)] == [70, 60, 30]
+    assert [options.folds(count, count // 50) for count in (4_000_000, 5_000_000, 10**9)] == [False, True, True]
+    assert not options.folds(5_000_000, 90_000), "users with so many ratings are known by their draws"
+    assert gibbs.Options(draws=7).epochs_for(10**9, 10**8) == 27
+
+
+def test_users_with_few_ratings_are_better_solved_for_than_drawn_few_times(monkeypatch: pytest.MonkeyPatch) -> None:
+    random = np.random.default_rng(0)
+    users, movies = random.normal(0, 0.7, (6_000, 4)), random.normal(0, 0.7, (200, 4))
+    pairs = np.unique(random.integers(0, 6_000, 40_000) * 200 + random.integers(0, 200, 40_000))
+    of_users, of_movies = (each.astype(np.int32) for each in np.divmod(pairs, 200))
+    values = 3 + (users[of_users] * movies[of_movies]).sum(axis=1) + random.normal(0, 0.7, len(pairs))
+    whole = Ratings(of_users, of_movies, values.astype(np.float32), 6_000, 200)
+    kept, held = splits.random_split(len(pairs), 0.2, 0)
+    drawn = as_model(gibbs.factorize(whole.part(kept), None, gibbs.Options(draws=10), seed=0))
+    monkeypatch.setattr(gibbs, "_VISITS", len(kept))
+    solved = gibbs.factorize(whole.part(kept), None, gibbs.Options(), seed=0)
+    assert len(solved.history) == 30
+    assert solved.fold_in is not None
+    errors = [
+        metrics.rmse(each.predict(of_users[held], of_movies[held]), whole.ratings[held])
+        for each in (drawn, as_model(solved))
+    ]
+    assert errors[1] < 0.99 * errors[0]
 
 
 def test_fewer_draws_than_dimensions_leave_no_direction_of_rounding() -> None:

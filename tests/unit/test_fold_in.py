@@ -82,3 +82,31 @@ def test_the_order_of_ratings_does_not_matter() -> None:
     # The variance of the ratings is summed in their order.
     assert rules[0].constant == pytest.approx(rules[1].constant, rel=1e-12)
     assert rules[0].bias_feature == rules[1].bias_feature
+
+
+def test_users_are_replaced_by_the_rules_solutions(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By either normal matrix, in any number of blocks: users of one rating, of more than a vector has, and of none."""
+    monkeypatch.setattr(fold_in, "_NUMBERS", 300)
+    given = factors()
+    whole = ratings(given)
+    kept = (whole.users > 1) | (np.arange(len(whole.users)) == np.flatnonzero(whole.users == 1)[0])
+    few = whole.users % 3 == 0
+    training = whole.part(np.flatnonzero(kept & (~few | (whole.movies < 12))))
+    found, own = with_fold_in(given, training, replaced=True), with_fold_in(given, training)
+    rule = found.fold_in
+    assert rule == own.fold_in
+    assert rule is not None
+    np.testing.assert_array_equal(found.movie_vectors, own.movie_vectors)
+    features = np.column_stack([found.movie_vectors, np.full(MOVIES, rule.bias_feature)]).astype(np.float64)
+    counts = np.bincount(training.users, minlength=USERS)
+    assert counts[0] == 0 or counts[1] == 1
+    assert (counts > DIMENSIONS + 1).any()
+    assert ((counts > 1) & (counts <= DIMENSIONS + 1)).any()
+    for user in range(USERS):
+        mine = training.users == user
+        movies = training.movies[mine]
+        left = training.ratings[mine] - found.mean - found.movie_biases[movies]
+        matrix = features[movies].T @ features[movies] + rule.constant * np.eye(DIMENSIONS + 1)
+        solved = np.linalg.solve(matrix, features[movies].T @ left)
+        np.testing.assert_allclose(found.user_vectors[user], solved[:-1], atol=2e-4)
+        assert found.user_biases[user] == pytest.approx(solved[-1] * rule.bias_feature, abs=2e-4)
