@@ -123,6 +123,11 @@ _FITTED = "Finishing the fit"
     is_flag=True,
     help="Learn one more part of what comes next with Keras, used if validation improves. Takes minutes.",
 )
+@click.option(
+    "--workers",
+    type=click.IntRange(1),
+    help="Threads that share the fit of ratings (default: as many as make it quickest); none changes the vectors.",
+)
 @click.option("--publish/--no-publish", default=True, show_default=True, help="Publish the run when it is trained.")
 @keep_option
 @click.option("--force", is_flag=True, help="Publish even if metrics look bad or another run was published meanwhile.")
@@ -138,6 +143,7 @@ def train(
     half: bool,
     what_next: bool | None,
     next_learned: bool,
+    workers: int | None,
     publish: bool,
     keep: int,
     force: bool,
@@ -171,6 +177,7 @@ def train(
         half,
         what_next,
         next_learned,
+        workers,
     )
     _print_result(result, as_json)
     if result.withheld:
@@ -235,6 +242,7 @@ def train_with_progress(
     half: bool = False,
     what_next: bool | None = None,
     next_learned: bool = False,
+    workers: int | None = None,
 ) -> TrainResult:
     """Train under a progress bar."""
     begin_import(model)
@@ -268,4 +276,5 @@ def train_with_progress(
             half,
             what_next,
             next_learned,
+            workers,
         )

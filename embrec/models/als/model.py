@@ -20,7 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from embrec.engines.threads import Threads, useful
+from embrec.engines.protocol import Engine, Pool
+from embrec.engines.threads import THREADS
 from embrec.errors import TrainingError
 from embrec.models import keras_import
 from embrec.models.als.share import BIAS_FEATURE, Data, Penalty, Worker
@@ -28,7 +29,7 @@ from embrec.models.base import Epoch, FittedModel, FoldIn, RatingFactors, Rating
 from embrec.models.history import History, sample
 from embrec.models.protocol import Range, Search
 from embrec.models.shards.handing import hand_on
-from embrec.models.shards.layout import Layout, Rated
+from embrec.models.shards.layout import Layout, Rated, shard_count
 from embrec.models.shards.tree import total
 
 # From 5 million ratings on, the first 5 sweeps use only the most active users, who together have a fifth of the
@@ -86,7 +87,7 @@ class AlternatingLeastSquares:
         held_out: Ratings | None,
         options: Options,
         seed: int,
-        engine: Threads,
+        engine: Engine,
         start: Start | None,
     ) -> None:
         self._engine = engine
@@ -151,6 +152,7 @@ class MatrixFactorization:
     name = "matrix-factorization"
     options = Options
     warm_start = True
+    in_shards = True
     search = Search(
         "RMSE",
         {
@@ -169,6 +171,7 @@ class MatrixFactorization:
         seed: int,
         on_epoch: Callable[[Epoch], None] = lambda epoch: None,
         start: Start | None = None,
+        workers: Pool = THREADS,
     ) -> FittedModel:
         """Fit the model.
 
@@ -176,14 +179,16 @@ class MatrixFactorization:
             training: Ratings to learn from.
             held_out: Ratings for early stopping and for choosing the best sweep; without them all sweeps are made.
             options: Options of the fit.
-            seed: The same seed gives the same vectors, bit for bit, on any number of threads.
+            seed: The same seed gives the same vectors, bit for bit, on any number of workers.
             on_epoch: Called after each sweep.
             start: Movies of an earlier fit (warm start); one or two sweeps are then enough.
+            workers: Starts the workers.
 
         Raises:
+            ConfigError: There are more workers than shards.
             TrainingError: All ratings are equal, or the loss became infinite or not a number.
         """
-        factors = factorize(training, held_out, options, seed, on_epoch, start)
+        factors = factorize(training, held_out, options, seed, on_epoch, start, workers)
         keras_import.wait()
         from embrec.models.recommender import recommender
 
@@ -197,7 +202,7 @@ def factorize(
     seed: int,
     on_epoch: Callable[[Epoch], None] = lambda epoch: None,
     start: Start | None = None,
-    workers: int | None = None,
+    workers: Pool = THREADS,
 ) -> RatingFactors:
     """Solve for the factors.
 
@@ -210,7 +215,7 @@ def factorize(
         seed: Seeds the random vectors.
         on_epoch: Called after each sweep.
         start: Movies of an earlier fit, or None.
-        workers: Number of threads; None for as many as make the fit quickest.
+        workers: Starts the workers.
     """
     if not np.isfinite(training.ratings).all():
         raise TrainingError("A rating is not finite. Look for ratings that are infinite, or not a number.")
@@ -219,11 +224,14 @@ def factorize(
             f"All ratings are {training.ratings[0]:g}, and this model learns from how they differ. "
             "Load ratings that do, or train another model: embrec train"
         )
-    workers = workers or useful(len(training.ratings))
+
+    def started() -> Engine:
+        return workers.start(Worker, shard_count(training), len(training.ratings))
+
     with threadpool_limits(1, user_api="blas"):
         if start is None and len(training.ratings) >= _MANY_RATINGS:
-            start = _warm_start(training, options, seed, workers)
-        with Threads(Worker, workers) as engine:
+            start = _warm_start(training, options, seed, started)
+        with started() as engine:
             solver = AlternatingLeastSquares(training, held_out, options, seed, engine, start)
             epochs = options.epochs_for(len(training.ratings))
             keeping = None if held_out is None else solver.results
@@ -247,9 +255,9 @@ def factorize(
     )
 
 
-def _warm_start(training: Ratings, options: Options, seed: int, workers: int) -> Start:
+def _warm_start(training: Ratings, options: Options, seed: int, started: Callable[[], Engine]) -> Start:
     """Return movies solved from the ratings of the most active users alone."""
-    with Threads(Worker, workers) as engine:
+    with started() as engine:
         solver = AlternatingLeastSquares(_most_active(training), None, options, seed, engine, None)
         for _ in range(_WARM_SWEEPS):
             solver.sweep()

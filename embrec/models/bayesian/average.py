@@ -14,7 +14,7 @@ import numpy as np
 import scipy.linalg
 from numpy.typing import NDArray
 
-from embrec.engines.threads import Threads
+from embrec.engines.protocol import Engine
 from embrec.models.bayesian.spreads import Averaging
 from embrec.models.shards.tree import total
 
@@ -61,7 +61,7 @@ class PosteriorMean:
         rating_count: Number of ratings.
     """
 
-    def __init__(self, engine: Threads, rank: int, rating_count: int) -> None:
+    def __init__(self, engine: Engine, rank: int, rating_count: int) -> None:
         self._engine, self._rank, self._rating_count = engine, rank, rating_count
         self._columns, self.draws = 0, 0
         # The workers' Gram matrices of columns that are to be compressed.

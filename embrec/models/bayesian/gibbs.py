@@ -25,7 +25,8 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from embrec.engines.threads import Threads, useful
+from embrec.engines.protocol import Engine, Pool
+from embrec.engines.threads import THREADS
 from embrec.errors import TrainingError
 from embrec.models.base import Epoch, RatingFactors, Ratings
 from embrec.models.bayesian.average import PosteriorMean
@@ -38,7 +39,7 @@ from embrec.models.bayesian.share import Data, Worker
 from embrec.models.bayesian.side import Prior
 from embrec.models.history import History, sample
 from embrec.models.shards.handing import hand_on
-from embrec.models.shards.layout import Layout, Rated
+from embrec.models.shards.layout import Layout, Rated, shard_count
 from embrec.models.shards.tree import total
 
 # 15 coordinates and the bias make 16, the length of a vector register.
@@ -84,7 +85,7 @@ class GibbsSampler:
     """
 
     def __init__(
-        self, training: Ratings, held_out: Ratings | None, options: Options, seed: int, engine: Threads
+        self, training: Ratings, held_out: Ratings | None, options: Options, seed: int, engine: Engine
     ) -> None:
         self._engine, self._seed = engine, seed
         # Standardise the ratings, because the priors assume mean 0 and standard deviation 1.
@@ -195,7 +196,7 @@ def factorize(
     options: Options,
     seed: int,
     on_epoch: Callable[[Epoch], None] = lambda epoch: None,
-    workers: int | None = None,
+    workers: Pool = THREADS,
 ) -> RatingFactors:
     """Draw from the posterior, and average the draws into one pair of factors.
 
@@ -207,17 +208,18 @@ def factorize(
         options: Options of the fit.
         seed: The same seed gives the same vectors, bit for bit, on any number of workers.
         on_epoch: Called after each sweep.
-        workers: Number of threads; None for as many as make the fit quickest.
+        workers: Starts the workers.
 
     Raises:
+        ConfigError: There are more workers than shards.
         TrainingError: The ratings are not finite.
     """
     if not np.isfinite(training.ratings).all():
         raise TrainingError("A rating is not finite. Look for ratings that are infinite, or not a number.")
     epochs = options.epochs_for(len(training.ratings))
     history = History(epochs, on_epoch, "Look for ratings that are not finite, or far out of scale.")
-    workers = workers or useful(len(training.ratings))
-    with Threads(Worker, workers) as engine, threadpool_limits(1, user_api="blas"):
+    started = workers.start(Worker, shard_count(training), len(training.ratings))
+    with started as engine, threadpool_limits(1, user_api="blas"):
         sampler = GibbsSampler(training, held_out, options, seed, engine)
         for _ in range(epochs):
             loss, *others = sampler.sweep()

@@ -14,7 +14,7 @@ import scipy.linalg
 import scipy.sparse
 from numpy.typing import NDArray
 
-from embrec.engines.threads import Threads
+from embrec.engines.protocol import Engine
 from embrec.models.base import Ratings
 from embrec.models.bayesian.features import decompose, features, known_of_movies
 from embrec.models.bayesian.prior import DecomposedLink, Described, Drawn, Link, Matrix
@@ -44,7 +44,7 @@ class _SolvedLink:
     # The users' method that multiplies directions by the system's matrix, but for the penalty.
     _product: str
 
-    def __init__(self, engine: Threads, count: int) -> None:
+    def __init__(self, engine: Engine, count: int) -> None:
         self._engine, self.count = engine, count
 
     def _solve(self, penalty: float, begun: Sequence[Any]) -> Matrix:
@@ -112,7 +112,7 @@ class MoviesLink(_SolvedLink):
 
     _product = "users.movies_apply"
 
-    def __init__(self, engine: Threads, count: int, known: scipy.sparse.csr_array) -> None:
+    def __init__(self, engine: Engine, count: int, known: scipy.sparse.csr_array) -> None:
         super().__init__(engine, count)
         self._gram = (known.T @ known).toarray().astype(np.float64)
 
@@ -146,7 +146,7 @@ class MoviesLink(_SolvedLink):
 
 
 def regressions(
-    engine: Threads, training: Ratings, known: tuple[int, int], layout: Layout, width: int
+    engine: Engine, training: Ratings, known: tuple[int, int], layout: Layout, width: int
 ) -> tuple[Link, Link]:
     """Return the regressions of users and of movies, and give the workers what they need for them.
 
