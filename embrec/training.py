@@ -18,7 +18,7 @@ from embrec import db, metrics, splits
 from embrec.data.extraction import RatingArrays, extract
 from embrec.data.ratings import apply_followed, refresh_statistics
 from embrec.data.scale import are_counts, check_for_training, shown
-from embrec.engines.choice import choose
+from embrec.engines import choice
 from embrec.engines.protocol import Pool
 from embrec.errors import ConfigError, DatabaseError, DataError, RunError, WithheldError
 from embrec.last_acts import last_act
@@ -89,6 +89,8 @@ def train(
     what_next: bool | None = None,
     next_learned: bool = False,
     workers: int | None = None,
+    fit_engine: str = choice.DEFAULT,
+    address: str | None = None,
 ) -> TrainResult:
     """Train a model on the ratings and events in the database, and publish its vectors.
 
@@ -122,13 +124,17 @@ def train(
             events, or most ratings have a time, and at most 5 million of both.
         next_learned: Whether Keras learns one more part of what comes next (:mod:`embrec.models.next.decays`), which
             gets a weight if it helps on validation steps. It takes minutes, and implies ``what_next``.
-        workers: Number of threads that share the fit of ratings; None for as many as make it quickest. The vectors
-            are the same bits for any number.
+        workers: Number of workers that share the fit of ratings; None for as many threads as make it quickest, or
+            one for each processor of a Ray cluster. The vectors are the same bits for any number, on either engine.
+        fit_engine: What the workers are: ``threads``, or processes on a Ray cluster, ``ray``.
+        address: The Ray cluster: ``HOST:PORT`` of its head, or ``auto`` to find it as Ray does. None starts a Ray of
+            this machine's own for the fit.
 
     Raises:
         ArgumentError: The database is no Engine.
         ConfigError: There is no such model or option, or the model cannot begin with a run or share its work among
-            workers, or not among so many; or ``next_learned`` is True, and ``what_next`` is False.
+            workers, or not among so many; or the engine cannot be used here; or ``next_learned`` is True, and
+            ``what_next`` is False.
         DataError: There are no ratings and no events, too few ratings to hold a part out, or one that is not on the
             scale; or there are no ratings, or all are the same, where the model or a held-out part needs them; or the
             order is unknown, and what comes next is asked for.
@@ -145,7 +151,7 @@ def train(
             "A learned part of what comes next needs the others: train without --no-next (what_next=False)."
         )
     what_next = next_learned or what_next
-    pool = _pool(chosen, workers)
+    pool = _pool(chosen, workers, fit_engine, address)
     keras_import.begin()
     clock = _Clock(on_step)
     with db.begin(engine) as connection:
@@ -277,13 +283,14 @@ def _in_shards(model: Model) -> bool:
     return getattr(model, "in_shards", False)
 
 
-def _pool(model: Model, workers: int | None) -> Pool:
+def _pool(model: Model, workers: int | None, fit_engine: str, address: str | None) -> Pool:
     """Return what starts the workers of a fit."""
-    if workers is not None and not _in_shards(model):
+    if (workers is not None or fit_engine != choice.DEFAULT) and not _in_shards(model):
         raise ConfigError(
-            f"The architecture {model.name} cannot share its work among workers. Train it without --workers."
+            f"The architecture {model.name} cannot share its work among workers. Train it without --workers and "
+            "--engine."
         )
-    return choose(workers)
+    return choice.choose(fit_engine, workers, address)
 
 
 def _published_start(engine: sa.Engine, model: Model, options: Any, arrays: RatingArrays) -> tuple[int, Start]:
