@@ -111,6 +111,12 @@ def test_a_ray_of_our_own_takes_requests_with_its_token_alone(cluster: OnRay) ->
         assert expected in (done.stdout or done.stderr)
 
 
+def test_the_command_line_is_not_put_on_record(cluster: OnRay) -> None:
+    from ray._private.state import jobs
+
+    assert [job["Entrypoint"] for job in jobs()] == ["embrec"]
+
+
 def test_a_workers_own_error_is_raised_as_it_is(cluster: OnRay) -> None:
     with OnRay(2, None).start(Probe, 2, 0) as engine:
         first = engine.one(0, "fail")
