@@ -17,9 +17,11 @@ class Engine(Protocol):
 
     Attributes:
         workers: Number of workers.
+        may_lose: Whether a worker may be lost, because its process or its node may end by itself.
     """
 
     workers: int
+    may_lose: bool
 
     def __enter__(self) -> Engine:
         """Return the engine, whose workers end with the block."""
@@ -49,8 +51,12 @@ class Engine(Protocol):
         """Wait for the values of references.
 
         Raises:
+            LostWorkerError: A worker was lost.
             Exception: A call failed with it.
         """
+
+    def renew(self) -> None:
+        """End all workers, and make new ones, which have been told nothing."""
 
 
 class Pool(Protocol):

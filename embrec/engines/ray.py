@@ -39,12 +39,17 @@ class RayWorkers:
         TrainingError: They cannot be started, or a node has other versions.
     """
 
+    may_lose = True
+
     def __init__(self, make: Callable[[int, int], Any], workers: int) -> None:
         import ray
 
-        self._ray, self.workers = ray, workers
-        kind = ray.remote(num_cpus=1, scheduling_strategy="SPREAD")(Actor)
-        self._actors = [kind.remote(make, number, workers) for number in range(workers)]
+        self._ray, self.workers, self._make = ray, workers, make
+        self._begin()
+
+    def _begin(self) -> None:
+        kind = self._ray.remote(num_cpus=1, scheduling_strategy="SPREAD")(Actor)
+        self._actors = [kind.remote(self._make, number, self.workers) for number in range(self.workers)]
         try:
             self._check()
         except BaseException:
@@ -91,6 +96,11 @@ class RayWorkers:
             raise cause from error
         except exceptions.RayError as error:
             raise _lost(error) from error
+
+    def renew(self) -> None:
+        """End all workers, and make new ones."""
+        self._end()
+        self._begin()
 
     def _check(self) -> None:
         """Wait until all workers have started, and compare their versions with those here."""
@@ -220,7 +230,8 @@ def _initialize(ray: Any, where: dict[str, Any]) -> None:
 
 def _lost(error: Exception) -> LostWorkerError:
     return LostWorkerError(
-        f"A worker's process or node has ended: {_last_line(error)} Look at the memory of its node, and train again."
+        f"A worker's process or its node has ended, and again those in its place ({type(error).__name__} of Ray). Give "
+        "its node more memory, or train with more workers on more nodes."
     )
 
 

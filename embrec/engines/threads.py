@@ -41,9 +41,14 @@ class Threads:
         workers: Number of workers.
     """
 
+    may_lose = False
+
     def __init__(self, make: Callable[[int, int], Any], workers: int) -> None:
-        self.workers = workers
-        self._shares = [make(number, self.workers) for number in range(self.workers)]
+        self.workers, self._make = workers, make
+        self._begin()
+
+    def _begin(self) -> None:
+        self._shares = [self._make(number, self.workers) for number in range(self.workers)]
         self._threads = [ThreadPoolExecutor(1, "worker") for _ in self._shares]
 
     def __enter__(self) -> Threads:
@@ -54,6 +59,9 @@ class Threads:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Wait for calls that run, drop those that wait, and end the threads."""
+        self._end()
+
+    def _end(self) -> None:
         for thread in self._threads:
             thread.shutdown(cancel_futures=True)
 
@@ -73,6 +81,11 @@ class Threads:
     def get(self, references: Iterable[Any]) -> list[Any]:
         """Wait for the values of references."""
         return [_value(each) for each in references]
+
+    def renew(self) -> None:
+        """End all workers, and make new ones."""
+        self._end()
+        self._begin()
 
     def _run(self, worker: int, method: str, arguments: Sequence[Any]) -> Any:
         return attrgetter(method)(self._shares[worker])(*map(_value, arguments))

@@ -92,7 +92,7 @@ def test_conjugate_gradients_draw_what_the_decomposition_draws(
         monkeypatch.setattr(link, "_BASIS_NUMBERS", most)
         with Threads(share.Worker, 1) as engine:
             sampler = gibbs.GibbsSampler(training, None, gibbs.Options(), 0, engine)
-            regression = getattr(sampler, f"_{side}").link
+            regression = getattr(sampler._chain, side).link
             described = Described(*total(engine.get(engine.all(f"{side}.describe"))))
             crossed = np.outer(described.sums, mean)
             residual = described.products - crossed - crossed.T + shape[side == "movies"] * np.outer(mean, mean)
@@ -130,7 +130,7 @@ def test_conjugate_gradients_need_few_steps_with_many_movies_of_few_genres(monke
         described = Described(*total(engine.get(ask("movies.describe"))))
         mean = np.zeros(64, np.float32)
         residual = described.products
-        sampler._movies.link.unexplained(0, described, residual, mean[: len(residual)], 10.0)
+        sampler._chain.movies.link.unexplained(0, described, residual, mean[: len(residual)], 10.0)
     assert 0 < steps.count("movies.step") <= 8
 
 

@@ -13,9 +13,11 @@ import warnings
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import probes
+import psutil
 import pytest
 from probes import Broken, Probe, Worker
 from test_bayesian import known
@@ -26,11 +28,12 @@ from embrec.engines import ray as on_ray
 from embrec.engines.protocol import Pool
 from embrec.engines.ray import OnRay
 from embrec.engines.threads import OnThreads
-from embrec.errors import ConfigError, TrainingError
+from embrec.errors import ConfigError, LostWorkerError, TrainingError
 from embrec.models.als import model as als
 from embrec.models.base import RatingFactors, Ratings
 from embrec.models.bayesian import gibbs, link
 from embrec.models.shards import layout
+from embrec.models.shards.recovery import made
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
 pytest.importorskip("ray")
@@ -76,6 +79,40 @@ def test_draws_are_the_same_bits_on_ray_and_on_threads(
     monkeypatch.setattr(gibbs, "_BURN_IN", 2)
     training = replace(made_up(303, 43, 4000), **known(303, 43))
     assert {sampled(training, OnRay(workers, None)) for workers in WORKERS} == {sampled(training, OnThreads(2))}
+
+
+def workers_of(process: psutil.Process) -> list[psutil.Process]:
+    return [each for each in process.children(True) if each.name().startswith("ray::Actor")]
+
+
+@pytest.mark.parametrize("most", [10**9, 0], ids=["decomposed", "conjugate gradients"])
+def test_a_worker_that_is_killed_amid_a_sweep_changes_no_bit(
+    cluster: OnRay, most: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(link, "_BASIS_NUMBERS", most)
+    monkeypatch.setattr(gibbs, "_BURN_IN", 2)
+    training = replace(made_up(303, 43, 4000), **known(303, 43))
+    expected, killed, renewed = sampled(training, OnThreads(2)), [], []
+    draw, renew = gibbs.GibbsSampler._draw_movies, on_ray.RayWorkers.renew
+
+    def killing(sampler: gibbs.GibbsSampler, chain: gibbs.Chain, *more: Any) -> float:
+        if chain.sweep == 4 and not killed:
+            killed.append(workers_of(psutil.Process())[1])
+            killed[0].kill()
+        return draw(sampler, chain, *more)
+
+    monkeypatch.setattr(gibbs.GibbsSampler, "_draw_movies", killing)
+    monkeypatch.setattr(on_ray.RayWorkers, "renew", lambda engine: renewed.append(renew(engine)))
+    assert sampled(training, OnRay(3, None)) == expected
+    assert len(renewed) == 1
+
+
+def test_a_worker_that_dies_of_a_step_is_an_error(cluster: OnRay) -> None:
+    with (
+        OnRay(2, None).start(Probe, 2, 0) as engine,
+        pytest.raises(LostWorkerError, match=r"has ended, and again those in its place \(ActorDiedError of Ray\)"),
+    ):
+        made(engine, lambda: engine.get(engine.all("die")), lambda: None)
 
 
 def test_the_quick_model_has_the_same_bits_too(cluster: OnRay, monkeypatch: pytest.MonkeyPatch) -> None:
