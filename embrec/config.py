@@ -6,6 +6,7 @@ import importlib.metadata
 import json
 import os
 import re
+import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -206,6 +207,20 @@ def install_command(extras: str) -> str:
     if "archive_info" in origin:
         return f"pip install 'embrec[{extras}] @ {url}'"
     return f"pip install '.[{extras}]' in the folder of embrec's sources"
+
+
+def prepare_ray(local: bool) -> None:
+    """Set the environment of Ray, if it is not set; call this before importing it.
+
+    Its usage statistics are off. A Ray of this machine's own listens on all network interfaces, and takes requests with
+    a token alone: without one Ray would write one into the user's home directory, readable by others.
+
+    Args:
+        local: Whether a Ray of this machine's own will be started.
+    """
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    if local and not {"RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"} & os.environ.keys():
+        os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
 
 
 def quiet_tensorflow() -> None:

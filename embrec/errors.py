@@ -16,6 +16,7 @@
     │   ├── BadRowError          one row, with file, line, column and reason
     │   └── DownloadError        a data set cannot be fetched or is not what it should be
     ├── TrainingError            a fit went wrong
+    │   └── LostWorkerError      a worker of a fit has ended
     ├── RunError                 a model run cannot be published, rolled back or deleted
     │   └── WithheldError        a model run is not published, and could be by force
     ├── ExperimentError          an experiment cannot be started or ended
@@ -103,6 +104,10 @@ class DownloadError(DataError):
 
 class TrainingError(EmbrecError):
     """A model could not be fitted."""
+
+
+class LostWorkerError(TrainingError):
+    """A worker of a fit has ended: its process was killed, or its node is away."""
 
 
 class RunError(EmbrecError):

@@ -18,6 +18,8 @@ from embrec import db, metrics, splits
 from embrec.data.extraction import RatingArrays, extract
 from embrec.data.ratings import apply_followed, refresh_statistics
 from embrec.data.scale import are_counts, check_for_training, shown
+from embrec.engines import choice
+from embrec.engines.protocol import Pool
 from embrec.errors import ConfigError, DatabaseError, DataError, RunError, WithheldError
 from embrec.last_acts import last_act
 from embrec.models import keras_import, registry
@@ -86,6 +88,9 @@ def train(
     half: bool = False,
     what_next: bool | None = None,
     next_learned: bool = False,
+    workers: int | None = None,
+    fit_engine: str = choice.DEFAULT,
+    address: str | None = None,
 ) -> TrainResult:
     """Train a model on the ratings and events in the database, and publish its vectors.
 
@@ -119,11 +124,17 @@ def train(
             events, or most ratings have a time, and at most 5 million of both.
         next_learned: Whether Keras learns one more part of what comes next (:mod:`embrec.models.next.decays`), which
             gets a weight if it helps on validation steps. It takes minutes, and implies ``what_next``.
+        workers: Number of workers that share the fit of ratings; None for as many threads as make it quickest, or
+            one for each processor of a Ray cluster. The vectors are the same bits for any number, on either engine.
+        fit_engine: What the workers are: ``threads``, or processes on a Ray cluster, ``ray``.
+        address: The Ray cluster: ``HOST:PORT`` of its head, or ``auto`` to find it as Ray does. None starts a Ray of
+            this machine's own for the fit.
 
     Raises:
         ArgumentError: The database is no Engine.
-        ConfigError: There is no such model or option, or the model cannot begin with a run; or ``next_learned`` is
-            True, and ``what_next`` is False.
+        ConfigError: There is no such model or option, or the model cannot begin with a run or share its work among
+            workers, or not among so many; or the engine cannot be used here; or ``next_learned`` is True, and
+            ``what_next`` is False.
         DataError: There are no ratings and no events, too few ratings to hold a part out, or one that is not on the
             scale; or there are no ratings, or all are the same, where the model or a held-out part needs them; or the
             order is unknown, and what comes next is asked for.
@@ -140,6 +151,7 @@ def train(
             "A learned part of what comes next needs the others: train without --no-next (what_next=False)."
         )
     what_next = next_learned or what_next
+    pool = _pool(chosen, workers, fit_engine, address)
     keras_import.begin()
     clock = _Clock(on_step)
     with db.begin(engine) as connection:
@@ -156,15 +168,16 @@ def train(
     on_record = dataclasses.asdict(settings) | {"holdout": holdout, "half": half}
     on_record |= {"next": what_next, "next_learned": next_learned}
     run = _new_run(chosen.name, on_record, seed, arrays)
-    start: dict[str, Start] = {}
+    more: dict[str, Any] = {"workers": pool} if _in_shards(chosen) else {}
     if warm_start:
-        begin_with, start["start"] = _published_start(engine, chosen, settings, arrays)
+        begin_with, more["start"] = _published_start(engine, chosen, settings, arrays)
         run = dataclasses.replace(run, options={**run.options, "begin_with": begin_with})
     model_run_id = records.start(engine, run)
     engine.dispose()  # a pooled connection would stay open through the fit, and be dead after a server's restart
     with _recorded(engine, model_run_id, on_epoch) as follow, enough_memory(chosen.name, training):
         clock.begin("fit")
-        fitted = chosen.fit(training, held_out, settings, seed, follow, **start)
+        with pool:
+            fitted = chosen.fit(training, held_out, settings, seed, follow, **more)
         if what_next:
             clock.begin("order")
             fitted = next_fit.with_next(fitted, arrays, seed, next_learned)
@@ -264,6 +277,20 @@ def _continued(connection: sa.Connection, model: Model, options: Any, published:
         return options
     run = records.get_run(connection, published)
     return model.continued(options, run.metrics) if run.architecture == model.name else options
+
+
+def _in_shards(model: Model) -> bool:
+    return getattr(model, "in_shards", False)
+
+
+def _pool(model: Model, workers: int | None, fit_engine: str, address: str | None) -> Pool:
+    """Return what starts the workers of a fit."""
+    if (workers is not None or fit_engine != choice.DEFAULT) and not _in_shards(model):
+        raise ConfigError(
+            f"The architecture {model.name} cannot share its work among workers. Train it without --workers and "
+            "--engine."
+        )
+    return choice.choose(fit_engine, workers, address)
 
 
 def _published_start(engine: sa.Engine, model: Model, options: Any, arrays: RatingArrays) -> tuple[int, Start]:

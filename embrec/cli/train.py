@@ -12,6 +12,7 @@ from embrec.cli.common import database_option, engine, json_option, model_option
 from embrec.cli.gc import keep_option
 from embrec.cli.importing import before_keras
 from embrec.cli.progress import progress_bar
+from embrec.engines import choice
 from embrec.errors import WithheldError
 from embrec.models import registry
 from embrec.runs.cleanup import KEPT_RUNS
@@ -123,6 +124,25 @@ _FITTED = "Finishing the fit"
     is_flag=True,
     help="Learn one more part of what comes next with Keras, used if validation improves. Takes minutes.",
 )
+@click.option(
+    "--workers",
+    type=click.IntRange(1),
+    help="Workers that share the fit of ratings (default: as many threads as make it quickest, or on Ray one for each "
+    "processor); their number changes no vector.",
+)
+@click.option(
+    "--engine",
+    "fit_engine",
+    type=click.Choice(choice.NAMES),
+    default=choice.DEFAULT,
+    show_default=True,
+    help="What the workers are: threads, or processes on a Ray cluster.",
+)
+@click.option(
+    "--address",
+    metavar="HOST:PORT",
+    help="The head of the Ray cluster, or auto to find it as Ray does (default: a Ray of this machine's own).",
+)
 @click.option("--publish/--no-publish", default=True, show_default=True, help="Publish the run when it is trained.")
 @keep_option
 @click.option("--force", is_flag=True, help="Publish even if metrics look bad or another run was published meanwhile.")
@@ -138,6 +158,9 @@ def train(
     half: bool,
     what_next: bool | None,
     next_learned: bool,
+    workers: int | None,
+    fit_engine: str,
+    address: str | None,
     publish: bool,
     keep: int,
     force: bool,
@@ -151,6 +174,7 @@ def train(
     embrec train
     embrec train --draws 0  # quick
     embrec train --holdout 0.1 --no-publish
+    embrec train --engine ray --workers 2  # processes of a Ray cluster
     embrec train --model matrix-factorization --warm-start --epochs 2
     embrec train --model my_package.my_module:model -o epochs=5
     """
@@ -171,6 +195,9 @@ def train(
         half,
         what_next,
         next_learned,
+        workers,
+        fit_engine,
+        address,
     )
     _print_result(result, as_json)
     if result.withheld:
@@ -235,6 +262,9 @@ def train_with_progress(
     half: bool = False,
     what_next: bool | None = None,
     next_learned: bool = False,
+    workers: int | None = None,
+    fit_engine: str = choice.DEFAULT,
+    address: str | None = None,
 ) -> TrainResult:
     """Train under a progress bar."""
     begin_import(model)
@@ -268,4 +298,7 @@ def train_with_progress(
             half,
             what_next,
             next_learned,
+            workers,
+            fit_engine,
+            address,
         )

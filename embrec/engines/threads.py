@@ -9,6 +9,8 @@ from operator import attrgetter
 from types import TracebackType
 from typing import Any
 
+from embrec.engines.protocol import number_of_workers
+
 # At most 16 workers: more compete for memory bandwidth, and each needs scratch memory of its own.
 _MOST_WORKERS = 16
 # With fewer ratings each, workers take longer to be told what to do than to do it, and wait for the interpreter's lock.
@@ -32,19 +34,21 @@ class _Item:
 
 
 class Threads:
-    """Workers that are threads. Calls to a worker run one after another, in the order in which they were made.
-
-    A call returns a reference at once. A reference may be an argument of a later call, to any worker: the value then
-    passes between workers, and not through the caller. :meth:`get` waits for values.
+    """Workers that are threads, as :class:`embrec.engines.protocol.Engine` describes.
 
     Args:
         make: Makes a worker, given its number and the number of workers.
         workers: Number of workers.
     """
 
+    may_lose = False
+
     def __init__(self, make: Callable[[int, int], Any], workers: int) -> None:
-        self.workers = workers
-        self._shares = [make(number, self.workers) for number in range(self.workers)]
+        self.workers, self._make = workers, make
+        self._begin()
+
+    def _begin(self) -> None:
+        self._shares = [self._make(number, self.workers) for number in range(self.workers)]
         self._threads = [ThreadPoolExecutor(1, "worker") for _ in self._shares]
 
     def __enter__(self) -> Threads:
@@ -55,6 +59,9 @@ class Threads:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Wait for calls that run, drop those that wait, and end the threads."""
+        self._end()
+
+    def _end(self) -> None:
         for thread in self._threads:
             thread.shutdown(cancel_futures=True)
 
@@ -63,14 +70,7 @@ class Threads:
         return value
 
     def one(self, worker: int, method: str, *arguments: Any, returns: int | None = None) -> Any:
-        """Call a method of one worker.
-
-        Args:
-            worker: The worker's number.
-            method: The method's name, after the names of attributes of the worker that lead to it, joined by dots.
-            arguments: Values or references.
-            returns: Length of the list that the method returns, for as many references; None for a reference to all.
-        """
+        """Call a method of one worker."""
         call = self._threads[worker].submit(self._run, worker, method, arguments)
         return call if returns is None else [_Item(call, place) for place in range(returns)]
 
@@ -79,16 +79,13 @@ class Threads:
         return [self.one(worker, method, *arguments, returns=returns) for worker in range(self.workers)]
 
     def get(self, references: Iterable[Any]) -> list[Any]:
-        """Wait for the values of references.
-
-        Raises:
-            Exception: A call failed with it.
-        """
+        """Wait for the values of references."""
         return [_value(each) for each in references]
 
-    def revive(self) -> list[int]:
-        """Make lost workers anew, and return their numbers. Threads are never lost."""
-        return []
+    def renew(self) -> None:
+        """End all workers, and make new ones."""
+        self._end()
+        self._begin()
 
     def _run(self, worker: int, method: str, arguments: Sequence[Any]) -> Any:
         return attrgetter(method)(self._shares[worker])(*map(_value, arguments))
@@ -96,3 +93,31 @@ class Threads:
 
 def _value(reference: Any) -> Any:
     return reference.result() if isinstance(reference, Future | _Item) else reference
+
+
+class OnThreads:
+    """Fits on threads of this process, the default.
+
+    Args:
+        workers: Number of threads; None for as many as make a fit quickest.
+    """
+
+    def __init__(self, workers: int | None = None) -> None:
+        self._workers = workers
+
+    def __enter__(self) -> OnThreads:
+        """Return itself: threads begin with each fit."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Leave nothing: threads end with each fit."""
+
+    def start(self, make: Callable[[int, int], Any], shards: int, rating_count: int) -> Threads:
+        """Start workers, as :meth:`embrec.engines.protocol.Pool.start` describes."""
+        return Threads(make, number_of_workers(self._workers, shards, useful(rating_count)))
+
+
+# The default of all fits.
+THREADS = OnThreads()

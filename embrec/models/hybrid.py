@@ -19,6 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
+from embrec.engines.protocol import Pool
+from embrec.engines.threads import THREADS
 from embrec.models import keras_import
 from embrec.models.base import Epoch, FittedModel, Preference, RatingFactors, Ratings
 from embrec.models.bayesian import gibbs
@@ -60,6 +62,7 @@ class TwoPart:
     name = "two-part"
     options = Options
     learns_events = True
+    in_shards = True
     # The rating model has nothing to tune, because its hyperparameters are sampled too.
     search = Search(
         "NDCG@10",
@@ -79,6 +82,7 @@ class TwoPart:
         options: Options,
         seed: int,
         on_epoch: Callable[[Epoch], None] = lambda epoch: None,
+        workers: Pool = THREADS,
     ) -> FittedModel:
         """Fit both parts, or without two different ratings the ranking model alone.
 
@@ -88,14 +92,16 @@ class TwoPart:
             options: Options of the fit.
             seed: The same seed gives the same vectors.
             on_epoch: Called after each sweep of the rating model.
+            workers: Starts the workers of the rating model.
 
         Raises:
+            ConfigError: There are more workers than shards.
             TrainingError: The ratings are not finite.
         """
         with threadpool_limits(1, user_api="blas"):
             # Each part keeps a core busy; more BLAS threads would compete with them.
             begun = beside(lambda: ease.begin(training, _ranking_options(options), seed), "ranking model", daemon=True)
-            factors = _rating_part(training, held_out, options, seed, on_epoch) if training.differ else None
+            factors = _rating_part(training, held_out, options, seed, on_epoch, workers) if training.differ else None
             preference = begun()(None if factors is None else factors.movie_vectors)
             if factors is not None and factors.fold_in is None:
                 factors = with_fold_in(factors, training)
@@ -126,15 +132,16 @@ def _rating_part(
     options: Options,
     seed: int,
     on_epoch: Callable[[Epoch], None] = lambda epoch: None,
+    workers: Pool = THREADS,
 ) -> RatingFactors:
     if options.draws == 0:
         from embrec.models.als import model as als
 
         quick = als.Options()
         quick = dataclasses.replace(quick, dimensions=min(options.dimensions or DIMENSIONS, quick.dimensions))
-        return als.factorize(training, held_out, quick, seed, on_epoch)
+        return als.factorize(training, held_out, quick, seed, on_epoch, workers=workers)
     bayes = gibbs.Options(dimensions=options.dimensions or DIMENSIONS, draws=options.draws)
-    return gibbs.factorize(training, held_out, bayes, seed, on_epoch)
+    return gibbs.factorize(training, held_out, bayes, seed, on_epoch, workers)
 
 
 def _ranking_options(options: Options) -> ease.Options:

@@ -51,6 +51,7 @@ class Model(Protocol):
       options that were asked for, changed by what the run's metrics say. The changed ones are recorded;
     - ``learns_events = True`` if ``fit`` learns from ``training.events`` too, and needs no ratings;
     - ``warm_start = True`` if ``fit`` takes ``start``, a :class:`embrec.models.base.Start`;
+    - ``in_shards = True`` if ``fit`` takes ``workers``, a :class:`embrec.engines.protocol.Pool` that starts workers;
     - ``rate(training, options, seed)`` and ``rank(training, options, seed)``, for evaluation: they fit no more than is
       needed to predict ratings, or to score all movies for some users, and return the function that does so.
 

@@ -19,6 +19,7 @@ from threadpoolctl import threadpool_limits
 from embrec import kernels
 from embrec.engines.threads import Threads
 from embrec.models.base import Ratings
+from embrec.models.bayesian.average import PosteriorMean
 from embrec.models.bayesian.gibbs import _BURN_IN, GibbsSampler, Options
 from embrec.models.bayesian.share import Worker
 
@@ -49,15 +50,17 @@ def measure(size: Size, workers: int) -> dict[str, Any]:
         sampler = GibbsSampler(training, None, Options(), 0, engine)
         for _ in range(_BURN_IN):
             sampler.sweep()
-        compress, beside = sampler._average.compress, 0.0
+        compress, beside = PosteriorMean.compress, 0.0
 
-        def timed() -> None:
+        def timed(average: PosteriorMean) -> Any:
             nonlocal beside
             begun = time.thread_time()
-            compress()
-            beside += time.thread_time() - begun
+            try:
+                return compress(average)
+            finally:
+                beside += time.thread_time() - begun
 
-        sampler._average.compress = timed  # type: ignore[method-assign]
+        PosteriorMean.compress = timed  # type: ignore[method-assign]
         engine.seconds.clear()
         engine.calls.clear()
         begun, own = time.process_time(), time.thread_time()

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from embrec import metrics, splits
-from embrec.errors import TrainingError
+from embrec.engines.threads import OnThreads
+from embrec.errors import ConfigError, TrainingError
 from embrec.models.als import model as als
 from embrec.models.als.model import MatrixFactorization, Options
 from embrec.models.base import FittedModel, RatingFactors, Ratings, Start
@@ -141,10 +142,16 @@ def test_vectors_are_the_same_bits_on_any_number_of_workers(monkeypatch: pytest.
     monkeypatch.setattr(als, "_MANY_RATINGS", 3000)
     for ratings in (made_up(12, 7, 60), made_up(300, 40, 4000), made_up(60, 150, 900)):
         digests = set()
-        for workers in (1, 2, 3, 5, 16):
-            found = als.factorize(ratings, ratings, Options(epochs=3), 5, workers=workers)
+        for workers in {1, 2, 3, 5, 16} & set(range(layout.shard_count(ratings) + 1)):
+            found = als.factorize(ratings, ratings, Options(epochs=3), 5, workers=OnThreads(workers))
             digests.add((found.user_vectors.tobytes(), found.movie_vectors.tobytes(), found.history[-1].rmse))
         assert len(digests) == 1
+
+
+def test_more_workers_than_shards_are_an_error() -> None:
+    ratings = made_up(200, 100, 2000)
+    with pytest.raises(ConfigError, match="no more than 2 shards of users. Train with --workers 2"):
+        als.factorize(ratings, None, Options(epochs=1), 0, workers=OnThreads(3))
 
 
 def test_ratings_that_are_not_finite_stop_the_fit() -> None:

@@ -15,12 +15,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from embrec.engines.threads import Threads, useful
+from embrec.engines.protocol import Engine, Pool
+from embrec.engines.threads import THREADS
 from embrec.errors import TrainingError
 from embrec.models import keras_import
 from embrec.models.als.share import BIAS_FEATURE, Data, Penalty, Worker
@@ -28,7 +30,8 @@ from embrec.models.base import Epoch, FittedModel, FoldIn, RatingFactors, Rating
 from embrec.models.history import History, sample
 from embrec.models.protocol import Range, Search
 from embrec.models.shards.handing import hand_on
-from embrec.models.shards.layout import Layout, Rated
+from embrec.models.shards.layout import Layout, Rated, shard_count
+from embrec.models.shards.recovery import made
 from embrec.models.shards.tree import total
 
 # From 5 million ratings on, the first 5 sweeps use only the most active users, who together have a fifth of the
@@ -67,6 +70,8 @@ class Options:
 class AlternatingLeastSquares:
     """The conductor of the ALS solver, for standardized ratings, of mean 0 and standard deviation ``_DEVIATION``.
 
+    If a worker is lost in a sweep, new ones begin with the movies before it, and make it again.
+
     Args:
         training: The ratings to learn from.
         held_out: The ratings to report the error on after each sweep, or None.
@@ -86,20 +91,28 @@ class AlternatingLeastSquares:
         held_out: Ratings | None,
         options: Options,
         seed: int,
-        engine: Threads,
+        engine: Engine,
         start: Start | None,
     ) -> None:
-        self._engine = engine
+        self._engine, self._options, self._seed, self._training = engine, options, seed, training
         self.mean = float(training.ratings.mean(dtype=np.float64))
         self.unit = float(training.ratings.std(dtype=np.float64)) / _DEVIATION or 1.0
-        given = [training] if held_out is None else [training, held_out]
+        self._reported = [sample(each) for each in ([training] if held_out is None else [training, held_out])]
+        # The movies before the next sweep, of shape (movies, dimensions + 1): as given, and where workers may be lost
+        # as the last sweep left them.
+        self._start = None if start is None else self._standardized(start)
+        self._movies: list[Any] = []
+        self._swept = False
+        made(engine, self._begin, lambda: None)
+
+    def _begin(self) -> None:
+        """Give the workers their shares of the data, and begin with the movies before the next sweep."""
+        engine, options = self._engine, self._options
         rated, *reported = (
-            Rated.of(each).standardised(self.mean, self.unit) for each in (training, *map(sample, given))
+            Rated.of(each).standardised(self.mean, self.unit) for each in (self._training, *self._reported)
         )
-        self._reported = [len(each.values) for each in reported]
-        layout = Layout.of(np.diff(rated.starts), training.movie_count)
-        movie_counts = np.bincount(training.movies, minlength=training.movie_count)
-        begun = None if start is None else self._standardized(start)
+        layout = Layout.of(np.diff(rated.starts), self._training.movie_count)
+        movie_counts = np.bincount(self._training.movies, minlength=self._training.movie_count)
         penalty = Penalty(options.penalty, options.penalty_per_rating)
         loaded = []
         for worker in range(engine.workers):
@@ -108,12 +121,17 @@ class AlternatingLeastSquares:
                 rated=rated.part(users),
                 reported=[each.part(users) for each in reported],
                 movie_counts=movie_counts[movies],
-                start=None if begun is None else begun[movies],
+                start=None if self._start is None else self._start[movies],
             )
-            loaded.append(engine.one(worker, "load", layout, data, options.dimensions, penalty, seed))
+            loaded.append(engine.one(worker, "load", layout, data, options.dimensions, penalty, self._seed))
         engine.get(loaded)
         self._movies = engine.all("movies")
-        self._swept = False
+
+    def _again(self) -> None:
+        """Bring new workers to where they were after the last sweep."""
+        self._begin()
+        if self._swept:
+            self._engine.all("solve_users", *self._movies)
 
     def _standardized(self, start: Start) -> NDArray[np.float32]:
         rows = np.column_stack([start.movie_vectors / self.unit**0.5, start.movie_biases / self.unit])
@@ -125,22 +143,29 @@ class AlternatingLeastSquares:
         Returns:
             The mean squared error afterwards, on training and on held-out ratings, in the square of their unit.
         """
-        engine = self._engine
+        return made(self._engine, self._sweep, self._again)
+
+    def _sweep(self) -> list[float]:
+        engine, movies = self._engine, self._movies
         if self._swept:
             sums = engine.all("movie_sums", returns=engine.workers)
-            self._movies = hand_on(engine, sums, "solve_movies")
-        engine.all("solve_users", *self._movies)
-        self._swept = True
-        errors = total(engine.get(engine.all("errors", *self._movies)))
-        return [error / count * self.unit**2 for error, count in zip(errors, self._reported, strict=True)]
+            movies = hand_on(engine, sums, "solve_movies")
+        engine.all("solve_users", *movies)
+        errors = total(engine.get(engine.all("errors", *movies)))
+        if engine.may_lose:
+            self._start = np.concatenate(engine.get(engine.all("movie_results")))
+        self._movies, self._swept = movies, True
+        pairs = zip(errors, self._reported, strict=True)
+        return [error / len(each.ratings) * self.unit**2 for error, each in pairs]
 
     def results(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Return the users' and the movies' rows, the bias last, float32, in the ratings' unit.
 
         A product has it if each of the two vectors has its root.
         """
-        users, movies = zip(*self._engine.get(self._engine.all("results")), strict=True)
-        scale = np.full(users[0].shape[1], self.unit**0.5, np.float32)
+        engine, sides = self._engine, ("user_results", "movie_results")
+        users, movies = made(engine, lambda: [engine.get(engine.all(side)) for side in sides], self._again)
+        scale = np.full(self._options.dimensions + 1, self.unit**0.5, np.float32)
         scale[-1] = self.unit
         return np.concatenate(users) * scale, np.concatenate(movies) * scale
 
@@ -151,6 +176,7 @@ class MatrixFactorization:
     name = "matrix-factorization"
     options = Options
     warm_start = True
+    in_shards = True
     search = Search(
         "RMSE",
         {
@@ -169,6 +195,7 @@ class MatrixFactorization:
         seed: int,
         on_epoch: Callable[[Epoch], None] = lambda epoch: None,
         start: Start | None = None,
+        workers: Pool = THREADS,
     ) -> FittedModel:
         """Fit the model.
 
@@ -176,14 +203,16 @@ class MatrixFactorization:
             training: Ratings to learn from.
             held_out: Ratings for early stopping and for choosing the best sweep; without them all sweeps are made.
             options: Options of the fit.
-            seed: The same seed gives the same vectors, bit for bit, on any number of threads.
+            seed: The same seed gives the same vectors, bit for bit, on any number of workers.
             on_epoch: Called after each sweep.
             start: Movies of an earlier fit (warm start); one or two sweeps are then enough.
+            workers: Starts the workers.
 
         Raises:
+            ConfigError: There are more workers than shards.
             TrainingError: All ratings are equal, or the loss became infinite or not a number.
         """
-        factors = factorize(training, held_out, options, seed, on_epoch, start)
+        factors = factorize(training, held_out, options, seed, on_epoch, start, workers)
         keras_import.wait()
         from embrec.models.recommender import recommender
 
@@ -197,7 +226,7 @@ def factorize(
     seed: int,
     on_epoch: Callable[[Epoch], None] = lambda epoch: None,
     start: Start | None = None,
-    workers: int | None = None,
+    workers: Pool = THREADS,
 ) -> RatingFactors:
     """Solve for the factors.
 
@@ -210,7 +239,7 @@ def factorize(
         seed: Seeds the random vectors.
         on_epoch: Called after each sweep.
         start: Movies of an earlier fit, or None.
-        workers: Number of threads; None for as many as make the fit quickest.
+        workers: Starts the workers.
     """
     if not np.isfinite(training.ratings).all():
         raise TrainingError("A rating is not finite. Look for ratings that are infinite, or not a number.")
@@ -219,11 +248,14 @@ def factorize(
             f"All ratings are {training.ratings[0]:g}, and this model learns from how they differ. "
             "Load ratings that do, or train another model: embrec train"
         )
-    workers = workers or useful(len(training.ratings))
+
+    def started() -> Engine:
+        return workers.start(Worker, shard_count(training), len(training.ratings))
+
     with threadpool_limits(1, user_api="blas"):
         if start is None and len(training.ratings) >= _MANY_RATINGS:
-            start = _warm_start(training, options, seed, workers)
-        with Threads(Worker, workers) as engine:
+            start = _warm_start(training, options, seed, started)
+        with started() as engine:
             solver = AlternatingLeastSquares(training, held_out, options, seed, engine, start)
             epochs = options.epochs_for(len(training.ratings))
             keeping = None if held_out is None else solver.results
@@ -247,9 +279,9 @@ def factorize(
     )
 
 
-def _warm_start(training: Ratings, options: Options, seed: int, workers: int) -> Start:
+def _warm_start(training: Ratings, options: Options, seed: int, started: Callable[[], Engine]) -> Start:
     """Return movies solved from the ratings of the most active users alone."""
-    with Threads(Worker, workers) as engine:
+    with started() as engine:
         solver = AlternatingLeastSquares(_most_active(training), None, options, seed, engine, None)
         for _ in range(_WARM_SWEEPS):
             solver.sweep()

@@ -130,10 +130,16 @@ class Worker:
 
         return self._ratings.share.sums(terms)
 
-    def results(self) -> list[Floats]:
-        """Return the users and the movies, without padding."""
-        kept = [*range(self._dimensions), -1]
-        return [self._users[:, kept], self._movies[:, kept]]
+    def user_results(self) -> Floats:
+        """Return the users, without padding."""
+        return self._unpadded(self._users)
+
+    def movie_results(self) -> Floats:
+        """Return the movies, without padding."""
+        return self._unpadded(self._movies)
+
+    def _unpadded(self, rows: Floats) -> Floats:
+        return rows[:, [*range(self._dimensions), -1]]
 
 
 def _explaining(rows: Floats) -> tuple[Floats, Floats, Floats]:

@@ -14,7 +14,7 @@ import numpy as np
 import scipy.linalg
 from numpy.typing import NDArray
 
-from embrec.engines.threads import Threads
+from embrec.engines.protocol import Engine
 from embrec.models.bayesian.spreads import Averaging
 from embrec.models.shards.tree import total
 
@@ -61,14 +61,14 @@ class PosteriorMean:
         rating_count: Number of ratings.
     """
 
-    def __init__(self, engine: Threads, rank: int, rating_count: int) -> None:
+    def __init__(self, engine: Engine, rank: int, rating_count: int) -> None:
         self._engine, self._rank, self._rating_count = engine, rank, rating_count
         self._columns, self.draws = 0, 0
         # The workers' Gram matrices of columns that are to be compressed.
         self._grams: list[Any] = []
 
-    def add(self, noise: float, scales: tuple[float, float], width: int) -> None:
-        """Add the workers' last draw.
+    def add(self, noise: float, scales: tuple[float, float], width: int) -> Averaging:
+        """Add the workers' last draw, and return what they were told.
 
         Args:
             noise: Variance of a rating's noise if both scales are 1.
@@ -79,28 +79,35 @@ class PosteriorMean:
         count = self._rating_count
         moments = [total(each)[0] / count for each in zip(*engine.get(engine.all("moments")), strict=True)]
         of_users, of_movies = (noise * each / count for each in scales)
-        engine.get(engine.all("average", Averaging(of_users, of_movies, *moments)))
+        told = Averaging(of_users, of_movies, *moments)
+        engine.get(engine.all("average", told))
         self.draws += 1
         self._columns += width
         if self._columns + width > _MOST * self._rank:
             self._grams = engine.all("grams")
+        return told
 
-    def compress(self) -> None:
-        """Compress the columns if there are many.
+    def ask_again(self) -> None:
+        """Ask new workers for the Gram matrices that the former ones were asked for."""
+        if self._grams:
+            self._grams = self._engine.all("grams")
+
+    def compress(self) -> tuple[Floats, Floats] | None:
+        """Compress the columns if there are many, and return what they were multiplied by.
 
         The calling thread finds the singular vectors. Call it before the next draw is added, while the workers have
         something else to do, or they would wait.
         """
-        if self._grams:
-            self._turn(int(_KEPT * self._rank))
+        return self._turn(int(_KEPT * self._rank)) if self._grams else None
 
-    def _turn(self, rank: int) -> None:
+    def _turn(self, rank: int) -> tuple[Floats, Floats]:
         engine = self._engine
         users, movies = (total(each)[0] for each in zip(*engine.get(self._grams), strict=True))
         rights = compressing(users, movies, rank)
         engine.get(engine.all("compress", *rights))
         self._grams = []
         self._columns = rights[0].shape[1]
+        return rights
 
     def result(self) -> list[NDArray[Any]]:
         """Return the mean's rows of users and of movies, the bias in the last column, and their standard deviations.

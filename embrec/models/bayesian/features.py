@@ -40,6 +40,12 @@ def known_of_movies(training: Ratings) -> scipy.sparse.csr_array:
     return scipy.sparse.csr_array(scipy.sparse.hstack([labels, scipy.sparse.csr_array(content)], format="csr"))
 
 
+def known_counts(training: Ratings) -> tuple[int, int]:
+    """Return the number of users' labels, and of movies' genres, years and content."""
+    labels = 0 if training.user_features is None else len(training.user_features[1]) - 1
+    return labels, known_of_movies(training).shape[1]
+
+
 def features(training: Ratings) -> tuple[scipy.sparse.csr_array, scipy.sparse.csr_array]:
     """Return all features of each user and each movie, as sparse rows."""
     ones = np.ones(len(training.users), np.float32)

@@ -19,27 +19,31 @@ of workers changes no bit.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from copy import copy
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from embrec.engines.threads import Threads, useful
+from embrec.engines.protocol import Engine, Pool
+from embrec.engines.threads import THREADS
 from embrec.errors import TrainingError
 from embrec.models.base import Epoch, RatingFactors, Ratings
 from embrec.models.bayesian.average import PosteriorMean
 from embrec.models.bayesian.features import in_roots
 from embrec.models.bayesian.keys import Stage, generator
-from embrec.models.bayesian.link import regressions
+from embrec.models.bayesian.link import Regressions
 from embrec.models.bayesian.noise import draw_weight
+from embrec.models.bayesian.notes import Notes
 from embrec.models.bayesian.prior import Described, LinkedPrior
-from embrec.models.bayesian.share import Data, Worker
+from embrec.models.bayesian.share import Averaged, Data, Told, Worker
 from embrec.models.bayesian.side import Prior
 from embrec.models.fold_in import with_fold_in
 from embrec.models.history import History, sample
 from embrec.models.shards.handing import hand_on
-from embrec.models.shards.layout import Layout, Rated
+from embrec.models.shards.layout import Layout, Rated, shard_count
+from embrec.models.shards.recovery import made
 from embrec.models.shards.tree import total
 
 # 15 coordinates and the bias make 16, the length of a vector register.
@@ -82,8 +86,33 @@ class Options:
         return _BURN_IN + (self.draws or allowed)
 
 
+@dataclass
+class Chain:
+    """The state of a chain between two sweeps, but for what the workers share.
+
+    Attributes:
+        users: The prior of users.
+        movies: The prior of movies.
+        average: The posterior mean.
+        drawn: References to the movies' vectors and scales, of each worker.
+        noise: Standard deviation of a rating's noise if both scales are 1.
+        sweep: Number of sweeps.
+    """
+
+    users: LinkedPrior
+    movies: LinkedPrior
+    average: PosteriorMean
+    drawn: list[Any] = field(default_factory=list)
+    noise: float = 1.0
+    sweep: int = 0
+
+    def copy(self) -> Chain:
+        """Return a copy for the next sweep, which this state survives."""
+        return replace(self, users=copy(self.users), movies=copy(self.movies), average=copy(self.average))
+
+
 class GibbsSampler:
-    """The conductor of the sampler: the state of a chain but for what the workers share.
+    """The conductor of the sampler. If a worker is lost in a sweep, new ones make it again.
 
     Args:
         training: The ratings to learn from.
@@ -94,42 +123,61 @@ class GibbsSampler:
     """
 
     def __init__(
-        self, training: Ratings, held_out: Ratings | None, options: Options, seed: int, engine: Threads
+        self, training: Ratings, held_out: Ratings | None, options: Options, seed: int, engine: Engine
     ) -> None:
-        self._engine, self._seed = engine, seed
+        self._engine, self._seed, self._training = engine, seed, training
         # Standardise the ratings, because the priors assume mean 0 and standard deviation 1.
         self.mean = float(training.ratings.mean(dtype=np.float64))
         self.unit = float(training.ratings.std(dtype=np.float64)) or 1.0
-        self._count = len(training.ratings)
-        known = self._load(training, [training] if held_out is None else [training, held_out])
-        of_users, of_movies = regressions(engine, training, known, self._layout, _WIDTH)
-        self._users = LinkedPrior(_WIDTH, training.user_count, of_users)
-        self._movies = LinkedPrior(_WIDTH, training.movie_count, of_movies)
-        self._average = PosteriorMean(engine, options.dimensions, self._count)
-        self._noise, self._sweep = 1.0, 0
-        self._explaining = engine.all("movies.explain", returns=3)
+        given = [training] if held_out is None else [training, held_out]
+        self._reported = [sample(each, _REPORTED) for each in given]
+        self._user_counts = np.bincount(training.users, minlength=training.user_count)
+        self._movie_counts = np.bincount(training.movies, minlength=training.movie_count)
+        self._layout = Layout.of(self._user_counts, training.movie_count)
+        self._regressions = Regressions(engine, training, self._layout, _WIDTH)
+        self._chain = Chain(
+            LinkedPrior(_WIDTH, training.user_count, self._regressions.users),
+            LinkedPrior(_WIDTH, training.movie_count, self._regressions.movies),
+            PosteriorMean(engine, options.dimensions, len(training.ratings)),
+        )
+        self._notes = Notes(engine)
+        made(engine, self._begin, lambda: None)
 
-    def _load(self, training: Ratings, reported: list[Ratings]) -> tuple[int, int]:
-        """Give the workers their shares of the data; return the number of labels and of genres."""
-        engine, rated = self._engine, Rated.of(training).standardised(self.mean, self.unit)
-        layout = self._layout = Layout.of(np.diff(rated.starts), training.movie_count)
-        sampled = [Rated.of(sample(each, _REPORTED)).standardised(self.mean, self.unit) for each in reported]
-        self._reported = [len(each.values) for each in sampled]
-        movie_counts = np.bincount(training.movies, minlength=training.movie_count)
-        labels, genres = in_roots(training, np.diff(rated.starts), movie_counts)
+    def _begin(self) -> None:
+        """Let the workers begin a chain."""
+        self._load()
+        self._regressions.give()
+        self._chain.drawn = self._drawn()
+        self._notes.begin(self._chain.drawn)
+
+    def _load(self) -> None:
+        """Give the workers their shares of the data."""
+        engine, layout, training = self._engine, self._layout, self._training
+        rated = Rated.of(training).standardised(self.mean, self.unit)
+        reported = [Rated.of(each).standardised(self.mean, self.unit) for each in self._reported]
+        labels, genres = in_roots(training, self._user_counts, self._movie_counts)
         loaded = []
         for worker in range(engine.workers):
             users = layout.users.share(worker, engine.workers).rows
             data = Data(
                 rated=rated.part(users),
-                reported=[each.part(users) for each in sampled],
-                movie_counts=movie_counts[layout.movies.share(worker, engine.workers).rows],
+                reported=[each.part(users) for each in reported],
+                movie_counts=self._movie_counts[layout.movies.share(worker, engine.workers).rows],
                 labels=labels[users],
                 genres=genres if worker == engine.workers - 1 else None,
             )
             loaded.append(engine.one(worker, "load", layout, data, _WIDTH, self._seed))
         engine.get(loaded)
-        return labels.shape[1], 0 if genres is None else genres.shape[1]
+
+    def _again(self) -> None:
+        """Bring new workers to where they were after the last sweep."""
+        self._begin()
+        self._notes.replay()
+        self._chain.drawn = self._drawn()
+        self._chain.average.ask_again()
+
+    def _drawn(self) -> list[Any]:
+        return self._engine.all("movies.drawn", returns=2)
 
     def sweep(self) -> list[float]:
         """Draw all vectors once, and add the draw to the average after the burn-in.
@@ -137,44 +185,58 @@ class GibbsSampler:
         Returns:
             The mean squared error of the average, on training and on held-out ratings.
         """
-        engine, random = self._engine, generator(self._seed, Stage.PRIORS, self._sweep)
+        return made(self._engine, self._sweep, self._again)
+
+    def _sweep(self) -> list[float]:
+        engine, chain = self._engine, self._chain.copy()
+        random = generator(self._seed, Stage.PRIORS, chain.sweep)
         described = engine.all("users.describe"), engine.all("movies.describe")
-        for prior, sums in zip((self._users, self._movies), described, strict=True):
-            prior.update(self._sweep, Described(*total(engine.get(sums))), random)
-        users = self._draw_users(random)
-        movies = self._draw_movies(random)
-        if self._sweep >= _BURN_IN:
-            self._average.add(self._noise**2, (users, movies), _WIDTH - 1)
-        self._sweep += 1
-        errors = total(engine.get(engine.all("errors", self._average.draws, *self._expected)))
-        return [error / count * self.unit**2 for error, count in zip(errors, self._reported, strict=True)]
+        for prior, sums in zip((chain.users, chain.movies), described, strict=True):
+            prior.update(chain.sweep, Described(*total(engine.get(sums))), random)
+        prior_of_users = engine.put(self._prior(chain, chain.users))
+        movie_sums, users, weight, rights = self._draw_users(chain, prior_of_users, random)
+        movies = self._draw_movies(chain, movie_sums, random)
+        expected, averaged = engine.all("movies.expectation"), None
+        if chain.sweep >= _BURN_IN:
+            added = chain.average.add(chain.noise**2, (users, movies), _WIDTH - 1)
+            averaged = Averaged(added, chain.average.draws, expected, engine.all("movies.expected_squares"))
+        errors = total(engine.get(engine.all("errors", chain.average.draws, *expected)))
+        chain.drawn = self._drawn()
+        self._notes.add(Told(prior_of_users, chain.users.link.slices, weight, rights, averaged), chain.drawn)
+        chain.sweep += 1
+        self._chain = chain
+        pairs = zip(errors, self._reported, strict=True)
+        return [error / len(each.ratings) * self.unit**2 for error, each in pairs]
 
-    def _draw_users(self, random: np.random.Generator) -> float:
-        """Draw the users given the movies; return the sum of the expected squares of their ratings' scales."""
-        engine, link = self._engine, self._users.link
-        arrays = [each for kind in zip(*self._explaining, strict=True) for each in kind]
-        prior = self._prior(self._users)
-        found = engine.all("users.draw", self._sweep, prior, *arrays, *link.slices)
-        self._average.compress()  # while the workers draw
+    def _draw_users(
+        self, chain: Chain, prior: Any, random: np.random.Generator
+    ) -> tuple[list[Any], float, float, tuple[Any, Any] | None]:
+        """Draw the users given the movies.
+
+        Returns:
+            References to the sums of the movies' equations, the sum of the expected squares of the users' scales over
+            ratings, the weight of the prior of the scales, and what columns were compressed by.
+        """
+        engine = self._engine
+        arrays = [each for kind in zip(*chain.drawn, strict=True) for each in kind]
+        found = engine.all("users.draw", chain.sweep, prior, *arrays, *chain.users.link.slices)
+        rights = chain.average.compress()  # while the workers draw
         weight = self._weight(found, random)
-        made = engine.all("users.draw_scales_and_sum", self._sweep, weight, returns=1 + engine.workers)
-        self._movie_sums = [parts[1:] for parts in made]
-        _, expected = total(engine.get(parts[0] for parts in made))
-        return float(expected)
+        sums = engine.all("users.draw_scales_and_sum", chain.sweep, weight, returns=1 + engine.workers)
+        _, expected = total(engine.get(parts[0] for parts in sums))
+        return [parts[1:] for parts in sums], float(expected), weight, rights
 
-    def _draw_movies(self, random: np.random.Generator) -> float:
+    def _draw_movies(self, chain: Chain, sums: list[Any], random: np.random.Generator) -> float:
         """Draw the movies given the users, and the noise; return the sum of the expected squares of their scales."""
         engine = self._engine
-        found = hand_on(engine, self._movie_sums, "movies.draw", self._sweep, self._prior(self._movies))
-        drawn = engine.all("movies.draw_scales", self._sweep, self._weight(found, random))
-        self._explaining = engine.all("movies.explain", returns=3)
-        self._expected = engine.all("movies.expectation")
+        found = hand_on(engine, sums, "movies.draw", chain.sweep, engine.put(self._prior(chain, chain.movies)))
+        drawn = engine.all("movies.draw_scales", chain.sweep, self._weight(found, random))
         squares, expected = total(engine.get(drawn))
-        self._noise = float(random.gamma((1 + self._count) / 2, 2 / (1 + squares)) ** -0.5)
+        chain.noise = float(random.gamma((1 + len(self._training.ratings)) / 2, 2 / (1 + squares)) ** -0.5)
         return float(expected)
 
-    def _prior(self, of: LinkedPrior) -> Prior:
-        return Prior(of.mean, of.precision.astype(np.float32), self._noise, of.link.coefficients)
+    def _prior(self, chain: Chain, of: LinkedPrior) -> Prior:
+        return Prior(of.mean, of.precision.astype(np.float32), chain.noise, of.link.coefficients)
 
     def _weight(self, log_likelihoods: list[Any], random: np.random.Generator) -> float:
         (sums,) = total(self._engine.get(log_likelihoods))
@@ -184,7 +246,9 @@ class GibbsSampler:
 
     def factors(self, history: History) -> RatingFactors:
         """Return the posterior mean and the standard deviations, in the unit of the ratings."""
-        users, movies, user_spreads, movie_spreads = self._average.result()
+        users, movies, user_spreads, movie_spreads = made(
+            self._engine, lambda: copy(self._chain.average).result(), self._again
+        )
         root, unit = np.float32(self.unit**0.5), np.float32(self.unit)
         return RatingFactors(
             user_vectors=users[:, :-1] * root,
@@ -205,7 +269,7 @@ def factorize(
     options: Options,
     seed: int,
     on_epoch: Callable[[Epoch], None] = lambda epoch: None,
-    workers: int | None = None,
+    workers: Pool = THREADS,
 ) -> RatingFactors:
     """Draw from the posterior, and average the draws into one pair of factors.
 
@@ -219,9 +283,10 @@ def factorize(
         options: Options of the fit.
         seed: The same seed gives the same vectors, bit for bit, on any number of workers.
         on_epoch: Called after each sweep.
-        workers: Number of threads; None for as many as make the fit quickest.
+        workers: Starts the workers.
 
     Raises:
+        ConfigError: There are more workers than shards.
         TrainingError: The ratings are not finite.
     """
     if not np.isfinite(training.ratings).all():
@@ -229,8 +294,8 @@ def factorize(
     size = len(training.ratings), training.user_count
     epochs = options.epochs_for(*size)
     history = History(epochs, on_epoch, "Look for ratings that are not finite, or far out of scale.")
-    workers = workers or useful(len(training.ratings))
-    with Threads(Worker, workers) as engine, threadpool_limits(1, user_api="blas"):
+    started = workers.start(Worker, shard_count(training), len(training.ratings))
+    with started as engine, threadpool_limits(1, user_api="blas"):
         sampler = GibbsSampler(training, held_out, options, seed, engine)
         for _ in range(epochs):
             loss, *others = sampler.sweep()

@@ -14,13 +14,13 @@ import scipy.linalg
 import scipy.sparse
 from numpy.typing import NDArray
 
-from embrec.engines.threads import Threads
+from embrec.engines.protocol import Engine
 from embrec.models.base import Ratings
-from embrec.models.bayesian.features import decompose, features, known_of_movies
+from embrec.models.bayesian.features import decompose, features, known_counts, known_of_movies
 from embrec.models.bayesian.prior import DecomposedLink, Described, Drawn, Link, Matrix
 from embrec.models.shards.handing import hand_on
 from embrec.models.shards.layout import Layout
-from embrec.models.shards.tree import total
+from embrec.models.shards.tree import Leaves, total
 
 # Conjugate gradients stop at a relative residual of 10 %, which is small beside the noise of a draw, or after 30 steps.
 _LEFT_OVER, _MOST_STEPS = 0.1, 30
@@ -44,7 +44,7 @@ class _SolvedLink:
     # The users' method that multiplies directions by the system's matrix, but for the penalty.
     _product: str
 
-    def __init__(self, engine: Threads, count: int) -> None:
+    def __init__(self, engine: Engine, count: int) -> None:
         self._engine, self.count = engine, count
 
     def _solve(self, penalty: float, begun: Sequence[Any]) -> Matrix:
@@ -112,7 +112,7 @@ class MoviesLink(_SolvedLink):
 
     _product = "users.movies_apply"
 
-    def __init__(self, engine: Threads, count: int, known: scipy.sparse.csr_array) -> None:
+    def __init__(self, engine: Engine, count: int, known: scipy.sparse.csr_array) -> None:
         super().__init__(engine, count)
         self._gram = (known.T @ known).toarray().astype(np.float64)
 
@@ -145,38 +145,50 @@ class MoviesLink(_SolvedLink):
         return Drawn(products, added)
 
 
-def regressions(
-    engine: Threads, training: Ratings, known: tuple[int, int], layout: Layout, width: int
-) -> tuple[Link, Link]:
-    """Return the regressions of users and of movies, and give the workers what they need for them.
+class Regressions:
+    """The regressions of both sides, and what the workers need for them.
 
     Args:
         engine: The workers.
         training: The ratings to learn from.
-        known: The number of labels and of genres.
         layout: The cuts of users and movies.
         width: Length of a vector, the bias in the last column.
+
+    Attributes:
+        users: The regression of users.
+        movies: The regression of movies.
     """
-    labels, genres = known
-    users, movies = training.user_count, training.movie_count
-    shapes = (users, movies + labels), (movies, users + genres)
-    small = [rows * min(rows, columns) <= _BASIS_NUMBERS for rows, columns in shapes]
-    links: list[Link] = []
-    for side, (name, leaves) in enumerate((("users", layout.users), ("movies", layout.movies))):
-        rows = [leaves.share(worker, engine.workers).rows for worker in range(engine.workers)]
-        if small[side]:
-            basis = decompose(features(training)[side])
-            links.append(DecomposedLink(basis, width))
-            for worker, mine in enumerate(rows):
-                engine.one(worker, f"{name}.take_basis", basis.vectors[mine])
-        elif name == "users":
-            links.append(UsersLink(engine, shapes[0][1]))
-        else:
-            known_movies = known_of_movies(training)
-            links.append(MoviesLink(engine, shapes[1][1], known_movies))
-            for worker, mine in enumerate(rows if genres else ()):
-                engine.one(worker, "movies.take_known", known_movies[mine])
-    if not small[0]:
-        sums = engine.all("users.feature_sums", returns=engine.workers)
-        engine.get(hand_on(engine, sums, "movies.take_feature_sums"))
-    return links[0], links[1]
+
+    def __init__(self, engine: Engine, training: Ratings, layout: Layout, width: int) -> None:
+        self._engine = engine
+        labels, genres = known_counts(training)
+        users, movies = training.user_count, training.movie_count
+        shapes = (users, movies + labels), (movies, users + genres)
+        small = [rows * min(rows, columns) <= _BASIS_NUMBERS for rows, columns in shapes]
+        # Matrices of which each worker needs its rows: the method that takes them, the matrix, the cuts of its rows.
+        self._matrices: list[tuple[str, Any, Leaves]] = []
+        links: list[Link] = []
+        for side, (name, leaves) in enumerate((("users", layout.users), ("movies", layout.movies))):
+            if small[side]:
+                basis = decompose(features(training)[side])
+                links.append(DecomposedLink(basis, width))
+                self._matrices.append((f"{name}.take_basis", basis.vectors, leaves))
+            elif name == "users":
+                links.append(UsersLink(engine, shapes[0][1]))
+            else:
+                known_movies = known_of_movies(training)
+                links.append(MoviesLink(engine, shapes[1][1], known_movies))
+                if genres:
+                    self._matrices.append(("movies.take_known", known_movies, leaves))
+        self.users, self.movies = links
+        self._needs_sums = not small[0]
+
+    def give(self) -> None:
+        """Give the workers what they need."""
+        engine = self._engine
+        for method, matrix, leaves in self._matrices:
+            for worker in range(engine.workers):
+                engine.one(worker, method, matrix[leaves.share(worker, engine.workers).rows])
+        if self._needs_sums:
+            sums = engine.all("users.feature_sums", returns=engine.workers)
+            engine.get(hand_on(engine, sums, "movies.take_feature_sums"))

@@ -167,8 +167,14 @@ class Movies(Side):
         """Return the expectation of the last draw given the users."""
         return self.expected
 
-    def explain(self) -> list[Floats]:
-        """Return the features, offsets and weights by which these movies explain ratings."""
-        features = self.vectors.copy()
-        features[:, -1] = 1.0  # the user's own bias
-        return [features, self.vectors[:, -1].copy(), self.scales.values**-2]
+    def drawn(self) -> list[Floats]:
+        """Return the vectors and the scales of the last draw."""
+        return [self.vectors, self.scales.values]
+
+    def expected_squares(self) -> NDArray[np.float64]:
+        """Return the expected squares of the scales of the last draw."""
+        return self.scales.expected_squares
+
+    def restore(self, vectors: Floats, scales: Floats) -> None:
+        """Store vectors and scales as :meth:`drawn` returned them."""
+        self.vectors[:], self.scales.values[:] = vectors, scales

@@ -5,6 +5,7 @@ A worker has a memory of its own, and depends on numpy, scipy and the kernels al
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -54,6 +55,52 @@ class Data(NamedTuple):
     genres: scipy.sparse.csr_array | None
 
 
+class Moved(NamedTuple):
+    """The movies of all workers after a sweep.
+
+    Attributes:
+        vectors: Of each worker, float32 of shape (movies, width).
+        scales: Of each worker, float32 of shape (movies,).
+    """
+
+    vectors: list[Floats]
+    scales: list[Floats]
+
+
+class Averaged(NamedTuple):
+    """A posterior draw that was averaged. The conductor may have references in place of arrays.
+
+    Attributes:
+        draw: The terms that it added to the averages.
+        draws: Number of draws with it.
+        expected: The movies' expectation, of each worker, float32 of shape (movies, width).
+        expected_squares: The expected squares of the movies' scales, of each worker, float64 of shape (movies,).
+    """
+
+    draw: Averaging
+    draws: int
+    expected: Sequence[Any]
+    expected_squares: Sequence[Any]
+
+
+class Told(NamedTuple):
+    """The instructions of a sweep to all workers. The conductor may have references in place of arrays.
+
+    Attributes:
+        prior: The prior of users.
+        link: Further coefficients of the users' features, of each worker, float32 of shape (features, width).
+        weight: The weight of the prior of the users' scales.
+        rights: Matrices that compressed the columns, as in :meth:`Worker.compress`; None if they were not.
+        averaged: The draw, if it was averaged.
+    """
+
+    prior: Any
+    link: Sequence[Any]
+    weight: float
+    rights: tuple[Floats, Floats] | None
+    averaged: Averaged | None
+
+
 class Worker:
     """One worker.
 
@@ -92,6 +139,27 @@ class Worker:
         self._columns = Columns(users), Columns(movies)
         self._biases = np.zeros(len(self.users.counts)), np.zeros(len(data.movie_counts))
         self._spreads = Spread(users, len(self.users.counts)), Spread(movies, len(data.movie_counts))
+
+    def again(self, sweep: int, before: Moved, after: Moved, told: Told) -> None:
+        """Make a sweep again: draw the users as then, and take the movies as they came out of it.
+
+        Args:
+            sweep: The sweep.
+            before: The movies before it.
+            after: The movies after it.
+            told: The instructions.
+        """
+        number, movies = self._number, self.movies
+        self.users.draw(sweep, told.prior, *before.vectors, *before.scales, *told.link)
+        if told.rights is not None:
+            self.compress(*told.rights)
+        self.users.draw_scales(sweep, told.weight)
+        movies.restore(after.vectors[number], after.scales[number])
+        if told.averaged is not None:
+            movies.expected = told.averaged.expected[number]
+            movies.scales.expected_squares = told.averaged.expected_squares[number].copy()
+            self.average(told.averaged.draw)
+            self.errors(told.averaged.draws, *told.averaged.expected)
 
     def moments(self) -> list[list[Branch]]:
         """Return the moments of the last draw: of users, of movies, and of movies less their expectation."""

@@ -154,15 +154,17 @@ class Users(Side):
         Args:
             sweep: The sweep.
             prior: Their prior.
-            arrays: Of all workers, the movies' features, offsets and weights, and the coefficients of the users'
-                features, unless the prior has a basis.
+            arrays: Of all workers, the movies' vectors and scales, and the coefficients of the users' features, unless
+                the prior has a basis.
 
         Returns:
             The log likelihoods of the weights of the scales' prior.
         """
         workers = len(self._parts)
         groups = (arrays[begin : begin + workers] for begin in range(0, len(arrays), workers))
-        features, offsets, weights, *link = map(np.concatenate, groups)
+        features, scales, *link = map(np.concatenate, groups)
+        offsets, weights = features[:, -1].copy(), scales**-2
+        features[:, -1] = 1.0  # the user's own bias
 
         def terms(leaf: int, rows: slice) -> Terms:
             if prior.coefficients is None:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from embrec.engines.threads import Threads
+from embrec.engines.protocol import Engine
 
 
 def hand_on(
-    engine: Threads, parts: Sequence[Sequence[Any]], method: str, *arguments: Any, returns: int | None = None
+    engine: Engine, parts: Sequence[Sequence[Any]], method: str, *arguments: Any, returns: int | None = None
 ) -> list[Any]:
     """Call a method of each worker with what all workers made for it.
 
@@ -18,7 +18,7 @@ def hand_on(
         parts: For each worker, references to what it made for each worker.
         method: The method.
         arguments: The arguments before the parts.
-        returns: As in :meth:`embrec.engines.threads.Threads.one`.
+        returns: As in :meth:`embrec.engines.protocol.Engine.one`.
     """
     return [
         engine.one(worker, method, *arguments, *(made[worker] for made in parts), returns=returns)

@@ -49,6 +49,11 @@ class Layout:
         return int(self.movies.ends[-1])
 
 
+def shard_count(ratings: Ratings) -> int:
+    """Return the number of shards that the users of these ratings are cut into."""
+    return len(Layout.of(np.bincount(ratings.users, minlength=ratings.user_count), ratings.movie_count).users)
+
+
 class Rated(NamedTuple):
     """Ratings by user.
 

@@ -101,10 +101,15 @@ def power_of_two(number: int) -> int:
 
 
 def total(parts: Iterable[Iterable[Branch]]) -> Terms:
-    """Add the branches of all workers, and last the :func:`beyond` of one of them, if there is one."""
+    """Add the branches of all workers, and last the :func:`beyond` of one of them, if there is one.
+
+    The arrays may be changed: one that came from another process is read-only, and is copied unless it was added to.
+    """
     known = {(low, high): terms for branches in parts for low, high, terms in branches}
     whole = _total(known, 0, max(high for _, high in known))
-    return _added(whole, known[_BEYOND]) if _BEYOND in known else whole
+    if _BEYOND in known:
+        return _added(whole, known[_BEYOND])
+    return tuple(term.copy() if isinstance(term, np.ndarray) and not term.flags.writeable else term for term in whole)
 
 
 def _total(known: dict[tuple[int, int], Terms], low: int, high: int) -> Terms:

@@ -1,0 +1,160 @@
+"""Trainings on Ray that are stopped or disturbed: the same bits or nothing, no process left, no password said."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+import sqlalchemy as sa
+from conftest import with_database
+from data import load_frame, rating_frame
+from faulting import orphans, wait_for
+
+from embrec import config
+from embrec.runs import embeddings, records
+from embrec.training import train
+
+pytestmark = [pytest.mark.ray, pytest.mark.slow]
+pytest.importorskip("ray")
+CANARY = "canary-pass-word-4712"
+# The command line, whose Ray has its directory in another one. Given to keep, it stays there.
+COMMAND = """
+import sys
+import types
+from embrec.cli import main
+from embrec.engines import ray
+ray._SHORT, keep = sys.argv.pop(1), sys.argv.pop(1)
+if keep == "keep":
+    ray.shutil = types.SimpleNamespace(rmtree=lambda *arguments, **options: None)
+main()
+"""
+
+
+@pytest.fixture
+def directory() -> Iterator[Path]:
+    """An empty directory with a short path; sockets are made below it."""
+    found = Path(tempfile.mkdtemp(prefix="ray-", dir="/tmp"))
+    yield found
+    shutil.rmtree(found)
+
+
+def environment(**more: str) -> dict[str, str]:
+    """Return the environment without Ray's variables, but with those given."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("RAY_")} | more
+
+
+def training(directory: Path, keep: str, *arguments: str, **more: str) -> subprocess.Popen[str]:
+    """Start a training on Ray in a process of its own."""
+    command = [sys.executable, "-c", COMMAND, str(directory), keep, "train", "--engine", "ray", "--workers", "2"]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+    return subprocess.Popen([*command, *arguments], text=True, env=environment(**more), **pipes)
+
+
+def fitting(process: subprocess.Popen[str]) -> list[psutil.Process]:
+    """Wait until both workers of a training have begun; return all its processes."""
+
+    def begun() -> bool:
+        assert process.poll() is None, process.communicate()[0]
+        return sum(each.name().startswith("ray::Actor") for each in psutil.Process(process.pid).children(True)) == 2
+
+    wait_for(begun)
+    time.sleep(0.5)
+    return psutil.Process(process.pid).children(True)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_training_that_is_stopped_leaves_no_process_and_no_file(
+    engine: sa.Engine, url: str, directory: Path, number: signal.Signals
+) -> None:
+    load_frame(engine, rating_frame(300, 40, 4000))
+    process = training(directory, "", "--draws", "5000", "--database-url", url)
+    of_ray = fitting(process)
+    assert len(of_ray) > 4
+    process.send_signal(number)
+    shown, _ = process.communicate(timeout=30)
+    _, alive = psutil.wait_procs(of_ray, timeout=5)
+    assert alive == []
+    assert process.returncode == 128 + number
+    assert ("interrupted" if number == signal.SIGINT else "ended by SIGTERM") in shown
+    assert list(directory.iterdir()) == []
+    (run,) = records.list_runs(engine)
+    assert run.status == "failed"
+    assert orphans(engine) == []
+
+
+def test_a_password_is_in_none_of_what_ray_keeps(
+    engine: sa.Engine, url: str, admin: sa.Engine, directory: Path
+) -> None:
+    load_frame(engine, rating_frame(300, 40, 4000))
+    role, database = f"embrec_ray_{os.getpid()}", config.parse_database_url(url, "test").parameters["dbname"]
+    with admin.connect() as connection:
+        connection.execute(sa.text(f"CREATE ROLE {role} LOGIN PASSWORD '{CANARY}' IN ROLE embrec_trainer"))
+    try:
+        secret = with_database(url, database, user=role, password=CANARY)
+        process = training(directory, "keep", "--draws", "200", "--no-publish", "--database-url", secret)
+        commands = [line for each in fitting(process) for line in each.cmdline()]
+        shown, _ = process.communicate(timeout=120)
+    finally:
+        with admin.connect() as connection:
+            connection.execute(sa.text(f"DROP OWNED BY {role}; DROP ROLE {role}"))
+    assert process.returncode == 0, shown
+    logs = [each for each in directory.rglob("*") if each.is_file() and "logs" in each.parts]
+    assert any(each.name.startswith("worker-") for each in logs)
+    assert any(each.name == "gcs_server.out" for each in logs)
+    assert [str(each) for each in logs if CANARY.encode() in each.read_bytes()] == []
+    assert CANARY not in " ".join([shown, *commands])
+
+
+@pytest.fixture
+def head(directory: Path) -> Iterator[tuple[str, dict[str, str]]]:
+    """A Ray cluster of one node; yields its address, and the variables that let a process join."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    token = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32), "RAY_USAGE_STATS_ENABLED": "0"}
+    ray = str(Path(sys.executable).with_name("ray"))
+    options = ["--num-cpus", "2", "--include-dashboard=false", "--temp-dir", str(directory), "--block"]
+    command = [ray, "start", "--head", "--port", str(port), *options]
+    with subprocess.Popen(command, env=environment(**token), stdout=subprocess.DEVNULL) as node:
+        yield f"127.0.0.1:{port}", token
+        processes = psutil.Process(node.pid).children(True)
+        node.terminate()
+        psutil.wait_procs(processes, timeout=30)
+
+
+def test_a_training_joins_a_cluster_and_leaves_it_running(
+    engine: sa.Engine, url: str, directory: Path, head: tuple[str, dict[str, str]]
+) -> None:
+    address, token = head
+    load_frame(engine, rating_frame(300, 40, 4000))
+    arguments = ("--draws", "10", "--no-publish", "--database-url", url, "--address")
+    wait_for(lambda: answers(address))
+    refused = training(directory, "", *arguments, address, RAY_AUTH_MODE="token", RAY_AUTH_TOKEN="0" * 64)
+    assert "Ray cannot be joined" in " ".join(refused.communicate(timeout=60)[0].split())
+    assert refused.returncode == 1
+    process = training(directory, "", *arguments, address, **token)
+    shown, _ = process.communicate(timeout=120)
+    assert process.returncode == 0, shown
+    wait_for(lambda: not any(each.name().startswith("ray::Actor") for each in psutil.Process().children(True)))
+    assert answers(address)
+    here = train(engine, options={"draws": 10}, publish=False).model_run_id
+    for ours, theirs in zip(*(embeddings.read(engine, run, "movie") for run in (here, here - 1)), strict=True):
+        assert ours is None or ours.tobytes() == theirs.tobytes()
+
+
+def answers(address: str) -> bool:
+    host, _, port = address.partition(":")
+    with contextlib.suppress(OSError), socket.create_connection((host, int(port)), 1):
+        return True
+    return False
