@@ -60,7 +60,7 @@ def targets(results: dict[str, Any]) -> list[str]:
     for what, task, model, metric, hoped in rows:
         found = {name: float(np.mean(each[metric])) for name, each in results[task].items() if metric in each}
         sign = -1 if metric == "RMSE" else 1
-        peers = [name for name in found if not name.startswith(OURS)]
+        peers = [name for name in found if not name.startswith(OURS) and (model != untold or "with" not in name)]
         best = max(peers, key=lambda name: sign * found[name])
         marks = ["yes" if sign * (found[model] - each) >= 0 else "no" for each in (found[best], hoped)]
         lines.append(

@@ -220,18 +220,20 @@ Tries = tuple[Any, list[tuple[Any, ...]]]
 
 
 def ranking(training: Ratings) -> list[Tries]:
-    """Return each peer that ranks, with the options to try on a validation split.
+    """Return each peer that ranks, with the options to try on a validation split; of equal weights, ones alone.
 
     ELSA needs dense rows and many epochs, so it is left out of data whose rows are large. LensKit and LightFM are there
     if their environments have been made. LightFM's defaults overfit MovieLens 100K; its options are near the best
     there, among other numbers of components and epochs, regularizations, learning rates and losses.
     """
+    weights = rows(training, of_weights=True).data
+    kinds = (True, False) if len(weights) and weights.min() < weights.max() else (False,)
     found: list[Tries] = [
-        (ease, list(product((25.0, 50.0, 100.0, 200.0, 400.0, 800.0, 1600.0, 3200.0), (True, False)))),
+        (ease, list(product((25.0, 50.0, 100.0, 200.0, 400.0, 800.0, 1600.0, 3200.0), kinds))),
         (item_knn, list(product((10, 20, 50, 100, 300), (0.0, 2.0, 10.0, 50.0)))),
         (
             implicit_als,
-            list(product((32, 64, 128, 256), (1.0, 10.0, 30.0, 100.0), (0.5, 2.0, 8.0), (True, False))),
+            list(product((32, 64, 128, 256), (1.0, 10.0, 30.0, 100.0), (0.5, 2.0, 8.0), kinds)),
         ),
     ]
     if training.user_count * training.movie_count <= MOST_DENSE:

@@ -27,8 +27,9 @@ from embrec.models.interactions import Interactions
 FIRST_PENALTY = 40.0
 _LOWEST_POWER, _HIGHEST_POWER = -5, 7
 # The penalty that is best for the most rated half of the movies is as good for all, and found by an eighth of the work.
-# A catalogue of 1,000 movies is searched whole, because that takes no time.
-_SEARCHED_SHARE, _FEW_MOVIES = 0.5, 1_000
+# A catalogue of 1,000 movies is searched whole, because that takes no time. Half of the movies support fewer dimensions
+# than all, so longer vectors are judged on 4,000 movies, or half of more.
+_SEARCHED_SHARE, _FEW_MOVIES, _JUDGED_MOVIES = 0.5, 1_000, 4_000
 _VALIDATION_USERS = 2_000
 _MOST_VALIDATIONS = 2
 # Singular vectors to validate by need less accuracy: on MovieLens NDCG@10 moves by less than 0.0003.
@@ -66,9 +67,9 @@ def choose(
     """Choose the penalty and the number of dimensions.
 
     Longer vectors cost storage and time at each answer. So the penalty is first searched for 64. If with it 128 are
-    better on the first split, by more than a standard error, it is searched again for the longest. One decomposition
-    is cut to all numbers of dimensions, and each is judged by its own best penalty. The fewest within one standard
-    error of the best NDCG@10 are taken.
+    better on the first split, by more than a standard error, it is searched again for the longest, on more movies. One
+    decomposition is cut to all numbers of dimensions, and each is judged by its own best penalty. The fewest within
+    one standard error of the best NDCG@10 are taken.
 
     Args:
         training: Interactions to learn from and to hold out.
@@ -84,10 +85,11 @@ def choose(
     """
     if penalty and dimensions:
         return Choice(penalty, dimensions)
-    validations = _validations(training, weighting, seed)
+    validations = _validations(training, weighting, seed, _FEW_MOVIES)
     fewest = dimensions or DIMENSIONS
     chosen = penalty or _smallest(_searched(validations, dropout, [fewest], first), 0)
-    more = [] if dimensions else [each for each in _MORE_DIMENSIONS if each < max(each.movies for each in validations)]
+    longest = max(each.movies for each in validations)
+    more = [each for each in _MORE_DIMENSIONS if each < longest and not dimensions]
     if not more:
         return Choice(chosen, fewest)
     twice = _quality(validations[:1], chosen, dropout, [fewest, more[0]])
@@ -96,6 +98,7 @@ def choose(
     if _as_good(twice[1] - twice[0]):
         return Choice(chosen, fewest, dict(zip([fewest, more[0]], twice.mean(axis=1).tolist(), strict=True)))
     lengths = [fewest, *more]
+    validations = _validations(training, weighting, seed, _JUDGED_MOVIES)
     if penalty:
         tried = {0.0: _quality(validations, penalty, dropout, lengths)}
     else:
@@ -171,9 +174,12 @@ def _quality(
     return np.hstack([validation.quality(penalty, dropout, dimensions) for validation in validations])
 
 
-def _validations(training: Ratings, weighting: RatingWeights, seed: int) -> list[_Validation]:
-    """Return validation splits of the most popular movies; few users get more splits, because one is noisy."""
-    _, searched = most_rated(training, max(int(training.movie_count * _SEARCHED_SHARE), _FEW_MOVIES))
+def _validations(training: Ratings, weighting: RatingWeights, seed: int, few: int) -> list[_Validation]:
+    """Return validation splits of the most popular half of the movies, or of ``few`` if that is more.
+
+    Few users get more splits, because one is noisy.
+    """
+    _, searched = most_rated(training, max(int(training.movie_count * _SEARCHED_SHARE), few))
     random = np.random.default_rng(seed)
     count = min(max(_VALIDATION_USERS * 2 // training.user_count, 1), _MOST_VALIDATIONS)
     return [_Validation(searched, weighting, random) for _ in range(count)]
