@@ -21,8 +21,9 @@ from embrec.engines.protocol import number_of_workers
 from embrec.errors import ConfigError, LostWorkerError, TrainingError
 from embrec.last_acts import last_act
 
-# A worker that is not placed within a minute waits for processors that others use.
-_SECONDS_TO_START = 60.0
+# A worker that has not started within two minutes waits for processors that others use. Ray takes half a minute to
+# notice that a node has failed, and may place a worker there until then.
+_SECONDS_TO_START = 120.0
 _SECONDS_TO_REACH = 10.0
 # Ray makes sockets in its directory, and the path of one has at most 107 bytes, too few for some temporary directories.
 _SHORT = "/tmp"  # noqa: S108
