@@ -74,32 +74,35 @@ def training(directory: Path, keep: str, *arguments: str, **more: str) -> subpro
     return subprocess.Popen([*command, *arguments], text=True, env=environment(**more), **pipes)
 
 
-def fitting(process: subprocess.Popen[str]) -> list[psutil.Process]:
-    """Wait until both workers of a training have begun; return all its processes."""
+def running(process: subprocess.Popen[str], name: str, count: int) -> list[psutil.Process]:
+    """Wait until a training has so many processes of a name; return all its processes."""
 
     def begun() -> bool:
         assert process.poll() is None, process.communicate()[0]
-        return sum(each.name().startswith("ray::Actor") for each in psutil.Process(process.pid).children(True)) == 2
+        return sum(each.name().startswith(name) for each in psutil.Process(process.pid).children(True)) == count
 
     wait_for(begun)
     time.sleep(0.5)
     return psutil.Process(process.pid).children(True)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    ("number", "name", "count"),
+    [(signal.SIGINT, "ray::Actor", 2), (signal.SIGTERM, "ray::Actor", 2), (signal.SIGTERM, "raylet", 1)],
+    ids=["SIGINT amid the fit", "SIGTERM amid the fit", "SIGTERM while Ray starts"],
+)
 def test_a_training_that_is_stopped_leaves_no_process_and_no_file(
-    engine: sa.Engine, url: str, directory: Path, number: signal.Signals
+    engine: sa.Engine, url: str, directory: Path, number: signal.Signals, name: str, count: int
 ) -> None:
     load_frame(engine, rating_frame(300, 40, 4000))
     process = training(directory, "", "--draws", "5000", "--database-url", url)
-    of_ray = fitting(process)
-    assert len(of_ray) > 4
+    of_ray = running(process, name, count)
     process.send_signal(number)
     shown, _ = process.communicate(timeout=30)
-    _, alive = psutil.wait_procs(of_ray, timeout=5)
+    _, alive = psutil.wait_procs(of_ray, timeout=20)
     assert alive == []
     assert process.returncode == 128 + number
-    assert ("interrupted" if number == signal.SIGINT else "ended by SIGTERM") in shown
+    assert shown.strip() == f"embrec: {'interrupted' if number == signal.SIGINT else 'ended by SIGTERM'}"
     assert list(directory.iterdir()) == []
     (run,) = records.list_runs(engine)
     assert run.status == "failed"
@@ -116,7 +119,7 @@ def test_a_password_is_in_none_of_what_ray_keeps(
     try:
         secret = with_database(url, database, user=role, password=CANARY)
         process = training(directory, "keep", "--draws", "200", "--no-publish", "--database-url", secret)
-        commands = [line for each in fitting(process) for line in each.cmdline()]
+        commands = [line for each in running(process, "ray::Actor", 2) for line in each.cmdline()]
         shown, _ = process.communicate(timeout=120)
     finally:
         with admin.connect() as connection:
