@@ -161,11 +161,22 @@ def test_a_training_joins_a_cluster_and_leaves_it_running(
     process = training(directory, "", *arguments, address, **token)
     shown, _ = process.communicate(timeout=120)
     assert process.returncode == 0, shown
-    wait_for(lambda: not any(each.name().startswith("ray::Actor") for each in psutil.Process().children(True)))
+    wait_for(lambda: actors() == 0)
+    stopped = training(directory, "", "--draws", "5000", *arguments[2:], address, **token)
+    wait_for(lambda: actors() == 2)
+    stopped.terminate()
+    stopped.communicate(timeout=30)
+    assert stopped.returncode == 143
+    wait_for(lambda: actors() == 0)
     assert answers(address)
     here = train(engine, options={"draws": 10}, publish=False).model_run_id
-    for ours, theirs in zip(*(embeddings.read(engine, run, "movie") for run in (here, here - 1)), strict=True):
+    for ours, theirs in zip(*(embeddings.read(engine, run, "movie") for run in (here, here - 2)), strict=True):
         assert ours is None or ours.tobytes() == theirs.tobytes()
+
+
+def actors() -> int:
+    """Return the number of workers of a cluster that this process has started."""
+    return sum(each.name().startswith("ray::Actor") for each in psutil.Process().children(True))
 
 
 def answers(address: str) -> bool:
