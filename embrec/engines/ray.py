@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import contextlib
 import shutil
+import signal
 import socket
 import tempfile
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from importlib.util import find_spec
 from types import TracebackType
@@ -21,8 +23,9 @@ from embrec.engines.protocol import number_of_workers
 from embrec.errors import ConfigError, LostWorkerError, TrainingError
 from embrec.last_acts import last_act
 
-# A worker that is not placed within a minute waits for processors that others use.
-_SECONDS_TO_START = 60.0
+# A worker that has not started within two minutes waits for processors that others use. Ray takes half a minute to
+# notice that a node has failed, and may place a worker there until then.
+_SECONDS_TO_START = 120.0
 _SECONDS_TO_REACH = 10.0
 # Ray makes sockets in its directory, and the path of one has at most 107 bytes, too few for some temporary directories.
 _SHORT = "/tmp"  # noqa: S108
@@ -201,13 +204,29 @@ def _reach(address: str) -> None:
 
 @contextlib.contextmanager
 def _own(workers: int | None) -> Iterator[dict[str, Any]]:
-    """Yield the arguments of ``ray.init`` for a Ray of this machine's own, and remove its directory in the end."""
+    """Yield the arguments of ``ray.init`` for a Ray of this machine's own, and leave nothing of it in the end."""
     directory = tempfile.mkdtemp(prefix="embrec-ray-", dir=_SHORT)
-    with last_act(lambda reason: shutil.rmtree(directory)):
+
+    def end(reason: str) -> None:
+        _kill(directory)
+        shutil.rmtree(directory, ignore_errors=True)
+
+    with last_act(end):
         try:
             yield {"address": "local", "num_cpus": workers, "include_dashboard": False, "_temp_dir": directory}
         finally:
-            shutil.rmtree(directory, ignore_errors=True)
+            end("the fit ended")
+
+
+def _kill(directory: str) -> None:
+    """Kill the processes of a Ray with this directory: ``ray.shutdown`` forgets those of a start that was stopped."""
+    import psutil
+
+    for child in psutil.Process().children():
+        with contextlib.suppress(psutil.Error):
+            if any(directory in word for word in child.cmdline()):
+                for each in (*child.children(recursive=True), child):
+                    each.kill()
 
 
 def _initialize(ray: Any, where: dict[str, Any]) -> None:
@@ -226,6 +245,14 @@ def _initialize(ray: Any, where: dict[str, Any]) -> None:
         ) from error
     finally:
         vars(utils).update(before)
+        _handle_again(signal.SIGTERM)
+
+
+def _handle_again(number: signal.Signals) -> None:
+    """Install this process's own handler again: Ray's C++ part would first print where each thread is."""
+    handler = signal.getsignal(number)
+    if handler is not None and threading.current_thread() is threading.main_thread():
+        signal.signal(number, handler)
 
 
 def _lost(error: Exception) -> LostWorkerError:

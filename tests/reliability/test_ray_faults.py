@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import secrets
 import shutil
@@ -12,9 +13,12 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+import warnings
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import psutil
 import pytest
 import sqlalchemy as sa
@@ -23,6 +27,14 @@ from data import load_frame, rating_frame
 from faulting import orphans, wait_for
 
 from embrec import config
+from embrec.engines import ray as on_ray
+from embrec.engines.protocol import Pool
+from embrec.engines.ray import OnRay
+from embrec.engines.threads import OnThreads
+from embrec.errors import TrainingError
+from embrec.models.base import Epoch, RatingFactors, Ratings
+from embrec.models.bayesian import gibbs
+from embrec.models.shards import layout
 from embrec.runs import embeddings, records
 from embrec.training import train
 
@@ -62,32 +74,35 @@ def training(directory: Path, keep: str, *arguments: str, **more: str) -> subpro
     return subprocess.Popen([*command, *arguments], text=True, env=environment(**more), **pipes)
 
 
-def fitting(process: subprocess.Popen[str]) -> list[psutil.Process]:
-    """Wait until both workers of a training have begun; return all its processes."""
+def running(process: subprocess.Popen[str], name: str, count: int) -> list[psutil.Process]:
+    """Wait until a training has so many processes of a name; return all its processes."""
 
     def begun() -> bool:
         assert process.poll() is None, process.communicate()[0]
-        return sum(each.name().startswith("ray::Actor") for each in psutil.Process(process.pid).children(True)) == 2
+        return sum(each.name().startswith(name) for each in psutil.Process(process.pid).children(True)) == count
 
     wait_for(begun)
     time.sleep(0.5)
     return psutil.Process(process.pid).children(True)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    ("number", "name", "count"),
+    [(signal.SIGINT, "ray::Actor", 2), (signal.SIGTERM, "ray::Actor", 2), (signal.SIGTERM, "raylet", 1)],
+    ids=["SIGINT amid the fit", "SIGTERM amid the fit", "SIGTERM while Ray starts"],
+)
 def test_a_training_that_is_stopped_leaves_no_process_and_no_file(
-    engine: sa.Engine, url: str, directory: Path, number: signal.Signals
+    engine: sa.Engine, url: str, directory: Path, number: signal.Signals, name: str, count: int
 ) -> None:
     load_frame(engine, rating_frame(300, 40, 4000))
     process = training(directory, "", "--draws", "5000", "--database-url", url)
-    of_ray = fitting(process)
-    assert len(of_ray) > 4
+    of_ray = running(process, name, count)
     process.send_signal(number)
     shown, _ = process.communicate(timeout=30)
-    _, alive = psutil.wait_procs(of_ray, timeout=5)
+    _, alive = psutil.wait_procs(of_ray, timeout=20)
     assert alive == []
     assert process.returncode == 128 + number
-    assert ("interrupted" if number == signal.SIGINT else "ended by SIGTERM") in shown
+    assert shown.strip() == f"embrec: {'interrupted' if number == signal.SIGINT else 'ended by SIGTERM'}"
     assert list(directory.iterdir()) == []
     (run,) = records.list_runs(engine)
     assert run.status == "failed"
@@ -104,7 +119,7 @@ def test_a_password_is_in_none_of_what_ray_keeps(
     try:
         secret = with_database(url, database, user=role, password=CANARY)
         process = training(directory, "keep", "--draws", "200", "--no-publish", "--database-url", secret)
-        commands = [line for each in fitting(process) for line in each.cmdline()]
+        commands = [line for each in running(process, "ray::Actor", 2) for line in each.cmdline()]
         shown, _ = process.communicate(timeout=120)
     finally:
         with admin.connect() as connection:
@@ -146,11 +161,22 @@ def test_a_training_joins_a_cluster_and_leaves_it_running(
     process = training(directory, "", *arguments, address, **token)
     shown, _ = process.communicate(timeout=120)
     assert process.returncode == 0, shown
-    wait_for(lambda: not any(each.name().startswith("ray::Actor") for each in psutil.Process().children(True)))
+    wait_for(lambda: actors() == 0)
+    stopped = training(directory, "", "--draws", "5000", *arguments[2:], address, **token)
+    wait_for(lambda: actors() == 2)
+    stopped.terminate()
+    stopped.communicate(timeout=30)
+    assert stopped.returncode == 143
+    wait_for(lambda: actors() == 0)
     assert answers(address)
     here = train(engine, options={"draws": 10}, publish=False).model_run_id
-    for ours, theirs in zip(*(embeddings.read(engine, run, "movie") for run in (here, here - 1)), strict=True):
+    for ours, theirs in zip(*(embeddings.read(engine, run, "movie") for run in (here, here - 2)), strict=True):
         assert ours is None or ours.tobytes() == theirs.tobytes()
+
+
+def actors() -> int:
+    """Return the number of workers of a cluster that this process has started."""
+    return sum(each.name().startswith("ray::Actor") for each in psutil.Process().children(True))
 
 
 def answers(address: str) -> bool:
@@ -158,3 +184,58 @@ def answers(address: str) -> bool:
     with contextlib.suppress(OSError), socket.create_connection((host, int(port)), 1):
         return True
     return False
+
+
+@pytest.fixture
+def nodes(directory: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """A Ray cluster of two nodes on this machine, with four and two processors."""
+    from ray.cluster_utils import Cluster
+
+    monkeypatch.setenv("RAY_TMPDIR", str(directory))
+    # Ray notices within two seconds and not within twenty that a node has failed.
+    quick = {"health_check_period_ms": 500, "health_check_failure_threshold": 2, "health_check_initial_delay_ms": 0}
+    head = {"num_cpus": 4, "include_dashboard": False, "_system_config": quick}
+    cluster = Cluster(initialize_head=True, head_node_args=head)
+    cluster.add_node(num_cpus=2)
+    cluster.wait_for_nodes()
+    yield cluster
+    cluster.shutdown()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)  # Ray kills its processes, and does not wait for them
+        gc.collect()
+
+
+def made_up(users: int, movies: int, count: int) -> Ratings:
+    random = np.random.default_rng(0)
+    pairs = np.unique(random.integers(0, users * movies, count))
+    values = random.integers(1, 6, len(pairs)).astype(np.float32)
+    return Ratings((pairs // movies).astype(np.int32), (pairs % movies).astype(np.int32), values, users, movies)
+
+
+@pytest.mark.parametrize("processors", [3, 6], ids=["enough are left", "too few are left"])
+def test_a_node_that_fails_amid_a_fit_changes_no_bit_or_is_an_error(
+    nodes: Any, processors: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("_LEAST_USERS", "_RATINGS_OF_MOVIE"):
+        monkeypatch.setattr(layout, name, 4)
+    monkeypatch.setattr(gibbs, "_BURN_IN", 2)
+    monkeypatch.setattr(on_ray, "_SECONDS_TO_START", 15.0)
+    training, other = made_up(300, 40, 4000), nodes.worker_nodes.copy().pop()
+    lost: list[int] = []
+
+    def fail(epoch: Epoch) -> None:
+        if epoch.epoch == 4:
+            nodes.remove_node(other, allow_graceful=False)
+            lost.append(epoch.epoch)
+
+    def fitted(workers: Pool, on_epoch: Callable[[Epoch], None]) -> RatingFactors:
+        return gibbs.factorize(training, None, gibbs.Options(draws=6), 0, on_epoch, workers)
+
+    with OnRay(processors, nodes.address) as pool:
+        if processors == 6:
+            with pytest.raises(TrainingError, match="6 workers could not start within 15 s"):
+                fitted(pool, fail)
+        else:
+            found = fitted(pool, fail)
+            assert found.user_vectors.tobytes() == fitted(OnThreads(2), lambda epoch: None).user_vectors.tobytes()
+    assert lost == [4]

@@ -104,7 +104,7 @@ class PosteriorMean:
         engine = self._engine
         users, movies = (total(each)[0] for each in zip(*engine.get(self._grams), strict=True))
         rights = compressing(users, movies, rank)
-        engine.get(engine.all("compress", *rights))
+        engine.get(engine.all("compress", *map(engine.put, rights)))
         self._grams = []
         self._columns = rights[0].shape[1]
         return rights
