@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test quick soak check lint types docs bench bench-scale bench-serving bench-accuracy bench-other-data bench-next wheel clean
+.PHONY: demo test test-ray quick soak check lint types docs bench bench-scale bench-serving bench-accuracy bench-other-data bench-next wheel clean
 
 # Load MovieLens 100K, train the article's model and the default, and compare their similar movies.
 demo: $(VENV)/.demo
@@ -13,9 +13,13 @@ demo: $(VENV)/.demo
 # short. By default the files with few tests would be, some of which take a minute, and one process would end long before.
 PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
-# The whole test suite.
+# The test suite, but for the fits on Ray.
 test: $(VENV)/.test
-	$(PYTEST)
+	$(PYTEST) -m "not ray"
+
+# The fits on Ray, which is started and stopped for most tests.
+test-ray: $(VENV)/.test
+	$(PYTEST) -m ray
 
 # The quick tests, in about a minute: without a server, a browser or a download, and none that takes over five seconds.
 quick: $(VENV)/.test

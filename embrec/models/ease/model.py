@@ -147,7 +147,7 @@ def _solved(training: Ratings, weighting: RatingWeights, options: Options, seed:
 def _begin(training: Ratings, weighting: RatingWeights, options: Options, seed: int) -> Finish:
     # The function below keeps what it names until it is called; the Gram matrix is not among it.
     rows, gram, labels, chosen, movies, profiles = _solved(training, weighting, options, seed)
-    compared = options.dimensions or alike.DIMENSIONS
+    compared = options.dimensions or max(alike.DIMENSIONS, chosen.dimensions)
     kinds = [alike.unit(movies), alike.together(gram, labels, chosen.penalty, rows.ratings, compared)]
     if training.movie_features is not None:
         kinds.append(np.sqrt(alike.DESCRIBED) * alike.unit(training.movie_features.astype(np.float64)))
