@@ -62,20 +62,21 @@ def with_fold_in(solution: RatingFactors, training: Ratings, replaced: bool = Fa
 
 
 def _solved(solution: RatingFactors, rule: FoldIn, training: Ratings) -> RatingFactors:
-    """Replace the users by the rule's solutions."""
+    """Replace the users by the rule's solutions, in their place."""
     rated = Rated.of(training)
     ones = np.full((training.movie_count, 1), rule.bias_feature, np.float32)
     features = np.hstack([solution.movie_vectors, ones])
     counts = np.diff(rated.starts)
-    found = np.zeros((training.user_count, features.shape[1]), np.float32)
+    solution.user_vectors[counts == 0] = solution.user_biases[counts == 0] = 0
     for number, users in _of_equal(counts, features.shape[1]):
         places = rated.starts[users][:, np.newaxis] + np.arange(number)
         movies = rated.movies[places]
         unexplained = rated.values[places] - solution.mean - solution.movie_biases[movies]
         penalty = rule.constant + rule.per_rating * number
-        found[users] = _ridge(features[movies], unexplained.astype(np.float32), np.float32(penalty))
-    biases = found[:, -1] * np.float32(rule.bias_feature)
-    return replace(solution, user_vectors=found[:, :-1].copy(), user_biases=biases)
+        found = _ridge(features[movies], unexplained.astype(np.float32), np.float32(penalty))
+        solution.user_vectors[users] = found[:, :-1]
+        solution.user_biases[users] = found[:, -1] * np.float32(rule.bias_feature)
+    return solution
 
 
 def _of_equal(counts: NDArray[np.int64], width: int) -> Iterator[tuple[int, NDArray[np.int64]]]:

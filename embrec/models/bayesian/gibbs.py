@@ -291,14 +291,28 @@ def factorize(
     """
     if not np.isfinite(training.ratings).all():
         raise TrainingError("A rating is not finite. Look for ratings that are infinite, or not a number.")
-    size = len(training.ratings), training.user_count
-    epochs = options.epochs_for(*size)
-    history = History(epochs, on_epoch, "Look for ratings that are not finite, or far out of scale.")
     started = workers.start(Worker, shard_count(training), len(training.ratings))
-    with started as engine, threadpool_limits(1, user_api="blas"):
+    with threadpool_limits(1, user_api="blas"):
+        factors = _sampled(training, held_out, options, seed, on_epoch, started)
+        if options.folds(len(training.ratings), training.user_count):
+            return with_fold_in(factors, training, replaced=True)
+        return factors
+
+
+def _sampled(
+    training: Ratings,
+    held_out: Ratings | None,
+    options: Options,
+    seed: int,
+    on_epoch: Callable[[Epoch], None],
+    started: Engine,
+) -> RatingFactors:
+    """Average the draws; the workers and what they hold end before users are solved for."""
+    epochs = options.epochs_for(len(training.ratings), training.user_count)
+    history = History(epochs, on_epoch, "Look for ratings that are not finite, or far out of scale.")
+    with started as engine:
         sampler = GibbsSampler(training, held_out, options, seed, engine)
         for _ in range(epochs):
             loss, *others = sampler.sweep()
             history.add(loss, loss**0.5, others[0] ** 0.5 if others else None)
-        factors = sampler.factors(history)
-        return with_fold_in(factors, training, replaced=True) if options.folds(*size) else factors
+        return sampler.factors(history)

@@ -22,7 +22,7 @@ from embrec.models.next.along import once, some_of_each
 from embrec.models.next.base import blocks_of_product, stacked, strongest
 from embrec.similarity import has_length
 
-# Length of the vectors, or that of ranking vectors if it is more. They need 128 at least, for they have more kinds to tell.
+# Length of the vectors, or that of ranking vectors if it is more: there are more kinds of likeness to tell.
 DIMENSIONS = 128
 # The weight of each kind; that of the ranking vectors is 1.
 RATED, DESCRIBED = 0.75, 0.25
