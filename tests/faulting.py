@@ -113,7 +113,7 @@ def train_quickly(url: str, fit: bool = True, **arguments: Any) -> None:
 
 
 def _at_random(
-    training: Any, held_out: Any, options: Any, seed: int, on_epoch: Callable[..., None], start: None
+    training: Any, held_out: Any, options: Any, seed: int, on_epoch: Callable[..., None], start: None, workers: Any
 ) -> Any:
     from embrec.models.base import Epoch, RatingFactors
 

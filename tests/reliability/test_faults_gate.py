@@ -164,7 +164,7 @@ def test_gc_clears_away_whatever_has_no_run(engine: sa.Engine) -> None:
 def fitting(monkeypatch: pytest.MonkeyPatch, **changed: Any) -> None:
     """Have every fit end with something else than it found."""
     original, model = als.MatrixFactorization.fit, als.MatrixFactorization
-    monkeypatch.setattr(model, "fit", lambda *arguments: dataclasses.replace(original(*arguments), **changed))
+    monkeypatch.setattr(model, "fit", lambda *given, **more: dataclasses.replace(original(*given, **more), **changed))
 
 
 def test_a_loss_that_runs_away_stores_and_publishes_nothing(engine: sa.Engine) -> None:
