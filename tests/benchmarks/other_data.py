@@ -88,8 +88,23 @@ def measure(data: EvaluationData, results: dict[str, Any], only: str) -> None:
         RESULTS.write_text(json.dumps(results, indent=1) + "\n")
 
 
+def in_short(results: dict[str, Any]) -> Iterator[str]:
+    """Write a table of us and the best peer on each data set."""
+    yield from ("", "| data | measure | embrec | best peer | difference, by split |", "|---|---|---|---|---|")
+    for name, found in results.items():
+        for task, metric, sign in (("ratings", "RMSE", -1), ("lists", "NDCG@10", 1)):
+            values = {model: np.array(each[metric]) for model, each in found.get(task, {}).items()}
+            if len(values) < 2:
+                continue
+            ours = values.pop("embrec")
+            best = max(values, key=lambda model: sign * values[model].mean())
+            apart = ", ".join(f"{each:+.4f}" for each in ours - values[best])
+            yield f"| {name} | {metric} | {ours.mean():.4f} | {values[best].mean():.4f}, {best} | {apart} |"
+
+
 def page(results: dict[str, Any]) -> Iterator[str]:
     """Write the lines of each data set."""
+    yield from in_short(results)
     for name, found in results.items():
         size = ", ".join(f"{what}: {value}" for what, value in found["facts"].items())
         yield from ("", f"## {name}", "", f"{size[0].upper()}{size[1:]}.")
