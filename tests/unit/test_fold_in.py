@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from embrec.models import fold_in
-from embrec.models.base import RatingFactors, Ratings
+from embrec.models.base import FoldIn, RatingFactors, Ratings
 from embrec.models.fold_in import with_fold_in
 
 USERS, MOVIES, DIMENSIONS = 500, 80, 6
@@ -38,6 +38,21 @@ def ratings(of: RatingFactors) -> Ratings:
     return Ratings(users, movies, values.astype(np.float32), USERS, MOVIES)
 
 
+def by_hand(
+    of: RatingFactors, rule: FoldIn, training: Ratings
+) -> tuple[NDArray[np.float64], list[NDArray[np.float64]]]:
+    """Return the movies' features, and each user's ridge solution."""
+    features = np.column_stack([of.movie_vectors, np.full(MOVIES, rule.bias_feature)]).astype(np.float64)
+    solutions = []
+    for user in range(USERS):
+        mine = training.users == user
+        movies = training.movies[mine]
+        left = training.ratings[mine] - of.mean - of.movie_biases[movies]
+        matrix = features[movies].T @ features[movies] + rule.constant * np.eye(DIMENSIONS + 1)
+        solutions.append(np.linalg.solve(matrix, features[movies].T @ left))
+    return features, solutions
+
+
 @pytest.mark.parametrize("dimensions", [DIMENSIONS, 4], ids=["all", "two columns of zeros"])
 def test_users_are_standardised_and_predictions_stay(monkeypatch: pytest.MonkeyPatch, dimensions: int) -> None:
     monkeypatch.setattr(fold_in, "_AT_ONCE", 64)  # several blocks, the last of them shorter
@@ -60,14 +75,9 @@ def test_the_rule_solves_for_nearly_the_users_own_predictions() -> None:
     found = with_fold_in(given, training)
     rule = found.fold_in
     assert rule is not None
-    features = np.column_stack([found.movie_vectors, np.full(MOVIES, rule.bias_feature)]).astype(np.float64)
+    features, solutions = by_hand(found, rule, training)
     own, errors = predicted(found), []
-    for user in range(USERS):
-        mine = training.users == user
-        movies = training.movies[mine]
-        left = training.ratings[mine] - found.mean - found.movie_biases[movies]
-        matrix = features[movies].T @ features[movies] + rule.constant * np.eye(DIMENSIONS + 1)
-        solved = np.linalg.solve(matrix, features[movies].T @ left)
+    for user, solved in enumerate(solutions):
         errors.append(found.mean + found.movie_biases + features @ solved - own[user])
     assert np.square(errors).mean() ** 0.5 < 0.4 < own.std()
 
@@ -97,16 +107,10 @@ def test_users_are_replaced_by_the_rules_solutions(monkeypatch: pytest.MonkeyPat
     assert rule == own.fold_in
     assert rule is not None
     np.testing.assert_array_equal(found.movie_vectors, own.movie_vectors)
-    features = np.column_stack([found.movie_vectors, np.full(MOVIES, rule.bias_feature)]).astype(np.float64)
     counts = np.bincount(training.users, minlength=USERS)
     assert counts[0] == 0 or counts[1] == 1
     assert (counts > DIMENSIONS + 1).any()
     assert ((counts > 1) & (counts <= DIMENSIONS + 1)).any()
-    for user in range(USERS):
-        mine = training.users == user
-        movies = training.movies[mine]
-        left = training.ratings[mine] - found.mean - found.movie_biases[movies]
-        matrix = features[movies].T @ features[movies] + rule.constant * np.eye(DIMENSIONS + 1)
-        solved = np.linalg.solve(matrix, features[movies].T @ left)
+    for user, solved in enumerate(by_hand(found, rule, training)[1]):
         np.testing.assert_allclose(found.user_vectors[user], solved[:-1], atol=2e-4)
         assert found.user_biases[user] == pytest.approx(solved[-1] * rule.bias_feature, abs=2e-4)
