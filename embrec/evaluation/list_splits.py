@@ -56,20 +56,17 @@ def by_time(data: EvaluationData) -> ListSplit:
     if not len(older):
         raise DataError(f"All ratings and events of {data.name} have the same time; evaluate with --split random.")
     ratings = len(data.rated_at)
-    training = _older(data, older[older < ratings], np.isin(np.arange(len(times))[ratings:], older))
+    before_edge = np.zeros(len(times), bool)
+    before_edge[older] = True
+    training = data.part(older[older < ratings])  # the events are weighed as if there were no newer ones
+    events = data.events.at(before_edge[ratings:]).pairs(training.users, training.movies)
+    training = replace(training, events=events)
     shape = (training.user_count, training.movie_count)
     known, pairs = Interactions.of(training), data.interactions
     before = scipy.sparse.csr_array((np.ones(len(known.users), bool), (known.users, known.movies)), shape=shape)
     held = (np.diff(before.indptr) > 0)[pairs.users] & ~np.asarray(before[pairs.users, pairs.movies]).ravel()
     liked, disliked = np.flatnonzero(held & data.liked), np.flatnonzero(held & data.disliked)
     return ListSplit(training, movies_of(data, liked), movies_of(data, disliked))
-
-
-def _older(data: EvaluationData, ratings: NDArray[np.int64], events: NDArray[np.bool_]) -> Ratings:
-    """Return older ratings and events as in training, events weighed as if there were no newer ones."""
-    whole = data.ratings
-    found = whole.part(ratings[np.lexsort((whole.movies[ratings], whole.users[ratings]))])
-    return replace(found, events=data.events.at(events).pairs(found.users, found.movies))
 
 
 def movies_of(data: EvaluationData, positions: NDArray[Any]) -> scipy.sparse.csr_array:

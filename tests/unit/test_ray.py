@@ -71,28 +71,26 @@ def sampled(training: Ratings, workers: Pool) -> str:
     return digest(gibbs.factorize(training, training, gibbs.Options(dimensions=8, draws=4), 1, workers=workers))
 
 
-@pytest.mark.parametrize("most", [10**9, 0], ids=["decomposed", "conjugate gradients"])
-def test_draws_are_the_same_bits_on_ray_and_on_threads(
-    cluster: OnRay, most: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(link, "_BASIS_NUMBERS", most)
+@pytest.fixture(params=[10**9, 0], ids=["decomposed", "conjugate gradients"])
+def described(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Ratings:
+    """Return ratings with side information, fitted by each way to solve the regressions."""
+    monkeypatch.setattr(link, "_BASIS_NUMBERS", request.param)
     monkeypatch.setattr(gibbs, "_BURN_IN", 2)
-    training = replace(made_up(303, 43, 4000), **known(303, 43))
-    assert {sampled(training, OnRay(workers, None)) for workers in WORKERS} == {sampled(training, OnThreads(2))}
+    return replace(made_up(303, 43, 4000), **known(303, 43))
+
+
+def test_draws_are_the_same_bits_on_ray_and_on_threads(cluster: OnRay, described: Ratings) -> None:
+    assert {sampled(described, OnRay(workers, None)) for workers in WORKERS} == {sampled(described, OnThreads(2))}
 
 
 def workers_of(process: psutil.Process) -> list[psutil.Process]:
     return [each for each in process.children(True) if each.name().startswith("ray::Actor")]
 
 
-@pytest.mark.parametrize("most", [10**9, 0], ids=["decomposed", "conjugate gradients"])
 def test_a_worker_that_is_killed_amid_a_sweep_changes_no_bit(
-    cluster: OnRay, most: int, monkeypatch: pytest.MonkeyPatch
+    cluster: OnRay, described: Ratings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(link, "_BASIS_NUMBERS", most)
-    monkeypatch.setattr(gibbs, "_BURN_IN", 2)
-    training = replace(made_up(303, 43, 4000), **known(303, 43))
-    expected, killed, renewed = sampled(training, OnThreads(2)), [], []
+    expected, killed, renewed = sampled(described, OnThreads(2)), [], []
     draw, renew = gibbs.GibbsSampler._draw_movies, on_ray.RayWorkers.renew
 
     def killing(sampler: gibbs.GibbsSampler, chain: gibbs.Chain, *more: Any) -> float:
@@ -103,7 +101,7 @@ def test_a_worker_that_is_killed_amid_a_sweep_changes_no_bit(
 
     monkeypatch.setattr(gibbs.GibbsSampler, "_draw_movies", killing)
     monkeypatch.setattr(on_ray.RayWorkers, "renew", lambda engine: renewed.append(renew(engine)))
-    assert sampled(training, OnRay(3, None)) == expected
+    assert sampled(described, OnRay(3, None)) == expected
     assert len(renewed) == 1
 
 
