@@ -58,7 +58,8 @@ def by_time(data: EvaluationData) -> ListSplit:
     ratings = len(data.rated_at)
     before_edge = np.zeros(len(times), bool)
     before_edge[older] = True
-    training = data.part(older[older < ratings])  # the events are weighed as if there were no newer ones
+    training = data.part(older[older < ratings])
+    # Events are weighed as if there were no newer ones.
     events = data.events.at(before_edge[ratings:]).pairs(training.users, training.movies)
     training = replace(training, events=events)
     shape = (training.user_count, training.movie_count)
